@@ -1,0 +1,138 @@
+import type { RemoteCopyGroup, ReplicationMode } from '../domain/replication.js';
+import type { Provisioning } from '../domain/volume.js';
+
+/** `GET /system`: what cannot change while the array lives. */
+export interface ArrayIdentity {
+  /** As the array calls itself. */
+  name: string;
+  /** Decimal system id; the peer's group names end in `.r<systemId>`. */
+  systemId: number;
+  osVersion: string;
+}
+
+export interface ArrayVolume {
+  name: string;
+  /** 32 hex digits, lower case. */
+  wwn: string;
+  sizeMiB: number;
+  provisioning: Provisioning | 'other';
+  compression: boolean;
+  cpg: string | undefined;
+  snapCpg: string | undefined;
+  /** Free text; ours is `ownershipTag(volume id)` of domain/names. */
+  comment: string;
+}
+
+export interface CreateVolume {
+  name: string;
+  cpg: string;
+  snapCpg: string;
+  sizeMiB: number;
+  provisioning: Provisioning;
+  compression: boolean;
+  /** Written to the comment; an existing volume of that name is ours only if its comment is exactly this. */
+  tag: string;
+}
+
+/** One export. A template (`active: false`) makes one active VLUN per path that is logged in. */
+export interface Vlun {
+  volume: string;
+  host: string;
+  lun: number;
+  active: boolean;
+  /** `N:S:P`; absent on a template for all ports. */
+  port: string | undefined;
+}
+
+/** What the host needs to find the LUN. */
+export interface Export {
+  host: string;
+  lun: number;
+  /** IQNs or WWPNs (lower case) of the array's target ports that show it. */
+  targetPorts: string[];
+}
+
+export interface Initiators {
+  protocol: 'iscsi' | 'fc';
+  /** IQNs, or WWPNs as 16 hex digits. */
+  names: string[];
+}
+
+export interface CreateGroup {
+  name: string;
+  /** Remote copy target as the array that gets the request calls it. */
+  target: string;
+  mode: ReplicationMode;
+  /** Seconds; periodic groups only. */
+  syncPeriod?: number;
+  localCpg: string;
+  localSnapCpg: string;
+  remoteCpg: string;
+  remoteSnapCpg: string;
+}
+
+export interface Admission {
+  group: string;
+  volume: string;
+  /** Remote copy target, by its name on the array that gets the request. */
+  target: string;
+  /** The peer's copy gets a WWN of its own (rule 9). */
+  differentSecondaryWwn: boolean;
+}
+
+/**
+ * One 3PAR array. Every call has a deadline of its own besides the caller's signal, throws only DriverError, and
+ * reports success only after the result was read back. `ensureX` and `removeX` may be repeated at will, also after a lost answer.
+ */
+export interface ArrayClient {
+  /** For messages: `primary array 3par-a (https://…)`. */
+  readonly label: string;
+  identity(signal: AbortSignal): Promise<ArrayIdentity>;
+
+  findVolume(name: string, signal: AbortSignal): Promise<ArrayVolume | undefined>;
+  /** @throws `exists` when a volume of that name has another tag or shape. */
+  ensureVolume(wanted: CreateVolume, signal: AbortSignal): Promise<ArrayVolume>;
+  /** Writes the comment; the peer's copy arrives without one. @throws `refused` when the comment is somebody else's. */
+  tagVolume(name: string, tag: string, signal: AbortSignal): Promise<void>;
+  /** Gone already is success. @throws `refused` when the comment is not exactly `tag`, or it is still exported or a group member. */
+  removeVolume(name: string, tag: string, signal: AbortSignal): Promise<void>;
+
+  /** Finds the host that owns the initiators, or creates one with that name (persona 2); returns its name on the array. */
+  ensureHost(name: string, initiators: Initiators, signal: AbortSignal): Promise<string>;
+  /** Exports the volume to the host on all its ports, on a LUN that the array chooses; an export that is there already is answered. */
+  ensureVlun(volume: string, host: string, signal: AbortSignal): Promise<Export>;
+  /** All exports of one volume, templates and active ones. */
+  findVluns(volume: string, signal: AbortSignal): Promise<Vlun[]>;
+  /** Removes all exports of the volume to that host, and reads back that they are gone. The host entry goes with its last export if it is ours. */
+  removeVluns(volume: string, host: string, signal: AbortSignal): Promise<void>;
+
+  readonly remoteCopy: RemoteCopy;
+  /** Ends the session and the SSH connection. */
+  close(): Promise<void>;
+}
+
+/** The remote copy half of an array; a backend without a partner has no use for it. */
+export interface RemoteCopy {
+  findGroup(name: string, signal: AbortSignal): Promise<RemoteCopyGroup | undefined>;
+  listGroups(signal: AbortSignal): Promise<RemoteCopyGroup[]>;
+  /** Whether the links to that target are up, as this array sees them; undefined if it has no such target. */
+  linksUp(target: string, signal: AbortSignal): Promise<boolean | undefined>;
+  /** @throws `exists` when a group of that name has another target, mode or CPGs. */
+  ensureGroup(wanted: CreateGroup, signal: AbortSignal): Promise<RemoteCopyGroup>;
+  /** Only when it has no member: checked by a fresh read. Stops it first. @throws `refused` when it has members. */
+  removeGroup(name: string, signal: AbortSignal): Promise<void>;
+  /** The array creates the peer's copy with the same name. The group has to be stopped. Returns the group as read back. */
+  admit(admission: Admission, signal: AbortSignal): Promise<RemoteCopyGroup>;
+  /** Both volumes stay. Not a member is success. The group has to be stopped. */
+  dismiss(group: string, volume: string, signal: AbortSignal): Promise<void>;
+  /** Started already is success. */
+  startGroup(name: string, signal: AbortSignal): Promise<void>;
+  /** Stopped (or new) already is success. */
+  stopGroup(name: string, signal: AbortSignal): Promise<void>;
+}
+
+/** Remembers the certificate and host key fingerprints that were seen at first contact. */
+export interface PinStore {
+  find(peer: string): Promise<string | undefined>;
+  save(peer: string, fingerprint: string): Promise<void>;
+}

@@ -1,0 +1,61 @@
+import type { BlockDevice } from '../domain/attachment.js';
+import type { Initiators } from './array.js';
+
+/** Where a LUN is to be found, and how to recognise it. */
+export interface Connection {
+  /** IQNs or WWPNs of the array's target ports, lower case. A path to any other port is not used. */
+  targetPorts: string[];
+  lun: number;
+  /** 32 hex digits, lower case. */
+  wwn: string;
+  sizeBytes: number;
+}
+
+/** Attaches LUNs to this host. Throws DriverError only. */
+export interface HostConnector {
+  initiators(signal: AbortSignal): Promise<Initiators>;
+  /** Waits for the device and proves its WWN, size, vendor, product and target ports. Attached already is success. @throws `refused` when something else is there. */
+  attach(connection: Connection, signal: AbortSignal): Promise<BlockDevice>;
+  /** The device with that WWN, if it is attached here. */
+  find(wwn: string, signal: AbortSignal): Promise<BlockDevice | undefined>;
+  /** Flushes and takes the device away, waits until it is gone. Gone already is success. @throws `busy` when something uses it. */
+  detach(wwn: string, signal: AbortSignal): Promise<void>;
+}
+
+/** One line of mountinfo. */
+export interface MountEntry {
+  /** `major:minor` of the device. */
+  device: string;
+  /** The part of the file system that is mounted; `/` for all of it. */
+  root: string;
+  target: string;
+  fsType: string;
+  /** As given to mount, e.g. `/dev/loop3`. */
+  source: string;
+}
+
+/** What raw reads and blkid say of a device. A device that cannot be read wholly is an error, never `blank` (rule 17). */
+export type Probe =
+  | { content: 'blank' }
+  | { content: 'filesystem'; type: string; uuid: string | undefined }
+  | { content: 'other'; what: string };
+
+/** File systems and mounts of this host. Throws DriverError only. */
+export interface Filesystems {
+  probe(device: BlockDevice, signal: AbortSignal): Promise<Probe>;
+  /** mkfs.ext4 with that UUID, and then no `lost+found`. @throws `refused` when the device is not blank, mounted, or used by anything. */
+  make(device: BlockDevice, uuid: string, signal: AbortSignal): Promise<void>;
+  /** Mounted there already from the same device is success. @throws `refused` when something else is mounted there. */
+  mount(device: BlockDevice, target: string, signal: AbortSignal): Promise<void>;
+  /** Never lazy; removes the empty directory. Not mounted is success. @throws `busy` naming the users' pids. */
+  unmount(target: string, signal: AbortSignal): Promise<void>;
+  /** Mounts in the daemon's own namespace. */
+  mounts(): Promise<MountEntry[]>;
+  /** Where the device is mounted, in any mount namespace, except at `ownTarget` in ours. */
+  usersElsewhere(device: BlockDevice, ownTarget: string): Promise<DeviceUse[]>;
+}
+
+export interface DeviceUse {
+  pid: number;
+  target: string;
+}

@@ -1,0 +1,49 @@
+import type { Attachment } from '../domain/attachment.js';
+import type { Group } from '../domain/replication.js';
+import type { Volume } from '../domain/volume.js';
+import type { Operation } from '../saga/operation.js';
+
+/** A fingerprint seen at first contact with `peer` (`wsapi:host:port` or `ssh:host:port`). */
+export interface Pin {
+  peer: string;
+  fingerprint: string;
+}
+
+/** Everything that is shared between nodes: record kind → record. Keys: volume name; `backend/group`; volume name; operation id; peer. */
+export interface Records {
+  volume: Volume;
+  group: Group;
+  attachment: Attachment;
+  operation: Operation;
+  pin: Pin;
+}
+export type RecordKind = keyof Records;
+
+/** One change; a list of them is applied as a whole or not at all. */
+export type Write = {
+  [K in RecordKind]: { put: K; key: string; value: Records[K] } | { remove: K; key: string };
+}[RecordKind];
+
+/** Proof that the keys are held, and until when. */
+export interface Fence {
+  readonly keys: readonly string[];
+  /** Fires before another node can hold one of the keys. */
+  readonly signal: AbortSignal;
+  release(): Promise<void>;
+}
+
+/** The metadata, in etcd or in the state directory. Throws DriverError only: `unavailable` when it cannot be read or written for certain. */
+export interface MetadataStore {
+  readonly kind: 'etcd' | 'embedded';
+  find<K extends RecordKind>(kind: K, key: string, signal: AbortSignal): Promise<Records[K] | undefined>;
+  /** All records of one kind, sorted by key. */
+  list<K extends RecordKind>(kind: K, signal: AbortSignal): Promise<Records[K][]>;
+  /**
+   * Waits for all keys (taken in sorted order; each once) until the signal fires.
+   * @throws `busy` with the holder's node name, holding nothing.
+   */
+  lock(keys: readonly string[], signal: AbortSignal): Promise<Fence>;
+  /** All writes in one transaction that fails with `fenced` unless every key of the fence is still held. At most 60 writes. */
+  commit(fence: Fence, writes: readonly Write[]): Promise<void>;
+  close(): Promise<void>;
+}

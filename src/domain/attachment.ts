@@ -1,0 +1,26 @@
+import type { Side } from './replication.js';
+
+/** A block device that was proven to be one volume's. */
+export interface BlockDevice {
+  /** What is mounted, e.g. `/dev/loop3` or `/dev/mapper/360002ac…`. */
+  path: string;
+  /** 32 hex digits, lower case. */
+  wwn: string;
+  sizeBytes: number;
+}
+
+/** How one node is attached to a volume. The claim is written before the export and deleted after its removal was read back (rule 23). */
+export interface Attachment {
+  volume: string;
+  /** Id of the node that owns it, and its host name for people. */
+  node: string;
+  nodeName: string;
+  /** Grows with every claim. */
+  generation: number;
+  side: Side;
+  /** Name of the host entry on that array. */
+  host: string;
+  state: 'attaching' | 'attached' | 'detaching';
+  mountpoint: string;
+  device?: BlockDevice;
+}

@@ -1,0 +1,55 @@
+import { DriverError } from './errors.js';
+
+/** Longest remote copy group name that still leaves room for the peer's `.r<system id>` (reference 4.7). */
+const GROUP_NAME_LIMIT = 22;
+/** Longest host name on the array. */
+const HOST_NAME_LIMIT = 31;
+/** dockerd makes 64 hex digits for anonymous volumes; more than a file name's 255 bytes cannot be a mount directory. */
+const VOLUME_NAME_LIMIT = 200;
+
+/** The Docker name, if it can be used as a directory name and be typed. @throws `invalid` */
+export function checkVolumeName(name: string): string {
+  if (name.length === 0) throw new DriverError('invalid', 'the volume name is empty');
+  if (name.length > VOLUME_NAME_LIMIT) {
+    throw new DriverError('invalid', `the volume name has ${name.length} characters; at most ${VOLUME_NAME_LIMIT} are possible`);
+  }
+  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name)) {
+    throw new DriverError(
+      'invalid',
+      `the volume name ${JSON.stringify(name)} cannot be used: letters, digits, '_', '.' and '-' are allowed, starting with a letter or digit`,
+    );
+  }
+  return name;
+}
+
+/** A remote copy group name that fits both arrays. @throws `invalid` */
+export function checkGroupName(name: string): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name) || name.length > GROUP_NAME_LIMIT) {
+    throw new DriverError(
+      'invalid',
+      `replicationGroup ${JSON.stringify(name)} cannot be used: 1 to ${GROUP_NAME_LIMIT} letters, digits, '_', '.' or '-', starting with a letter or digit`,
+    );
+  }
+  return name;
+}
+
+/** `dcv-` and the 16 bytes of the uuid in the array's base64 alphabet, 26 characters (reference 10.1). */
+export function arrayVolumeName(uuid: string): string {
+  const bytes = Buffer.from(uuid.replaceAll('-', ''), 'hex');
+  if (bytes.length !== 16) throw new DriverError('internal', `not a uuid: ${uuid}`);
+  return `dcv-${bytes.toString('base64').replaceAll('+', '.').replaceAll('/', '-').replaceAll('=', '')}`;
+}
+
+/**
+ * What stands in the comment of our array volumes; ours is a volume with exactly this text. The old plugin's members
+ * come first, so that its tools still read it.
+ */
+export function ownershipTag(volume: { id: string; name: string }): string {
+  return JSON.stringify({ volume_id: volume.id, name: volume.id, type: 'Docker', display_name: volume.name });
+}
+
+/** The array's name for this host: up to the first dot, the allowed characters, at most 31. */
+export function arrayHostName(hostname: string): string {
+  const name = (hostname.split('.')[0] ?? '').replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, HOST_NAME_LIMIT);
+  return /^[A-Za-z0-9]/.test(name) ? name : `h${name}`.slice(0, HOST_NAME_LIMIT);
+}

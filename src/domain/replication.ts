@@ -1,0 +1,85 @@
+/** The two arrays of a backend as hpe.conf names them; which of them is *active* is decided in active-side.ts. */
+export type Side = 'primary' | 'secondary';
+
+export const otherSide = (side: Side): Side => (side === 'primary' ? 'secondary' : 'primary');
+
+/** `replication_mode` of hpe.conf; asynchronous is the array's periodic mode. */
+export type ReplicationMode = 'synchronous' | 'asynchronous' | 'streaming';
+
+export type GroupRunState =
+  | 'new'
+  | 'starting'
+  | 'started'
+  | 'restart'
+  | 'stopped'
+  | 'backup'
+  | 'failsafe'
+  | 'logging'
+  | 'unknown';
+
+export type SyncStatus = 'new' | 'syncing' | 'synced' | 'not-synced' | 'stale' | 'other';
+
+export interface GroupMember {
+  volume: string;
+  remoteVolume: string;
+  syncStatus: SyncStatus;
+  /** ISO 8601; periodic groups only. */
+  lastSync?: string;
+}
+
+/** One partner of a group, as the array that was asked calls it. */
+export interface GroupTarget {
+  name: string;
+  /** The role was switched by a failover (the array's `roleReversed`). */
+  roleReversed: boolean;
+  state: GroupRunState;
+  mode: ReplicationMode;
+  /** Seconds. */
+  syncPeriod?: number;
+  remoteCpg?: string;
+  remoteSnapCpg?: string;
+}
+
+/** A remote copy group as one array reports it. */
+export interface RemoteCopyGroup {
+  name: string;
+  /** The peer's name for it, read from the array, never composed. */
+  remoteName: string;
+  role: 'primary' | 'secondary';
+  targets: GroupTarget[];
+  localCpg?: string;
+  localSnapCpg?: string;
+  members: GroupMember[];
+}
+
+/** What the metadata remember of a group. */
+export interface Group {
+  backend: string;
+  /** On the primary array. */
+  name: string;
+  /** On the secondary array. */
+  remoteName: string;
+  /** Made by us; `remove_empty_group = created` keeps the others. */
+  createdByUs: boolean;
+  /** The side that we last mounted a member from; absent before the first mount. */
+  lastActive?: Side;
+  /** Grows with every change of `lastActive`, never falls. */
+  epoch: number;
+}
+
+export type RoleWord = 'Primary' | 'Secondary' | 'Primary-Rev' | 'Secondary-Rev';
+
+/** The role as `showrcopy` prints it. */
+export function roleWord(role: 'primary' | 'secondary', reversed: boolean): RoleWord {
+  if (role === 'primary') return reversed ? 'Primary-Rev' : 'Primary';
+  return reversed ? 'Secondary-Rev' : 'Secondary';
+}
+
+/**
+ * The target that is our partner. On the side that made the group it is found by name; the peer may call us anything
+ * (reference 6.1), so there it is found only if it is the single one.
+ */
+export function partnerTarget(group: RemoteCopyGroup, name: string | undefined): GroupTarget | undefined {
+  if (name !== undefined) return group.targets.find((target) => target.name === name);
+  return group.targets.length === 1 ? group.targets[0] : undefined;
+}

@@ -1,0 +1,53 @@
+import type { Side } from './replication.js';
+
+export type Provisioning = 'thin' | 'dedup' | 'full';
+
+/** What the user asked for, with every default filled in. */
+export interface VolumeSpec {
+  sizeGiB: number;
+  provisioning: Provisioning;
+  compression: boolean;
+  /** Section of hpe.conf. */
+  backend: string;
+  /** Seconds that another node waits for this volume to be released. */
+  mountConflictDelay: number;
+  /** Remote copy group; present exactly when the backend replicates. */
+  replicationGroup?: string;
+}
+
+/**
+ * What is known of the file system (rule 16 to 19). `never` is the only state in which mkfs may start, and `formatting`
+ * the only one in which it may be repeated: with the same uuid, side, epoch and WWN.
+ */
+export type FilesystemRecord =
+  | { state: 'never' }
+  | { state: 'formatting'; type: 'ext4'; uuid: string; side: Side; epoch: number; wwn: string }
+  | { state: 'formatted'; type: 'ext4'; uuid: string };
+
+/** A Docker volume as the metadata knows it. */
+export interface Volume {
+  name: string;
+  /** Our own identity, in the comment of the array's volume; array objects without it are not ours. */
+  id: string;
+  spec: VolumeSpec;
+  /** Name on both arrays. */
+  arrayName: string;
+  cpg: Partial<Record<Side, string>>;
+  snapCpg: Partial<Record<Side, string>>;
+  /** 32 hex digits, lower case, as read back from each array. */
+  wwn: Partial<Record<Side, string>>;
+  state: 'creating' | 'ready' | 'deleting';
+  filesystem: FilesystemRecord;
+  /** A Mount of it was acknowledged to Docker at least once. */
+  everMounted: boolean;
+  /** ISO 8601. */
+  createdAt: string;
+}
+
+/** The differences between two specs, as `option: wanted X, is Y`; empty when they are the same. */
+export function specDifferences(wanted: VolumeSpec, existing: VolumeSpec): string[] {
+  const keys = ['sizeGiB', 'provisioning', 'compression', 'backend', 'mountConflictDelay', 'replicationGroup'] as const;
+  return keys
+    .filter((key) => wanted[key] !== existing[key])
+    .map((key) => `${key === 'sizeGiB' ? 'size' : key}: wanted ${wanted[key] ?? 'none'}, is ${existing[key] ?? 'none'}`);
+}

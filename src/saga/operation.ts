@@ -1,0 +1,27 @@
+/** Anything that survives JSON. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json | undefined };
+
+/** What the steps found out so far. */
+export type Facts = Record<string, Json | undefined>;
+
+/** An unfinished multi-step change, written before its first effect and deleted with its last write. */
+export interface Operation {
+  id: string;
+  /** Which saga knows how to go on. */
+  kind: string;
+  /** Raised when a release changes what `plan` or `facts` hold. */
+  schema: 1;
+  node: string;
+  /** The Docker volume that it blocks. */
+  volume: string;
+  /** Lock keys that it needs. */
+  keys: string[];
+  plan: Json;
+  facts: Facts;
+  /** The step that may be under way; all before it are done, none after it has begun. */
+  next: number;
+  phase: 'do' | 'undo';
+  /** Why it was turned back. */
+  error?: string;
+  startedAt: string;
+}
