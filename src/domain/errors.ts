@@ -10,15 +10,7 @@
  * - `internal`: a defect of ours
  */
 export type ErrorCode =
-  | 'invalid'
-  | 'not-found'
-  | 'exists'
-  | 'busy'
-  | 'unavailable'
-  | 'refused'
-  | 'unknown-outcome'
-  | 'fenced'
-  | 'internal';
+  'invalid' | 'not-found' | 'exists' | 'busy' | 'unavailable' | 'refused' | 'unknown-outcome' | 'fenced' | 'internal';
 
 interface DriverErrorOptions {
   /** What the reader should do now: a command to type or a thing to check. */

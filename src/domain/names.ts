@@ -11,7 +11,10 @@ const VOLUME_NAME_LIMIT = 200;
 export function checkVolumeName(name: string): string {
   if (name.length === 0) throw new DriverError('invalid', 'the volume name is empty');
   if (name.length > VOLUME_NAME_LIMIT) {
-    throw new DriverError('invalid', `the volume name has ${name.length} characters; at most ${VOLUME_NAME_LIMIT} are possible`);
+    throw new DriverError(
+      'invalid',
+      `the volume name has ${name.length} characters; at most ${VOLUME_NAME_LIMIT} are possible`,
+    );
   }
   if (!/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name)) {
     throw new DriverError(

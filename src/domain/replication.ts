@@ -7,15 +7,7 @@ export const otherSide = (side: Side): Side => (side === 'primary' ? 'secondary'
 export type ReplicationMode = 'synchronous' | 'asynchronous' | 'streaming';
 
 export type GroupRunState =
-  | 'new'
-  | 'starting'
-  | 'started'
-  | 'restart'
-  | 'stopped'
-  | 'backup'
-  | 'failsafe'
-  | 'logging'
-  | 'unknown';
+  'new' | 'starting' | 'started' | 'restart' | 'stopped' | 'backup' | 'failsafe' | 'logging' | 'unknown';
 
 export type SyncStatus = 'new' | 'syncing' | 'synced' | 'not-synced' | 'stale' | 'other';
 

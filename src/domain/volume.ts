@@ -49,5 +49,7 @@ export function specDifferences(wanted: VolumeSpec, existing: VolumeSpec): strin
   const keys = ['sizeGiB', 'provisioning', 'compression', 'backend', 'mountConflictDelay', 'replicationGroup'] as const;
   return keys
     .filter((key) => wanted[key] !== existing[key])
-    .map((key) => `${key === 'sizeGiB' ? 'size' : key}: wanted ${wanted[key] ?? 'none'}, is ${existing[key] ?? 'none'}`);
+    .map(
+      (key) => `${key === 'sizeGiB' ? 'size' : key}: wanted ${wanted[key] ?? 'none'}, is ${existing[key] ?? 'none'}`,
+    );
 }
