@@ -9,7 +9,7 @@ export interface Pin {
   fingerprint: string;
 }
 
-/** Everything that is shared between nodes: record kind → record. Keys: volume name; `backend/group`; volume name; operation id; peer. */
+/** Everything that is shared between nodes: record kind → record. Keys: volume name; `backend/group`; volume name; the blocked volume's name; peer. */
 export interface Records {
   volume: Volume;
   group: Group;

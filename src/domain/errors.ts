@@ -47,6 +47,9 @@ export class DriverError extends Error {
 /** Any thrown value as a DriverError; what is not one already is a defect and says so. */
 export function asDriverError(thrown: unknown): DriverError {
   if (thrown instanceof DriverError) return thrown;
+  if (thrown instanceof Error && (thrown.name === 'AbortError' || thrown.name === 'TimeoutError')) {
+    return new DriverError('unavailable', 'the time ran out, or the caller gave up', { cause: thrown });
+  }
   const text = thrown instanceof Error ? thrown.message : String(thrown);
   return new DriverError('internal', `unexpected failure: ${text}`, { cause: thrown });
 }

@@ -1,0 +1,188 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { decideActiveSide, describeView, type ActiveSide, type SideView } from '../domain/active-side.js';
+import { asDriverError, DriverError } from '../domain/errors.js';
+import {
+  otherSide,
+  partnerTarget,
+  type Group,
+  type GroupTarget,
+  type RemoteCopyGroup,
+  type Side,
+} from '../domain/replication.js';
+import type { Backend } from './backend.js';
+
+/** How long an array may think about its group before it counts as silent. */
+const ASK_TIMEOUT_MS = 8_000;
+/** A group in transition (row 11) is asked again this often, this many seconds apart. */
+const TRANSITION_RETRIES = 15;
+const TRANSITION_PAUSE_MS = 1_000;
+
+/** What both arrays said about a group, asked at once. */
+export interface GroupObservation {
+  groups: Partial<Record<Side, RemoteCopyGroup>>;
+  /** Why a side has no group here. */
+  failures: Partial<Record<Side, { silent: boolean; text: string }>>;
+}
+
+/** A proven active side. */
+export interface ProvenSide {
+  side: Side;
+  /** Row of the role table. */
+  row: number;
+  warning: string | undefined;
+  observation: GroupObservation;
+}
+
+/** Asks both arrays for a group at the same time; a silent one is a finding, not an error. */
+export async function observeGroup(
+  backend: Backend,
+  names: Pick<Group, 'name' | 'remoteName'>,
+  signal: AbortSignal,
+): Promise<GroupObservation> {
+  const observation: GroupObservation = { groups: {}, failures: {} };
+  const ask = async (side: Side): Promise<void> => {
+    const name = side === 'primary' ? names.name : names.remoteName;
+    try {
+      const bounded = AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]);
+      const group = await backend.array(side).remoteCopy.findGroup(name, bounded);
+      if (group !== undefined) observation.groups[side] = group;
+      else observation.failures[side] = { silent: false, text: `has no remote copy group ${name}` };
+    } catch (thrown) {
+      signal.throwIfAborted();
+      observation.failures[side] = { silent: true, text: asDriverError(thrown).message };
+    }
+  };
+  await Promise.all([ask('primary'), ask('secondary')]);
+  return observation;
+}
+
+/** The target of the group that is the other array of this backend. */
+export function findPartner(backend: Backend, side: Side, group: RemoteCopyGroup): GroupTarget | undefined {
+  return partnerTarget(group, side === 'primary' ? backend.replication().target : undefined);
+}
+
+interface ActiveSideRequest {
+  backend: Backend;
+  group: Group;
+  /** Name of the member on both arrays. */
+  arrayName: string;
+  everMounted: boolean;
+}
+
+/**
+ * Which array serves the group now, proven by fresh answers of both. A group in transition is asked again for a while.
+ * @throws `refused` or `unavailable` with what each array said and what to type next
+ */
+export async function proveActiveSide(request: ActiveSideRequest, signal: AbortSignal): Promise<ProvenSide> {
+  for (let attempt = 1; ; attempt += 1) {
+    const observation = await observeGroup(request.backend, request.group, signal);
+    const views = await viewsOf(request, observation, signal);
+    const verdict = decideActiveSide({
+      views,
+      lastActive: request.group.lastActive,
+      everMounted: request.everMounted,
+      strict: request.backend.replication().strict,
+    });
+    if (verdict.side !== undefined) {
+      return { side: verdict.side, row: verdict.row, warning: verdict.warning, observation };
+    }
+    if (!verdict.transition || attempt >= TRANSITION_RETRIES) throw refusal(request, views, verdict);
+    await pause(TRANSITION_PAUSE_MS, undefined, { signal });
+  }
+}
+
+async function viewsOf(
+  request: ActiveSideRequest,
+  observation: GroupObservation,
+  signal: AbortSignal,
+): Promise<Record<Side, SideView>> {
+  const views = { primary: viewOf(request, observation, 'primary'), secondary: viewOf(request, observation, 'secondary') };
+  for (const side of ['primary', 'secondary'] as const) {
+    const view = views[side];
+    // Links matter only to a Primary whose partner is silent (rows 5 to 7), so they are asked for only then.
+    if (view.answer === 'group' && view.role === 'primary' && views[otherSide(side)].answer === 'silent') {
+      const group = observation.groups[side];
+      const target = group && findPartner(request.backend, side, group);
+      if (target) view.linksUp = await linksUp(request.backend, { side, target: target.name }, signal);
+    }
+  }
+  return views;
+}
+
+async function linksUp(
+  backend: Backend,
+  of: { side: Side; target: string },
+  signal: AbortSignal,
+): Promise<boolean | undefined> {
+  try {
+    return await backend.array(of.side).remoteCopy.linksUp(of.target, signal);
+  } catch {
+    // Not knowing is an answer of its own in the role table; it never counts as up or down.
+    signal.throwIfAborted();
+    return undefined;
+  }
+}
+
+function viewOf(request: ActiveSideRequest, observation: GroupObservation, side: Side): SideView {
+  const failure = observation.failures[side];
+  if (failure?.silent === true) return { answer: 'silent', reason: failure.text };
+  const group = observation.groups[side];
+  if (group === undefined) return { answer: 'mismatch', what: failure?.text ?? 'has no such group' };
+  const target = findPartner(request.backend, side, group);
+  if (target === undefined) {
+    return { answer: 'mismatch', what: `group ${group.name} has no clear partner (its targets: ${targetNames(group)})` };
+  }
+  const expectedRemote = side === 'primary' ? request.group.remoteName : request.group.name;
+  if (group.remoteName !== expectedRemote) {
+    return { answer: 'mismatch', what: `group ${group.name} is paired with ${group.remoteName}, not with ${expectedRemote}` };
+  }
+  const member = group.members.find((each) => each.volume === request.arrayName);
+  if (member === undefined) {
+    return { answer: 'mismatch', what: `group ${group.name} has no member ${request.arrayName}` };
+  }
+  if (member.remoteVolume !== request.arrayName) {
+    return { answer: 'mismatch', what: `member ${member.volume} is paired with another volume, ${member.remoteVolume}` };
+  }
+  return {
+    answer: 'group',
+    role: group.role,
+    reversed: target.roleReversed,
+    state: target.state,
+    linksUp: undefined,
+    lagging: group.members
+      .filter((each) => each.syncStatus !== 'synced')
+      .map((each) => ({ volume: each.volume, status: each.syncStatus })),
+  };
+}
+
+const targetNames = (group: RemoteCopyGroup): string => group.targets.map((target) => target.name).join(', ') || 'none';
+
+function refusal(
+  request: ActiveSideRequest,
+  views: Record<Side, SideView>,
+  verdict: Extract<ActiveSide, { side: undefined }>,
+): DriverError {
+  const seen = (['primary', 'secondary'] as const)
+    .map((side) => `${request.backend.array(side).label}: ${describeView(views[side])}`)
+    .join('; ');
+  const code = views.primary.answer === 'silent' || views.secondary.answer === 'silent' ? 'unavailable' : 'refused';
+  return new DriverError(
+    code,
+    `no array is proven to hold the live copy of group ${request.group.name} (row ${verdict.row} of the role table): ${verdict.reason} [${seen}]`,
+    { next: nextStep(request, views, verdict.row) },
+  );
+}
+
+function nextStep(request: ActiveSideRequest, views: Record<Side, SideView>, row: number): string {
+  const { name, remoteName } = request.group;
+  const silent: Side = views.primary.answer === 'silent' ? 'primary' : 'secondary';
+  if (row === 9) {
+    const standby = otherSide(silent);
+    const groupThere = standby === 'primary' ? name : remoteName;
+    return `bring the ${silent} array back, or, if it is lost, type on ${request.backend.array(standby).label}: setrcopygroup failover -f ${groupThere}`;
+  }
+  if (row === 1) return `wait until "showrcopy groups ${name}" shows the group Started and every volume Synced, then start the container again`;
+  if (row === 11) return `finish what was begun: compare "showrcopy groups ${name}" and "showrcopy groups ${remoteName}" on the two arrays`;
+  if (row === 12) return `compare "showrcopy groups ${name}" and "showrcopy groups ${remoteName}" on the two arrays and repair the group`;
+  return `bring the ${row === 10 ? 'arrays' : `${silent} array`} back, then start the container again`;
+}

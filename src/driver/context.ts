@@ -1,0 +1,19 @@
+import type { BackendManager } from '../backend/manager.js';
+import type { Backend } from '../backend/backend.js';
+import type { Filesystems, HostConnector } from '../contracts/host.js';
+import type { Logger } from '../contracts/log.js';
+import type { NodeJournal } from '../contracts/node-journal.js';
+import type { MetadataStore } from '../contracts/store.js';
+
+/** Everything that the verbs work with; built once by the serve command. */
+export interface DriverContext {
+  store: MetadataStore;
+  backends: BackendManager;
+  journal: NodeJournal;
+  connector(backend: Backend): HostConnector;
+  filesystems: Filesystems;
+  node: { id: string; name: string };
+  /** Mountpoints are `<mountRoot>/<volume>`. */
+  mountRoot: string;
+  logger: Logger;
+}

@@ -1,0 +1,107 @@
+import type { MetadataStore, Fence, Write } from '../contracts/store.js';
+import { DriverError } from '../domain/errors.js';
+import type { Operation } from '../saga/operation.js';
+import { run, type Journal, type Saga, type SagaRun } from '../saga/saga.js';
+import type { DriverContext } from './context.js';
+
+/** The way back and the clean-up have this long, whatever is left of the caller's time. */
+const UNDO_TIMEOUT_MS = 60_000;
+/** Waiting for a lock leaves the rest of the caller's time for the work itself. */
+const LOCK_WAIT_MS = 25_000;
+
+export const volumeKey = (name: string): string => `volume/${name}`;
+export const groupKey = (backend: string, group: string): string => `group/${backend}/${group}`;
+/** Record key of a group. */
+export const groupRecordKey = (backend: string, group: string): string => `${backend}/${group}`;
+
+/** Goes on with an operation that was found open; one for each kind of saga. */
+export type Settler = (operation: Operation, run: SagaRun<Write>) => Promise<void>;
+
+/** The locks of one verb, and what may be done under them. */
+export interface Held {
+  signal: AbortSignal;
+  commit(writes: Write[]): Promise<void>;
+  /** Runs a saga for the volume under these locks. */
+  run<P, F extends object>(
+    saga: Saga<P, F, Write>,
+    start: { plan: P; volume: string; claim: Write[] },
+  ): Promise<F>;
+  /** Brings an unfinished operation on the volume to its end. @throws `unavailable` while that cannot be done */
+  settle(volume: string): Promise<void>;
+}
+
+/** Locks, and the journal that is bound to them. */
+export class Operations {
+  readonly #ctx: DriverContext;
+  readonly #settlers: Record<string, Settler>;
+
+  constructor(ctx: DriverContext, settlers: Record<string, Settler>) {
+    this.#ctx = ctx;
+    this.#settlers = settlers;
+  }
+
+  /** Does the work while all keys are held; its signal also fires when the locks are about to be lost. */
+  async withLocks<T>(keys: string[], signal: AbortSignal, work: (held: Held) => Promise<T>): Promise<T> {
+    const fence = await this.#ctx.store.lock(keys, AbortSignal.any([signal, AbortSignal.timeout(LOCK_WAIT_MS)]));
+    try {
+      return await work(this.#held(fence, AbortSignal.any([signal, fence.signal])));
+    } finally {
+      await fence.release();
+    }
+  }
+
+  #held(fence: Fence, signal: AbortSignal): Held {
+    const { store, node } = this.#ctx;
+    return {
+      signal,
+      commit: async (writes) => await store.commit(fence, writes),
+      run: async (saga, { plan, volume, claim }) =>
+        await run(saga, { plan, claim, volume, keys: fence.keys, node: node.id }, this.#sagaRun(fence, signal, volume)),
+      settle: async (volume) => {
+        const operation = await store.find('operation', volume, signal);
+        if (operation !== undefined) await this.#settle(operation, this.#sagaRun(fence, signal, volume));
+      },
+    };
+  }
+
+  async #settle(operation: Operation, sagaRun: SagaRun<Write>): Promise<void> {
+    const settler = this.#settlers[operation.kind];
+    if (settler === undefined) {
+      throw new DriverError('internal', `nobody can finish an operation of kind ${operation.kind}, left open on ${operation.volume}`);
+    }
+    this.#ctx.logger.info('settling an unfinished operation', {
+      volume: operation.volume,
+      operation: operation.id,
+      kind: operation.kind,
+      phase: operation.phase,
+    });
+    try {
+      await settler(operation, sagaRun);
+    } catch (thrown) {
+      const text = thrown instanceof Error ? thrown.message : String(thrown);
+      throw new DriverError(
+        'unavailable',
+        `an earlier ${operation.kind} of volume ${operation.volume} is not finished, and cannot be now: ${text}`,
+        { cause: thrown, next: 'see that both arrays answer; it then finishes by itself, or with the next command' },
+      );
+    }
+  }
+
+  #sagaRun(fence: Fence, signal: AbortSignal, volume: string): SagaRun<Write> {
+    return {
+      journal: journalOf(this.#ctx.store, fence),
+      signal,
+      undoSignal: () => AbortSignal.any([fence.signal, AbortSignal.timeout(UNDO_TIMEOUT_MS)]),
+      onStep: (phase, step) => this.#ctx.logger.debug(`${phase}: ${step}`, { volume }),
+    };
+  }
+}
+
+function journalOf(store: MetadataStore, fence: Fence): Journal<Write> {
+  return {
+    save: async (operation, also) =>
+      await store.commit(fence, [{ put: 'operation', key: operation.volume, value: structuredClone(operation) }, ...also]),
+    finish: async (operation, also) =>
+      await store.commit(fence, [{ remove: 'operation', key: operation.volume }, ...also]),
+  };
+}

@@ -1,0 +1,199 @@
+import { randomUUID } from 'node:crypto';
+import { asDriverError, DriverError } from '../domain/errors.js';
+import type { Json, Operation } from './operation.js';
+
+/*
+ * INVARIANTS
+ * 1. An operation is written before its first effect and deleted in the same transaction that writes its result.
+ * 2. Before step i runs, `next: i` and all facts of earlier steps are on record. So after a crash every step before `next`
+ *    is done, the step at `next` may be done, partly done or not begun, and no later one has begun.
+ * 3. `do` and `undo` are idempotent and both work when the last answer was lost; `undo` of step i works from the plan and
+ *    the facts of earlier steps alone.
+ * 4. A way back that cannot be finished leaves the operation open in phase `undo`; a redo that cannot be finished leaves it
+ *    open in phase `do`. An open operation is never dropped, only settled.
+ * 5. Every write goes through the journal, which is bound to one fence: a writer that lost its locks fails with `fenced`
+ *    and does nothing more, neither forward nor back.
+ */
+
+/** What a step gets. `W` is the store's write. */
+export interface StepContext<P, F extends object, W> {
+  plan: P;
+  facts: F;
+  signal: AbortSignal;
+  /** Puts records on file in the middle of a step, together with the operation. */
+  record(writes: W[]): Promise<void>;
+}
+
+export interface Step<P, F extends object, W> {
+  /** In the words of the user: `create the volume on the primary array`. */
+  name: string;
+  /** Makes it so, if it is ours; returns what it found out. */
+  do(context: StepContext<P, F, W>): Promise<Partial<F> | void>;
+  /** Makes it gone, if it is ours. */
+  undo(context: StepContext<P, F, W>): Promise<void>;
+}
+
+export interface Saga<P, F extends object, W> {
+  kind: string;
+  /** Which way a crash in the middle is settled. */
+  afterCrash: 'undo' | 'redo';
+  /** First step that has no way back: a failure there or later leaves the operation open, to be redone. */
+  noWayBackFrom?: string;
+  steps: Step<P, F, W>[];
+  /** The records that are true when all steps are done. */
+  result(plan: P, facts: F): W[];
+  /** The records that are true when all steps are undone. */
+  undone(plan: P, facts: F): W[];
+}
+
+/** The operation's record, bound to the locks that protect it. */
+export interface Journal<W> {
+  save(operation: Operation, also: W[]): Promise<void>;
+  finish(operation: Operation, also: W[]): Promise<void>;
+}
+
+export interface SagaRun<W> {
+  journal: Journal<W>;
+  signal: AbortSignal;
+  /** A fresh deadline for the way back, which outlives the caller's. */
+  undoSignal(): AbortSignal;
+  /** Told of every step before it runs. */
+  onStep?(phase: 'do' | 'undo', step: string): void;
+}
+
+export interface NewOperation<P, W> {
+  plan: P;
+  node: string;
+  volume: string;
+  keys: readonly string[];
+  /** Records written together with the operation, before the first effect. */
+  claim: W[];
+}
+
+/** Runs a new saga to its end, or all the way back. @throws the failed step's error, with `rollback` set */
+export async function run<P, F extends object, W>(
+  saga: Saga<P, F, W>,
+  start: NewOperation<P, W>,
+  ctx: SagaRun<W>,
+): Promise<F> {
+  const operation: Operation = {
+    id: randomUUID(),
+    kind: saga.kind,
+    schema: 1,
+    node: start.node,
+    volume: start.volume,
+    keys: [...start.keys],
+    // A plan is plain data: it is read back from JSON after a crash, so it may hold nothing else.
+    plan: start.plan as Json,
+    facts: {},
+    next: 0,
+    phase: 'do',
+    startedAt: new Date().toISOString(),
+  };
+  await ctx.journal.save(operation, start.claim);
+  return await goForward(saga, operation, ctx);
+}
+
+/** Brings an operation that was found open to its end, in the direction that its saga and phase say. */
+export async function settle<P, F extends object, W>(
+  saga: Saga<P, F, W>,
+  operation: Operation,
+  ctx: SagaRun<W>,
+): Promise<void> {
+  const undo = operation.phase === 'undo' || (saga.afterCrash === 'undo' && !isPastReturn(saga, operation));
+  if (undo) await goBack(saga, operation, ctx);
+  else await goForward(saga, operation, ctx);
+}
+
+async function goForward<P, F extends object, W>(
+  saga: Saga<P, F, W>,
+  operation: Operation,
+  ctx: SagaRun<W>,
+): Promise<F> {
+  try {
+    while (operation.next < saga.steps.length) {
+      const step = getStep(saga, operation.next);
+      ctx.signal.throwIfAborted();
+      ctx.onStep?.('do', step.name);
+      const found = await step.do(contextOf(operation, ctx, ctx.signal));
+      Object.assign(operation.facts, found ?? {});
+      operation.next += 1;
+      if (operation.next < saga.steps.length) await ctx.journal.save(operation, []);
+    }
+    await ctx.journal.finish(operation, saga.result(operation.plan as P, factsOf<F>(operation)));
+    return factsOf<F>(operation);
+  } catch (thrown) {
+    throw await afterFailure(saga, operation, { ctx, thrown });
+  }
+}
+
+interface Failure<W> {
+  ctx: SagaRun<W>;
+  thrown: unknown;
+}
+
+async function afterFailure<P, F extends object, W>(
+  saga: Saga<P, F, W>,
+  operation: Operation,
+  { ctx, thrown }: Failure<W>,
+): Promise<DriverError> {
+  const cause = asDriverError(thrown);
+  if (cause.code === 'fenced') return cause;
+  const where = saga.steps[operation.next]?.name ?? 'record the result';
+  const message = `cannot ${where}: ${cause.message}`;
+  const options = { cause, ...(cause.next === undefined ? {} : { next: cause.next }) };
+  if (isPastReturn(saga, operation)) {
+    return new DriverError(cause.code, `${message}; what is left is finished later, or by the same command again`, options);
+  }
+  operation.error = message;
+  try {
+    await goBack(saga, operation, ctx);
+    return new DriverError(cause.code, message, { ...options, rollback: 'done' });
+  } catch (undoFailure) {
+    const text = `${message}; and the way back stopped: ${asDriverError(undoFailure).message}`;
+    return new DriverError(cause.code, text, { ...options, rollback: 'pending' });
+  }
+}
+
+async function goBack<P, F extends object, W>(
+  saga: Saga<P, F, W>,
+  operation: Operation,
+  ctx: SagaRun<W>,
+): Promise<void> {
+  const signal = ctx.undoSignal();
+  operation.phase = 'undo';
+  operation.next = Math.min(operation.next, saga.steps.length - 1);
+  await ctx.journal.save(operation, []);
+  for (; operation.next >= 0; operation.next -= 1) {
+    const step = getStep(saga, operation.next);
+    ctx.onStep?.('undo', step.name);
+    await step.undo(contextOf(operation, ctx, signal));
+  }
+  await ctx.journal.finish(operation, saga.undone(operation.plan as P, factsOf<F>(operation)));
+}
+
+function contextOf<P, F extends object, W>(
+  operation: Operation,
+  ctx: SagaRun<W>,
+  signal: AbortSignal,
+): StepContext<P, F, W> {
+  return {
+    plan: operation.plan as P,
+    facts: factsOf<F>(operation),
+    signal,
+    record: async (writes) => await ctx.journal.save(operation, writes),
+  };
+}
+
+const factsOf = <F extends object>(operation: Operation): F => operation.facts as F;
+
+function isPastReturn<P, F extends object, W>(saga: Saga<P, F, W>, operation: Operation): boolean {
+  const index = saga.steps.findIndex((step) => step.name === saga.noWayBackFrom);
+  return index !== -1 && operation.next >= index;
+}
+
+function getStep<P, F extends object, W>(saga: Saga<P, F, W>, index: number): Step<P, F, W> {
+  const step = saga.steps[index];
+  if (step === undefined) throw new DriverError('internal', `operation ${saga.kind} has no step ${index}`);
+  return step;
+}
