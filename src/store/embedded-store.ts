@@ -1,0 +1,162 @@
+import { ClassicLevel } from 'classic-level';
+import { mkdir, realpath } from 'node:fs/promises';
+import path from 'node:path';
+import type { Fence, MetadataStore, RecordKind, Records, Write } from '../contracts/store.js';
+import { DriverError } from '../domain/errors.js';
+import { errorCode, errorText, throwIfAborted } from './failure.js';
+import { checkWriteCount } from './lock.js';
+import { LocallyBusy, LocalLocks, lockOrder } from './local-locks.js';
+import { decodeRecord, encodeRecord } from './records.js';
+
+const recordKey = (kind: RecordKind, key: string): string => `${kind}/${key}`;
+
+/**
+ * Folders that this process has open. LevelDB's own check of that comes too late: it opens and closes the lock file, and
+ * the close ends this process's POSIX lock, so that other processes may come in.
+ */
+const openFolders = new Set<string>();
+
+/**
+ * Opens the metadata of a single host in `<stateDir>/metadata`. @throws `unavailable` when they are open already, in
+ * whatever process, or cannot be read
+ */
+export async function openEmbeddedStore(stateDir: string, nodeName: string): Promise<MetadataStore> {
+  const folder = await attempt('opened', stateDir, async () => {
+    await mkdir(path.join(stateDir, 'metadata'), { recursive: true, mode: 0o700 });
+    return realpath(path.join(stateDir, 'metadata'));
+  });
+  if (openFolders.has(folder)) {
+    throw new DriverError('unavailable', `this process has the metadata in ${folder} open already`);
+  }
+  openFolders.add(folder);
+  try {
+    const level = new ClassicLevel(folder, { keyEncoding: 'utf8', valueEncoding: 'utf8' });
+    await level.open();
+    return new EmbeddedStore(level, nodeName);
+  } catch (error) {
+    openFolders.delete(folder);
+    const cause = error instanceof Error ? (error.cause ?? error) : error;
+    if (errorCode(cause) !== 'LEVEL_LOCKED') throw unusable('opened', folder, cause);
+    throw new DriverError('unavailable', `another process has the metadata in ${folder} open`, {
+      cause: error,
+      next: 'see that only one daemon runs on this host with this state directory: pgrep -af hpe-volume-plugin',
+    });
+  }
+}
+
+class EmbeddedStore implements MetadataStore {
+  readonly kind = 'embedded';
+  readonly #level: ClassicLevel;
+  readonly #nodeName: string;
+  readonly #locks = new LocalLocks();
+  readonly #fences = new Set<EmbeddedFence>();
+
+  constructor(level: ClassicLevel, nodeName: string) {
+    this.#level = level;
+    this.#nodeName = nodeName;
+  }
+
+  async find<K extends RecordKind>(kind: K, key: string, signal: AbortSignal): Promise<Records[K] | undefined> {
+    throwIfAborted(signal);
+    const text = await this.#attempt('read', () => this.#level.get(recordKey(kind, key)));
+    return text === undefined ? undefined : decodeRecord(kind, key, text);
+  }
+
+  async list<K extends RecordKind>(kind: K, signal: AbortSignal): Promise<Records[K][]> {
+    throwIfAborted(signal);
+    const start = recordKey(kind, '');
+    // '0' follows '/'.
+    const range = { gte: start, lt: `${kind}0` };
+    const entries = await this.#attempt('read', () => this.#level.iterator(range).all());
+    return entries.map(([key, text]) => decodeRecord(kind, key.slice(start.length), text));
+  }
+
+  async lock(keys: readonly string[], signal: AbortSignal): Promise<Fence> {
+    const sorted = lockOrder(keys);
+    try {
+      const giveBack = await this.#locks.take(sorted, signal);
+      const fence: EmbeddedFence = new EmbeddedFence(sorted, () => {
+        this.#fences.delete(fence);
+        giveBack();
+      });
+      this.#fences.add(fence);
+      return fence;
+    } catch (error) {
+      if (!(error instanceof LocallyBusy)) throw error;
+      throw new DriverError('busy', `${error.key} is in use by another request on this node (${this.#nodeName})`, {
+        next: 'try again when that request is done',
+      });
+    }
+  }
+
+  async commit(fence: Fence, writes: readonly Write[]): Promise<void> {
+    checkWriteCount(writes);
+    if (!(fence instanceof EmbeddedFence) || !this.#fences.has(fence)) {
+      throw new DriverError(
+        'fenced',
+        `the locks of ${fence.keys.join(', ')} were given up before this change; nothing was written`,
+      );
+    }
+    const batch = writes.map((write) =>
+      'put' in write
+        ? ({
+            type: 'put',
+            key: recordKey(write.put, write.key),
+            value: encodeRecord(write.put, write.key, write.value),
+          } as const)
+        : ({ type: 'del', key: recordKey(write.remove, write.key) } as const),
+    );
+    await this.#attempt('written', () => this.#level.batch(batch, { sync: true }));
+  }
+
+  async close(): Promise<void> {
+    for (const fence of this.#fences) fence.lose();
+    await this.#level.close();
+    openFolders.delete(this.#level.location);
+  }
+
+  async #attempt<T>(what: string, work: () => Promise<T>): Promise<T> {
+    return attempt(what, this.#level.location, work);
+  }
+}
+
+/** Locks of one process cannot be lost before the process is. */
+class EmbeddedFence implements Fence {
+  readonly keys: readonly string[];
+  readonly #lost = new AbortController();
+  readonly #giveBack: () => void;
+
+  constructor(keys: readonly string[], giveBack: () => void) {
+    this.keys = keys;
+    this.#giveBack = giveBack;
+  }
+
+  get signal(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  async release(): Promise<void> {
+    this.#giveBack();
+  }
+
+  /** The store was closed under its holder. */
+  lose(): void {
+    this.#giveBack();
+    this.#lost.abort(new DriverError('fenced', `the metadata was closed while ${this.keys.join(', ')} were locked`));
+  }
+}
+
+async function attempt<T>(what: string, folder: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw unusable(what, folder, error);
+  }
+}
+
+function unusable(what: string, folder: string, error: unknown): DriverError {
+  return new DriverError('unavailable', `the metadata in ${folder} cannot be ${what}: ${errorText(error)}`, {
+    cause: error,
+    next: `check the file system of ${folder} (df, dmesg)`,
+  });
+}

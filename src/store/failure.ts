@@ -1,0 +1,22 @@
+import { DriverError } from '../domain/errors.js';
+
+/** The `code` of a system or library error, if it has one. */
+export function errorCode(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+}
+
+/** What the error says, for the end of a sentence. */
+export function errorText(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
+}
+
+/** @throws the signal's own DriverError, or `unavailable` */
+export function throwIfAborted(signal: AbortSignal): void {
+  if (signal.aborted) throw abortError(signal);
+}
+
+/** Why the signal fired, as our error. */
+export function abortError(signal: AbortSignal): DriverError {
+  if (signal.reason instanceof DriverError) return signal.reason;
+  return new DriverError('unavailable', 'the time ran out before the metadata were read', { cause: signal.reason });
+}

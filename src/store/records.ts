@@ -1,0 +1,155 @@
+import { z } from 'zod';
+import type { RecordKind, Records } from '../contracts/store.js';
+import type { Attachment, BlockDevice } from '../domain/attachment.js';
+import { DriverError } from '../domain/errors.js';
+import type { Group } from '../domain/replication.js';
+import type { FilesystemRecord, Volume } from '../domain/volume.js';
+import type { Operation } from '../saga/operation.js';
+
+const side = z.enum(['primary', 'secondary']);
+const perSide = z.partialRecord(side, z.string());
+
+export const blockDevice: z.ZodType<BlockDevice> = z.strictObject({
+  path: z.string(),
+  wwn: z.string(),
+  sizeBytes: z.number(),
+});
+
+const filesystem: z.ZodType<FilesystemRecord> = z.discriminatedUnion('state', [
+  z.strictObject({ state: z.literal('never') }),
+  z.strictObject({
+    state: z.literal('formatting'),
+    type: z.literal('ext4'),
+    uuid: z.string(),
+    side,
+    epoch: z.number(),
+    wwn: z.string(),
+  }),
+  z.strictObject({ state: z.literal('formatted'), type: z.literal('ext4'), uuid: z.string() }),
+]);
+
+const volume: z.ZodType<Volume> = z.strictObject({
+  name: z.string(),
+  id: z.string(),
+  spec: z.strictObject({
+    sizeGiB: z.number(),
+    provisioning: z.enum(['thin', 'dedup', 'full']),
+    compression: z.boolean(),
+    backend: z.string(),
+    mountConflictDelay: z.number(),
+    replicationGroup: z.string().exactOptional(),
+  }),
+  arrayName: z.string(),
+  cpg: perSide,
+  snapCpg: perSide,
+  wwn: perSide,
+  state: z.enum(['creating', 'ready', 'deleting']),
+  filesystem,
+  everMounted: z.boolean(),
+  createdAt: z.string(),
+});
+
+const group: z.ZodType<Group> = z.strictObject({
+  backend: z.string(),
+  name: z.string(),
+  remoteName: z.string(),
+  createdByUs: z.boolean(),
+  lastActive: side.exactOptional(),
+  epoch: z.number(),
+});
+
+const attachment: z.ZodType<Attachment> = z.strictObject({
+  volume: z.string(),
+  node: z.string(),
+  nodeName: z.string(),
+  generation: z.number(),
+  side,
+  host: z.string(),
+  state: z.enum(['attaching', 'attached', 'detaching']),
+  mountpoint: z.string(),
+  device: blockDevice.exactOptional(),
+});
+
+const operation: z.ZodType<Operation> = z.strictObject({
+  id: z.string(),
+  kind: z.string(),
+  schema: z.literal(1),
+  node: z.string(),
+  volume: z.string(),
+  keys: z.array(z.string()),
+  plan: z.json(),
+  facts: z.record(z.string(), z.json()),
+  next: z.number(),
+  phase: z.enum(['do', 'undo']),
+  error: z.string().exactOptional(),
+  startedAt: z.string(),
+});
+
+const pin = z.strictObject({ peer: z.string(), fingerprint: z.string() });
+
+/** How one kind of record is kept. `schema` is raised when its shape changes; nothing else may be in the record than the shape says. */
+interface Format<T> {
+  schema: number;
+  shape: z.ZodType<T>;
+  /** The key that a record has to be found under. */
+  keyOf(record: T): string;
+}
+
+const FORMATS: { [K in RecordKind]: Format<Records[K]> } = {
+  volume: { schema: 1, shape: volume, keyOf: (record) => record.name },
+  group: { schema: 1, shape: group, keyOf: (record) => `${record.backend}/${record.name}` },
+  attachment: { schema: 1, shape: attachment, keyOf: (record) => record.volume },
+  operation: { schema: 1, shape: operation, keyOf: (record) => record.volume },
+  pin: { schema: 1, shape: pin, keyOf: (record) => record.peer },
+};
+
+const envelope = z.strictObject({ schema: z.number(), record: z.unknown() });
+
+/** A record as the text that is stored. @throws `internal` when it could not be read again */
+export function encodeRecord<K extends RecordKind>(kind: K, key: string, record: Records[K]): string {
+  const text = JSON.stringify({ schema: FORMATS[kind].schema, record });
+  try {
+    decodeRecord(kind, key, text);
+  } catch (error) {
+    throw new DriverError('internal', `refused to store a ${kind} record that could not be read again`, {
+      cause: error,
+    });
+  }
+  return text;
+}
+
+/**
+ * The record that the text holds. A record is never skipped: who acts on half of the metadata deletes what the other half
+ * protects. @throws `unavailable` for another schema, `internal` for a broken record, both naming kind and key
+ */
+export function decodeRecord<K extends RecordKind>(kind: K, key: string, text: string): Records[K] {
+  const format = FORMATS[kind];
+  const { schema, record } = parseEnvelope(kind, key, text);
+  if (schema !== format.schema) {
+    throw new DriverError(
+      'unavailable',
+      `the ${kind} record ${key} has schema ${schema}, this release reads schema ${format.schema}`,
+      { next: 'run the release that wrote it on all nodes' },
+    );
+  }
+  const parsed = format.shape.safeParse(record);
+  if (!parsed.success) throw broken(kind, key, z.prettifyError(parsed.error));
+  const ownKey = format.keyOf(parsed.data);
+  if (ownKey !== key) throw broken(kind, key, `it is the record of ${ownKey}`);
+  return parsed.data;
+}
+
+function parseEnvelope(kind: RecordKind, key: string, text: string): z.infer<typeof envelope> {
+  try {
+    return envelope.parse(JSON.parse(text));
+  } catch (error) {
+    throw broken(kind, key, error instanceof z.ZodError ? z.prettifyError(error) : 'it is not JSON');
+  }
+}
+
+function broken(kind: RecordKind, key: string, what: string): DriverError {
+  const next = 'restore the metadata from a backup, or have this one record repaired; nothing was changed';
+  return new DriverError('internal', `the ${kind} record ${key} is broken: ${what.replaceAll(/\s*\n\s*/g, ', ')}`, {
+    next,
+  });
+}

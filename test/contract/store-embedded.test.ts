@@ -1,0 +1,96 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ClassicLevel } from 'classic-level';
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import type { MetadataStore } from '../../src/contracts/store.js';
+import { openEmbeddedStore } from '../../src/store/embedded-store.js';
+import { startChild } from './child.js';
+import { aVolume } from './store-records.js';
+import { storeContract } from './store-suite.js';
+
+describe('the embedded metadata store', () => {
+  const signal = AbortSignal.timeout(60_000);
+  let dir: string;
+  let store: MetadataStore;
+
+  beforeEach(async () => {
+    dir = await mkdtemp(path.join(os.tmpdir(), 'store-'));
+    store = await openEmbeddedStore(dir, 'node-one');
+  });
+
+  afterEach(async () => {
+    await store.close();
+    await rm(dir, { recursive: true });
+  });
+
+  storeContract('embedded', () => ({ store, rival: store, lose: (fence) => fence.release() }));
+
+  it('serves callers of one key in the order in which they came', async () => {
+    const order: number[] = [];
+    const first = await store.lock(['a'], signal);
+    const others = [1, 2, 3, 4].map(async (n) => {
+      const giveUp = n === 2 ? AbortSignal.timeout(50) : signal;
+      const fence = await store.lock(['a'], giveUp);
+      order.push(n);
+      await fence.release();
+    });
+    const settled = Promise.allSettled(others);
+    await new Promise((resolve) => setTimeout(resolve, 120));
+    await first.release();
+    const results = await settled;
+    expect(order).toEqual([1, 3, 4]);
+    expect(results.map((result) => result.status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
+  });
+
+  it('has everything there after it was closed and opened again; closing takes the locks away', async () => {
+    const fence = await store.lock(['a'], signal);
+    await store.commit(fence, [{ put: 'volume', key: 'one', value: aVolume('one') }]);
+    await store.close();
+    expect(fence.signal.aborted).toBe(true);
+    await expect(store.find('volume', 'one', signal)).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(store.commit(fence, [])).rejects.toMatchObject({ code: 'fenced' });
+    store = await openEmbeddedStore(dir, 'node-one');
+    expect(await store.list('volume', signal)).toEqual([aVolume('one')]);
+  });
+
+  it('refuses a second opener, in this and in another process, and opens after a killed one', async () => {
+    const refusal = { code: 'unavailable', message: expect.stringContaining('another process') };
+    const twice = { code: 'unavailable', message: expect.stringContaining('this process has') };
+    await expect(openEmbeddedStore(dir, 'node-one')).rejects.toMatchObject(twice);
+    const refused = await startChild('hold-store.ts', [dir]);
+    await refused.kill();
+    expect(refused.line).toContain('another process has the metadata in');
+    await store.close();
+    const holder = await startChild('hold-store.ts', [dir]);
+    try {
+      expect(holder.line).toBe('open');
+      await expect(openEmbeddedStore(dir, 'node-one')).rejects.toMatchObject(refusal);
+    } finally {
+      await holder.kill();
+    }
+    store = await openEmbeddedStore(dir, 'node-one');
+  }, 20_000);
+
+  it.each([
+    ['a cut record', '{"schema":1,"rec', 'internal', 'not JSON'],
+    ['a record of a later release', '{"schema":2,"record":{}}', 'unavailable', 'schema 2'],
+    ['a record without its members', '{"schema":1,"record":{"name":"bad"}}', 'internal', 'broken'],
+    [
+      'a member that nobody knows',
+      JSON.stringify({ schema: 1, record: { ...aVolume('bad'), extra: 1 } }),
+      'internal',
+      'extra',
+    ],
+    ['the record of another volume', JSON.stringify({ schema: 1, record: aVolume('other') }), 'internal', 'other'],
+  ])('names %s and never skips it', async (_what, text, code, why) => {
+    await store.close();
+    const level = new ClassicLevel(path.join(dir, 'metadata'));
+    await level.put('volume/bad', text);
+    await level.close();
+    store = await openEmbeddedStore(dir, 'node-one');
+    const failure = { code, message: expect.stringMatching(new RegExp(`volume record bad.*${why}`)) };
+    await expect(store.find('volume', 'bad', signal)).rejects.toMatchObject(failure);
+    await expect(store.list('volume', signal)).rejects.toMatchObject(failure);
+  });
+});

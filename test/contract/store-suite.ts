@@ -1,0 +1,195 @@
+import { expect, it } from '@jest/globals';
+import type { Fence, MetadataStore, Write } from '../../src/contracts/store.js';
+import { aGroup, anAttachment, anOperation, aVolume } from './store-records.js';
+
+/** A store under test, empty at the start. */
+export interface StoreSubject {
+  store: MetadataStore;
+  /** Who competes with it for locks: another node, or another caller in the same process. */
+  rival: MetadataStore;
+  /** Takes the locks away from their holder. */
+  lose: (fence: Fence) => Promise<void>;
+}
+
+const soon = (ms = 5_000): AbortSignal => AbortSignal.timeout(ms);
+
+/** Runs the work under a lock on the keys. */
+async function under<T>(store: MetadataStore, keys: string[], work: (fence: Fence) => Promise<T>): Promise<T> {
+  const fence = await store.lock(keys, soon());
+  try {
+    return await work(fence);
+  } finally {
+    await fence.release();
+  }
+}
+
+const write = async (store: MetadataStore, writes: Write[]): Promise<void> =>
+  await under(store, ['test'], async (fence) => await store.commit(fence, writes));
+
+const putVolume = (name: string): Write => ({ put: 'volume', key: name, value: aVolume(name) });
+
+/** What every metadata store promises, whatever it keeps its records in. */
+export function storeContract(name: string, start: () => StoreSubject): void {
+  recordContract(name, start);
+  lockContract(name, start);
+  fenceContract(name, start);
+}
+
+function recordContract(name: string, start: () => StoreSubject): void {
+  it(`${name}: finds what was committed, in every kind, and nothing else`, async () => {
+    const { store } = start();
+    expect(await store.find('volume', 'one', soon())).toBeUndefined();
+    const pin = { peer: 'ssh:10.0.0.1:22', fingerprint: 'SHA256:abc' };
+    await write(store, [
+      putVolume('one'),
+      { put: 'group', key: 'DEFAULT/g', value: aGroup('DEFAULT', 'g') },
+      { put: 'attachment', key: 'one', value: anAttachment('one') },
+      { put: 'operation', key: 'one', value: anOperation('one') },
+      { put: 'pin', key: pin.peer, value: pin },
+    ]);
+    expect(await store.find('volume', 'one', soon())).toEqual(aVolume('one'));
+    expect(await store.find('group', 'DEFAULT/g', soon())).toEqual(aGroup('DEFAULT', 'g'));
+    expect(await store.find('attachment', 'one', soon())).toEqual(anAttachment('one'));
+    expect(await store.find('operation', 'one', soon())).toEqual(anOperation('one'));
+    expect(await store.find('pin', pin.peer, soon())).toEqual(pin);
+    expect(await store.find('volume', 'on', soon())).toBeUndefined();
+    expect(await store.find('volume', 'one/x', soon())).toBeUndefined();
+    expect(await store.find('attachment', 'DEFAULT/g', soon())).toBeUndefined();
+  });
+
+  it(`${name}: lists one kind, sorted by key, without what was removed; names of any script survive`, async () => {
+    const { store } = start();
+    const names = ['b', 'B', 'a-1', 'a', 'a.2', 'a0', 'Zürich', '東京', 'a/x'];
+    await write(store, [...names, 'gone'].map(putVolume));
+    await write(store, [
+      { remove: 'volume', key: 'gone' },
+      { remove: 'volume', key: 'never-there' },
+    ]);
+    const sorted = names.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    expect((await store.list('volume', soon())).map((volume) => volume.name)).toEqual(sorted);
+    expect(await store.list('group', soon())).toEqual([]);
+    expect(await store.find('volume', '東京', soon())).toEqual(aVolume('東京'));
+  });
+
+  it(`${name}: replaces a record as a whole`, async () => {
+    const { store } = start();
+    await write(store, [putVolume('one')]);
+    const { device: _, ...detached } = anAttachment('one');
+    await write(store, [{ put: 'attachment', key: 'one', value: anAttachment('one') }]);
+    await write(store, [{ put: 'attachment', key: 'one', value: detached }]);
+    expect(await store.find('attachment', 'one', soon())).toEqual(detached);
+  });
+
+  it(`${name}: commits 60 writes at once, and refuses 61 or a record under a wrong key, writing none`, async () => {
+    const { store } = start();
+    const many = (count: number): Write[] => Array.from({ length: count }, (_, i) => putVolume(`v${i}`));
+    await expect(write(store, many(61))).rejects.toMatchObject({ code: 'internal' });
+    const crossed: Write = { put: 'volume', key: 'other', value: aVolume('one') };
+    await expect(write(store, [putVolume('one'), crossed])).rejects.toMatchObject({ code: 'internal' });
+    expect(await store.list('volume', soon())).toEqual([]);
+    await write(store, many(60));
+    expect(await store.list('volume', soon())).toHaveLength(60);
+  });
+
+  it(`${name}: lists 2,000 records`, async () => {
+    const { store } = start();
+    const names = Array.from({ length: 2_000 }, (_, i) => `v${String(i).padStart(4, '0')}`);
+    await under(store, ['test'], async (fence) => {
+      for (let i = 0; i < names.length; i += 50) {
+        await store.commit(fence, names.slice(i, i + 50).map(putVolume));
+      }
+    });
+    expect((await store.list('volume', soon())).map((volume) => volume.name)).toEqual(names);
+  }, 20_000);
+
+  it(`${name}: throws only driver errors, also when the caller gave up before`, async () => {
+    const { store } = start();
+    const gone = AbortSignal.abort();
+    await expect(store.find('volume', 'one', gone)).rejects.toMatchObject({ name: 'DriverError', code: 'unavailable' });
+    await expect(store.list('volume', gone)).rejects.toMatchObject({ name: 'DriverError', code: 'unavailable' });
+  });
+}
+
+function lockContract(name: string, start: () => StoreSubject): void {
+  it(`${name}: one holder at a time, also under a storm of callers on overlapping keys`, async () => {
+    const { store, rival } = start();
+    const inside = new Map<string, number>();
+    let overlaps = 0;
+    const work = async (by: MetadataStore, keys: string[]): Promise<void> => {
+      const fence = await by.lock(keys, soon(20_000));
+      for (const key of keys) inside.set(key, (inside.get(key) ?? 0) + 1);
+      await new Promise((resolve) => setTimeout(resolve, 3));
+      for (const key of keys) {
+        if (inside.get(key) !== 1) overlaps += 1;
+        inside.set(key, (inside.get(key) ?? 0) - 1);
+      }
+      await fence.release();
+    };
+    const keySets = [['a', 'b'], ['b', 'a'], ['c', 'b'], ['a'], ['c', 'a']];
+    const all = Array.from({ length: 20 }, (_, i) =>
+      work(i % 2 === 0 ? store : rival, keySets[i % keySets.length] ?? []),
+    );
+    await Promise.all(all);
+    expect(overlaps).toBe(0);
+  }, 30_000);
+
+  it(`${name}: a repeated key is taken once, and the keys are sorted`, async () => {
+    const { store } = start();
+    await under(store, ['b', 'a', 'b'], async (fence) => {
+      expect(fence.keys).toEqual(['a', 'b']);
+    });
+  });
+
+  it(`${name}: who waits gets the lock soon after its release`, async () => {
+    const { store, rival } = start();
+    const fence = await store.lock(['a'], soon());
+    let got = false;
+    const waiting = rival.lock(['a'], soon()).then((next) => {
+      got = true;
+      return next;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(got).toBe(false);
+    const released = performance.now();
+    await fence.release();
+    const next = await waiting;
+    expect(performance.now() - released).toBeLessThan(1_500);
+    await next.release();
+  });
+
+  it(`${name}: who gives up waiting is told the holder's node, and holds nothing`, async () => {
+    const { store, rival } = start();
+    const fence = await store.lock(['b'], soon());
+    const refusal = rival.lock(['a', 'b', 'c'], soon(400));
+    await expect(refusal).rejects.toMatchObject({ code: 'busy', message: expect.stringContaining('node-one') });
+    for (const free of ['a', 'c']) await under(store, [free], async () => undefined);
+    await fence.release();
+    await under(rival, ['a', 'b', 'c'], async () => undefined);
+  });
+}
+
+function fenceContract(name: string, start: () => StoreSubject): void {
+  it(`${name}: a commit under lost locks is fenced and writes nothing, and release still succeeds`, async () => {
+    const { store, rival, lose } = start();
+    const fence = await store.lock(['a', 'b'], soon());
+    await store.commit(fence, [putVolume('before')]);
+    await lose(fence);
+    const next = await rival.lock(['b'], soon());
+    await rival.commit(next, [putVolume('rival')]);
+    await expect(store.commit(fence, [putVolume('after')])).rejects.toMatchObject({ code: 'fenced' });
+    await fence.release();
+    await fence.release();
+    await rival.commit(next, [putVolume('rival-2')]);
+    await next.release();
+    const names = (await store.list('volume', soon())).map((volume) => volume.name);
+    expect(names).toEqual(['before', 'rival', 'rival-2']);
+  });
+
+  it(`${name}: a released fence commits nothing`, async () => {
+    const { store } = start();
+    const fence = await store.lock(['a'], soon());
+    await fence.release();
+    await expect(store.commit(fence, [putVolume('late')])).rejects.toMatchObject({ code: 'fenced' });
+    expect(await store.find('volume', 'late', soon())).toBeUndefined();
+  });
+}
