@@ -37,7 +37,7 @@ export async function startSshServer(options: SshOptions): Promise<SshServer> {
   const key = await ensureHostKey(options.hostKeyFile);
   const sockets = new Set<Socket>();
   const ssh = new ssh2.Server({ hostKeys: [key.privateKey] }, (connection, peer) => {
-    const socket = [...sockets].find((open) => open.remotePort === peer.port && open.remoteAddress === peer.ip);
+    const socket = [...sockets].find((known) => known.remotePort === peer.port && known.remoteAddress === peer.ip);
     serve(connection, options, () => socket?.resetAndDestroy());
   });
   const listener = createServer({ noDelay: true }, (socket) => {
@@ -110,15 +110,15 @@ function serveSession(session: Session, cli: CommandLine, reset: () => void): vo
   session.on('window-change', (accept) => accept?.());
   session.on('env', (accept) => accept?.());
   session.on('shell', (accept) => {
-    const channel = open(accept);
+    const channel = openChannel(accept);
     breakOnFailure(tty ? new TerminalShell(channel, cli).run() : runPipedShell(channel, cli));
   });
   session.on('exec', (accept, _reject, info) =>
-    breakOnFailure(runExec(open(accept), cli, { text: info.command, tty })),
+    breakOnFailure(runExec(openChannel(accept), cli, { text: info.command, tty })),
   );
 }
 
-function open(accept: () => ServerChannel): ServerChannel {
+function openChannel(accept: () => ServerChannel): ServerChannel {
   const channel = accept();
   channel.on('error', () => undefined);
   return channel;

@@ -1,0 +1,54 @@
+import { columnWidths, csvLine, plainLine } from './cli-tables.js';
+import type { Cell, TableStyle } from './cli-tables.js';
+
+/** One remote copy group as `showrcopy` prints it, in words. */
+export interface GroupLines {
+  name: string;
+  target: string;
+  status: string;
+  role: string;
+  mode: string;
+  /** '' when there is none: the row then ends after the mode. */
+  options: string;
+  members: MemberLine[];
+}
+
+export interface MemberLine {
+  localName: string;
+  localId: number;
+  remoteName: string;
+  remoteId: Cell;
+  syncStatus: string;
+  lastSync: string;
+}
+
+const groupColumns = ['Name', 'Target', 'Status', 'Role', 'Mode', 'Options'];
+const memberColumns = ['LocalVV', 'ID', 'RemoteVV', 'ID', 'SyncStatus', 'LastSyncTime'];
+
+/** A group's row and, indented below it, its members; headings are padded in CSV too (reference 7.4). */
+export function formatGroup(group: GroupLines, style: TableStyle): string[] {
+  const row = [group.name, group.target, group.status, group.role, group.mode];
+  if (group.options !== '') row.push(group.options);
+  const members = group.members.map((member): Cell[] => [
+    member.localName,
+    member.localId,
+    member.remoteName,
+    member.remoteId,
+    member.syncStatus,
+    member.lastSync,
+  ]);
+  return [
+    ...section('', groupColumns, [row], style),
+    ...section(style.csv ? ' ,' : '  ', memberColumns, members, style),
+  ];
+}
+
+function section(indent: string, columns: string[], rows: Cell[][], style: TableStyle): string[] {
+  if (rows.length === 0) return [];
+  const widths = columnWidths([columns, ...rows]);
+  const heading = style.csv
+    ? columns.map((column, index) => column.padEnd(widths[index] ?? 0)).join(',')
+    : plainLine(columns, widths);
+  const lines = rows.map((row) => (style.csv ? csvLine(row) : plainLine(row, widths)));
+  return [heading.trimEnd(), ...lines].map((line) => indent + line);
+}
