@@ -1,0 +1,130 @@
+/** What an array remembers. Numbers are the ones that WSAPI shows; the sections are those of the array's reference. */
+
+/** reference 3.2 */
+export interface Cpg {
+  id: number;
+  name: string;
+  domain: string | undefined;
+}
+
+export interface PortPos {
+  node: number;
+  slot: number;
+  cardPort: number;
+}
+
+/** reference 3.3 */
+export interface Port {
+  kind: 'fc' | 'iscsi' | 'rcip';
+  pos: PortPos;
+  /** linkState 4, else 10 (offline). */
+  ready: boolean;
+  /** FC: 16 hex digits, upper case. */
+  wwn: string | undefined;
+  /** iSCSI and RCIP. */
+  ip: string | undefined;
+  /** iSCSI. */
+  iqn: string | undefined;
+}
+
+/** reference 4.3 */
+export interface Volume {
+  id: number;
+  name: string;
+  uuid: string;
+  /** 32 hex digits, upper case. */
+  wwn: string;
+  sizeMiB: number;
+  provisioning: 'full' | 'tpvv' | 'tdvv';
+  compression: boolean;
+  cpg: string;
+  snapCpg: string | undefined;
+  domain: string | undefined;
+  comment: string;
+  createdAt: Date;
+}
+
+/** reference 5.1 */
+export interface Host {
+  id: number;
+  name: string;
+  domain: string | undefined;
+  persona: number;
+  descriptors: Record<string, string>;
+  /** 16 hex digits each, upper case. */
+  wwns: string[];
+  iqns: string[];
+}
+
+/** A VLUN template (reference 5.2); the active ones are computed from it, see vluns.ts. */
+export interface VlunTemplate {
+  volume: Volume;
+  lun: number;
+  /** Absent on a PORT template. */
+  host: Host | undefined;
+  /** Absent on a HOST template. */
+  pos: PortPos | undefined;
+}
+
+/** `role` of reference 6.3. */
+export const ROLE = { primary: 1, secondary: 2 } as const;
+export type Role = keyof typeof ROLE;
+
+/** `targets[].state` of reference 6.3. */
+export const STATE = { new: 1, starting: 2, started: 3, stopped: 5, failsafe: 7 } as const;
+export type State = keyof typeof STATE;
+
+/** `syncStatus` of reference 6.3 and 12.4. */
+export const SYNC_STATUS = { new: 1, syncing: 2, synced: 3, notSynced: 4, stale: 5 } as const;
+export type SyncStatus = keyof typeof SYNC_STATUS;
+
+/** `mode` of reference 6.2: 1 sync, 2 and 3 periodic (echoed as sent, 12.5), 4 asynchronous streaming. */
+export type Mode = 1 | 2 | 3 | 4;
+
+export const isPeriodic = (mode: Mode): boolean => mode === 2 || mode === 3;
+
+export interface Policies {
+  autoRecover: boolean;
+  overPeriodAlert: boolean;
+  autoFailover: boolean;
+  pathManagement: boolean;
+}
+
+/** A pair of volumes as one side sees it. */
+export interface Member {
+  local: Volume;
+  remote: Volume;
+  syncStatus: SyncStatus;
+  /** 0 to 99 while syncing. */
+  percent: number;
+  lastSync: Date | undefined;
+  /** Admitted with `skipInitialSync`: the next start copies nothing. */
+  skipInitialSync: boolean;
+}
+
+/** A remote copy group as one side has it (reference 6.3); the peer's twin is another object. */
+export interface Group {
+  id: number;
+  name: string;
+  /** The peer's name for it. */
+  remoteGroupName: string;
+  domain: string | undefined;
+  role: Role;
+  /** The current role differs from the natural one. */
+  roleReversed: boolean;
+  state: State;
+  mode: Mode;
+  /** Seconds; periodic and streaming groups. */
+  syncPeriod: number | undefined;
+  policies: Policies;
+  localUserCpg: string | undefined;
+  localSnapCpg: string | undefined;
+  remoteUserCpg: string | undefined;
+  remoteSnapCpg: string | undefined;
+  members: Member[];
+  lastSync: Date | undefined;
+  /** Stopped by a lost link or a lost array while it was started: `autoRecover` starts it again. */
+  stoppedByOutage: boolean;
+  /** The array lost power since it last saw its peer: its role may be out of date (reference 6.5, row 4c). */
+  recheckRole: boolean;
+}
