@@ -61,7 +61,7 @@ export function findPartner(backend: Backend, side: Side, group: RemoteCopyGroup
   return partnerTarget(group, side === 'primary' ? backend.replication().target : undefined);
 }
 
-interface ActiveSideRequest {
+export interface ActiveSideRequest {
   backend: Backend;
   group: Group;
   /** Name of the member on both arrays. */
@@ -77,12 +77,7 @@ export async function proveActiveSide(request: ActiveSideRequest, signal: AbortS
   for (let attempt = 1; ; attempt += 1) {
     const observation = await observeGroup(request.backend, request.group, signal);
     const views = await viewsOf(request, observation, signal);
-    const verdict = decideActiveSide({
-      views,
-      lastActive: request.group.lastActive,
-      everMounted: request.everMounted,
-      strict: request.backend.replication().strict,
-    });
+    const verdict = decideActiveSide({ ...questionOf(request), views });
     if (verdict.side !== undefined) {
       return { side: verdict.side, row: verdict.row, warning: verdict.warning, observation };
     }
@@ -90,6 +85,18 @@ export async function proveActiveSide(request: ActiveSideRequest, signal: AbortS
     await pause(TRANSITION_PAUSE_MS, undefined, { signal });
   }
 }
+
+/** The verdict on an observation that is there already, without asking for links: for status, never for a mount. */
+export function judgeObservation(request: ActiveSideRequest, observation: GroupObservation): ActiveSide {
+  const views = { primary: viewOf(request, observation, 'primary'), secondary: viewOf(request, observation, 'secondary') };
+  return decideActiveSide({ ...questionOf(request), views });
+}
+
+const questionOf = (request: ActiveSideRequest) => ({
+  lastActive: request.group.lastActive,
+  everMounted: request.everMounted,
+  strict: request.backend.replication().strict,
+});
 
 async function viewsOf(
   request: ActiveSideRequest,

@@ -43,8 +43,12 @@ export type Probe =
 /** File systems and mounts of this host. Throws DriverError only. */
 export interface Filesystems {
   probe(device: BlockDevice, signal: AbortSignal): Promise<Probe>;
-  /** mkfs.ext4 with that UUID, and then no `lost+found`. @throws `refused` when the device is not blank, mounted, or used by anything. */
-  make(device: BlockDevice, uuid: string, signal: AbortSignal): Promise<void>;
+  /**
+   * mkfs.ext4 with that UUID, and then no `lost+found`. With `repeat` (an earlier mkfs with this very UUID was interrupted) the
+   * device may also hold an ext4 with that UUID, or data without any known signature.
+   * @throws `refused` when the device is not blank, mounted, or used by anything
+   */
+  make(device: BlockDevice, options: { uuid: string; repeat: boolean }, signal: AbortSignal): Promise<void>;
   /** Mounted there already from the same device is success. @throws `refused` when something else is mounted there. */
   mount(device: BlockDevice, target: string, signal: AbortSignal): Promise<void>;
   /** Never lazy; removes the empty directory. Not mounted is success. @throws `busy` naming the users' pids. */

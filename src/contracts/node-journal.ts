@@ -1,17 +1,11 @@
 import type { BlockDevice } from '../domain/attachment.js';
+import type { MountId } from '../domain/mount-ids.js';
 import type { Side } from '../domain/replication.js';
-
-/** One mount id of dockerd: how often it was mounted in the life of dockerd that it was last seen in. */
-export interface MountId {
-  id: string;
-  count: number;
-  /** Which life of dockerd; a known id from an older life is replaced, not added to. */
-  life: string;
-}
 
 /** What is mounted on this node, and for whom. */
 export interface NodeMount {
   volume: string;
+  backend: string;
   device: BlockDevice;
   mountpoint: string;
   side: Side;

@@ -12,6 +12,8 @@ export interface BlockDevice {
 /** How one node is attached to a volume. The claim is written before the export and deleted after its removal was read back (rule 23). */
 export interface Attachment {
   volume: string;
+  /** Record key of the remote copy group that the volume is a member of. */
+  group?: string;
   /** Id of the node that owns it, and its host name for people. */
   node: string;
   nodeName: string;

@@ -26,8 +26,6 @@ export interface Held {
     saga: Saga<P, F, Write>,
     start: { plan: P; volume: string; claim: Write[] },
   ): Promise<F>;
-  /** Brings an unfinished operation on the volume to its end. @throws `unavailable` while that cannot be done */
-  settle(volume: string): Promise<void>;
 }
 
 /** Locks, and the journal that is bound to them. */
@@ -40,11 +38,19 @@ export class Operations {
     this.#settlers = settlers;
   }
 
-  /** Does the work while all keys are held; its signal also fires when the locks are about to be lost. */
-  async withLocks<T>(keys: string[], signal: AbortSignal, work: (held: Held) => Promise<T>): Promise<T> {
-    const fence = await this.#ctx.store.lock(keys, AbortSignal.any([signal, AbortSignal.timeout(LOCK_WAIT_MS)]));
+  /**
+   * Does the work while the volume's lock and the other keys are held, after an operation that was left open on the volume
+   * is settled; the work's signal also fires when the locks are about to be lost.
+   */
+  async withVolume<T>(on: { volume: string; keys: string[] }, signal: AbortSignal, work: (held: Held) => Promise<T>): Promise<T> {
+    const open = await this.#ctx.store.find('operation', on.volume, signal);
+    const keys = new Set([volumeKey(on.volume), ...on.keys, ...(open?.keys ?? [])]);
+    const waiting = AbortSignal.any([signal, AbortSignal.timeout(LOCK_WAIT_MS)]);
+    const fence = await this.#ctx.store.lock([...keys], waiting);
     try {
-      return await work(this.#held(fence, AbortSignal.any([signal, fence.signal])));
+      const held = this.#held(fence, AbortSignal.any([signal, fence.signal]));
+      await this.#settleOpen(fence, on.volume, held.signal);
+      return await work(held);
     } finally {
       await fence.release();
     }
@@ -57,11 +63,18 @@ export class Operations {
       commit: async (writes) => await store.commit(fence, writes),
       run: async (saga, { plan, volume, claim }) =>
         await run(saga, { plan, claim, volume, keys: fence.keys, node: node.id }, this.#sagaRun(fence, signal, volume)),
-      settle: async (volume) => {
-        const operation = await store.find('operation', volume, signal);
-        if (operation !== undefined) await this.#settle(operation, this.#sagaRun(fence, signal, volume));
-      },
     };
+  }
+
+  async #settleOpen(fence: Fence, volume: string, signal: AbortSignal): Promise<void> {
+    const operation = await this.#ctx.store.find('operation', volume, signal);
+    if (operation === undefined) return;
+    if (!operation.keys.every((key) => fence.keys.includes(key))) {
+      throw new DriverError('busy', `another operation (${operation.kind}) has just begun on volume ${volume}`, {
+        next: 'try again',
+      });
+    }
+    await this.#settle(operation, this.#sagaRun(fence, signal, volume));
   }
 
   async #settle(operation: Operation, sagaRun: SagaRun<Write>): Promise<void> {

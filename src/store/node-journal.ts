@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import type { DeferredRemoval, MountId, NodeJournal, NodeMount } from '../contracts/node-journal.js';
+import type { DeferredRemoval, NodeJournal, NodeMount } from '../contracts/node-journal.js';
 import { DriverError } from '../domain/errors.js';
+import type { MountId } from '../domain/mount-ids.js';
 import { readIfThere, removeDurably, writeDurably } from './durable-file.js';
 import { errorText } from './failure.js';
 import { blockDevice } from './records.js';
@@ -13,6 +14,7 @@ const mountId: z.ZodType<MountId> = z.strictObject({ id: z.string(), count: z.nu
 
 const mount: z.ZodType<NodeMount> = z.strictObject({
   volume: z.string(),
+  backend: z.string(),
   device: blockDevice,
   mountpoint: z.string(),
   side,

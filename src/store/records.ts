@@ -60,6 +60,7 @@ const group: z.ZodType<Group> = z.strictObject({
 
 const attachment: z.ZodType<Attachment> = z.strictObject({
   volume: z.string(),
+  group: z.string().exactOptional(),
   node: z.string(),
   nodeName: z.string(),
   generation: z.number(),

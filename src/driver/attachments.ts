@@ -1,0 +1,184 @@
+import type { Backend } from '../backend/backend.js';
+import { proveActiveSide } from '../backend/observe.js';
+import type { DeviceUse } from '../contracts/host.js';
+import type { NodeMount } from '../contracts/node-journal.js';
+import type { Write } from '../contracts/store.js';
+import type { Attachment } from '../domain/attachment.js';
+import { asDriverError, DriverError } from '../domain/errors.js';
+import { withMountId, withoutMountId, type MountId } from '../domain/mount-ids.js';
+import type { Group } from '../domain/replication.js';
+import type { Volume } from '../domain/volume.js';
+import type { DriverContext } from './context.js';
+import { groupKeyOf } from './inventory.js';
+import type { Held, Operations } from './operations.js';
+import { planUnmount, unmountSaga } from './unmount.js';
+
+interface Attached {
+  volume: Volume;
+  backend: Backend;
+  attachment: Attachment;
+}
+
+/** What this node is attached to: who uses it, one user more or less, and letting go when there is none. */
+export class Attachments {
+  readonly #ctx: DriverContext;
+  readonly #operations: Operations;
+  #lastIdChange: Promise<unknown> = Promise.resolve();
+
+  constructor(ctx: DriverContext, operations: Operations) {
+    this.#ctx = ctx;
+    this.#operations = operations;
+  }
+
+  /** Attachments of the volume itself and of all other members of its group. */
+  async related(volume: Volume, signal: AbortSignal): Promise<Attachment[]> {
+    const { store } = this.#ctx;
+    const group = groupKeyOf(volume);
+    if (group === undefined) {
+      const own = await store.find('attachment', volume.name, signal);
+      return own === undefined ? [] : [own];
+    }
+    return (await store.list('attachment', signal)).filter((each) => each.group === group || each.volume === volume.name);
+  }
+
+  /**
+   * One more user of a mount that is really there; undefined when it is only on record, as after a reboot.
+   * @throws `refused` when its side is not the active one any more
+   */
+  async join(
+    held: Held,
+    at: Attached & { group: Group | undefined; mountId: Omit<MountId, 'count'> },
+  ): Promise<string | undefined> {
+    const { volume, attachment } = at;
+    const { device, mountpoint, side, host } = attachment;
+    if (device === undefined || !(await this.#isMounted(attachment))) {
+      await this.#refuseIfUsed(attachment);
+      return undefined;
+    }
+    if (at.group !== undefined) await refuseStaleSide(at.group, at, held.signal);
+    const known = await this.#changeIds(volume.name, (ids) => withMountId(ids, at.mountId));
+    if (known === undefined) {
+      const ids = withMountId([], at.mountId);
+      await this.#ctx.journal.saveMount({ volume: volume.name, backend: at.backend.name, device, mountpoint, side, host, ids });
+    }
+    return mountpoint;
+  }
+
+  /** One user less, and the end of the attachment with the last one. An unknown id or volume is success. */
+  async unmount(name: string, id: string, signal: AbortSignal): Promise<void> {
+    const { logger } = this.#ctx;
+    const mount = await this.#changeIds(name, (ids) => withoutMountId(ids, id));
+    if (mount !== undefined && mount.ids.length > 0) return;
+    try {
+      await this.releaseUnused(name, signal);
+    } catch (thrown) {
+      const cause = asDriverError(thrown);
+      if (cause.code !== 'unavailable' || mount === undefined) throw cause;
+      const reason = cause.message;
+      logger.warn('the metadata cannot be changed: detaching here, the export stays for later', { volume: name, reason });
+      await this.#detachLocally(mount, signal);
+    }
+  }
+
+  /** Detaches and unexports a volume that nobody on this node uses any more; one in use is left for a later round. */
+  async releaseUnused(name: string, signal: AbortSignal): Promise<void> {
+    const { store, journal, backends, logger, node } = this.#ctx;
+    await this.#operations.withVolume({ volume: name, keys: [] }, signal, async (held) => {
+      const [volume, attachment] = await Promise.all([
+        store.find('volume', name, held.signal),
+        store.find('attachment', name, held.signal),
+      ]);
+      if (volume === undefined || attachment === undefined || attachment.node !== node.id) return;
+      const wanted = (journal.findMount(name)?.ids.length ?? 0) > 0;
+      // After a reboot the ids are still on record, but nothing is mounted for them any more.
+      if (wanted && (await this.#isMounted(attachment))) return;
+      const users = await this.#usersOf(attachment);
+      if (users.length > 0) {
+        logger.info('still in use, detached later', { volume: name, users: describeUsers(users) });
+        return;
+      }
+      await this.detach(held, { volume, backend: backends.get(volume.spec.backend), attachment });
+    });
+  }
+
+  /** Lets go of a volume that is to be removed. @throws `busy` when it is in use, here or on another node */
+  async releaseForRemoval(held: Held, of: { volume: Volume; backend: Backend }): Promise<void> {
+    const attachment = await this.#ctx.store.find('attachment', of.volume.name, held.signal);
+    if (attachment === undefined) return;
+    if (attachment.node !== this.#ctx.node.id) throw heldElsewhere(attachment);
+    await this.#refuseIfUsed(attachment);
+    await this.detach(held, { ...of, attachment });
+  }
+
+  /** Unmounts, detaches and unexports, whoever is on record as a user. */
+  async detach(held: Held, { volume, backend, attachment }: Attached): Promise<void> {
+    const plan = planUnmount(volume, attachment);
+    const claim: Write[] = [{ put: 'attachment', key: volume.name, value: { ...attachment, state: 'detaching' } }];
+    await held.run(unmountSaga(this.#ctx, backend, plan), { plan, volume: volume.name, claim });
+  }
+
+  /** Rule 41: without the metadata only the host half is done; the record without ids makes the recovery round do the rest. */
+  async #detachLocally(mount: NodeMount, signal: AbortSignal): Promise<void> {
+    const { filesystems, backends } = this.#ctx;
+    const users = await filesystems.usersElsewhere(mount.device, mount.mountpoint);
+    if (users.length > 0) return;
+    await filesystems.unmount(mount.mountpoint, signal);
+    await this.#ctx.connector(backends.get(mount.backend)).detach(mount.device.wwn, signal);
+  }
+
+  /** The kernel's answer, whatever is on record. */
+  async #isMounted({ mountpoint, device }: Attachment): Promise<boolean> {
+    const entries = await this.#ctx.filesystems.mounts();
+    return entries.some((each) => each.target === mountpoint && each.source === device?.path);
+  }
+
+  async #refuseIfUsed(attachment: Attachment): Promise<void> {
+    const users = await this.#usersOf(attachment);
+    if (users.length === 0) return;
+    throw new DriverError('busy', `volume ${attachment.volume} is in use on this node by ${describeUsers(users)}`, {
+      next: 'stop the containers that use it, then try again',
+    });
+  }
+
+  /** Unmounts of several containers come at once and take no lock while etcd is away; one change at a time loses none. */
+  async #changeIds(volume: string, change: (ids: MountId[]) => MountId[]): Promise<NodeMount | undefined> {
+    const { journal } = this.#ctx;
+    const mine = this.#lastIdChange.then(async () => {
+      const mount = journal.findMount(volume);
+      if (mount === undefined) return undefined;
+      const changed = { ...mount, ids: change(mount.ids) };
+      await journal.saveMount(changed);
+      return changed;
+    });
+    this.#lastIdChange = mine.catch(() => undefined);
+    return await mine;
+  }
+
+  async #usersOf(attachment: Attachment): Promise<DeviceUse[]> {
+    if (attachment.device === undefined) return [];
+    return await this.#ctx.filesystems.usersElsewhere(attachment.device, attachment.mountpoint);
+  }
+}
+
+async function refuseStaleSide(group: Group, at: Attached, signal: AbortSignal): Promise<void> {
+  const { volume, backend, attachment } = at;
+  const { arrayName, everMounted } = volume;
+  const proven = await proveActiveSide({ backend, group, arrayName, everMounted }, signal);
+  if (proven.side === attachment.side) return;
+  throw new DriverError(
+    'refused',
+    `group ${group.name} is active on ${backend.array(proven.side).label}, but volume ${volume.name} is still mounted here from the ${attachment.side} array, whose copy is stale`,
+    { next: `stop all containers that use ${volume.name}, then start them again` },
+  );
+}
+
+/** The refusal for a volume that another node holds. */
+export function heldElsewhere(attachment: Attachment): DriverError {
+  return new DriverError(
+    'busy',
+    `volume ${attachment.volume} is in use on node ${attachment.nodeName} (${attachment.state}, ${attachment.side} array)`,
+    { next: `stop the containers that use it on ${attachment.nodeName}` },
+  );
+}
+
+const describeUsers = (users: DeviceUse[]): string => users.map((user) => `pid ${user.pid} (${user.target})`).join(', ');

@@ -1,0 +1,89 @@
+import type { Attachment } from '../domain/attachment.js';
+import { asDriverError, DriverError } from '../domain/errors.js';
+import type { Group } from '../domain/replication.js';
+import type { Volume } from '../domain/volume.js';
+import type { DriverContext } from './context.js';
+import { groupRecordKey } from './operations.js';
+
+/** What the metadata say of one volume. */
+export interface VolumeRecords {
+  volume: Volume;
+  attachment: Attachment | undefined;
+  group: Group | undefined;
+  /** The metadata cannot be read now: this is what they said last, and the reason. */
+  stale?: string;
+}
+
+/**
+ * Reads for Get and List. An answer of the metadata is remembered, and given again, marked as stale, while they cannot be
+ * read: dockerd would otherwise forget a volume that is merely out of sight.
+ */
+export class Inventory {
+  readonly #ctx: DriverContext;
+  readonly #seen = new Map<string, VolumeRecords>();
+
+  constructor(ctx: DriverContext) {
+    this.#ctx = ctx;
+  }
+
+  /** @throws `not-found` only when that is certain, `unavailable` when nothing is known */
+  async get(name: string, signal: AbortSignal): Promise<VolumeRecords> {
+    const { store, journal } = this.#ctx;
+    try {
+      const [volume, attachment] = await Promise.all([
+        store.find('volume', name, signal),
+        store.find('attachment', name, signal),
+      ]);
+      if (volume !== undefined) return this.#remember(volume, attachment, await this.#groupOf(volume, signal));
+    } catch (thrown) {
+      const seen = this.#seen.get(name);
+      if (seen !== undefined) return { ...seen, stale: asDriverError(thrown).message };
+      throw thrown;
+    }
+    if (journal.findMount(name) !== undefined) {
+      throw new DriverError('unavailable', `volume ${name} is mounted on this node, but the metadata do not know it`, {
+        next: 'see that this node talks to its own etcd (host_etcd_ip_address)',
+      });
+    }
+    this.#seen.delete(name);
+    throw new DriverError('not-found', `there is no volume ${name}`);
+  }
+
+  async list(signal: AbortSignal): Promise<VolumeRecords[]> {
+    const { store } = this.#ctx;
+    try {
+      const [volumes, attachments, groups] = await Promise.all([
+        store.list('volume', signal),
+        store.list('attachment', signal),
+        store.list('group', signal),
+      ]);
+      const holders = new Map(attachments.map((each) => [each.volume, each]));
+      const byKey = new Map(groups.map((each) => [groupRecordKey(each.backend, each.name), each]));
+      this.#seen.clear();
+      return volumes.map((volume) =>
+        this.#remember(volume, holders.get(volume.name), byKey.get(groupKeyOf(volume) ?? '')),
+      );
+    } catch (thrown) {
+      if (this.#seen.size === 0) throw thrown;
+      const stale = asDriverError(thrown).message;
+      return [...this.#seen.values()].map((records) => ({ ...records, stale }));
+    }
+  }
+
+  async #groupOf(volume: Volume, signal: AbortSignal): Promise<Group | undefined> {
+    const key = groupKeyOf(volume);
+    return key === undefined ? undefined : await this.#ctx.store.find('group', key, signal);
+  }
+
+  #remember(volume: Volume, attachment: Attachment | undefined, group: Group | undefined): VolumeRecords {
+    const records = { volume, attachment, group };
+    this.#seen.set(volume.name, records);
+    return records;
+  }
+}
+
+/** Record key of the volume's remote copy group. */
+export function groupKeyOf(volume: Volume): string | undefined {
+  const { backend, replicationGroup } = volume.spec;
+  return replicationGroup === undefined ? undefined : groupRecordKey(backend, replicationGroup);
+}

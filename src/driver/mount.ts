@@ -1,0 +1,252 @@
+import { randomUUID } from 'node:crypto';
+import type { Backend } from '../backend/backend.js';
+import { proveActiveSide } from '../backend/observe.js';
+import type { Write } from '../contracts/store.js';
+import type { Attachment, BlockDevice } from '../domain/attachment.js';
+import { DriverError } from '../domain/errors.js';
+import { otherSide } from '../domain/replication.js';
+import type { FilesystemRecord } from '../domain/volume.js';
+import type { Saga, Step } from '../saga/saga.js';
+import type { DriverContext } from './context.js';
+import { groupRecordKey } from './operations.js';
+import type { MountPlan } from './plan-mount.js';
+
+/*
+ * States that a crash can leave, and what undo makes of each:
+ * - claim only                    → the claim goes
+ * - exported                      → unexported, read back
+ * - attached                      → detached by its WWN, unexported
+ * - formatting on record          → stays on record; the next Mount may repeat mkfs on the same copy
+ * - mounted, not acknowledged     → unmounted, detached, unexported
+ */
+
+export interface MountFacts {
+  host?: string;
+  lun?: number;
+  targetPorts?: string[];
+  device?: BlockDevice;
+  filesystem?: FilesystemRecord;
+}
+
+type MountStep = Step<MountPlan, MountFacts, Write>;
+
+export function mountSaga(ctx: DriverContext, backend: Backend, plan: MountPlan): Saga<MountPlan, MountFacts, Write> {
+  const steps = [hostStep(backend, plan), exportStep(ctx, backend, plan)];
+  if (plan.leftOver.length > 0) steps.unshift(leftOverStep(backend, plan));
+  if (plan.group !== undefined) steps.push(confirmRolesStep(backend, plan));
+  steps.push(attachStep(ctx, backend), filesystemStep(ctx), mountStep(ctx));
+  const { volume, group } = plan;
+  return {
+    kind: 'mount',
+    afterCrash: 'undo',
+    steps,
+    result: (_plan, facts) => [
+      { put: 'attachment', key: volume.name, value: attachmentOf(ctx, plan, facts) },
+      {
+        put: 'volume',
+        key: volume.name,
+        value: { ...volume, everMounted: true, filesystem: facts.filesystem ?? volume.filesystem },
+      },
+      ...(group === undefined
+        ? []
+        : [{ put: 'group' as const, key: groupRecordKey(group.backend, group.name), value: group }]),
+    ],
+    undone: () => [{ remove: 'attachment', key: volume.name }],
+  };
+}
+
+/** The claim (no facts yet), and later the finished attachment. */
+export function attachmentOf(ctx: DriverContext, plan: MountPlan, facts: MountFacts): Attachment {
+  return {
+    volume: plan.volume.name,
+    ...(plan.group === undefined ? {} : { group: groupRecordKey(plan.group.backend, plan.group.name) }),
+    node: ctx.node.id,
+    nodeName: ctx.node.name,
+    generation: plan.generation,
+    side: plan.side,
+    host: facts.host ?? plan.hostName,
+    state: facts.device === undefined ? 'attaching' : 'attached',
+    mountpoint: plan.mountpoint,
+    ...(facts.device === undefined ? {} : { device: facts.device }),
+  };
+}
+
+const nothingToUndo = async (): Promise<void> => await Promise.resolve();
+
+function leftOverStep(backend: Backend, plan: MountPlan): MountStep {
+  const passive = backend.array(otherSide(plan.side));
+  return {
+    name: `remove this host's left-over export on ${passive.label}`,
+    async do({ signal }) {
+      for (const host of plan.leftOver) await passive.removeVluns(plan.volume.arrayName, host, signal);
+    },
+    undo: nothingToUndo,
+  };
+}
+
+function hostStep(backend: Backend, plan: MountPlan): MountStep {
+  const array = backend.array(plan.side);
+  return {
+    name: `find this host on ${array.label}`,
+    async do({ signal }) {
+      return { host: await array.ensureHost(plan.hostName, plan.initiators, signal) };
+    },
+    undo: nothingToUndo,
+  };
+}
+
+function exportStep(ctx: DriverContext, backend: Backend, plan: MountPlan): MountStep {
+  const array = backend.array(plan.side);
+  const { arrayName, name } = plan.volume;
+  return {
+    name: `export the volume from ${array.label}`,
+    async do({ facts, signal }) {
+      const host = facts.host ?? plan.hostName;
+      const foreign = plan.exportedTo.filter((each) => each !== host);
+      if (foreign.length > 0) {
+        throw new DriverError('busy', `volume ${name} is exported to another host already: ${foreign.join(', ')}`, {
+          next: `stop what uses it there; a left-over export is shown by: showvlun -v ${arrayName}`,
+        });
+      }
+      for (const work of ctx.journal.deferredRemovals()) {
+        if (work.arrayName === arrayName && work.side === plan.side) await ctx.journal.removeDeferredRemoval(work.id);
+      }
+      const { lun, targetPorts } = await array.ensureVlun(arrayName, host, signal);
+      return { lun, targetPorts };
+    },
+    undo: async ({ facts, signal }) => await array.removeVluns(arrayName, facts.host ?? plan.hostName, signal),
+  };
+}
+
+/** Rule 3: a role that changed while we exported would let us mount the copy that has just become the stale one. */
+function confirmRolesStep(backend: Backend, plan: MountPlan): MountStep {
+  return {
+    name: 'read the roles of the group again',
+    async do({ signal }) {
+      const { group, volume, side } = plan;
+      if (group === undefined) return;
+      const { arrayName, everMounted } = volume;
+      const again = await proveActiveSide({ backend, group, arrayName, everMounted }, signal);
+      if (again.side === side) return;
+      throw new DriverError('refused', `group ${group.name} moved to the ${again.side} array while the volume was being exported`, {
+        next: 'start the container again; it then comes from the array that is active now',
+      });
+    },
+    undo: nothingToUndo,
+  };
+}
+
+function attachStep(ctx: DriverContext, backend: Backend): MountStep {
+  const connector = ctx.connector(backend);
+  return {
+    name: 'attach the device',
+    async do({ plan, facts, signal }) {
+      const { volume, side } = plan;
+      const wwn = volume.wwn[side];
+      const { lun, targetPorts } = facts;
+      if (wwn === undefined || lun === undefined || targetPorts === undefined) {
+        throw new DriverError('internal', `the ${side} copy of volume ${volume.name} has no WWN or LUN on record`);
+      }
+      const sizeBytes = volume.spec.sizeGiB * 1024 ** 3;
+      return { device: await connector.attach({ targetPorts, lun, wwn, sizeBytes }, signal) };
+    },
+    async undo({ plan, signal }) {
+      const wwn = plan.volume.wwn[plan.side];
+      if (wwn !== undefined) await connector.detach(wwn, signal);
+    },
+  };
+}
+
+function filesystemStep(ctx: DriverContext): MountStep {
+  return {
+    name: 'prove or make the file system',
+    async do({ plan, facts, signal, record }) {
+      const device = getDevice(facts);
+      const { volume } = plan;
+      const known = volume.filesystem;
+      if (known.state === 'formatted') {
+        await proveFilesystem(ctx, { plan, device, expected: known }, signal);
+        return { filesystem: known };
+      }
+      const formatting = planFormat(plan, device);
+      const key = volume.name;
+      await record([{ put: 'volume', key, value: { ...volume, filesystem: formatting } }]);
+      await ctx.filesystems.make(device, { uuid: formatting.uuid, repeat: known.state === 'formatting' }, signal);
+      const filesystem = { state: 'formatted', type: 'ext4', uuid: formatting.uuid } as const;
+      await record([{ put: 'volume', key, value: { ...volume, filesystem } }]);
+      return { filesystem };
+    },
+    undo: nothingToUndo,
+  };
+}
+
+/** What goes on record before mkfs: new, or the same again after an interruption (rule 16). */
+function planFormat(plan: MountPlan, device: BlockDevice): Extract<FilesystemRecord, { state: 'formatting' }> {
+  const { volume, side, group } = plan;
+  const epoch = group?.epoch ?? 0;
+  const known = volume.filesystem;
+  if (volume.everMounted) {
+    throw new DriverError('internal', `volume ${volume.name} was mounted before, but no file system is on record; it is not formatted`);
+  }
+  if (known.state !== 'formatting') {
+    return { state: 'formatting', type: 'ext4', uuid: randomUUID(), side, epoch, wwn: device.wwn };
+  }
+  if (known.side === side && known.epoch === epoch && known.wwn === device.wwn) return known;
+  throw new DriverError(
+    'refused',
+    `the first format of volume ${volume.name} was interrupted on the ${known.side} array (WWN ${known.wwn}); it may not be repeated on the ${side} array (WWN ${device.wwn})`,
+    { next: `mount it while the ${known.side} array is active, or remove the volume: it never held data` },
+  );
+}
+
+interface ExpectedFilesystem {
+  plan: MountPlan;
+  device: BlockDevice;
+  expected: Extract<FilesystemRecord, { state: 'formatted' }>;
+}
+
+/** Rule 19. */
+async function proveFilesystem(ctx: DriverContext, what: ExpectedFilesystem, signal: AbortSignal): Promise<void> {
+  const { plan, device, expected } = what;
+  const probe = await ctx.filesystems.probe(device, signal);
+  if (probe.content === 'filesystem' && probe.type === expected.type && probe.uuid === expected.uuid) return;
+  const found =
+    probe.content === 'filesystem'
+      ? `${probe.type} with uuid ${probe.uuid ?? 'none'}`
+      : probe.content === 'blank'
+        ? 'nothing: the device is blank'
+        : probe.what;
+  throw new DriverError(
+    'refused',
+    `the ${plan.side} copy of volume ${plan.volume.name} (${device.path}, WWN ${device.wwn}) should hold ${expected.type} with uuid ${expected.uuid}, but holds ${found}; it is neither mounted nor formatted`,
+    { next: `compare both copies: showvv ${plan.volume.arrayName} and showrcopy on each array; the other copy may be the good one` },
+  );
+}
+
+function mountStep(ctx: DriverContext): MountStep {
+  return {
+    name: 'mount the file system',
+    async do({ plan, facts, signal }) {
+      const device = getDevice(facts);
+      await ctx.filesystems.mount(device, plan.mountpoint, signal);
+      await ctx.journal.saveMount({
+        volume: plan.volume.name,
+        backend: plan.volume.spec.backend,
+        device,
+        mountpoint: plan.mountpoint,
+        side: plan.side,
+        host: facts.host ?? plan.hostName,
+        ids: [{ ...plan.mountId, count: 1 }],
+      });
+    },
+    async undo({ plan, signal }) {
+      await ctx.filesystems.unmount(plan.mountpoint, signal);
+      await ctx.journal.removeMount(plan.volume.name);
+    },
+  };
+}
+
+function getDevice(facts: MountFacts): BlockDevice {
+  if (facts.device === undefined) throw new DriverError('internal', 'no device is on record');
+  return facts.device;
+}

@@ -1,0 +1,137 @@
+import type { Backend } from '../backend/backend.js';
+import { proveActiveSide } from '../backend/observe.js';
+import type { Attachment } from '../domain/attachment.js';
+import { DriverError } from '../domain/errors.js';
+import type { Initiators } from '../contracts/array.js';
+import { arrayHostName } from '../domain/names.js';
+import { otherSide, type Group, type Side } from '../domain/replication.js';
+import type { Volume } from '../domain/volume.js';
+
+/** Everything that a Mount has decided before its first effect. */
+export interface MountPlan {
+  volume: Volume;
+  /** dockerd's id of this mount, and the life of dockerd that it comes from. */
+  mountId: { id: string; life: string };
+  side: Side;
+  /** What this host is called if the array does not know its initiators yet. */
+  hostName: string;
+  initiators: Initiators;
+  mountpoint: string;
+  /** Hosts that the volume is exported to already, on the active array. */
+  exportedTo: string[];
+  /** This host's export on the other array, left over from before a failover. */
+  leftOver: string[];
+  generation: number;
+  /** The group with `lastActive` and epoch as they are when this mount is done. */
+  group?: Group;
+  warning?: string;
+}
+
+export interface MountRequest {
+  volume: Volume;
+  group: Group | undefined;
+  mountId: { id: string; life: string };
+  node: { id: string; name: string };
+  initiators: Initiators;
+  mountpoint: string;
+  /** Attachments of all members of the group, this volume's old one too. */
+  attachments: Attachment[];
+}
+
+/** The side to mount from, proven by fresh answers; reads only. @throws `refused`, `unavailable` or `busy` */
+export async function planMount(backend: Backend, request: MountRequest, signal: AbortSignal): Promise<MountPlan> {
+  const { volume, group, node } = request;
+  const hostName = arrayHostName(node.name);
+  const [proven, exports] = await Promise.all([
+    group === undefined ? undefined : provenSide(backend, { volume, group }, signal),
+    exportsOf(backend, volume, signal),
+  ]);
+  const side = proven?.side ?? 'primary';
+  const exportedTo = hostsOf(exports, side, backend);
+  if (proven !== undefined) {
+    refuseOtherSideInUse(backend, request, side);
+    refuseMissingData(volume, group, proven.row);
+  }
+  const previous = request.attachments.find((each) => each.volume === volume.name);
+  const plan: MountPlan = {
+    volume,
+    mountId: request.mountId,
+    side,
+    hostName,
+    initiators: request.initiators,
+    mountpoint: request.mountpoint,
+    exportedTo,
+    leftOver: proven === undefined ? [] : (exports[otherSide(side)]?.hosts ?? []),
+    generation: (previous?.generation ?? 0) + 1,
+  };
+  if (group !== undefined) plan.group = withActive(group, side);
+  if (proven?.warning !== undefined) plan.warning = proven.warning;
+  const foreign = plan.leftOver.filter((host) => host !== hostName && host !== previous?.host);
+  if (foreign.length > 0) {
+    throw new DriverError(
+      'refused',
+      `${backend.array(otherSide(side)).label}, which is not active for group ${group?.name ?? ''}, still exports volume ${volume.name} to ${foreign.join(', ')}: two hosts could write two copies`,
+      { next: `stop the containers there, or type on that array: removevlun -f ${volume.arrayName} LUN ${foreign[0] ?? ''} (showvlun -v ${volume.arrayName} names the LUN)` },
+    );
+  }
+  return plan;
+}
+
+async function provenSide(backend: Backend, of: { volume: Volume; group: Group }, signal: AbortSignal) {
+  const { arrayName, everMounted } = of.volume;
+  return await proveActiveSide({ backend, group: of.group, arrayName, everMounted }, signal);
+}
+
+/** An epoch that only grows, and changes exactly when the side does (rule 5). */
+function withActive(group: Group, side: Side): Group {
+  if (group.lastActive === side) return group;
+  return { ...group, lastActive: side, epoch: group.epoch + 1 };
+}
+
+type Exports = Partial<Record<Side, { hosts: string[] } | { failure: unknown; hosts?: undefined }>>;
+
+async function exportsOf(backend: Backend, volume: Volume, signal: AbortSignal): Promise<Exports> {
+  const exports: Exports = {};
+  await Promise.all(
+    backend.sides.map(async (side) => {
+      try {
+        const vluns = await backend.array(side).findVluns(volume.arrayName, signal);
+        exports[side] = { hosts: [...new Set(vluns.map((vlun) => vlun.host))] };
+      } catch (failure) {
+        signal.throwIfAborted();
+        exports[side] = { failure };
+      }
+    }),
+  );
+  return exports;
+}
+
+/** Only the array that will export has to answer; the other one may be dead, which the role table has judged already. */
+function hostsOf(exports: Exports, side: Side, backend: Backend): string[] {
+  const found = exports[side];
+  if (found?.hosts !== undefined) return found.hosts;
+  if (found !== undefined) throw found.failure;
+  throw new DriverError('internal', `nobody asked ${backend.array(side).label} for its exports`);
+}
+
+/** Rule 46: the role belongs to the whole group. */
+function refuseOtherSideInUse(backend: Backend, request: MountRequest, side: Side): void {
+  const stale = request.attachments.find((each) => each.side !== side && each.volume !== request.volume.name);
+  if (stale === undefined) return;
+  throw new DriverError(
+    'refused',
+    `group ${request.group?.name ?? ''} is active on ${backend.array(side).label}, but its member ${stale.volume} is still attached to the ${stale.side} array on node ${stale.nodeName}: it writes to a copy that is stale`,
+    { next: `stop the containers that use ${stale.volume} on ${stale.nodeName}, then start this one again` },
+  );
+}
+
+/** Rule 18: an empty copy after a failover is not a new volume, it is missing data. */
+function refuseMissingData(volume: Volume, group: Group | undefined, row: number): void {
+  const failedOver = row === 2 || row === 3 || row === 4;
+  if (volume.filesystem.state === 'formatted' || !failedOver) return;
+  throw new DriverError(
+    'refused',
+    `data missing: volume ${volume.name} has never been formatted, and group ${group?.name ?? ''} is failed over, so whether its blank copy is new or incomplete cannot be told`,
+    { next: `bring the group home (setrcopygroup recover, then restore) and mount the volume there first` },
+  );
+}

@@ -1,0 +1,192 @@
+import type { Backend } from '../backend/backend.js';
+import { proveActiveSide } from '../backend/observe.js';
+import type { Vlun } from '../contracts/array.js';
+import type { Write } from '../contracts/store.js';
+import { DriverError } from '../domain/errors.js';
+import { ownershipTag } from '../domain/names.js';
+import { otherSide, type Group, type Side } from '../domain/replication.js';
+import type { Volume } from '../domain/volume.js';
+import type { Operation } from '../saga/operation.js';
+import { settle, type Saga, type SagaRun, type Step } from '../saga/saga.js';
+import { groupRecordKey } from './operations.js';
+
+/*
+ * States that a crash can leave, and what redo makes of each:
+ * - group stopped, volume still a member → stopped and dismissed, the group started again, both copies deleted
+ * - dismissed, group still stopped       → the group started again if it has members and was started before
+ * - one copy deleted, or both            → the rest deleted by the tag
+ * - group empty                          → deleted, if the array itself shows no member
+ * A failure before the dismissal turns back: the group is started again and the volume stays. After it there is no way back,
+ * since a copy that left its group cannot rejoin without a full copy; the operation then stays open until it is finished.
+ */
+
+export interface RemovePlan {
+  volume: Volume;
+  group?: {
+    record: Group;
+    /** The side in role Primary, which takes the group's commands; its roles are natural. */
+    side: Side;
+    wasStarted: boolean;
+    /** The group goes when its last member is gone. */
+    removeEmpty: boolean;
+  };
+}
+
+type RemoveFacts = { groupRemoved?: boolean };
+type RemoveStep = Step<RemovePlan, RemoveFacts, Write>;
+
+/**
+ * Fresh answers of every array of the volume, before anything is changed (rule 33): roles natural, and exported nowhere.
+ * @throws `refused` or `unavailable`
+ */
+export async function planRemove(
+  backend: Backend,
+  { volume, group }: { volume: Volume; group: Group | undefined },
+  signal: AbortSignal,
+): Promise<RemovePlan> {
+  await refuseIfExported(backend, volume, signal);
+  if (group === undefined) return { volume };
+  const copies = await Promise.all(
+    backend.sides.map(async (side) => await backend.array(side).findVolume(volume.arrayName, signal)),
+  );
+  // Somebody deleted both copies: only the records are left to go.
+  if (copies.every((copy) => copy === undefined)) return { volume };
+  const { arrayName, everMounted } = volume;
+  const proven = await proveActiveSide({ backend, group, arrayName, everMounted }, signal);
+  const { primary, secondary } = proven.observation.groups;
+  if (proven.row !== 1 || primary === undefined || secondary === undefined) {
+    throw new DriverError(
+      'refused',
+      `volume ${volume.name} is not removed while group ${group.name} is failed over or one of its arrays is silent: the copy that is not active may be the only good one later`,
+      { next: `bring group ${group.name} home with setrcopygroup recover and restore, then remove the volume` },
+    );
+  }
+  const observed = proven.side === 'primary' ? primary : secondary;
+  return {
+    volume,
+    group: {
+      record: group,
+      side: proven.side,
+      wasStarted: observed.targets.some((target) => target.state === 'started'),
+      removeEmpty: group.createdByUs || backend.replication().removeEmptyGroup === 'always',
+    },
+  };
+}
+
+async function refuseIfExported(backend: Backend, volume: Volume, signal: AbortSignal): Promise<void> {
+  const vluns = await Promise.all(
+    backend.sides.map(async (side) => ({
+      side,
+      found: await backend.array(side).findVluns(volume.arrayName, signal),
+    })),
+  );
+  for (const { side, found } of vluns) {
+    const template: Vlun | undefined = found[0];
+    if (template === undefined) continue;
+    const hosts = [...new Set(found.map((vlun) => vlun.host))].join(', ');
+    throw new DriverError('busy', `volume ${volume.name} is still exported on ${backend.array(side).label} to: ${hosts}`, {
+      next: `stop what uses it; a left-over export goes with: removevlun -f ${volume.arrayName} ${template.lun} ${template.host}`,
+    });
+  }
+}
+
+export function removeSaga(backend: Backend, plan: RemovePlan): Saga<RemovePlan, RemoveFacts, Write> {
+  const { volume, group } = plan;
+  const first: Side = group?.side ?? 'primary';
+  const steps = [deleteStep(backend, first)];
+  if (group !== undefined) {
+    steps.unshift(dismissStep(backend, group), afterDismissStep(backend, group));
+    steps.push(deleteStep(backend, otherSide(first)));
+  }
+  const record = group?.record;
+  return {
+    kind: 'remove',
+    afterCrash: 'redo',
+    noWayBackFrom: group === undefined ? deleteStepName(first) : afterDismissName(group),
+    steps,
+    result: (_plan, facts) => [
+      { remove: 'volume', key: volume.name },
+      ...(record !== undefined && facts.groupRemoved === true
+        ? [{ remove: 'group' as const, key: groupRecordKey(record.backend, record.name) }]
+        : []),
+    ],
+    undone: () => [{ put: 'volume', key: volume.name, value: { ...volume, state: 'ready' } }],
+  };
+}
+
+type GroupPart = NonNullable<RemovePlan['group']>;
+
+const nameOn = (group: GroupPart): string => (group.side === 'primary' ? group.record.name : group.record.remoteName);
+
+function dismissStep(backend: Backend, group: GroupPart): RemoveStep {
+  const { remoteCopy } = backend.array(group.side);
+  const name = nameOn(group);
+  const isMember = async (volume: Volume, signal: AbortSignal): Promise<boolean> => {
+    const found = await remoteCopy.findGroup(name, signal);
+    return found?.members.some((member) => member.volume === volume.arrayName) ?? false;
+  };
+  return {
+    name: `take the volume out of remote copy group ${name}`,
+    async do({ plan: { volume }, signal }) {
+      await remoteCopy.stopGroup(name, signal);
+      try {
+        await remoteCopy.dismiss(name, volume.arrayName, signal);
+      } catch (thrown) {
+        // An error after the deed would otherwise turn back to a group that the volume has left already.
+        if (await isMember(volume, signal)) throw thrown;
+      }
+    },
+    async undo({ plan: { volume }, signal }) {
+      if (!(await isMember(volume, signal))) throw new DriverError('not-found', `the volume has left group ${name} already`);
+      if (group.wasStarted) await remoteCopy.startGroup(name, signal);
+    },
+  };
+}
+
+/** Goes on with an interrupted removal. */
+export async function settleRemove(backend: Backend, operation: Operation, run: SagaRun<Write>): Promise<void> {
+  const saga = removeSaga(backend, operation.plan as unknown as RemovePlan);
+  try {
+    await settle(saga, operation, run);
+  } catch (thrown) {
+    const leftAlready = operation.phase === 'undo' && thrown instanceof DriverError && thrown.code === 'not-found';
+    if (!leftAlready) throw thrown;
+    operation.phase = 'do';
+    await settle(saga, operation, run);
+  }
+}
+
+const afterDismissName = (group: GroupPart): string =>
+  `restart remote copy group ${nameOn(group)}, or remove it when it is empty`;
+
+/** The other members are unprotected from the stop to here, so this comes before the deletions. */
+function afterDismissStep(backend: Backend, group: GroupPart): RemoveStep {
+  const { remoteCopy } = backend.array(group.side);
+  return {
+    name: afterDismissName(group),
+    async do({ signal }) {
+      const left = await remoteCopy.findGroup(nameOn(group), signal);
+      if (left === undefined) return { groupRemoved: true };
+      if (left.members.length > 0) {
+        if (group.wasStarted) await remoteCopy.startGroup(nameOn(group), signal);
+        return {};
+      }
+      if (!group.removeEmpty) return {};
+      await remoteCopy.removeGroup(nameOn(group), signal);
+      return { groupRemoved: true };
+    },
+    undo: async () => await Promise.resolve(),
+  };
+}
+
+const deleteStepName = (side: Side): string => `delete the volume on the ${side} array`;
+
+function deleteStep(backend: Backend, side: Side): RemoveStep {
+  const array = backend.array(side);
+  return {
+    name: deleteStepName(side),
+    do: async ({ plan: { volume }, signal }) =>
+      await array.removeVolume(volume.arrayName, ownershipTag(volume), signal),
+    undo: async () => await Promise.resolve(),
+  };
+}

@@ -1,0 +1,79 @@
+import type { Backend } from '../backend/backend.js';
+import { findPartner, judgeObservation } from '../backend/observe.js';
+import type { PolledGroup } from '../backend/status-poll.js';
+import type { NodeMount } from '../contracts/node-journal.js';
+import { roleWord, type Group, type Side } from '../domain/replication.js';
+import type { Volume } from '../domain/volume.js';
+import type { Json } from '../saga/operation.js';
+import type { VolumeView } from './driver.js';
+import type { VolumeRecords } from './inventory.js';
+
+interface ViewParts {
+  records: VolumeRecords;
+  mount: NodeMount | undefined;
+  /** Undefined when hpe.conf has lost the backend. */
+  backend: Backend | undefined;
+  polled: PolledGroup | undefined;
+}
+
+/** What Docker's users see of a volume; made from records and the last poll alone. */
+export function viewOf({ records, mount, backend, polled }: ViewParts): VolumeView {
+  const { volume, attachment, group } = records;
+  const live: Side = attachment?.side ?? group?.lastActive ?? 'primary';
+  const status: Record<string, Json> = {
+    size: volume.spec.sizeGiB,
+    provisioning: volume.spec.provisioning,
+    compression: volume.spec.compression,
+    mountConflictDelay: volume.spec.mountConflictDelay,
+    backend: volume.spec.backend,
+    state: volume.state,
+    arrayVolume: volume.arrayName,
+    wwn: volume.wwn[live] ?? null,
+    cpg: volume.cpg[live] ?? null,
+    snapCpg: volume.snapCpg[live] ?? null,
+    holder: attachment === undefined ? null : { node: attachment.nodeName, array: attachment.side, state: attachment.state },
+    mounts: mount === undefined ? 0 : mount.ids.reduce((sum, each) => sum + each.count, 0),
+  };
+  if (group !== undefined) status['replication'] = replicationOf({ volume, group, backend, polled });
+  if (records.stale !== undefined) status['stale'] = `the metadata cannot be read now: ${records.stale}`;
+  return { name: volume.name, mountpoint: mount?.mountpoint ?? '', createdAt: volume.createdAt, status };
+}
+
+interface ReplicationParts {
+  volume: Volume;
+  group: Group;
+  backend: Backend | undefined;
+  polled: PolledGroup | undefined;
+}
+
+function replicationOf({ volume, group, backend, polled }: ReplicationParts): Json {
+  const known: Record<string, Json> = { group: group.name, remoteGroup: group.remoteName };
+  if (backend?.settings.replication === undefined) return { ...known, problem: `hpe.conf no longer says how ${group.backend} replicates` };
+  known['mode'] = backend.settings.replication.mode;
+  if (polled === undefined) return { ...known, active: group.lastActive ?? null, age: 'the arrays have not been asked yet' };
+  const { observation, ageSeconds } = polled;
+  const side = (which: Side): Json => {
+    const found = observation.groups[which];
+    const array = backend.array(which).label;
+    if (found === undefined) return { array, problem: observation.failures[which]?.text ?? 'unknown' };
+    const target = findPartner(backend, which, found);
+    const member = found.members.find((each) => each.volume === volume.arrayName);
+    return {
+      array,
+      role: roleWord(found.role, target?.roleReversed ?? false),
+      state: target?.state ?? 'unknown',
+      syncStatus: member?.syncStatus ?? 'not a member',
+      lastSync: member?.lastSync ?? null,
+    };
+  };
+  const request = { backend, group, arrayName: volume.arrayName, everMounted: volume.everMounted };
+  const verdict = judgeObservation(request, observation);
+  return {
+    ...known,
+    primary: side('primary'),
+    secondary: side('secondary'),
+    active: verdict.side ?? null,
+    ...(verdict.side === undefined ? { notProven: verdict.reason } : {}),
+    ageSeconds,
+  };
+}
