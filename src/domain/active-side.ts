@@ -30,8 +30,7 @@ export interface ActiveSideQuestion {
 
 /** The answer, with the number of the row of the safety rules' table that gave it. */
 export type ActiveSide =
-  | { side: Side; row: number; warning?: string }
-  | { side: undefined; row: number; reason: string; transition: boolean };
+  { side: Side; row: number; warning?: string } | { side: undefined; row: number; reason: string; transition: boolean };
 
 /** The words for one array's answer, for messages. */
 export function describeView(view: SideView): string {
@@ -56,7 +55,10 @@ export function decideActiveSide(question: ActiveSideQuestion): ActiveSide {
     const view = question.views[side];
     if (view.answer === 'mismatch') return refuse(12, `the ${side} array: ${view.what}`);
     if (view.answer === 'group' && view.state === 'failsafe') {
-      return refuse(12, `the group is in failsafe state on the ${side} array; an operator has to decide which copy is good`);
+      return refuse(
+        12,
+        `the group is in failsafe state on the ${side} array; an operator has to decide which copy is good`,
+      );
     }
   }
   if (primary.answer === 'group' && secondary.answer === 'group') {
@@ -71,7 +73,8 @@ function bothAnswered(question: ActiveSideQuestion, views: Record<Side, GroupVie
     const y = otherSide(x);
     const [viewX, viewY] = [views[x], views[y]];
     if (is(viewX, 'primary', false) && is(viewY, 'secondary', false)) return naturalRoles(question, x, viewX);
-    if (is(viewX, 'primary', false) && viewX.state !== 'started' && is(viewY, 'primary', true)) return { side: y, row: 2 };
+    if (is(viewX, 'primary', false) && viewX.state !== 'started' && is(viewY, 'primary', true))
+      return { side: y, row: 2 };
     if (is(viewX, 'secondary', true) && is(viewY, 'primary', true)) return { side: y, row: 3 };
   }
   return {
@@ -87,12 +90,18 @@ function naturalRoles(question: ActiveSideQuestion, x: Side, view: GroupView): A
   const y = otherSide(x);
   if (question.lastActive !== y) return { side: x, row: 1 };
   if (view.state !== 'started') {
-    return refuse(1, `the volume was last used on the ${y} array, and the group is ${view.state}: the ${x} copy may be old`);
+    return refuse(
+      1,
+      `the volume was last used on the ${y} array, and the group is ${view.state}: the ${x} copy may be old`,
+    );
   }
   const lagging = [...view.lagging, ...(question.views[y] as GroupView).lagging];
   const first = lagging[0];
   if (first !== undefined) {
-    return refuse(1, `the volume was last used on the ${y} array, and ${first.volume} is not synced back yet (${first.status})`);
+    return refuse(
+      1,
+      `the volume was last used on the ${y} array, and ${first.volume} is not synced back yet (${first.status})`,
+    );
   }
   return { side: x, row: 1 };
 }
@@ -111,7 +120,10 @@ function oneAnswered(question: ActiveSideQuestion, y: Side, view: GroupView): Ac
   if (replicating) return { side: y, row: 5 };
   if (view.linksUp === false && (question.lastActive === y || !question.everMounted)) {
     if (question.strict) {
-      return refuse(6, `the ${x} array does not answer and its links are down; replication_strict forbids to go on alone`);
+      return refuse(
+        6,
+        `the ${x} array does not answer and its links are down; replication_strict forbids to go on alone`,
+      );
     }
     return {
       side: y,

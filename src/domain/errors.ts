@@ -47,7 +47,9 @@ export class DriverError extends Error {
 /** Any thrown value as a DriverError; what is not one already is a defect and says so. */
 export function asDriverError(thrown: unknown): DriverError {
   if (thrown instanceof DriverError) return thrown;
-  if (thrown instanceof Error && (thrown.name === 'AbortError' || thrown.name === 'TimeoutError')) {
+  // By name, since an abort reason is a DOMException, which need not be an Error of this realm.
+  const name = typeof thrown === 'object' && thrown !== null && 'name' in thrown ? thrown.name : undefined;
+  if (name === 'AbortError' || name === 'TimeoutError') {
     return new DriverError('unavailable', 'the time ran out, or the caller gave up', { cause: thrown });
   }
   const text = thrown instanceof Error ? thrown.message : String(thrown);

@@ -18,5 +18,7 @@ export function withMountId(ids: readonly MountId[], mounted: Omit<MountId, 'cou
 
 /** One mount by that id less; an id that is not known changes nothing. */
 export function withoutMountId(ids: readonly MountId[], id: string): MountId[] {
-  return ids.map((each) => (each.id === id ? { ...each, count: each.count - 1 } : each)).filter((each) => each.count > 0);
+  return ids
+    .map((each) => (each.id === id ? { ...each, count: each.count - 1 } : each))
+    .filter((each) => each.count > 0);
 }

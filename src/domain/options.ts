@@ -11,7 +11,14 @@ const MAX_CONFLICT_DELAY_SECONDS = 86_400;
 /** Smallest volume that an array compresses (reference 4.2). */
 const MIN_COMPRESSED_GIB = 16;
 
-const OPTION_NAMES = ['size', 'provisioning', 'compression', 'backend', 'mountConflictDelay', 'replicationGroup'] as const;
+const OPTION_NAMES = [
+  'size',
+  'provisioning',
+  'compression',
+  'backend',
+  'mountConflictDelay',
+  'replicationGroup',
+] as const;
 type OptionName = (typeof OPTION_NAMES)[number];
 
 /**
@@ -45,12 +52,15 @@ export function parseVolumeOptions(options: Record<string, string>): VolumeSpec 
     ...(group === undefined ? {} : { replicationGroup: group }),
   };
   if (spec.compression && spec.provisioning === 'full') {
-    problems.push('option compression: a fully provisioned volume cannot be compressed; use provisioning=thin or dedup');
+    problems.push(
+      'option compression: a fully provisioned volume cannot be compressed; use provisioning=thin or dedup',
+    );
   }
   if (spec.compression && spec.sizeGiB < MIN_COMPRESSED_GIB) {
     problems.push(`option compression: needs a size of at least ${MIN_COMPRESSED_GIB} GiB, not ${spec.sizeGiB}`);
   }
-  if (problems.length > 0) throw new DriverError('invalid', problems.join('; '), { next: 'correct the options; nothing was changed' });
+  if (problems.length > 0)
+    throw new DriverError('invalid', problems.join('; '), { next: 'correct the options; nothing was changed' });
   return spec;
 }
 

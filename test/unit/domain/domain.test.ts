@@ -1,0 +1,166 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { asDriverError, DriverError } from '../../../src/domain/errors.js';
+import { withMountId, withoutMountId } from '../../../src/domain/mount-ids.js';
+import { arrayHostName, arrayVolumeName, checkGroupName, checkVolumeName } from '../../../src/domain/names.js';
+import { parseVolumeOptions } from '../../../src/domain/options.js';
+import { specDifferences } from '../../../src/domain/volume.js';
+
+const problemOf = (work: () => unknown): DriverError => {
+  try {
+    work();
+  } catch (thrown) {
+    if (thrown instanceof DriverError) return thrown;
+    throw thrown;
+  }
+  throw new Error('nothing was thrown');
+};
+
+describe('names', () => {
+  it.each([
+    ['d03338a9-9115-48a3-8dfc-35cdfcdc15a7', 'dcv-0DM4qZEVSKON-DXN-NwVpw'],
+    ['ecffc30f-98cb-4cf5-85ee-d7309cc17cd2', 'dcv-7P-DD5jLTPWF7tcwnMF80g'],
+    ['ffffffff-ffff-4fff-bfff-ffffffffffff', 'dcv---------T-.----------w'],
+    ['fbefbefb-efbe-4fbe-bfbe-fbefbefbefbe', 'dcv-........T76-vvvvvvvvvg'],
+  ])('volume %s is %s on the array', (uuid, name) => {
+    expect(arrayVolumeName(uuid)).toBe(name);
+  });
+
+  it('different volumes have different array names that fit the limit', () => {
+    fc.assert(
+      fc.property(fc.uuid(), fc.uuid(), (a, b) => {
+        expect(arrayVolumeName(a)).toHaveLength(26);
+        expect(arrayVolumeName(a) === arrayVolumeName(b)).toBe(a === b);
+      }),
+    );
+  });
+
+  it.each(['', '../x', 'a/b', 'a b', 'é1', 'a:b', '-x', '.x', 'x'.repeat(201), 'a\n', '😀'])(
+    'refuses the volume name %j',
+    (name) => {
+      expect(problemOf(() => checkVolumeName(name)).code).toBe('invalid');
+    },
+  );
+
+  it.each(['db', 'DB_1.2-x', 'f'.repeat(64)])('takes the volume name %s', (name) => {
+    expect(checkVolumeName(name)).toBe(name);
+  });
+
+  it('refuses a group name that leaves no room for the suffix of the peer', () => {
+    expect(checkGroupName('g'.repeat(22))).toHaveLength(22);
+    expect(problemOf(() => checkGroupName('g'.repeat(23))).code).toBe('invalid');
+  });
+
+  it('any host name becomes one that the array takes', () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 1 }), (hostname) => {
+        expect(arrayHostName(hostname)).toMatch(/^[A-Za-z0-9][A-Za-z0-9_-]{0,30}$/);
+      }),
+    );
+    expect(arrayHostName('node1.example.com')).toBe('node1');
+  });
+});
+
+describe('options of docker volume create', () => {
+  it('have the defaults that they always had', () => {
+    expect(parseVolumeOptions({})).toEqual({
+      sizeGiB: 100,
+      provisioning: 'thin',
+      compression: false,
+      backend: 'DEFAULT',
+      mountConflictDelay: 30,
+    });
+  });
+
+  it('are taken in any case where case means nothing', () => {
+    const options = {
+      size: '16',
+      provisioning: 'DEDUP',
+      compression: 'TRUE',
+      replicationGroup: 'RCG1',
+      mountConflictDelay: '0',
+    };
+    expect(parseVolumeOptions(options)).toMatchObject({
+      sizeGiB: 16,
+      provisioning: 'dedup',
+      compression: true,
+      replicationGroup: 'RCG1',
+      mountConflictDelay: 0,
+    });
+  });
+
+  it('name every problem at once', () => {
+    const text = problemOf(() =>
+      parseVolumeOptions({ sizes: '1', size: '0', provisioning: 'fat', compression: 'yes' }),
+    ).message;
+    for (const part of ['"sizes"', 'option size', '"fat"', '"yes"']) expect(text).toContain(part);
+  });
+
+  it('suggest the spelling for a wrong case', () => {
+    expect(problemOf(() => parseVolumeOptions({ replicationgroup: 'x' })).message).toContain(
+      'did you mean replicationGroup?',
+    );
+  });
+
+  it.each([
+    [{ size: '1.5' }],
+    [{ size: '-1' }],
+    [{ size: '1e3' }],
+    [{ size: '16385' }],
+    [{ size: '' }],
+    [{ compression: 'true', size: '15' }],
+    [{ compression: 'true', provisioning: 'full' }],
+    [{ backend: '' }],
+    [{ mountConflictDelay: '1m' }],
+  ])('refuse %j', (options: Record<string, string>) => {
+    expect(problemOf(() => parseVolumeOptions(options)).code).toBe('invalid');
+  });
+
+  it('are parsed or refused, whatever they are', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.string()), (options) => {
+        try {
+          parseVolumeOptions(options);
+        } catch (thrown) {
+          expect(thrown).toBeInstanceOf(DriverError);
+        }
+      }),
+    );
+  });
+
+  it('differences are told by the name of the option', () => {
+    const [a, b] = [parseVolumeOptions({ size: '1' }), parseVolumeOptions({ size: '2', replicationGroup: 'g' })];
+    expect(specDifferences(a, b)).toEqual(['size: wanted 1, is 2', 'replicationGroup: wanted none, is g']);
+    expect(specDifferences(a, a)).toEqual([]);
+  });
+});
+
+describe('mount ids', () => {
+  const once = withMountId([], { id: 'a', life: '1' });
+
+  it('docker cp on a running container mounts and unmounts its id once more', () => {
+    const during = withMountId(once, { id: 'a', life: '1' });
+    expect(withoutMountId(during, 'a')).toEqual(once);
+    expect(withoutMountId(once, 'a')).toEqual([]);
+  });
+
+  it('after a crash of dockerd the same id counts as one', () => {
+    expect(withMountId(once, { id: 'a', life: '2' })).toEqual([{ id: 'a', count: 1, life: '2' }]);
+  });
+
+  it('an unknown id takes nobody away', () => {
+    expect(withoutMountId(once, 'b')).toEqual(once);
+  });
+});
+
+describe('errors', () => {
+  it('are one line for the user, with the way back and the next step', () => {
+    const error = new DriverError('refused', 'no\nanswer', { rollback: 'done', next: 'look' });
+    expect(error.toUserText()).toBe('no answer; everything was rolled back; next: look');
+  });
+
+  it('any thrown value becomes one', () => {
+    expect(asDriverError('x').code).toBe('internal');
+    expect(asDriverError(new DOMException('t', 'TimeoutError')).code).toBe('unavailable');
+  });
+});

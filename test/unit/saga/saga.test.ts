@@ -1,0 +1,182 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { DriverError } from '../../../src/domain/errors.js';
+import type { Operation } from '../../../src/saga/operation.js';
+import { run, settle, type Saga, type SagaRun } from '../../../src/saga/saga.js';
+
+/** A world of switches: step i turns switch i on, its undo turns it off. */
+interface World {
+  on: Set<number>;
+  stored: Operation | undefined;
+  records: string[];
+  calls: number;
+}
+type Effect = 'before' | 'after';
+class Killed extends Error {}
+
+const newWorld = (): World => ({ on: new Set(), stored: undefined, records: [], calls: 0 });
+
+interface Faults {
+  /** The process dies at the k-th outward call, before or after its effect. */
+  killAt?: { call: number; when: Effect };
+  /** Step that fails, before or after its effect. */
+  failAt?: { step: number; when: Effect };
+  undoFails?: boolean;
+}
+
+function build(world: World, steps: number, faults: Faults) {
+  const outward = async (effect: () => void): Promise<void> => {
+    const call = (world.calls += 1);
+    const kill = faults.killAt?.call === call ? faults.killAt.when : undefined;
+    if (kill === 'before') throw new Killed();
+    effect();
+    await Promise.resolve();
+    if (kill === 'after') throw new Killed();
+  };
+  const saga: Saga<{ name: string }, Record<string, boolean>, string> = {
+    kind: 'test',
+    afterCrash: 'undo',
+    steps: Array.from({ length: steps }, (_, index) => ({
+      name: `step ${index}`,
+      async do() {
+        const failure = faults.failAt?.step === index ? faults.failAt.when : undefined;
+        if (failure === 'before') throw new DriverError('unavailable', 'injected');
+        await outward(() => world.on.add(index));
+        if (failure === 'after') throw new DriverError('unknown-outcome', 'injected');
+        return { [`fact ${index}`]: true };
+      },
+      async undo() {
+        if (faults.undoFails === true) throw new DriverError('unavailable', 'array is gone');
+        await outward(() => world.on.delete(index));
+      },
+    })),
+    result: () => ['made'],
+    undone: () => ['gone'],
+  };
+  const ctx: SagaRun<string> = {
+    journal: {
+      save: async (operation, also) =>
+        await outward(() => {
+          world.stored = structuredClone(operation);
+          world.records.push(...also);
+        }),
+      finish: async (_operation, also) =>
+        await outward(() => {
+          world.stored = undefined;
+          world.records.push(...also);
+        }),
+    },
+    signal: new AbortController().signal,
+    undoSignal: () => new AbortController().signal,
+  };
+  return { saga, ctx };
+}
+
+const start = { plan: { name: 'v' }, node: 'n', volume: 'v', keys: ['volume/v'], claim: ['claimed'] };
+
+async function caught(work: Promise<unknown>): Promise<unknown> {
+  try {
+    await work;
+  } catch (thrown) {
+    return thrown;
+  }
+  return undefined;
+}
+
+describe('saga', () => {
+  it('does all steps and writes the result', async () => {
+    const world = newWorld();
+    const { saga, ctx } = build(world, 3, {});
+    const facts = await run(saga, start, ctx);
+    expect([...world.on]).toEqual([0, 1, 2]);
+    expect(world.records).toEqual(['claimed', 'made']);
+    expect(world.stored).toBeUndefined();
+    expect(Object.keys(facts)).toHaveLength(3);
+  });
+
+  it('all or nothing, whichever step fails, before or after its effect', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 5 }),
+        fc.nat(4),
+        fc.constantFrom<Effect>('before', 'after'),
+        async (steps, step, when) => {
+          fc.pre(step < steps);
+          const world = newWorld();
+          const { saga, ctx } = build(world, steps, { failAt: { step, when } });
+          const thrown = await caught(run(saga, start, ctx));
+          expect(thrown).toMatchObject({ rollback: 'done' });
+          expect(world.on.size).toBe(0);
+          expect(world.records.at(-1)).toBe('gone');
+          expect(world.stored).toBeUndefined();
+        },
+      ),
+    );
+  });
+
+  it('all or nothing, wherever it is killed, on the way there or on the way back', async () => {
+    const deaths = fc.tuple(
+      fc.integer({ min: 1, max: 4 }),
+      fc.nat(12),
+      fc.nat(8),
+      fc.constantFrom<Effect>('before', 'after'),
+      fc.option(fc.nat(3)),
+    );
+    await fc.assert(
+      fc.asyncProperty(deaths, async ([steps, first, second, when, failing]) => {
+        const world = newWorld();
+        const failAt = failing === null ? {} : { failAt: { step: failing, when } };
+        const one = build(world, steps, { killAt: { call: first + 1, when }, ...failAt });
+        await caught(run(one.saga, start, one.ctx));
+        for (const call of [world.calls + second + 1, undefined]) {
+          if (world.stored === undefined) continue;
+          const again = build(world, steps, call === undefined ? {} : { killAt: { call, when } });
+          await caught(settle(again.saga, structuredClone(world.stored), again.ctx));
+        }
+        expect(world.stored).toBeUndefined();
+        const made = world.records.includes('made') && world.records.at(-1) === 'made';
+        expect(world.on.size).toBe(made ? steps : 0);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('a way back that is blocked leaves the operation open and says so', async () => {
+    const world = newWorld();
+    const { saga, ctx } = build(world, 2, { failAt: { step: 1, when: 'before' }, undoFails: true });
+    expect(await caught(run(saga, start, ctx))).toMatchObject({ rollback: 'pending', code: 'unavailable' });
+    expect(world.stored).toMatchObject({ phase: 'undo' });
+    const later = build(world, 2, {});
+    if (world.stored === undefined) throw new Error('nothing stored');
+    await settle(later.saga, world.stored, later.ctx);
+    expect(world.on.size).toBe(0);
+    expect(world.stored).toBeUndefined();
+  });
+
+  it('past the point of no return a failure stays open and is redone', async () => {
+    const world = newWorld();
+    const { saga, ctx } = build(world, 3, { failAt: { step: 1, when: 'before' } });
+    expect(await caught(run({ ...saga, noWayBackFrom: 'step 1' }, start, ctx))).not.toHaveProperty('rollback', 'done');
+    expect(world.on.has(0)).toBe(true);
+    const later = build(world, 3, {});
+    if (world.stored === undefined) throw new Error('nothing stored');
+    await settle({ ...later.saga, noWayBackFrom: 'step 1' }, world.stored, later.ctx);
+    expect([...world.on]).toEqual([0, 1, 2]);
+    expect(world.records.at(-1)).toBe('made');
+  });
+
+  it('a fenced writer does nothing more, neither forward nor back', async () => {
+    const world = newWorld();
+    const { saga, ctx } = build(world, 2, {});
+    const { save } = ctx.journal;
+    let saves = 0;
+    ctx.journal.save = async (operation, also) => {
+      saves += 1;
+      if (saves > 1) throw new DriverError('fenced', 'the lease is lost');
+      await save(operation, also);
+    };
+    expect(await caught(run(saga, start, ctx))).toMatchObject({ code: 'fenced' });
+    expect([...world.on]).toEqual([0]);
+    expect(saves).toBe(2);
+  });
+});
