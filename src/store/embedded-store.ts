@@ -4,9 +4,8 @@ import path from 'node:path';
 import type { Fence, MetadataStore, RecordKind, Records, Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import { errorCode, errorText, throwIfAborted } from './failure.js';
-import { checkWriteCount } from './lock.js';
-import { LocallyBusy, LocalLocks, lockOrder } from './local-locks.js';
-import { decodeRecord, encodeRecord } from './records.js';
+import { LocalLocks, lockOrder } from './local-locks.js';
+import { checkWriteCount, decodeRecord, encodeRecord } from './records.js';
 
 const recordKey = (kind: RecordKind, key: string): string => `${kind}/${key}`;
 
@@ -47,13 +46,12 @@ export async function openEmbeddedStore(stateDir: string, nodeName: string): Pro
 class EmbeddedStore implements MetadataStore {
   readonly kind = 'embedded';
   readonly #level: ClassicLevel;
-  readonly #nodeName: string;
-  readonly #locks = new LocalLocks();
+  readonly #locks: LocalLocks;
   readonly #fences = new Set<EmbeddedFence>();
 
   constructor(level: ClassicLevel, nodeName: string) {
     this.#level = level;
-    this.#nodeName = nodeName;
+    this.#locks = new LocalLocks(nodeName);
   }
 
   async find<K extends RecordKind>(kind: K, key: string, signal: AbortSignal): Promise<Records[K] | undefined> {
@@ -73,20 +71,13 @@ class EmbeddedStore implements MetadataStore {
 
   async lock(keys: readonly string[], signal: AbortSignal): Promise<Fence> {
     const sorted = lockOrder(keys);
-    try {
-      const giveBack = await this.#locks.take(sorted, signal);
-      const fence: EmbeddedFence = new EmbeddedFence(sorted, () => {
-        this.#fences.delete(fence);
-        giveBack();
-      });
-      this.#fences.add(fence);
-      return fence;
-    } catch (error) {
-      if (!(error instanceof LocallyBusy)) throw error;
-      throw new DriverError('busy', `${error.key} is in use by another request on this node (${this.#nodeName})`, {
-        next: 'try again when that request is done',
-      });
-    }
+    const giveBack = await this.#locks.take(sorted, signal);
+    const fence: EmbeddedFence = new EmbeddedFence(sorted, () => {
+      this.#fences.delete(fence);
+      giveBack();
+    });
+    this.#fences.add(fence);
+    return fence;
   }
 
   async commit(fence: Fence, writes: readonly Write[]): Promise<void> {

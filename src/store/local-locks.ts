@@ -1,25 +1,25 @@
+import { DriverError } from '../domain/errors.js';
+
 /** Someone who waits for a key. */
 type Waiter = () => void;
 
-/** The caller gave up while another caller of this process held the key. */
-export class LocallyBusy extends Error {
-  readonly key: string;
-
-  constructor(key: string) {
-    super(`${key} is held by another call in this process`);
-    this.key = key;
-  }
+/** The keys in the one order in which everybody takes them, each once. @throws `internal` when there is none */
+export function lockOrder(keys: readonly string[]): string[] {
+  if (keys.length === 0) throw new DriverError('internal', 'a lock on no key protects nothing');
+  return [...new Set(keys)].toSorted();
 }
-
-/** The keys in the one order in which everybody takes them, each once; so nobody waits in a circle. */
-export const lockOrder = (keys: readonly string[]): string[] => [...new Set(keys)].toSorted();
 
 /** Exclusion between the callers of one process; first come, first served on each key. */
 export class LocalLocks {
   /** A key that is there is held; its value are those who wait, in order. */
   readonly #held = new Map<string, Waiter[]>();
+  readonly #nodeName: string;
 
-  /** Takes all keys, which are in `lockOrder`. Returns the way to give them back. @throws LocallyBusy when the signal fires first, holding nothing */
+  constructor(nodeName: string) {
+    this.#nodeName = nodeName;
+  }
+
+  /** Takes all keys, which are in `lockOrder`. Returns the way to give them back. @throws `busy` when the signal fires first, holding nothing */
   async take(keys: readonly string[], signal: AbortSignal): Promise<() => void> {
     const taken: string[] = [];
     const giveBack = (): void => {
@@ -46,19 +46,24 @@ export class LocalLocks {
     await new Promise<void>((resolve, reject) => {
       const giveUp = (): void => {
         waiters.splice(waiters.indexOf(wake), 1);
-        reject(new LocallyBusy(key));
+        reject(this.#busy(key));
       };
       const wake: Waiter = () => {
         signal.removeEventListener('abort', giveUp);
         resolve();
       };
       if (signal.aborted) {
-        reject(new LocallyBusy(key));
+        reject(this.#busy(key));
         return;
       }
       waiters.push(wake);
       signal.addEventListener('abort', giveUp, { once: true });
     });
+  }
+
+  #busy(key: string): DriverError {
+    const next = 'try again when that request is done';
+    return new DriverError('busy', `${key} is in use by another request on this node (${this.#nodeName})`, { next });
   }
 
   /** Hands the key to the first who waits; it is never free in between. */

@@ -1,10 +1,13 @@
 import { z } from 'zod';
-import type { RecordKind, Records } from '../contracts/store.js';
+import type { RecordKind, Records, Write } from '../contracts/store.js';
 import type { Attachment, BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
 import type { Group } from '../domain/replication.js';
 import type { FilesystemRecord, Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
+
+/** Most writes of one transaction; etcd takes 128 operations, and some are ours. */
+const MAX_WRITES = 60;
 
 const side = z.enum(['primary', 'secondary']);
 const perSide = z.partialRecord(side, z.string());
@@ -138,6 +141,12 @@ export function decodeRecord<K extends RecordKind>(kind: K, key: string, text: s
   const ownKey = format.keyOf(parsed.data);
   if (ownKey !== key) throw broken(kind, key, `it is the record of ${ownKey}`);
   return parsed.data;
+}
+
+/** @throws `internal`: who plans more than a transaction holds has to plan otherwise, not to write it in halves. */
+export function checkWriteCount(writes: readonly Write[]): void {
+  if (writes.length <= MAX_WRITES) return;
+  throw new DriverError('internal', `${writes.length} changes in one transaction; at most ${MAX_WRITES} are possible`);
 }
 
 function parseEnvelope(kind: RecordKind, key: string, text: string): z.infer<typeof envelope> {

@@ -9,6 +9,7 @@ const aMount = (volume: string): NodeMount => ({
   volume,
   device: { path: '/dev/loop3', wwn: '60002ac0000000000000000000000001', sizeBytes: 1_073_741_824 },
   mountpoint: `/mnt/${volume}`,
+  backend: 'DEFAULT',
   side: 'secondary',
   host: 'docker1',
   ids: [{ id: 'abc', count: 2, life: 'boot-1' }],

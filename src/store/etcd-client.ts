@@ -1,0 +1,147 @@
+import {
+  circuitBreaker,
+  ConsecutiveBreaker,
+  ConstantBackoff,
+  handleWhen,
+  isBrokenCircuitError,
+  noop,
+  retry,
+} from 'cockatiel';
+import {
+  Etcd3,
+  GRPCDeadlineExceededError,
+  GRPCUnavailableError,
+  type IOptions,
+  type IRangeRequest,
+  type IRangeResponse,
+  type ITxnRequest,
+  type ITxnResponse,
+} from 'etcd3';
+import { DriverError } from '../domain/errors.js';
+import { abortError, errorText, throwIfAborted } from './failure.js';
+
+/** PEM texts; the client's pair only when etcd asks for one. */
+export interface EtcdTls {
+  ca: Buffer;
+  client?: { cert: Buffer; key: Buffer };
+}
+
+/** One attempt at one host. */
+const ATTEMPT_MS = 2_000;
+/** One call in all, whatever is tried again in it. */
+const CALL_MS = 3_000;
+/** A page of 500 records may be more than gRPC's own 4 MiB. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+
+/** etcd's calls with a deadline, tried again where that is safe, and failing only with DriverError `unavailable`. */
+export class EtcdClient {
+  /** `127.0.0.1:2379,127.0.0.2:2379` */
+  readonly endpoints: string;
+  readonly #etcd: Etcd3;
+
+  /** Does not connect yet. `hosts` are `address:port`. */
+  constructor(hosts: readonly string[], tls: EtcdTls | undefined) {
+    this.endpoints = hosts.join(',');
+    this.#etcd = new Etcd3({
+      hosts: hosts.map((host) => `${tls === undefined ? 'http' : 'https'}://${host}`),
+      ...(tls === undefined ? {} : { credentials: credentialsOf(tls) }),
+      defaultCallOptions: () => ({ deadline: Date.now() + ATTEMPT_MS }),
+      grpcOptions: { 'grpc.max_receive_message_length': MAX_ANSWER_BYTES },
+      faultHandling: faultHandling(hosts.length),
+    });
+  }
+
+  async txn(request: ITxnRequest, signal?: AbortSignal): Promise<ITxnResponse> {
+    return this.#call(() => this.#etcd.kv.txn(request), signal);
+  }
+
+  async range(request: IRangeRequest, signal?: AbortSignal): Promise<IRangeResponse> {
+    return this.#call(() => this.#etcd.kv.range(request), signal);
+  }
+
+  /** A new lease that ends by itself after `ttl` seconds. */
+  async grantLease(ttl: number, signal?: AbortSignal): Promise<string> {
+    return (await this.#call(() => this.#etcd.leaseClient.leaseGrant({ TTL: ttl }), signal)).ID;
+  }
+
+  /** Ends the lease, and with it every key that is attached to it. */
+  async revokeLease(id: string): Promise<void> {
+    await this.#call(() => this.#etcd.leaseClient.leaseRevoke({ ID: id }));
+  }
+
+  /** Renews the lease; returns its seconds from now, 0 when it has ended. */
+  async keepLeaseAlive(id: string): Promise<number> {
+    return this.#call(() => this.#keepAliveOnce(id));
+  }
+
+  close(): void {
+    this.#etcd.close();
+  }
+
+  async #keepAliveOnce(id: string): Promise<number> {
+    const stream = await this.#etcd.leaseClient.leaseKeepAlive();
+    try {
+      return await new Promise<number>((resolve, reject) => {
+        stream.on('data', (answer) => resolve(Number(answer.TTL)));
+        stream.on('error', reject);
+        stream.on('end', () => reject(new Error('etcd ended the stream')));
+        stream.write({ ID: id });
+      });
+    } finally {
+      stream.end();
+    }
+  }
+
+  /** Waits for the call until the signal fires or the time is over; an answer that comes later is nobody's. */
+  async #call<T>(call: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    if (signal !== undefined) throwIfAborted(signal);
+    const limit = AbortSignal.timeout(CALL_MS);
+    try {
+      return await Promise.race([
+        call(),
+        rejectionAt(AbortSignal.any(signal === undefined ? [limit] : [signal, limit])),
+      ]);
+    } catch (error) {
+      if (signal?.aborted === true) throw abortError(signal);
+      throw this.#unavailable(limit.aborted ? 'no answer in time' : errorText(error), error);
+    }
+  }
+
+  #unavailable(reason: string, cause?: unknown): DriverError {
+    return new DriverError('unavailable', `etcd at ${this.endpoints} does not answer: ${reason}`, {
+      cause,
+      next: `check host_etcd_ip_address in hpe.conf, and etcd itself: etcdctl --endpoints=${this.endpoints} endpoint health`,
+    });
+  }
+}
+
+async function rejectionAt(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(new Error('given up')), { once: true });
+  });
+}
+
+function credentialsOf(tls: EtcdTls): NonNullable<IOptions['credentials']> {
+  const pair = tls.client === undefined ? {} : { privateKey: tls.client.key, certChain: tls.client.cert };
+  return { rootCertificate: tls.ca, ...pair };
+}
+
+/**
+ * The client's own policies count an answer that is too large as a fault of the host and shut it out for 5 s, and repeat
+ * calls to a host that hangs. Ours, measured: with one host no breaker, and a repeat only of what was refused at once; with
+ * several, a host that failed once is left alone for 3 s, and the call goes on at the next.
+ */
+function faultHandling(hostCount: number): NonNullable<IOptions['faultHandling']> {
+  const again = { maxAttempts: 4, backoff: new ConstantBackoff(150) };
+  if (hostCount === 1) return { host: () => noop, global: retry(handleWhen(refused), again) };
+  return {
+    host: () => circuitBreaker(handleWhen(silent), { halfOpenAfter: 3_000, breaker: new ConsecutiveBreaker(1) }),
+    global: retry(
+      handleWhen((error) => silent(error) || isBrokenCircuitError(error)),
+      again,
+    ),
+  };
+}
+
+const refused = (error: unknown): boolean => error instanceof GRPCUnavailableError;
+const silent = (error: unknown): boolean => refused(error) || error instanceof GRPCDeadlineExceededError;

@@ -1,0 +1,161 @@
+import type { IKeyValue, IRequestOp } from 'etcd3';
+import type { Logger } from '../contracts/log.js';
+import type { Fence, MetadataStore, RecordKind, Records, Write } from '../contracts/store.js';
+import { DriverError } from '../domain/errors.js';
+import { EtcdClient, type EtcdTls } from './etcd-client.js';
+import { endOf, GuardedEtcd, rangeOp } from './etcd-root.js';
+import { errorText } from './failure.js';
+import { Lease } from './lease.js';
+import { LocalLocks, lockOrder } from './local-locks.js';
+import { EtcdFence, takeInEtcd, type Claim } from './lock.js';
+import { checkWriteCount, decodeRecord, encodeRecord } from './records.js';
+
+const DEFAULT_PREFIX = '/hpe-volume-plugin/v1/';
+/** Seconds after which a dead node's locks are free. */
+const DEFAULT_LEASE_TTL = 15;
+/** Records of one answer. */
+const PAGE = 500;
+
+export interface EtcdStoreOptions {
+  /** `address:port` of each member. */
+  hosts: readonly string[];
+  tls?: EtcdTls;
+  /** Before all our keys; ends in `/`. */
+  prefix?: string;
+  node: { id: string; name: string };
+  /** Keeps `metadata-identity.json`. */
+  stateDir: string;
+  /** Seconds. */
+  leaseTtl?: number;
+  logger: Logger;
+}
+
+/** The metadata in etcd. Returns at once, whether etcd is there or not; every call then says for itself that it is not. */
+export function openEtcdStore(options: EtcdStoreOptions): MetadataStore {
+  return new EtcdStore(options);
+}
+
+class EtcdStore implements MetadataStore {
+  readonly kind = 'etcd';
+  readonly #options: EtcdStoreOptions;
+  readonly #prefix: string;
+  readonly #client: EtcdClient;
+  readonly #etcd: GuardedEtcd;
+  readonly #locks: LocalLocks;
+  readonly #fences = new Set<EtcdFence>();
+
+  constructor(options: EtcdStoreOptions) {
+    this.#options = options;
+    this.#prefix = options.prefix ?? DEFAULT_PREFIX;
+    this.#client = new EtcdClient(options.hosts, options.tls);
+    this.#etcd = new GuardedEtcd(this.#client, this.#prefix, options.stateDir);
+    this.#locks = new LocalLocks(options.node.name);
+  }
+
+  async find<K extends RecordKind>(kind: K, key: string, signal: AbortSignal): Promise<Records[K] | undefined> {
+    const answer = await this.#etcd.txn({ success: [rangeOp(this.#recordKey(kind, key))] }, signal);
+    const found = answer.responses[0]?.response_range.kvs[0];
+    return found === undefined ? undefined : decodeRecord(kind, key, found.value.toString());
+  }
+
+  async list<K extends RecordKind>(kind: K, signal: AbortSignal): Promise<Records[K][]> {
+    const prefix = this.#recordKey(kind, '');
+    const records: Records[K][] = [];
+    // All pages are of the revision of the first, so that the list is of one moment.
+    let page = await this.#page({ key: Buffer.from(prefix), end: endOf(prefix) }, signal);
+    for (;;) {
+      for (const { key, value } of page.found) {
+        records.push(decodeRecord(kind, key.toString().slice(prefix.length), value.toString()));
+      }
+      if (page.next === undefined) return records;
+      page = await this.#page(page.next, signal);
+    }
+  }
+
+  async lock(keys: readonly string[], signal: AbortSignal): Promise<Fence> {
+    const sorted = lockOrder(keys);
+    const giveBack = await this.#locks.take(sorted, signal);
+    try {
+      return await this.#lockInEtcd(sorted, giveBack, signal);
+    } catch (error) {
+      giveBack();
+      throw error;
+    }
+  }
+
+  async commit(fence: Fence, writes: readonly Write[]): Promise<void> {
+    checkWriteCount(writes);
+    if (!(fence instanceof EtcdFence)) throw new DriverError('internal', 'a fence of another store');
+    await fence.commit(writes.map((write) => this.#operation(write)));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#fences].map((fence) => fence.release()));
+    this.#client.close();
+  }
+
+  async #lockInEtcd(keys: string[], giveBack: () => void, signal: AbortSignal): Promise<Fence> {
+    const ttl = this.#options.leaseTtl ?? DEFAULT_LEASE_TTL;
+    const lease = await Lease.grant(this.#client, ttl, signal);
+    const claim: Claim = { etcd: this.#etcd, lease, prefix: `${this.#prefix}lock/`, node: this.#options.node };
+    try {
+      const tokens = await takeInEtcd(claim, keys, signal);
+      const fence: EtcdFence = new EtcdFence(claim, tokens, async () => {
+        await this.#end(lease);
+        this.#fences.delete(fence);
+        giveBack();
+      });
+      this.#fences.add(fence);
+      return fence;
+    } catch (error) {
+      await this.#end(lease);
+      throw error;
+    }
+  }
+
+  async #end(lease: Lease): Promise<void> {
+    try {
+      await lease.end();
+    } catch (error) {
+      this.#options.logger.debug('etcd did not hear that locks were given up; they end by their time', {
+        reason: errorText(error),
+      });
+    }
+  }
+
+  async #page(range: PageRange, signal: AbortSignal): Promise<Page> {
+    const { key, end, revision } = range;
+    const request = { key, range_end: end, limit: PAGE, ...(revision === undefined ? {} : { revision }) };
+    const answer = await this.#etcd.txn({ success: [{ request_range: request }] }, signal);
+    const found = answer.responses[0]?.response_range;
+    if (found === undefined) throw new DriverError('internal', 'etcd answered a list without a list');
+    const last = found.kvs.at(-1);
+    if (!found.more || last === undefined) return { found: found.kvs, next: undefined };
+    const next = { key: Buffer.concat([last.key, Buffer.of(0)]), end, revision: revision ?? answer.header.revision };
+    return { found: found.kvs, next };
+  }
+
+  #operation(write: Write): IRequestOp {
+    if ('remove' in write) {
+      return { request_delete_range: { key: Buffer.from(this.#recordKey(write.remove, write.key)) } };
+    }
+    const text = encodeRecord(write.put, write.key, write.value);
+    return { request_put: { key: Buffer.from(this.#recordKey(write.put, write.key)), value: Buffer.from(text) } };
+  }
+
+  #recordKey(kind: RecordKind, key: string): string {
+    return `${this.#prefix}${kind}/${key}`;
+  }
+}
+
+interface PageRange {
+  key: Buffer;
+  end: Buffer;
+  /** As of the first page. */
+  revision?: string;
+}
+
+interface Page {
+  found: IKeyValue[];
+  next: PageRange | undefined;
+}

@@ -1,0 +1,113 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+/** A real etcd of its own, on free loopback ports and with its own data. */
+export interface Etcd {
+  /** As hpe.conf's host_etcd_ip_address has it: `127.0.0.1:PORT`. */
+  host: string;
+  /** etcdctl on it; returns what it prints. */
+  ctl(...args: string[]): Promise<string>;
+  /** SIGSTOP: connections stay open, nothing is answered. */
+  pause(): void;
+  resume(): void;
+  kill(): Promise<void>;
+  /** After `kill`, on the same port with the same data. */
+  start(): Promise<void>;
+  /** Kills it and starts it again without any data. */
+  wipe(): Promise<void>;
+  /** Kills it and removes its data. */
+  stop(): Promise<void>;
+}
+
+/** Starts an etcd and waits until it is healthy. @throws when there is none on the PATH */
+export async function startEtcd(): Promise<Etcd> {
+  const [port, peerPort] = await freePorts();
+  const dir = await mkdtemp(path.join(os.tmpdir(), 'etcd-'));
+  let child: ChildProcess | undefined;
+
+  const start = async (): Promise<void> => {
+    child = launch({ port, peerPort, dir });
+    await healthy(child, port);
+  };
+  const kill = async (): Promise<void> => {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  };
+  const stop = async (): Promise<void> => {
+    await kill();
+    await rm(dir, { recursive: true, force: true });
+  };
+  try {
+    await start();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    host: `127.0.0.1:${port}`,
+    ctl: async (...args) => {
+      const env = { ...process.env, ETCDCTL_API: '3' };
+      return (await promisify(execFile)('etcdctl', [`--endpoints=127.0.0.1:${port}`, ...args], { env })).stdout;
+    },
+    pause: () => void child?.kill('SIGSTOP'),
+    resume: () => void child?.kill('SIGCONT'),
+    kill,
+    start,
+    wipe: async () => {
+      await kill();
+      await rm(path.join(dir, 'data'), { recursive: true, force: true });
+      await start();
+    },
+    stop,
+  };
+}
+
+function launch(where: { port: number; peerPort: number; dir: string }): ChildProcess {
+  const client = `http://127.0.0.1:${where.port}`;
+  const peer = `http://127.0.0.1:${where.peerPort}`;
+  const args = ['--name=test', `--data-dir=${path.join(where.dir, 'data')}`];
+  args.push(`--listen-client-urls=${client}`, `--advertise-client-urls=${client}`);
+  args.push(`--listen-peer-urls=${peer}`, `--initial-advertise-peer-urls=${peer}`, `--initial-cluster=test=${peer}`);
+  return spawn('etcd', args, { stdio: 'ignore' });
+}
+
+async function healthy(child: ChildProcess, port: number): Promise<void> {
+  let failure: string | undefined;
+  child.once('error', (error) => {
+    failure = `etcd cannot be started (${error.message}); these tests need it on the PATH: apt-get install -y etcd-server etcd-client`;
+  });
+  child.once('exit', (code) => (failure ??= `etcd ended at its start with code ${code}`));
+  const until = performance.now() + 15_000;
+  while (performance.now() < until) {
+    if (failure !== undefined) throw new Error(failure);
+    try {
+      const answer = await fetch(`http://127.0.0.1:${port}/health`, { signal: AbortSignal.timeout(1_000) });
+      if ((await answer.text()).includes('"true"')) return;
+    } catch {
+      // Not listening yet.
+    }
+    await pause(50);
+  }
+  throw new Error('etcd did not become healthy within 15 s');
+}
+
+/** Two different ports that were free a moment ago. */
+async function freePorts(): Promise<[number, number]> {
+  const servers = [createServer(), createServer()];
+  const ports: number[] = [];
+  for (const server of servers) {
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    if (address !== null && typeof address === 'object') ports.push(address.port);
+  }
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return [ports[0] ?? 0, ports[1] ?? 0];
+}
