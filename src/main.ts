@@ -1,0 +1,57 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util';
+import { serve } from './commands/serve.js';
+import { ConfigError } from './config/config.js';
+
+const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] [--state-dir DIR]
+  --config     hpe.conf (default /etc/hpedockerplugin/hpe.conf)
+  --socket     where dockerd finds the plugin (default /run/docker/plugins/hpe.sock)
+  --state-dir  this node's own memory (default /var/lib/hpe-volume-plugin)`;
+
+async function main(args: string[]): Promise<void> {
+  let parsed;
+  try {
+    parsed = parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        config: { type: 'string', default: '/etc/hpedockerplugin/hpe.conf' },
+        socket: { type: 'string', default: '/run/docker/plugins/hpe.sock' },
+        'state-dir': { type: 'string', default: '/var/lib/hpe-volume-plugin' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+  } catch (error) {
+    return usage(error instanceof Error ? error.message : String(error));
+  }
+  const { values, positionals } = parsed;
+  const [command = 'serve', ...rest] = positionals;
+  if (values.help) {
+    console.log(USAGE);
+    return;
+  }
+  if (command !== 'serve' || rest.length > 0) return usage(`unknown command: ${positionals.join(' ')}`);
+  const daemon = await serve({ configFile: values.config, socketPath: values.socket, stateDir: values['state-dir'] });
+  const stop = (): void => {
+    // Whatever still hangs after this is journaled, and is settled at the next start.
+    setTimeout(() => process.exit(1), 9_000).unref();
+    daemon.close().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+}
+
+function usage(problem: string): void {
+  console.error(`${problem}\n${USAGE}`);
+  process.exitCode = 2;
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : String(error));
+  process.exitCode = error instanceof ConfigError ? 2 : 1;
+}

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Brings what the demo and the tests need from Debian packages: the Docker engine, etcd, a static busybox for the image,
+# and the tools that a stranger would use on the simulator. What is there already is left alone.
+set -euo pipefail
+declare -A package=(
+  [dockerd]=docker.io [etcd]=etcd-server [busybox]=busybox-static [sshpass]=sshpass [ssh]=openssh-client
+  [curl]=curl [mkfs.ext4]=e2fsprogs [losetup]=mount [blkid]=util-linux
+)
+tools=("$@")
+[ ${#tools[@]} -gt 0 ] || tools=("${!package[@]}")
+missing=()
+for tool in "${tools[@]}"; do
+  command -v "$tool" >/dev/null || missing+=("${package[$tool]}")
+done
+# docker.io of a newer Debian leaves the client to a package of its own.
+if [[ " ${missing[*]-} " == *" docker.io "* ]] && ! command -v docker >/dev/null; then
+  apt-cache show docker-cli >/dev/null 2>&1 && missing+=(docker-cli)
+fi
+[ ${#missing[@]} -gt 0 ] || exit 0
+echo "installing from Debian: ${missing[*]}" >&2
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq >&2
+apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2

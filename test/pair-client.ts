@@ -1,0 +1,163 @@
+import { Client } from 'ssh2';
+import type { LogEntry } from '../src/simulator/request-log.js';
+import type { FaultSpec } from '../src/simulator/faults.js';
+
+/** One array in the simulator's ready line, as far as its users need it. */
+export interface SimulatedArray {
+  name: string;
+  systemId: number;
+  apiUrl: string;
+  caFile: string;
+  fingerprint: string;
+  sshHost: string;
+  sshPort: number;
+  sshHostKey: string;
+  user: string;
+  password: string;
+  cpgs: string[];
+  iscsiPortals: string[];
+  iqn: string[];
+  targetName: string;
+}
+
+export interface ReadyPair {
+  arrays: SimulatedArray[];
+  controlUrl: string;
+}
+
+export type ReplicationMode = 'synchronous' | 'asynchronous';
+
+/** The array of one side of the backend `DEFAULT` that `hpeConf` writes. */
+export function arrayOf(pair: ReadyPair, side: 'primary' | 'secondary'): SimulatedArray {
+  const array = pair.arrays[side === 'primary' ? 0 : 1];
+  if (array === undefined) throw new Error('the simulator announced fewer than two arrays');
+  return array;
+}
+
+/**
+ * hpe.conf for a simulated pair: backend DEFAULT replicates from the first array to the second, backend `plain` uses the
+ * first one alone.
+ */
+export function hpeConf(pair: ReadyPair, with_: { mode: ReplicationMode; fabricDir: string; more?: string[] }): string {
+  const [a, b] = [arrayOf(pair, 'primary'), arrayOf(pair, 'secondary')];
+  const array = (of: SimulatedArray): string[] => [
+    `hpe3par_api_url = ${of.apiUrl}`,
+    `hpe3par_username = ${of.user}`,
+    `hpe3par_password = ${of.password}`,
+    `hpe3par_ca_file = ${of.caFile}`,
+    `hpe3par_cpg = ${of.cpgs[0] ?? ''}`,
+    `hpe3par_snapcpg = ${of.cpgs[1] ?? ''}`,
+    `hpe3par_iscsi_ips = ${of.iscsiPortals.join(',')}`,
+    `san_ip = ${of.sshHost}`,
+    `san_ssh_port = ${of.sshPort}`,
+    `san_login = ${of.user}`,
+    `san_password = ${of.password}`,
+  ];
+  const common = [
+    'hpedockerplugin_driver = hpedockerplugin.hpe.hpe_3par_iscsi.HPE3PARISCSIDriver',
+    `loopback_fabric = ${with_.fabricDir}`,
+  ];
+  const replication = [
+    `backend_id:${a.targetName}`,
+    `replication_mode:${with_.mode}`,
+    ...(with_.mode === 'asynchronous' ? ['sync_period:86400'] : []),
+    `cpg_map:${a.cpgs[0]}:${b.cpgs[0]}`,
+    `snap_cpg_map:${a.cpgs[1]}:${b.cpgs[1]}`,
+    `hpe3par_api_url:${b.apiUrl}`,
+    `hpe3par_username:${b.user}`,
+    `hpe3par_password:${b.password}`,
+    `hpe3par_ca_file:${b.caFile}`,
+    `hpe3par_iscsi_ips:${b.iscsiPortals.join(';')}`,
+    `san_ip:${b.sshHost}`,
+    `san_ssh_port:${b.sshPort}`,
+    `san_login:${b.user}`,
+    `san_password:${b.password}`,
+  ];
+  const lines = [
+    '[DEFAULT]',
+    'logging = INFO',
+    ...(with_.more ?? []),
+    ...common,
+    ...array(a),
+    `replication_device = ${replication.join(',\n    ')}`,
+    '',
+    '[plain]',
+    ...common,
+    ...array(a),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** The simulator's control interface. */
+export interface PairControl {
+  state(): Promise<string>;
+  log(): Promise<LogEntry[]>;
+  clearLog(): Promise<void>;
+  power(array: string, on: boolean): Promise<void>;
+  link(up: boolean): Promise<void>;
+  latency(ms: number): Promise<void>;
+  fault(fault: FaultSpec): Promise<void>;
+  clearFaults(): Promise<void>;
+  /** One sync of a periodic group. */
+  sync(group: string): Promise<void>;
+  /** Members stay `Syncing` while held. */
+  holdSync(hold: boolean): Promise<void>;
+}
+
+export function controlOf(pair: ReadyPair): PairControl {
+  const call = async (method: string, path: string, body?: unknown): Promise<string> => {
+    const answer = await fetch(`${pair.controlUrl}${path}`, {
+      method,
+      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+    return text;
+  };
+  const post = async (path: string, body: unknown): Promise<void> => void (await call('POST', path, body));
+  return {
+    state: async () => await call('GET', '/state'),
+    log: async () => JSON.parse(await call('GET', '/log')) as LogEntry[],
+    clearLog: async () => void (await call('DELETE', '/log')),
+    power: async (array, on) => await post('/power', { array, on }),
+    link: async (up) => await post('/link', { up }),
+    latency: async (ms) => await post('/latency', { ms }),
+    fault: async (fault) => await post('/faults', fault),
+    clearFaults: async () => void (await call('DELETE', '/faults')),
+    sync: async (group) => await post('/sync', { group }),
+    holdSync: async (hold) => await post('/sync-hold', { hold }),
+  };
+}
+
+/** Types a command on an array over SSH, as an operator does; @throws what the array prints for a refusal */
+export async function operator(array: SimulatedArray, command: string): Promise<string> {
+  const client = new Client();
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      client.on('error', reject);
+      client.on('ready', () => {
+        client.exec(command, (error, channel) => {
+          if (error !== undefined) return reject(error);
+          let output = '';
+          channel.on('data', (data: Buffer) => (output += data.toString()));
+          channel.stderr.on('data', (data: Buffer) => (output += data.toString()));
+          channel.on('close', (code: number | undefined) => {
+            if (code === 0) resolve(output.trim());
+            else reject(new Error(`${array.name}: ${command}: ${output.trim()} (exit ${code})`));
+          });
+          return undefined;
+        });
+      });
+      client.connect({
+        host: array.sshHost,
+        port: array.sshPort,
+        username: array.user,
+        password: array.password,
+        readyTimeout: 10_000,
+        hostVerifier: () => true,
+      });
+    });
+  } finally {
+    client.end();
+  }
+}

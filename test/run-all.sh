@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# All checks and all kinds of test, each with its time; the last line says how many tests passed and failed.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+bash test/install.sh || exit 1
+passed=0 failed=0 skipped=0
+run() {
+  local name=$1 start=$SECONDS log counts status
+  shift
+  log=$(mktemp)
+  "$@" 2>&1 | tee "$log"
+  status=${PIPESTATUS[0]}
+  counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
+  rm -f "$log"
+  if [ -n "$counts" ]; then
+    read -r p _ f _ s _ <<<"${counts//,/}"
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + ${s:-0}))
+    # A run that failed without a failed test (a crash, an open handle) is a failure all the same.
+    [ "$status" -eq 0 ] || [ "$f" -gt 0 ] || failed=$((failed + 1))
+  elif [ "$status" -eq 0 ]; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+  fi
+  echo "=== $name: $((SECONDS - start)) s, exit $status"
+}
+run types npm run -s typecheck
+run lint npm run -s lint
+run format npm run -s format
+for kind in unit contract simulator scenario docker; do
+  run "$kind" npm run -s "test:$kind"
+done
+tail=""
+[ "$skipped" -eq 0 ] || tail=", $skipped skipped"
+echo "$passed passed, $failed failed$tail"
+[ "$failed" -eq 0 ]
