@@ -52,7 +52,13 @@ export class SimulatedArray {
   /** Adds a volume without data; the caller has checked it. */
   addVolume(shape: Omit<Volume, 'id' | 'uuid' | 'wwn' | 'createdAt'>, wwn?: string): Volume {
     const id = this.nextId();
-    const volume: Volume = { ...shape, id, uuid: randomUUID(), wwn: wwn ?? volumeWwn(id, this.systemId), createdAt: new Date() };
+    const volume: Volume = {
+      ...shape,
+      id,
+      uuid: randomUUID(),
+      wwn: wwn ?? volumeWwn(id, this.systemId),
+      createdAt: new Date(),
+    };
     this.volumes.set(volume.name, volume);
     return volume;
   }
@@ -108,7 +114,10 @@ export class SimulatedArray {
 /** `60002AC`, zeros, volume id, system id: reference 4.3. */
 export function volumeWwn(volumeId: number, systemId: number): string {
   const system = systemId.toString(16).toUpperCase().padStart(8, '0');
-  return `60002AC${volumeId.toString(16).toUpperCase().padStart(25 - system.length, '0')}${system}`;
+  return `60002AC${volumeId
+    .toString(16)
+    .toUpperCase()
+    .padStart(25 - system.length, '0')}${system}`;
 }
 
 function makePort(seed: PortSeed, systemId: number): Port {

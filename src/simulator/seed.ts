@@ -72,7 +72,14 @@ function defaultArray(letter: 'a' | 'b', peer: 'a' | 'b'): ArraySeed {
   };
 }
 
-const LICENSES = ['Thin Provisioning', 'Remote Copy', 'Compression', 'Priority Optimization', 'System Reporter', 'Virtual Copy'];
+const LICENSES = [
+  'Thin Provisioning',
+  'Remote Copy',
+  'Compression',
+  'Priority Optimization',
+  'System Reporter',
+  'Virtual Copy',
+];
 
 /**
  * Reads a seed (the JSON of `--seed`; `{}` gives the defaults).

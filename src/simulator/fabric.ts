@@ -1,0 +1,98 @@
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { SimulatedArray } from './array.js';
+import type { Volume } from './model.js';
+import { activeVluns } from './vluns.js';
+import { renewInode } from './volume-data.js';
+
+/** One LUN as an initiator finds it. */
+interface Lun {
+  link: string;
+  dataFile: string;
+  array: SimulatedArray;
+  volume: Volume;
+  initiator: string;
+  targetPort: string;
+}
+
+/**
+ * What hosts see. With a directory (fabric `loopback`) each active VLUN is a link
+ * `<initiator>/<target port>-lun-<N>` to the data file, beside a `.json` with what INQUIRY would say.
+ */
+export class Fabric {
+  readonly #dir: string | undefined;
+  #shown = new Map<string, Lun>();
+
+  constructor(dir: string | undefined) {
+    this.#dir = dir;
+  }
+
+  /**
+   * Makes the links agree with the arrays. An initiator that lost its last path to a volume (VLUN or path removed, array
+   * without power, role no longer Primary) is cut off: the data moves to a new inode. Initiators that keep a path to the
+   * same volume are cut off with it; two hosts on one volume is what this driver never does.
+   */
+  async refresh(arrays: readonly SimulatedArray[]): Promise<void> {
+    const dir = this.#dir;
+    if (dir === undefined) return;
+    const wanted = new Map<string, Lun>();
+    for (const array of arrays) for (const lun of lunsOf(array, dir)) wanted.set(lun.link, lun);
+    const before = this.#shown;
+    this.#shown = wanted;
+    for (const [link, lun] of before) if (!isSame(wanted.get(link), lun)) await removeLink(lun);
+    for (const lun of lostDevices(before, wanted)) await renewInode(lun.array.dataFile(lun.volume));
+    for (const [link, lun] of wanted) if (!isSame(before.get(link), lun)) await makeLink(lun);
+  }
+
+  async close(): Promise<void> {
+    this.#shown = new Map();
+    if (this.#dir !== undefined) await rm(this.#dir, { recursive: true, force: true });
+  }
+}
+
+const isSame = (a: Lun | undefined, b: Lun): boolean => a?.volume === b.volume && a.dataFile === b.dataFile;
+
+const device = (lun: Lun): string => `${lun.array.name} ${lun.volume.id} ${lun.initiator}`;
+
+/** One LUN for each volume that is there still and that some initiator sees no longer. */
+function lostDevices(before: Map<string, Lun>, wanted: Map<string, Lun>): Lun[] {
+  const kept = new Set([...wanted.values()].map(device));
+  const lost = new Map<Volume, Lun>();
+  for (const lun of before.values()) {
+    const exists = lun.array.volumes.get(lun.volume.name) === lun.volume;
+    if (exists && !kept.has(device(lun))) lost.set(lun.volume, lun);
+  }
+  return [...lost.values()];
+}
+
+function lunsOf(array: SimulatedArray, dir: string): Lun[] {
+  if (!array.powered) return [];
+  return activeVluns(array)
+    .filter(({ volume }) => array.findGroupOf(volume)?.role !== 'secondary')
+    .map(({ volume, lun, port, initiator }) => {
+      // Directory and file names in the spelling that Linux gives WWNs in.
+      const owner = port.kind === 'fc' ? initiator.toLowerCase() : initiator;
+      const targetPort = port.iqn ?? (port.wwn ?? '').toLowerCase();
+      const link = join(dir, owner, `${targetPort}-lun-${lun}`);
+      return { link, dataFile: array.dataFile(volume), array, volume, initiator, targetPort };
+    });
+}
+
+async function makeLink({ link, dataFile, volume, targetPort }: Lun): Promise<void> {
+  await mkdir(dirname(link), { recursive: true });
+  const inquiry = {
+    wwn: volume.wwn.toLowerCase(),
+    sizeBytes: volume.sizeMiB * 1024 * 1024,
+    vendor: '3PARdata',
+    product: 'VV',
+    targetPort,
+  };
+  // The description first: whoever sees the link may read it.
+  await writeFile(`${link}.json`, JSON.stringify(inquiry));
+  await symlink(dataFile, link);
+}
+
+async function removeLink({ link }: Lun): Promise<void> {
+  await rm(link, { force: true });
+  await rm(`${link}.json`, { force: true });
+}

@@ -1,0 +1,54 @@
+import type { SimulatedArray } from './array.js';
+import type { ArrayPair } from './array-pair.js';
+import { beginReplication, endReplication, findDirection, startedDirections } from './replication.js';
+
+/** Power of one array: reference 6.5, rows 3, 4b and 4c. */
+export async function setPower(pair: ArrayPair, array: SimulatedArray, on: boolean): Promise<void> {
+  if (array.powered === on) return;
+  array.powered = on;
+  if (on) return reconnect(pair);
+  array.dropConnections();
+  array.sessions.clear();
+  for (const group of array.groups.values()) group.recheckRole = true;
+  // Its hosts are cut off first: what the peer gets is then exactly what this array goes down with.
+  await pair.fabric.refresh(pair.arrays);
+  await stopAll(pair);
+}
+
+/** Remote copy links, both arrays alive: row 3b. */
+export async function setLink(pair: ArrayPair, up: boolean): Promise<void> {
+  if (pair.linkUp === up) return;
+  pair.linkUp = up;
+  if (up) await reconnect(pair);
+  else await stopAll(pair);
+}
+
+async function stopAll(pair: ArrayPair): Promise<void> {
+  for (const direction of startedDirections(pair)) await endReplication(direction, { byOutage: true });
+}
+
+async function reconnect(pair: ArrayPair): Promise<void> {
+  if (!pair.connected) return;
+  for (const array of pair.arrays) recheckRoles(pair, array);
+  for (const array of pair.arrays) {
+    for (const group of array.groups.values()) {
+      if (!group.stoppedByOutage || !group.policies.autoRecover || group.role !== 'primary') continue;
+      const direction = findDirection(pair, { array, group });
+      if (direction !== undefined) await beginReplication(pair, direction, { skipInitialSync: false });
+    }
+  }
+}
+
+/** An array that lost power and finds its peer primary becomes secondary: row 4c. Without a power cycle row 4 stays (12.1). */
+function recheckRoles(pair: ArrayPair, array: SimulatedArray): void {
+  for (const group of array.groups.values()) {
+    if (!group.recheckRole) continue;
+    group.recheckRole = false;
+    const twin = pair.findTwin(array, group);
+    if (group.role === 'primary' && twin?.role === 'primary' && !twin.recheckRole) {
+      group.role = 'secondary';
+      group.roleReversed = !group.roleReversed;
+      group.state = 'stopped';
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import { rename } from 'node:fs/promises';
+import type { SimulatedArray } from './array.js';
+import { Refusal } from './codes.js';
+import type { Volume } from './model.js';
+import { createData, removeData } from './volume-data.js';
+
+export interface CreateVolume {
+  name: string;
+  cpg: string;
+  snapCpg: string | undefined;
+  sizeMiB: number;
+  tpvv: boolean;
+  tdvv: boolean;
+  compression: boolean;
+  comment: string;
+}
+
+const COMPRESSION_MIN_MIB = 16 * 1024;
+// The Python plugin recognises these words (reference 2.1).
+const COMPRESSION_HINT =
+  "Either tpvv must be true OR for compressed and deduplicated volumes both 'compression' and 'tdvv' must be specified as true";
+
+/** reference 4.1, 4.2 */
+export async function createVolume(array: SimulatedArray, wanted: CreateVolume): Promise<Volume> {
+  if (array.volumes.has(wanted.name)) throw new Refusal('EXISTENT_VOL', `volume ${wanted.name} exists already`);
+  const cpg = array.getCpg(wanted.cpg);
+  if (wanted.snapCpg !== undefined) array.getCpg(wanted.snapCpg);
+  if (wanted.tpvv && wanted.tdvv) throw new Refusal('PARAM_CONFLICT', 'tpvv and tdvv cannot both be true', 'tdvv');
+  checkCompression(array, wanted);
+  const volume = array.addVolume({
+    name: wanted.name,
+    // The array allocates in steps of 256 MiB (reference 4.1, grow).
+    sizeMiB: Math.ceil(wanted.sizeMiB / 256) * 256,
+    provisioning: provisioningOf(wanted),
+    compression: wanted.compression,
+    cpg: cpg.name,
+    snapCpg: wanted.snapCpg,
+    domain: cpg.domain,
+    comment: wanted.comment,
+  });
+  await createData(array.dataFile(volume), volume.sizeMiB);
+  return volume;
+}
+
+function checkCompression(array: SimulatedArray, wanted: CreateVolume): void {
+  if (!wanted.compression) return;
+  if (!array.licenses.some((name) => name.includes('Compression') || name.includes('Golden License'))) {
+    throw new Refusal('UNLICENSED_FEATURE', 'the system is not licensed for compression', 'compression');
+  }
+  if (!wanted.tpvv && !wanted.tdvv) throw new Refusal('PARAM_CONFLICT', COMPRESSION_HINT, 'compression');
+  if (wanted.sizeMiB < COMPRESSION_MIN_MIB) {
+    throw new Refusal('BELOW_RANGE', 'a compressed volume has at least 16 GiB', 'sizeMiB');
+  }
+}
+
+function provisioningOf({ tpvv, tdvv }: CreateVolume): Volume['provisioning'] {
+  if (tdvv) return 'tdvv';
+  return tpvv ? 'tpvv' : 'full';
+}
+
+export interface ModifyVolume {
+  newName: string | undefined;
+  comment: string | undefined;
+}
+
+/** `PUT /volumes/<n>` without action: reference 4.1. */
+export async function modifyVolume(array: SimulatedArray, name: string, change: ModifyVolume): Promise<Volume> {
+  const volume = array.getVolume(name);
+  const { newName, comment } = change;
+  if (newName !== undefined && newName !== name) {
+    if (array.volumes.has(newName)) throw new Refusal('EXISTENT_VOL', `volume ${newName} exists already`, 'newName');
+    await rename(array.dataFile(volume), array.dataFile({ name: newName }));
+    array.volumes.delete(name);
+    volume.name = newName;
+    array.volumes.set(newName, volume);
+  }
+  if (comment !== undefined) volume.comment = comment;
+  return volume;
+}
+
+/** reference 2.2 (26, 120), 12.10 */
+export async function deleteVolume(array: SimulatedArray, name: string): Promise<void> {
+  const volume = array.getVolume(name);
+  const group = array.findGroupOf(volume);
+  if (group !== undefined) {
+    throw new Refusal('VV_IN_REMOTE_COPY', `volume ${name} is a member of remote copy group ${group.name}`);
+  }
+  checkNotExported(array, volume);
+  await forgetVolume(array, volume);
+}
+
+/** @throws Refusal 409/26 */
+export function checkNotExported(array: SimulatedArray, volume: Volume): void {
+  if (array.vluns.some((vlun) => vlun.volume === volume)) {
+    throw new Refusal('EXPORTED_VLUN', `volume ${volume.name} is exported`);
+  }
+}
+
+/** The volume and its data, without questions. */
+export async function forgetVolume(array: SimulatedArray, volume: Volume): Promise<void> {
+  array.volumes.delete(volume.name);
+  await removeData(array.dataFile(volume));
+}
