@@ -29,7 +29,7 @@ describe("the node's journal", () => {
   beforeEach(async () => {
     dir = await mkdtemp(path.join(os.tmpdir(), 'journal-'));
   });
-  afterEach(async () => await rm(dir, { recursive: true }));
+  afterEach(() => rm(dir, { recursive: true }));
 
   it('keeps the node id, the mounts and the deferred removals over a restart', async () => {
     const before = await openNodeJournal(path.join(dir, 'state'));

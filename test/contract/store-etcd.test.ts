@@ -1,8 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '../../src/contracts/log.js';
 import type { Fence, MetadataStore } from '../../src/contracts/store.js';
 import { openEtcdStore } from '../../src/store/etcd-store.js';
@@ -15,6 +14,9 @@ const PREFIX = '/hpe-volume-plugin/v1/';
 const LEASE_TTL = 3;
 const silence = (): void => undefined;
 const logger: Logger = { debug: silence, info: silence, warn: silence, error: silence };
+const soon = (ms = 10_000): AbortSignal => AbortSignal.timeout(ms);
+const put = (store: MetadataStore, fence: Fence, name: string): Promise<void> =>
+  store.commit(fence, [{ put: 'volume', key: name, value: aVolume(name) }]);
 
 describe('the metadata store in etcd', () => {
   let etcd: Etcd;
@@ -23,7 +25,6 @@ describe('the metadata store in etcd', () => {
   let one: MetadataStore;
   let two: MetadataStore;
 
-  const soon = (ms = 10_000): AbortSignal => AbortSignal.timeout(ms);
   const open = (node: string, hosts = [etcd.host]): MetadataStore => {
     const stateDir = path.join(dir, node);
     const store = openEtcdStore({
@@ -37,8 +38,6 @@ describe('the metadata store in etcd', () => {
     return store;
   };
   const identityFile = (): string => path.join(dir, 'node-one', 'metadata-identity.json');
-  const put = async (store: MetadataStore, fence: Fence, name: string): Promise<void> =>
-    await store.commit(fence, [{ put: 'volume', key: name, value: aVolume(name) }]);
   const names = async (store: MetadataStore): Promise<string[]> =>
     (await store.list('volume', soon())).map((volume) => volume.name);
   const leaseOf = async (key: string): Promise<string> => {
@@ -50,7 +49,7 @@ describe('the metadata store in etcd', () => {
   beforeAll(async () => {
     etcd = await startEtcd();
   }, 20_000);
-  afterAll(async () => await etcd.stop());
+  afterAll(() => etcd.stop());
 
   beforeEach(async () => {
     dir = await mkdtemp(path.join(os.tmpdir(), 'store-'));
@@ -154,21 +153,77 @@ describe('the metadata store in etcd', () => {
     for (let i = 0; i < 10; i += 1) expect(await names(store)).toEqual([]);
   });
 
-  it('is not fooled by a commit whose answer was lost', async () => {
+  it('refuses a wiped etcd, and changes nothing in it, until it is the known one again', async () => {
     const fence = await one.lock(['volume/a'], soon());
-    etcd.pause();
-    const inDoubt = put(one, fence, 'doubt').then(
-      () => 'applied',
-      (error: { code: string }) => error.code,
-    );
-    expect(await Promise.race([inDoubt, pause(4_000)])).toMatch(/unavailable|fenced/);
-    etcd.resume();
+    await put(one, fence, 'a');
+    const identity = await readFile(identityFile(), 'utf8');
+    await etcd.ctl('del', '--prefix', '/');
+    const refusal = {
+      code: 'unavailable',
+      message: expect.stringContaining('wiped'),
+      next: expect.stringContaining(identityFile()),
+    };
+    await expect(put(one, fence, 'b')).rejects.toMatchObject(refusal);
+    const restarted = open('node-one');
+    for (const store of [one, restarted]) {
+      await expect(store.find('volume', 'a', soon())).rejects.toMatchObject(refusal);
+      await expect(store.list('volume', soon())).rejects.toMatchObject(refusal);
+      await expect(store.lock(['volume/b'], soon())).rejects.toMatchObject(refusal);
+    }
     await fence.release();
-    const next = await two.lock(['volume/a'], soon());
-    const before = await names(two);
-    await put(two, next, 'next');
-    await pause(500);
-    expect(await names(two)).toEqual([...before, 'next'].toSorted());
-    await next.release();
+    expect(await etcd.ctl('get', '--prefix', '/')).toBe('');
+    expect(await readFile(identityFile(), 'utf8')).toBe(identity);
+
+    const root = /[0-9a-f-]{36}/.exec(identity)?.[0] ?? '';
+    await etcd.ctl('put', `${PREFIX}root`, root);
+    expect(await names(one)).toEqual([]);
   }, 20_000);
+
+  it('refuses an etcd whose data folder is new, and takes it when the operator says so', async () => {
+    expect(await names(one)).toEqual([]);
+    await etcd.wipe();
+    await expect(names(one)).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('wiped') });
+    await rm(identityFile());
+    expect(await names(one)).toEqual([]);
+  }, 30_000);
+
+  it('refuses the etcd of another cluster', async () => {
+    expect(await names(one)).toEqual([]);
+    await etcd.ctl('put', `${PREFIX}root`, 'ee5b7d0c-6f5b-4c39-9d5c-0f4fb2b6f3a1');
+    const refusal = { code: 'unavailable', message: expect.stringContaining('another cluster') };
+    await expect(names(one)).rejects.toMatchObject(refusal);
+  });
+
+  it('agrees on one root marker when nodes come to an empty etcd at once', async () => {
+    const nodes = Array.from({ length: 8 }, (_, i) => `node-${i}`);
+    await Promise.all(nodes.map((node) => names(open(node))));
+    const root = (await etcd.ctl('get', '--print-value-only', `${PREFIX}root`)).trim();
+    for (const node of nodes) {
+      expect(await readFile(path.join(dir, node, 'metadata-identity.json'), 'utf8')).toContain(root);
+    }
+  });
+
+  it('refuses records without a root marker, and an identity file that is broken', async () => {
+    await etcd.ctl('put', `${PREFIX}volume/a`, '{}');
+    await expect(names(one)).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('no root marker'),
+    });
+    await etcd.ctl('del', '--prefix', '/');
+    await mkdir(path.dirname(identityFile()), { recursive: true });
+    await writeFile(identityFile(), '{"schema":1');
+    await expect(names(one)).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining(identityFile()),
+    });
+    expect(await etcd.ctl('get', '--prefix', '/')).toBe('');
+  });
+
+  it('names a broken record and never skips it', async () => {
+    expect(await names(one)).toEqual([]);
+    await etcd.ctl('put', `${PREFIX}volume/bad`, '{"schema":1,"rec');
+    const failure = { code: 'internal', message: expect.stringContaining('volume record bad') };
+    await expect(names(one)).rejects.toMatchObject(failure);
+    await expect(one.find('volume', 'bad', soon())).rejects.toMatchObject(failure);
+  });
 });

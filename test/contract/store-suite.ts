@@ -23,8 +23,8 @@ async function under<T>(store: MetadataStore, keys: string[], work: (fence: Fenc
   }
 }
 
-const write = async (store: MetadataStore, writes: Write[]): Promise<void> =>
-  await under(store, ['test'], async (fence) => await store.commit(fence, writes));
+const write = (store: MetadataStore, writes: Write[]): Promise<void> =>
+  under(store, ['test'], (fence) => store.commit(fence, writes));
 
 const putVolume = (name: string): Write => ({ put: 'volume', key: name, value: aVolume(name) });
 

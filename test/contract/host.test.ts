@@ -1,0 +1,258 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdir, mkdtemp, open, readdir, rename, rm, symlink, truncate, unlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Connection, Filesystems, HostConnector } from '../../src/contracts/host.js';
+import type { BlockDevice } from '../../src/domain/attachment.js';
+import { createFilesystems } from '../../src/host/filesystem.js';
+import { createLoopbackConnector } from '../../src/host/loopback.js';
+import { run, type Run } from '../../src/host/run.js';
+
+const MIB = 1024 * 1024;
+const SIZE = 64 * MIB;
+const WWN = '60002ac0000000000000000a0001e240';
+const UUID = '7f1c2f0a-5f0e-4f5b-9a35-0c8a8f5f2d11';
+const INITIATOR = 'iqn.2024-01.org.example:node1';
+const PORTS = ['iqn.2000-05.com.3pardata:20210002ac00000a', 'iqn.2000-05.com.3pardata:21210002ac00000a'];
+
+let dir: string;
+let mountRoot: string;
+let connector: HostConnector;
+let filesystems: Filesystems;
+/** Argument lists of every tool that ran. */
+let ran: string[][];
+
+const signal = (ms = 20_000): AbortSignal => AbortSignal.timeout(ms);
+const sh = (command: string, ...args: string[]): string => execFileSync(command, args, { encoding: 'utf8' });
+const connection = (): Connection => ({ targetPorts: PORTS, lun: 3, wwn: WWN, sizeBytes: SIZE });
+const target = (): string => path.join(mountRoot, 'db');
+const mkfsCount = (): number => ran.filter(([command]) => command === 'mkfs.ext4').length;
+
+/** Loop devices whose file lies in our directory, as the kernel lists them. */
+function loops(): string[] {
+  const listed = sh('losetup', '--list', '--noheadings', '--output', 'NAME,BACK-FILE').split('\n');
+  return listed.filter((line) => line.includes(dir)).map((line) => line.split(/\s+/)[0] ?? '');
+}
+
+const recording: Run = async (command, args, options) => {
+  ran.push([command, ...args]);
+  return await run(command, args, options);
+};
+
+/** The daemon's host side as after a start. */
+function start(): void {
+  const fabricDir = path.join(dir, 'fabric');
+  connector = createLoopbackConnector({
+    fabricDir,
+    initiator: INITIATOR,
+    protocol: 'iscsi',
+    stateDir: path.join(dir, 'state'),
+    run: recording,
+  });
+  filesystems = createFilesystems({ run: recording, mountRoot });
+}
+
+interface Exported {
+  ports?: string[];
+  inquiry?: Record<string, unknown>;
+  data?: string;
+}
+
+/** What the simulator does for an active VLUN on each port. */
+async function exportLun({ ports = PORTS, inquiry = {}, data = 'volume' }: Exported = {}): Promise<void> {
+  const folder = path.join(dir, 'fabric', INITIATOR);
+  await mkdir(folder, { recursive: true });
+  for (const targetPort of ports) {
+    const answer = { wwn: WWN, sizeBytes: SIZE, vendor: '3PARdata', product: 'VV', targetPort, ...inquiry };
+    const link = path.join(folder, `${targetPort}-lun-3`);
+    await writeFile(`${link}.json`, JSON.stringify(answer));
+    await rm(link, { force: true });
+    await symlink(path.join(dir, data), link);
+  }
+}
+
+async function unexport(): Promise<void> {
+  await rm(path.join(dir, 'fabric', INITIATOR), { recursive: true });
+}
+
+/** What the simulator does when a path must be cut: the data go on in a new inode. */
+async function moveData(): Promise<void> {
+  await cp(path.join(dir, 'volume'), path.join(dir, 'volume.new'));
+  await rename(path.join(dir, 'volume.new'), path.join(dir, 'volume'));
+}
+
+async function attached(): Promise<BlockDevice> {
+  await exportLun();
+  return await connector.attach(connection(), signal());
+}
+
+async function writeAt(offset: number, bytes: Buffer | string): Promise<void> {
+  const handle = await open(path.join(dir, 'volume'), 'r+');
+  await handle.write(Buffer.from(bytes), 0, undefined, offset);
+  await handle.close();
+}
+
+beforeEach(async () => {
+  dir = await mkdtemp(path.join(tmpdir(), 'host-'));
+  mountRoot = path.join(dir, 'mounts');
+  await mkdir(mountRoot);
+  await writeFile(path.join(dir, 'volume'), '');
+  await truncate(path.join(dir, 'volume'), SIZE);
+  ran = [];
+  start();
+});
+
+afterEach(async () => {
+  for (const entry of (await filesystems.mounts()).toReversed()) {
+    if (entry.target.startsWith(dir)) sh('umount', entry.target);
+  }
+  for (const loop of loops()) sh('losetup', '-d', loop);
+  await rm(dir, { recursive: true });
+});
+
+describe('loopback connector', () => {
+  it('attaches, finds and detaches, each as often as asked, also after a restart of the daemon', async () => {
+    const device = await attached();
+    expect(device).toEqual({ path: expect.stringMatching(/^\/dev\/loop\d+$/), wwn: WWN, sizeBytes: SIZE });
+    expect(await connector.attach(connection(), signal())).toEqual(device);
+    start();
+    expect(await connector.find(WWN, signal())).toEqual(device);
+    expect(await connector.attach(connection(), signal())).toEqual(device);
+    expect(loops()).toEqual([device.path]);
+    await unexport();
+    await connector.detach(WWN, signal());
+    expect(loops()).toEqual([]);
+    expect(await connector.find(WWN, signal())).toBeUndefined();
+    await connector.detach(WWN, signal());
+  });
+
+  it('names its initiator', async () => {
+    expect(await connector.initiators(signal())).toEqual({ protocol: 'iscsi', names: [INITIATOR] });
+  });
+
+  it('waits for a LUN, and says what there is when it does not come', async () => {
+    const pending = connector.attach(connection(), signal());
+    await pause(150);
+    await exportLun({ ports: [PORTS[1] ?? ''] });
+    await expect(pending).resolves.toMatchObject({ wwn: WWN });
+    await connector.detach(WWN, signal());
+    await expect(connector.attach({ ...connection(), lun: 4 }, signal(300))).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining(`${PORTS[1]}-lun-3`),
+    });
+    expect(loops()).toEqual([]);
+  });
+
+  it.each([
+    ['WWN', { wwn: WWN.replace('a', 'b') }],
+    ['size', { sizeBytes: SIZE * 2 }],
+    ['vendor', { vendor: 'LIO-ORG' }],
+    ['product', { product: 'SES' }],
+    ['target port', { targetPort: 'iqn.2000-05.com.3pardata:other' }],
+  ])('refuses another %s, and attaches nothing', async (_what, inquiry) => {
+    await exportLun({ inquiry });
+    await expect(connector.attach(connection(), signal())).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining(String(Object.values(inquiry)[0])),
+    });
+    expect(loops()).toEqual([]);
+  });
+
+  it('refuses two paths that do not agree, and data of another size', async () => {
+    await exportLun({ ports: PORTS.slice(0, 1) });
+    await cp(path.join(dir, 'volume'), path.join(dir, 'other'));
+    await exportLun({ ports: PORTS.slice(1), data: 'other' });
+    await expect(connector.attach(connection(), signal())).rejects.toMatchObject({ code: 'refused' });
+    await exportLun();
+    await truncate(path.join(dir, 'volume'), SIZE / 2);
+    await expect(connector.attach(connection(), signal())).rejects.toMatchObject({ code: 'refused' });
+    await connector.detach(WWN, signal());
+    expect(loops()).toEqual([]);
+  });
+
+  it("neither uses nor frees somebody else's loop device", async () => {
+    const foreign = sh('losetup', '--find', '--show', path.join(dir, 'volume')).trim();
+    await exportLun();
+    await expect(connector.attach(connection(), signal())).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining(foreign),
+    });
+    await connector.detach(WWN, signal());
+    expect(loops()).toEqual([foreign]);
+  });
+
+  it('leaves a reused loop number alone', async () => {
+    const device = await attached();
+    sh('losetup', '-d', device.path);
+    sh('losetup', device.path, path.join(dir, 'volume'));
+    expect(await connector.find(WWN, signal())).toBeUndefined();
+    await connector.detach(WWN, signal());
+    expect(loops()).toEqual([device.path]);
+  });
+
+  it('replaces its own device when that is cut off, and finds it to detach when the LUN is gone', async () => {
+    await attached();
+    await moveData();
+    await exportLun();
+    await connector.attach(connection(), signal());
+    expect(sh('losetup', '--list', '--output', 'BACK-FILE')).not.toContain(`${dir}/volume (deleted)`);
+    expect(loops()).toHaveLength(1);
+    await moveData();
+    await unexport();
+    start();
+    await connector.detach(WWN, signal());
+    expect(loops()).toEqual([]);
+  });
+
+  it('does not replace a cut-off device that is still mounted', async () => {
+    const device = await attached();
+    await filesystems.make(device, { uuid: UUID, repeat: false }, signal());
+    await filesystems.mount(device, target(), signal());
+    await moveData();
+    await exportLun();
+    await expect(connector.attach(connection(), signal())).rejects.toMatchObject({
+      code: 'busy',
+      message: expect.stringContaining(target()),
+    });
+    await expect(connector.detach(WWN, signal())).rejects.toMatchObject({ code: 'busy' });
+    expect(loops()).toEqual([device.path]);
+  });
+
+  it('finds the device of an attach that was cut off before it was recorded', async () => {
+    const crashing: Run = async (command, args, options) => {
+      const result = await run(command, args, options);
+      if (command === 'losetup' && args.includes('--find')) throw new Error('killed');
+      return result;
+    };
+    const fabricDir = path.join(dir, 'fabric');
+    const doomed = createLoopbackConnector({
+      fabricDir,
+      initiator: INITIATOR,
+      protocol: 'iscsi',
+      stateDir: path.join(dir, 'state'),
+      run: crashing,
+    });
+    await exportLun();
+    await expect(doomed.attach(connection(), signal())).rejects.toThrow('killed');
+    expect(loops()).toHaveLength(1);
+    await connector.detach(WWN, signal());
+    expect(loops()).toEqual([]);
+  });
+
+  it('says busy while somebody else has the device open, and names the process', async () => {
+    const device = await attached();
+    const file = await open(device.path);
+    const holder = spawn('sleep', ['60'], { stdio: [file.fd, 'ignore', 'ignore'] });
+    await file.close();
+    await once(holder, 'spawn');
+    try {
+      await expect(connector.detach(WWN, signal())).rejects.toMatchObject({ code: 'busy' });
+    } finally {
+      holder.kill();
+      await once(holder, 'exit');
+    }
+  });
+});
