@@ -10,7 +10,8 @@ const interrupt = '\u0003';
 const endOfInput = '\u0004';
 const erase = ['\b', '\u007f'];
 /** Arrow keys and the like. */
-const escapeSequence = new RegExp('\u001b\\[[0-9;]*[A-Za-z~]', 'g');
+const escape = '\u001b';
+const escapeSequence = new RegExp(`${escape}\\[[0-9;]*[A-Za-z~]`, 'g');
 
 /**
  * The interactive shell on a terminal. Clients send all their lines at once and cut the answer by its layout (reference

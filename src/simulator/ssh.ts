@@ -4,12 +4,16 @@ import { createServer } from 'node:net';
 import type { Server as NetServer, Socket } from 'node:net';
 import ssh2 from 'ssh2';
 import type { AuthContext, Connection, ServerChannel, Session } from 'ssh2';
+import type { ArrayPair } from './array-pair.js';
+import type { SimulatedArray } from './array.js';
+import { makeCommandLine } from './cli.js';
 import { TerminalShell } from './ssh-shell.js';
 import { runExec, runPipedShell } from './ssh-exec.js';
 import type { CommandLine } from './ssh-exec.js';
 
 export interface SshOptions {
-  cli: CommandLine;
+  pair: ArrayPair;
+  array: SimulatedArray;
   address: string;
   /** 0 = any free port. */
   port: number;
@@ -17,8 +21,6 @@ export interface SshOptions {
   hostKeyFile: string;
   user: string;
   password: string;
-  /** Asked at every new connection: an array without power takes none. */
-  hasPower(): boolean;
 }
 
 export interface SshServer {
@@ -27,12 +29,13 @@ export interface SshServer {
   hostKeyFingerprint: string;
   /** `ssh-ed25519 AAAA…`: after the address, a line of a known_hosts file. */
   hostKey: string;
-  /** Breaks every connection at once, without a word, as a loss of power does. */
-  dropConnections(): void;
   close(): Promise<void>;
 }
 
-/** The array's command line over SSH: a shell with or without a terminal, and exec. */
+/**
+ * The array's command line over SSH: a shell with or without a terminal, and exec. Without power the array breaks all
+ * connections and takes no new one.
+ */
 export async function startSshServer(options: SshOptions): Promise<SshServer> {
   const key = await ensureHostKey(options.hostKeyFile);
   const sockets = new Set<Socket>();
@@ -42,21 +45,22 @@ export async function startSshServer(options: SshOptions): Promise<SshServer> {
   });
   const listener = createServer({ noDelay: true }, (socket) => {
     socket.on('error', () => undefined);
-    if (!options.hasPower()) return socket.destroy();
+    if (!options.array.powered) return socket.destroy();
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     return ssh.injectSocket(socket);
   });
-  const port = await listen(listener, options);
   const dropConnections = () => {
     for (const socket of sockets) socket.resetAndDestroy();
   };
+  options.array.onPowerOff(dropConnections);
+  const port = await listen(listener, options);
   const close = async () => {
     const closed = new Promise((resolve) => listener.close(resolve));
     dropConnections();
     await closed;
   };
-  return { port, hostKeyFingerprint: key.fingerprint, hostKey: key.publicKey, dropConnections, close };
+  return { port, hostKeyFingerprint: key.fingerprint, hostKey: key.publicKey, close };
 }
 
 async function listen(listener: NetServer, { address, port }: SshOptions): Promise<number> {
@@ -84,9 +88,10 @@ async function ensureHostKey(file: string) {
 }
 
 function serve(connection: Connection, options: SshOptions, reset: () => void): void {
+  const cli = makeCommandLine(options.pair, options.array);
   connection.on('error', () => undefined);
   connection.on('authentication', (attempt) => authenticate(attempt, options));
-  connection.on('session', (accept) => serveSession(accept(), options.cli, reset));
+  connection.on('session', (accept) => serveSession(accept(), cli, reset));
 }
 
 function authenticate(attempt: AuthContext, { user, password }: SshOptions): void {

@@ -1,0 +1,133 @@
+import { CliError } from './cli-arguments.js';
+import type { Call, Command } from './cli-command.js';
+import { formatTable } from './cli-tables.js';
+import type { Cell } from './cli-tables.js';
+import type { Volume } from './model.js';
+import { activeVluns, formatPos, parsePos, removeVlun, templateType } from './vluns.js';
+import type { ActiveVlun, VlunId } from './vluns.js';
+
+const showvv: Command = {
+  usage: 'showvv [<vv_name>]',
+  words: [0, 1],
+  changes: false,
+  run({ array, style, given: { words } }) {
+    const [name] = words;
+    const volumes = name === undefined ? [...array.volumes.values()] : [array.getVolume(name)];
+    if (volumes.length === 0) return ['no vv listed'];
+    const rows = volumes.map((volume) => volumeRow(volume, array.findGroupOf(volume)?.role === 'secondary'));
+    const sizeMiB = volumes.reduce((sum, volume) => sum + volume.sizeMiB, 0);
+    const total = [volumes.length, 'total', '', '', '', '', '', '', '', '', sizeMiB];
+    return formatTable({ columns: VV_COLUMNS, rows, total }, style);
+  },
+};
+
+const VV_COLUMNS = [
+  'Id',
+  'Name',
+  'Prov',
+  'Compr',
+  'Dedup',
+  'Type',
+  'CopyOf',
+  'BsId',
+  'Rd',
+  '-Detailed_State-',
+  'VSize',
+];
+
+function volumeRow(volume: Volume, readOnly: boolean): Cell[] {
+  const { id, name, provisioning, compression, sizeMiB } = volume;
+  const thin = provisioning !== 'full';
+  const compressed = compression ? 'Yes' : 'No';
+  const deduplicated = provisioning === 'tdvv' ? 'Yes' : 'No';
+  return [
+    id,
+    name,
+    provisioning,
+    thin ? compressed : 'NA',
+    thin ? deduplicated : 'NA',
+    'base',
+    '---',
+    id,
+    readOnly ? 'RO' : 'RW',
+    'normal',
+    sizeMiB,
+  ];
+}
+
+const showvlun: Command = {
+  usage: 'showvlun [-a] [-t] [-v <vv_name>] [-host <host_name>] [-l <lun>]',
+  options: ['-a', '-t'],
+  valueOptions: ['-v', '-host', '-l'],
+  words: [0, 0],
+  changes: false,
+  run(call) {
+    const { options } = call.given;
+    const both = options.has('-a') === options.has('-t');
+    const lines: string[] = [];
+    if (both || options.has('-a')) lines.push(...activeTable(call));
+    if (both) lines.push('');
+    if (both || options.has('-t')) lines.push(...templateTable(call));
+    return lines.every((line) => line === '') ? ['no vluns listed'] : lines;
+  },
+};
+
+function activeTable(call: Call): string[] {
+  const rows = activeVluns(call.array)
+    .filter((vlun) => isWanted(call, vlun))
+    .map((vlun) => [...vlunCells(vlun), vlun.initiator, formatPos(vlun.port.pos), typeWord(vlun), 'active']);
+  return vlunTable('Active VLUNs', [...VLUN_COLUMNS, 'Status'], rows, call);
+}
+
+function templateTable(call: Call): string[] {
+  const rows = call.array.vluns
+    .filter((vlun) => isWanted(call, vlun))
+    .map((vlun) => [
+      ...vlunCells(vlun),
+      '----------------',
+      vlun.pos ? formatPos(vlun.pos) : '---',
+      typeWord({ template: vlun }),
+    ]);
+  return vlunTable('VLUN Templates', VLUN_COLUMNS, rows, call);
+}
+
+const VLUN_COLUMNS = ['Lun', 'VVName', 'HostName', '-Host_WWN/iSCSI_Name-', 'Port', 'Type'];
+
+function vlunTable(title: string, columns: string[], rows: Cell[][], { style }: Call): string[] {
+  return rows.length === 0 ? [] : [title, ...formatTable({ columns, rows, total: [rows.length, 'total'] }, style)];
+}
+
+type VlunPlace = Pick<ActiveVlun, 'volume' | 'lun'> & { host: { name: string } | undefined };
+
+const vlunCells = ({ lun, volume, host }: VlunPlace): Cell[] => [lun, volume.name, host?.name ?? '---'];
+
+function isWanted({ given: { values } }: Call, { volume, lun, host }: VlunPlace): boolean {
+  const wanted = (option: string, actual: string | undefined) => !values.has(option) || values.get(option) === actual;
+  return wanted('-v', volume.name) && wanted('-host', host?.name) && wanted('-l', String(lun));
+}
+
+function typeWord({ template }: Pick<ActiveVlun, 'template'>): string {
+  return { 2: 'port', 3: 'host', 4: 'matched set' }[templateType(template)];
+}
+
+const removevlun: Command = {
+  usage: 'removevlun [-f] [-novcn] <vv_name> <lun> [<host_name>] [<N:S:P>]',
+  options: ['-f', '-novcn'],
+  words: [3, 4],
+  changes: true,
+  run({ array, given: { words } }) {
+    removeVlun(array, parseVlunId(words));
+    return [];
+  },
+};
+
+/** A PORT template is named without its host. */
+function parseVlunId([volume = '', lun = '', ...place]: string[]): VlunId {
+  if (!/^\d+$/.test(lun)) throw new CliError(`Error: Invalid LUN ${lun}`);
+  const pos = parsePos(place.at(-1) ?? '');
+  const hosts = pos === undefined ? place : place.slice(0, -1);
+  if (hosts.length > 1) throw new CliError(`Error: Invalid port ${hosts[1]}`);
+  return { volume, lun: Number(lun), host: hosts[0], pos };
+}
+
+export const volumeCommands = { showvv, showvlun, removevlun };
