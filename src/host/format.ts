@@ -1,0 +1,82 @@
+import type { Probe } from '../contracts/host.js';
+import type { BlockDevice } from '../domain/attachment.js';
+import { DriverError } from '../domain/errors.js';
+import { proveUnused } from './exclusive.js';
+import { probeDevice, UNKNOWN_DATA } from './probe.js';
+import type { Run } from './run.js';
+
+const MKFS_TIMEOUT_MS = 60_000;
+const DEBUGFS_TIMEOUT_MS = 30_000;
+
+export interface FormatOptions {
+  uuid: string;
+  /** An mkfs with this very UUID was interrupted. */
+  repeat: boolean;
+}
+
+interface Format {
+  run: Run;
+  device: BlockDevice;
+  options: FormatOptions;
+}
+
+/** The only caller of mkfs. @throws `refused` when the device is not blank or anything uses it */
+export async function formatDevice(format: Format, signal: AbortSignal): Promise<void> {
+  const { run, device, options } = format;
+  const { uuid } = options;
+  await proveUnused(device.path);
+  const before = await probeDevice(run, device, signal);
+  if (!mayFormat(before, options)) {
+    throw new DriverError(
+      'refused',
+      `${device.path} (WWN ${device.wwn}) was to be formatted for the first time, but it holds ${describeProbe(before)}; it was left as it is`,
+      { next: 'look at it with blkid -p; if it is no longer needed, remove the volume and create it again' },
+    );
+  }
+  await run(
+    'mkfs.ext4',
+    // Lazy: the journal and the tables of a new, zeroed volume need no writing, which keeps it thin.
+    ['-q', '-U', uuid, '-E', 'lazy_itable_init=1,lazy_journal_init=1,nodiscard', device.path],
+    { timeoutMs: MKFS_TIMEOUT_MS, signal },
+  );
+  await removeLostAndFound(run, device.path, signal);
+  const after = await probeDevice(run, device, signal);
+  if (after.content === 'filesystem' && after.type === 'ext4' && after.uuid === uuid) return;
+  throw new DriverError(
+    'unavailable',
+    `mkfs.ext4 ended without error, but ${device.path} (WWN ${device.wwn}) then held ${describeProbe(after)} instead of ext4 with uuid ${uuid}`,
+    { next: 'look for input/output errors with dmesg, and at the paths of the device' },
+  );
+}
+
+export function describeProbe(probe: Probe): string {
+  if (probe.content === 'blank') return 'nothing (all zero)';
+  if (probe.content === 'filesystem') return `a file system ${probe.type} with uuid ${probe.uuid ?? 'none'}`;
+  return probe.what;
+}
+
+function mayFormat(probe: Probe, { uuid, repeat }: FormatOptions): boolean {
+  if (probe.content === 'blank') return true;
+  if (!repeat) return false;
+  if (probe.content === 'filesystem') return probe.type === 'ext4' && probe.uuid === uuid;
+  return probe.what === UNKNOWN_DATA;
+}
+
+/**
+ * dockerd copies an image's files only into an empty directory (docker plugin reference 3). Done without a mount, because
+ * a crash would leave that mount behind.
+ */
+async function removeLostAndFound(run: Run, devicePath: string, signal: AbortSignal): Promise<void> {
+  const options = { timeoutMs: DEBUGFS_TIMEOUT_MS, signal };
+  await run('debugfs', ['-w', '-R', 'rmdir lost+found', devicePath], options);
+  // debugfs ends with 0 whatever happens; only the read back tells.
+  const { stdout, stderr } = await run('debugfs', ['-R', 'ls -p /', devicePath], options);
+  if (stdout.includes('/./') && !stdout.includes('/lost+found/')) return;
+  throw new DriverError(
+    'unavailable',
+    `lost+found of the new file system on ${devicePath} could not be removed: ${stderr.trim()}`,
+    {
+      next: 'look for input/output errors with dmesg',
+    },
+  );
+}

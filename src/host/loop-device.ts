@@ -1,0 +1,96 @@
+import { readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { DriverError } from '../domain/errors.js';
+import { majorMinor } from './device-users.js';
+import type { Run } from './run.js';
+
+const TIMEOUT_MS = 10_000;
+
+/** What makes a file the same file, whatever it is called now. */
+export interface FileIdentity {
+  inode: number;
+  /** `major:minor` of the file system that it lies on. */
+  device: string;
+}
+
+/** One loop device that is in use. */
+export interface LoopDevice extends FileIdentity {
+  /** E.g. `/dev/loop3`. */
+  path: string;
+  /** Grows with every use that is made of any loop device since boot, so that a reused number is noticed. */
+  diskSequence: string;
+}
+
+const losetupSchema = z.object({
+  loopdevices: z.array(
+    z.object({ name: z.string().startsWith('/dev/loop'), 'back-ino': z.coerce.number(), 'back-maj:min': z.string() }),
+  ),
+});
+
+/** All loop devices of the host that have a backing file. */
+export async function listLoopDevices(run: Run, signal: AbortSignal): Promise<LoopDevice[]> {
+  const { stdout } = await run('losetup', ['--list', '--json', '--output', 'NAME,BACK-INO,BACK-MAJ:MIN'], {
+    timeoutMs: TIMEOUT_MS,
+    signal,
+  });
+  if (stdout.trim() === '') return [];
+  const devices = parseList(stdout).loopdevices;
+  return await Promise.all(
+    devices.map(async (each) => ({
+      path: each.name,
+      inode: each['back-ino'],
+      device: each['back-maj:min'].trim(),
+      diskSequence: await readDiskSequence(each.name),
+    })),
+  );
+}
+
+/** A new loop device on the file. */
+export async function addLoopDevice(run: Run, file: string, signal: AbortSignal): Promise<string> {
+  const { stdout } = await run('losetup', ['--find', '--show', file], { timeoutMs: TIMEOUT_MS, signal });
+  return stdout.trim();
+}
+
+/** Writes out what is cached and frees the device; while somebody has it open, the kernel only marks it for later. */
+export async function freeLoopDevice(run: Run, devicePath: string, signal: AbortSignal): Promise<void> {
+  await run('blockdev', ['--flushbufs', devicePath], { timeoutMs: TIMEOUT_MS, signal });
+  await run('losetup', ['--detach', devicePath], { timeoutMs: TIMEOUT_MS, signal });
+}
+
+/** @throws `unavailable` when there is no such file */
+export async function identifyFile(file: string): Promise<FileIdentity> {
+  try {
+    const found = await stat(file);
+    return { inode: found.ino, device: majorMinor(found.dev) };
+  } catch (error) {
+    throw new DriverError('unavailable', `the volume's data file ${file} cannot be read`, { cause: error });
+  }
+}
+
+export async function readLoopSize(run: Run, devicePath: string, signal: AbortSignal): Promise<number> {
+  const { stdout } = await run('blockdev', ['--getsize64', devicePath], { timeoutMs: TIMEOUT_MS, signal });
+  return Number(stdout.trim());
+}
+
+/** Differs after every boot. */
+export async function readBootId(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+}
+
+function parseList(stdout: string): z.infer<typeof losetupSchema> {
+  try {
+    return losetupSchema.parse(JSON.parse(stdout));
+  } catch (error) {
+    throw new DriverError('unavailable', 'the list of loop devices cannot be understood', {
+      cause: error,
+      next: 'losetup --list --json (util-linux 2.35 or newer is needed)',
+    });
+  }
+}
+
+/** Empty before Linux 5.15, which has no such number. */
+async function readDiskSequence(devicePath: string): Promise<string> {
+  const file = path.join('/sys/class/block', path.basename(devicePath), 'diskseq');
+  return (await readFile(file, 'utf8').catch(() => '')).trim();
+}

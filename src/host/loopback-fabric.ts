@@ -1,0 +1,91 @@
+import { readdir, readFile, realpath } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { z } from 'zod';
+import type { Connection } from '../contracts/host.js';
+import { DriverError } from '../domain/errors.js';
+import { errorCode } from './error-code.js';
+
+const PATIENCE_MS = 10_000;
+const POLL_MS = 50;
+
+/** What a LUN answers to INQUIRY and READ CAPACITY on one path. */
+const inquirySchema = z.object({
+  wwn: z.string(),
+  sizeBytes: z.number(),
+  vendor: z.string(),
+  product: z.string(),
+  targetPort: z.string(),
+});
+
+interface Lun {
+  inquiry: z.infer<typeof inquirySchema>;
+  /** The volume's data. */
+  file: string;
+}
+
+/**
+ * The data file behind a LUN, once it appears: `<folder>/<target port>-lun-<n>` is a link to it, and the same with `.json`
+ * what the LUN says of itself. Every path on the expected ports has to be the expected volume (rules 9 and 10).
+ * @throws `unavailable` when nothing appears in time, `refused` when something else is there
+ */
+export async function waitForLun(folder: string, connection: Connection, signal: AbortSignal): Promise<string> {
+  const deadline = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const luns = await readLuns(folder, connection);
+    const [first] = luns;
+    if (first !== undefined) {
+      for (const lun of luns) proveLun(lun, first, connection);
+      return first.file;
+    }
+    if (Date.now() > deadline) throw await notThere(folder, connection);
+    await pause(POLL_MS, undefined, { signal }).catch(async () => {
+      throw await notThere(folder, connection);
+    });
+  }
+}
+
+async function readLuns(folder: string, { targetPorts, lun }: Connection): Promise<Lun[]> {
+  const found = await Promise.all(
+    targetPorts.map(async (port) => await findLun(path.join(folder, `${port}-lun-${lun}`))),
+  );
+  return found.filter((each) => each !== undefined);
+}
+
+/** Undefined as long as the link or what stands beside it is missing. */
+async function findLun(link: string): Promise<Lun | undefined> {
+  try {
+    const [file, text] = await Promise.all([realpath(link), readFile(`${link}.json`, 'utf8')]);
+    return { file, inquiry: inquirySchema.parse(JSON.parse(text)) };
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw new DriverError('refused', `what the LUN at ${link} says of itself cannot be understood`, { cause: error });
+  }
+}
+
+function proveLun({ inquiry, file }: Lun, first: Lun, { wwn, sizeBytes, targetPorts, lun }: Connection): void {
+  const seen = `WWN ${inquiry.wwn}, ${inquiry.sizeBytes} bytes, ${inquiry.vendor} ${inquiry.product}, target port ${inquiry.targetPort}`;
+  const same =
+    inquiry.wwn.toLowerCase() === wwn &&
+    inquiry.sizeBytes === sizeBytes &&
+    inquiry.vendor === '3PARdata' &&
+    inquiry.product === 'VV' &&
+    targetPorts.includes(inquiry.targetPort.toLowerCase()) &&
+    file === first.file;
+  if (same) return;
+  throw new DriverError(
+    'refused',
+    `LUN ${lun} is not the expected volume: seen ${seen}${file === first.file ? '' : ', and other data than on the other path'}; expected WWN ${wwn}, ${sizeBytes} bytes, 3PARdata VV, target port ${targetPorts.join(' or ')}`,
+    { next: 'compare with showvlun and showvv -showcols Name,VV_WWN on the array; nothing was attached' },
+  );
+}
+
+async function notThere(folder: string, { lun, targetPorts }: Connection): Promise<DriverError> {
+  const names = await readdir(folder).catch(() => []);
+  const links = names.filter((name) => !name.endsWith('.json'));
+  return new DriverError(
+    'unavailable',
+    `LUN ${lun} did not appear on ${targetPorts.join(' or ')}; ${links.length === 0 ? 'this host sees no LUN at all' : `this host sees ${links.join(', ')}`}`,
+    { next: 'look at the exports and their paths with: showvlun -a' },
+  );
+}
