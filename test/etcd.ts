@@ -25,15 +25,22 @@ export interface Etcd {
   stop(): Promise<void>;
 }
 
-/** Starts an etcd and waits until it is healthy. @throws when there is none on the PATH */
-export async function startEtcd(): Promise<Etcd> {
-  const [port, peerPort] = await freePorts();
+/** PEM files for an etcd that takes only clients with a certificate of that CA. */
+export interface EtcdTlsFiles {
+  ca: string;
+  cert: string;
+  key: string;
+}
+
+/** Starts an etcd and waits until it is healthy. `ctl` works without TLS only. @throws when there is none on the PATH */
+export async function startEtcd(tls?: EtcdTlsFiles): Promise<Etcd> {
+  const [port, peerPort, healthPort] = await freePorts();
   const dir = await mkdtemp(path.join(os.tmpdir(), 'etcd-'));
   let child: ChildProcess | undefined;
 
   const start = async (): Promise<void> => {
-    child = launch({ port, peerPort, dir });
-    await healthy(child, port);
+    child = launch({ port, peerPort, healthPort, dir }, tls);
+    await healthy(child, healthPort);
   };
   const kill = async (): Promise<void> => {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
@@ -69,12 +76,23 @@ export async function startEtcd(): Promise<Etcd> {
   };
 }
 
-function launch(where: { port: number; peerPort: number; dir: string }): ChildProcess {
-  const client = `http://127.0.0.1:${where.port}`;
+interface Place {
+  port: number;
+  peerPort: number;
+  healthPort: number;
+  dir: string;
+}
+
+function launch(where: Place, tls: EtcdTlsFiles | undefined): ChildProcess {
+  const client = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${where.port}`;
   const peer = `http://127.0.0.1:${where.peerPort}`;
   const args = ['--name=test', `--data-dir=${path.join(where.dir, 'data')}`];
   args.push(`--listen-client-urls=${client}`, `--advertise-client-urls=${client}`);
   args.push(`--listen-peer-urls=${peer}`, `--initial-advertise-peer-urls=${peer}`, `--initial-cluster=test=${peer}`);
+  args.push(`--listen-metrics-urls=http://127.0.0.1:${where.healthPort}`);
+  if (tls !== undefined) {
+    args.push('--client-cert-auth', `--trusted-ca-file=${tls.ca}`, `--cert-file=${tls.cert}`, `--key-file=${tls.key}`);
+  }
   return spawn('etcd', args, { stdio: 'ignore' });
 }
 
@@ -98,9 +116,9 @@ async function healthy(child: ChildProcess, port: number): Promise<void> {
   throw new Error('etcd did not become healthy within 15 s');
 }
 
-/** Two different ports that were free a moment ago. */
-async function freePorts(): Promise<[number, number]> {
-  const servers = [createServer(), createServer()];
+/** Three different ports that were free a moment ago. */
+async function freePorts(): Promise<[number, number, number]> {
+  const servers = [createServer(), createServer(), createServer()];
   const ports: number[] = [];
   for (const server of servers) {
     server.listen(0, '127.0.0.1');
@@ -109,5 +127,5 @@ async function freePorts(): Promise<[number, number]> {
     if (address !== null && typeof address === 'object') ports.push(address.port);
   }
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return [ports[0] ?? 0, ports[1] ?? 0];
+  return [ports[0] ?? 0, ports[1] ?? 0, ports[2] ?? 0];
 }

@@ -17,12 +17,13 @@ import {
   type ITxnRequest,
   type ITxnResponse,
 } from 'etcd3';
+import { rootCertificates } from 'node:tls';
 import { DriverError } from '../domain/errors.js';
 import { abortError, errorText, throwIfAborted } from './failure.js';
 
-/** PEM texts; the client's pair only when etcd asks for one. */
+/** PEM texts. Without a CA, those that the system trusts; the client's pair only when etcd asks for one. */
 export interface EtcdTls {
-  ca: Buffer;
+  ca?: Buffer;
   client?: { cert: Buffer; key: Buffer };
 }
 
@@ -123,7 +124,7 @@ async function rejectionAt(signal: AbortSignal): Promise<never> {
 
 function credentialsOf(tls: EtcdTls): NonNullable<IOptions['credentials']> {
   const pair = tls.client === undefined ? {} : { privateKey: tls.client.key, certChain: tls.client.cert };
-  return { rootCertificate: tls.ca, ...pair };
+  return { rootCertificate: tls.ca ?? Buffer.from(rootCertificates.join('\n')), ...pair };
 }
 
 /**

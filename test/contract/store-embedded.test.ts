@@ -58,13 +58,14 @@ describe('the embedded metadata store', () => {
     const refusal = { code: 'unavailable', message: expect.stringContaining('another process') };
     const twice = { code: 'unavailable', message: expect.stringContaining('this process has') };
     await expect(openEmbeddedStore(dir, 'node-one')).rejects.toMatchObject(twice);
-    const refused = await startChild('hold-store.ts', [dir]);
+    const refused = startChild('hold-store.ts', [dir]);
+    const said = await refused.line();
     await refused.kill();
-    expect(refused.line).toContain('another process has the metadata in');
+    expect(said).toContain('another process has the metadata in');
     await store.close();
-    const holder = await startChild('hold-store.ts', [dir]);
+    const holder = startChild('hold-store.ts', [dir]);
     try {
-      expect(holder.line).toBe('open');
+      expect(await holder.line()).toBe('open');
       await expect(openEmbeddedStore(dir, 'node-one')).rejects.toMatchObject(refusal);
     } finally {
       await holder.kill();

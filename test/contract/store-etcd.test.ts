@@ -2,11 +2,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { generate } from 'selfsigned';
 import type { Logger } from '../../src/contracts/log.js';
 import type { Fence, MetadataStore } from '../../src/contracts/store.js';
+import type { EtcdTls } from '../../src/store/etcd-client.js';
 import { openEtcdStore } from '../../src/store/etcd-store.js';
 import { startEtcd, type Etcd } from '../etcd.js';
-import { startChild } from './child.js';
+import { startChild, type Child } from './child.js';
 import { aVolume } from './store-records.js';
 import { storeContract } from './store-suite.js';
 
@@ -17,6 +19,8 @@ const logger: Logger = { debug: silence, info: silence, warn: silence, error: si
 const soon = (ms = 10_000): AbortSignal => AbortSignal.timeout(ms);
 const put = (store: MetadataStore, fence: Fence, name: string): Promise<void> =>
   store.commit(fence, [{ put: 'volume', key: name, value: aVolume(name) }]);
+const names = async (store: MetadataStore): Promise<string[]> =>
+  (await store.list('volume', soon())).map((volume) => volume.name);
 
 describe('the metadata store in etcd', () => {
   let etcd: Etcd;
@@ -24,6 +28,7 @@ describe('the metadata store in etcd', () => {
   let stores: MetadataStore[];
   let one: MetadataStore;
   let two: MetadataStore;
+  let child: Child | undefined;
 
   const open = (node: string, hosts = [etcd.host]): MetadataStore => {
     const stateDir = path.join(dir, node);
@@ -38,8 +43,6 @@ describe('the metadata store in etcd', () => {
     return store;
   };
   const identityFile = (): string => path.join(dir, 'node-one', 'metadata-identity.json');
-  const names = async (store: MetadataStore): Promise<string[]> =>
-    (await store.list('volume', soon())).map((volume) => volume.name);
   const leaseOf = async (key: string): Promise<string> => {
     const found = await etcd.ctl('get', `${PREFIX}lock/${key}`, '-w', 'json');
     // The lease's id is larger than a number of JSON can be.
@@ -61,6 +64,7 @@ describe('the metadata store in etcd', () => {
 
   afterEach(async () => {
     etcd.resume();
+    await child?.kill();
     await Promise.all(stores.map((store) => store.close()));
     await rm(dir, { recursive: true });
   });
@@ -84,17 +88,34 @@ describe('the metadata store in etcd', () => {
 
   it('gives the lock of a killed node to the next after its time to live', async () => {
     await one.list('volume', soon());
-    const holder = await startChild('hold-lock.ts', [etcd.host, path.join(dir, 'child'), 'volume/a']);
-    expect(holder.line).toBe('locked');
+    child = startChild('hold-lock.ts', [etcd.host, path.join(dir, 'child'), 'volume/a']);
+    expect(await child.line()).toBe('locked');
     await expect(one.lock(['volume/a'], soon(300))).rejects.toMatchObject({
       code: 'busy',
       message: expect.stringContaining('child-node'),
     });
-    await holder.kill();
+    await child.kill();
     const killed = performance.now();
     const fence = await one.lock(['volume/a'], soon());
     expect(performance.now() - killed).toBeLessThan((LEASE_TTL + 2) * 1_000);
     await put(one, fence, 'a');
+    await fence.release();
+  }, 20_000);
+
+  it('takes nothing from a node that was stopped past its lease and goes on', async () => {
+    await one.list('volume', soon());
+    child = startChild('hold-lock.ts', [etcd.host, path.join(dir, 'child'), 'volume/a']);
+    expect(await child.line()).toBe('locked');
+    child.tell('commit');
+    expect(await child.line()).toBe('committed, signal silent');
+    child.signal('SIGSTOP');
+    const fence = await one.lock(['volume/a'], soon());
+    await one.commit(fence, [{ remove: 'pin', key: 'child' }]);
+    child.tell('commit');
+    child.signal('SIGCONT');
+    expect(await child.line()).toBe('fenced, signal fired');
+    await put(one, fence, 'a');
+    expect(await one.list('pin', soon())).toEqual([]);
     await fence.release();
   }, 20_000);
 
@@ -227,3 +248,39 @@ describe('the metadata store in etcd', () => {
     await expect(one.find('volume', 'bad', soon())).rejects.toMatchObject(failure);
   });
 });
+
+it('the metadata store speaks TLS with etcd, with a certificate of its own, and says why it cannot', async () => {
+  const dir = await mkdtemp(path.join(os.tmpdir(), 'store-'));
+  const pem = await generate([{ name: 'commonName', value: '127.0.0.1' }], {
+    extensions: [
+      { name: 'basicConstraints', cA: true },
+      { name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] },
+    ],
+  });
+  const files = { ca: path.join(dir, 'cert'), cert: path.join(dir, 'cert'), key: path.join(dir, 'key') };
+  await writeFile(files.cert, pem.cert);
+  await writeFile(files.key, pem.private);
+  const etcd = await startEtcd(files);
+  const [cert, key] = [Buffer.from(pem.cert), Buffer.from(pem.private)];
+  const read = async (tls?: EtcdTls): Promise<string> => {
+    const options = { hosts: [etcd.host], node: { id: 'id', name: 'one' }, stateDir: dir, logger };
+    const store = openEtcdStore(tls === undefined ? options : { ...options, tls });
+    try {
+      return `${(await store.list('volume', soon())).length} volumes`;
+    } catch (error) {
+      return String(error);
+    } finally {
+      await store.close();
+    }
+  };
+  try {
+    expect(await read({ ca: cert, client: { cert, key } })).toBe('0 volumes');
+    for (const tls of [undefined, { ca: cert }, { client: { cert, key } }]) {
+      expect(await read(tls)).toContain(`etcd at ${etcd.host} does not answer`);
+    }
+    expect(await read({ client: { cert, key } })).toContain('certificate');
+  } finally {
+    await etcd.stop();
+    await rm(dir, { recursive: true });
+  }
+}, 30_000);
