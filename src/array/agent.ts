@@ -1,0 +1,56 @@
+import https, { type RequestOptions } from 'node:https';
+import type { Duplex } from 'node:stream';
+import tls from 'node:tls';
+import { plainFingerprint, type Trust } from './trust.js';
+
+/** A live array finishes TCP and TLS in milliseconds; a dead one must not use up the deadline of the whole call. */
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Below the idle limit of the array's web server, so that it never closes a connection that we are about to use. */
+const IDLE_TIMEOUT_MS = 4_000;
+
+/** The connection was not made, so the request was certainly not sent. */
+export class NotConnected extends Error {
+  constructor(reason: unknown) {
+    super(reason instanceof Error ? reason.message : String(reason), { cause: reason });
+    this.name = 'NotConnected';
+  }
+}
+
+/** Keeps connections to one array, and hands none out before its certificate was judged. */
+export class ArrayAgent extends https.Agent {
+  readonly #trust: Trust;
+
+  constructor(trust: Trust) {
+    super({ keepAlive: true, maxSockets: 8, timeout: IDLE_TIMEOUT_MS });
+    this.#trust = trust;
+  }
+
+  override createConnection(options: RequestOptions, callback?: (error: Error | null, stream: Duplex) => void): null {
+    const socket = tls.connect({
+      host: options.host ?? 'localhost',
+      port: Number(options.port ?? 443),
+      servername: options.servername ?? '',
+      ...this.#trust.tls,
+    });
+    socket.setNoDelay(true);
+    const fail = (reason: unknown): void => {
+      clearTimeout(timer);
+      // Whatever the dying socket still reports has been told.
+      socket.on('error', () => undefined);
+      socket.destroy();
+      callback?.(new NotConnected(reason), socket);
+    };
+    const timer = setTimeout(() => {
+      fail(new Error(`no connection within ${CONNECT_TIMEOUT_MS / 1000} s`));
+    }, CONNECT_TIMEOUT_MS);
+    socket.once('error', fail);
+    socket.once('secureConnect', () => {
+      this.#trust.judge(plainFingerprint(socket.getPeerCertificate().fingerprint256)).then(() => {
+        clearTimeout(timer);
+        socket.off('error', fail);
+        callback?.(null, socket);
+      }, fail);
+    });
+    return null;
+  }
+}

@@ -1,0 +1,260 @@
+import { z } from 'zod';
+import type { Admission, CreateGroup, RemoteCopy } from '../contracts/array.js';
+import type { Logger } from '../contracts/log.js';
+import { DriverError } from '../domain/errors.js';
+import type { RemoteCopyGroup } from '../domain/replication.js';
+import { ArrayRefusal } from './codes.js';
+import { groupDifferences, isMember, isStarted, isStopped, MODE_NUMBER, toGroup } from './groups.js';
+import { makeSo } from './make-so.js';
+import { safeName, segment } from './paths.js';
+import { groupAnswer, linkAnswer, listOf } from './schemas.js';
+import type { Change, Wsapi } from './wsapi.js';
+
+/** Numbers of reference 2.2. */
+const INV_INPUT = 12;
+const NON_EXISTENT_RCOPY_GROUP = 187;
+
+/** Member changes, start and stop of reference 6.2. The numbers that move roles (6 to 11) are not here on purpose (rule 6). */
+const ADMIT = 1;
+const DISMISS = 2;
+const START = 3;
+const STOP = 4;
+
+/** A start answers at once; the group is `starting` until the arrays have agreed. */
+const START_PATIENCE_MS = 20_000;
+const STOP_PATIENCE_MS = 10_000;
+
+/** `status` of a remote copy link that works. */
+const LINK_UP = 1;
+
+/** Remote copy groups of one array, by WSAPI. */
+export class WsapiRemoteCopy implements RemoteCopy {
+  readonly #wsapi: Wsapi;
+  readonly #logger: Logger;
+
+  constructor(wsapi: Wsapi, logger: Logger) {
+    this.#wsapi = wsapi;
+    this.#logger = logger;
+  }
+
+  async findGroup(name: string, signal: AbortSignal): Promise<RemoteCopyGroup | undefined> {
+    const read = { path: pathOf(name), schema: groupAnswer, absent: [NON_EXISTENT_RCOPY_GROUP] };
+    const answer = await this.#wsapi.find(read, signal);
+    return answer && toGroup(answer);
+  }
+
+  /** A group of somebody else that cannot be understood hides none of ours. */
+  async listGroups(signal: AbortSignal): Promise<RemoteCopyGroup[]> {
+    const answers = await this.#wsapi.get({ path: 'remotecopygroups', schema: listOf(z.unknown()) }, signal);
+    return answers.flatMap((answer) => {
+      const parsed = groupAnswer.safeParse(answer);
+      if (parsed.success) return [toGroup(parsed.data)];
+      this.#logger.debug('a remote copy group cannot be understood', { array: this.#wsapi.label });
+      return [];
+    });
+  }
+
+  /** The target can be reached while one of its links is up (reference 6.1: a link is called `<target>_<N>_<S>_<P>`). */
+  async linksUp(target: string, signal: AbortSignal): Promise<boolean | undefined> {
+    const links = await this.#wsapi.get({ path: 'remotecopylinks', schema: listOf(linkAnswer) }, signal);
+    const own = links.filter((link) => (link.targetName ?? link.name?.replace(/_\d+_\d+_\d+$/, '')) === target);
+    return own.length === 0 ? undefined : own.some((link) => link.status === LINK_UP);
+  }
+
+  async ensureGroup(wanted: CreateGroup, signal: AbortSignal): Promise<RemoteCopyGroup> {
+    const { name } = wanted;
+    const group = await makeSo(
+      {
+        act: async () => {
+          await this.#wsapi.change({ method: 'POST', path: 'remotecopygroups', body: createBody(wanted) }, signal);
+          await this.#setPeriod(wanted, signal);
+        },
+        read: async () => await this.findGroup(name, signal),
+        isDone: (found) => found !== undefined,
+        notDone: () => this.#notDone(`the creation of remote copy group ${name}`, 'there is no such group'),
+      },
+      signal,
+    );
+    if (group === undefined) throw new DriverError('internal', `group ${name} was made, and is not there`);
+    const differences = groupDifferences(wanted, group);
+    if (differences.length > 0) {
+      throw new DriverError(
+        'exists',
+        `${this.#wsapi.label} has another remote copy group ${name}: ${differences.join(', ')}`,
+        {
+          next: `see it with: showrcopy groups ${name}; choose another replicationGroup`,
+        },
+      );
+    }
+    return await this.#withPeriod(wanted, group, signal);
+  }
+
+  async removeGroup(name: string, signal: AbortSignal): Promise<void> {
+    const group = await this.findGroup(name, signal);
+    if (group === undefined) return;
+    if (group.members.length > 0) {
+      const members = group.members.map((member) => member.volume).join(', ');
+      throw new DriverError(
+        'refused',
+        `remote copy group ${name} on ${this.#wsapi.label} still has members: ${members}`,
+        {
+          next: `see them with: showrcopy groups ${name}`,
+        },
+      );
+    }
+    if (!isStopped(group)) await this.stopGroup(name, signal);
+    await makeSo(
+      {
+        act: async () => await this.#wsapi.change({ method: 'DELETE', path: pathOf(name) }, signal),
+        read: async () => await this.findGroup(name, signal),
+        isDone: (state) => state === undefined,
+        notDone: () => this.#notDone(`the removal of remote copy group ${name}`, 'the group is still there'),
+      },
+      signal,
+    );
+  }
+
+  async admit(admission: Admission, signal: AbortSignal): Promise<RemoteCopyGroup> {
+    const { group: name, volume } = admission;
+    const group = await makeSo(
+      {
+        act: async () => {
+          await this.#admit(admission, signal);
+        },
+        read: async () => await this.findGroup(name, signal),
+        isDone: (found) => found !== undefined && isMember(found, volume),
+        notDone: () => this.#notDone(`the admission of ${volume} to group ${name}`, 'it is no member'),
+      },
+      signal,
+    );
+    return group ?? this.#missing(name);
+  }
+
+  async dismiss(name: string, volume: string, signal: AbortSignal): Promise<void> {
+    await makeSo(
+      {
+        act: async () =>
+          await this.#wsapi.change(actionOn(name, { action: DISMISS, volumeName: safeName(volume) }), signal),
+        read: async () => await this.findGroup(name, signal),
+        isDone: (found) => found === undefined || !isMember(found, volume),
+        notDone: () => this.#notDone(`the dismissal of ${volume} from group ${name}`, 'it is still a member'),
+      },
+      signal,
+    );
+  }
+
+  async startGroup(name: string, signal: AbortSignal): Promise<void> {
+    await makeSo(
+      {
+        act: async () => await this.#wsapi.change(actionOn(name, { action: START }), signal),
+        read: async () => await this.#getGroup(name, signal),
+        isDone: isStarted,
+        notDone: (seen) => this.#notDone(`the start of group ${name}`, `it is ${statesOf(seen)}`),
+        patienceMs: START_PATIENCE_MS,
+      },
+      signal,
+    );
+  }
+
+  async stopGroup(name: string, signal: AbortSignal): Promise<void> {
+    await makeSo(
+      {
+        act: async () => await this.#wsapi.change(actionOn(name, { action: STOP }), signal),
+        read: async () => await this.#getGroup(name, signal),
+        isDone: isStopped,
+        notDone: (seen) => this.#notDone(`the stop of group ${name}`, `it is ${statesOf(seen)}`),
+        patienceMs: STOP_PATIENCE_MS,
+      },
+      signal,
+    );
+  }
+
+  async #getGroup(name: string, signal: AbortSignal): Promise<RemoteCopyGroup> {
+    return (await this.findGroup(name, signal)) ?? this.#missing(name);
+  }
+
+  #missing(name: string): never {
+    throw new DriverError('not-found', `${this.#wsapi.label} has no remote copy group ${name}`);
+  }
+
+  /** Arrays that do not know `differentSecondaryWWN` refuse the whole request; the copy then shares the WWN (rule 9). */
+  async #admit(admission: Admission, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#wsapi.change(admitChange(admission, admission.differentSecondaryWwn), signal);
+    } catch (thrown) {
+      const unknownMember = thrown instanceof ArrayRefusal && thrown.status === 400 && thrown.number === INV_INPUT;
+      if (!unknownMember || !admission.differentSecondaryWwn) throw thrown;
+      this.#logger.warn('the array cannot give the copy a WWN of its own; both copies have the same', {
+        array: this.#wsapi.label,
+        group: admission.group,
+        volume: admission.volume,
+      });
+      await this.#wsapi.change(admitChange(admission, false), signal);
+    }
+  }
+
+  async #setPeriod({ name, target, mode, syncPeriod }: CreateGroup, signal: AbortSignal): Promise<void> {
+    if (mode !== 'asynchronous' || syncPeriod === undefined) return;
+    const body = { targets: [{ targetName: target, syncPeriod }] };
+    await this.#wsapi.change({ method: 'PUT', path: pathOf(name), body }, signal);
+  }
+
+  /** A group that got its period, or that others use already with theirs, is as it should be. */
+  async #withPeriod(wanted: CreateGroup, group: RemoteCopyGroup, signal: AbortSignal): Promise<RemoteCopyGroup> {
+    const hasPeriod = (found: RemoteCopyGroup): boolean =>
+      wanted.mode !== 'asynchronous' ||
+      wanted.syncPeriod === undefined ||
+      found.targets.some((target) => target.name === wanted.target && target.syncPeriod === wanted.syncPeriod);
+    if (hasPeriod(group) || group.members.length > 0) return group;
+    return await makeSo(
+      {
+        act: async () => {
+          await this.#setPeriod(wanted, signal);
+        },
+        read: async () => await this.#getGroup(wanted.name, signal),
+        isDone: hasPeriod,
+        notDone: () => this.#notDone(`the period of group ${wanted.name}`, 'it has another'),
+      },
+      signal,
+    );
+  }
+
+  #notDone(what: string, seen: string): DriverError {
+    return new DriverError('unavailable', `${this.#wsapi.label} acknowledged ${what}, but ${seen}`, {
+      next: 'see the remote copy groups with: showrcopy, and the events with: showeventlog -min 10',
+    });
+  }
+}
+
+const pathOf = (group: string): string => `remotecopygroups/${segment(group)}`;
+
+const actionOn = (group: string, body: Record<string, unknown>): Change => ({
+  method: 'PUT',
+  path: pathOf(group),
+  body,
+});
+
+const statesOf = (group: RemoteCopyGroup): string => group.targets.map((target) => target.state).join(', ');
+
+const createBody = (wanted: CreateGroup): Record<string, unknown> => ({
+  name: safeName(wanted.name),
+  targets: [
+    {
+      targetName: wanted.target,
+      mode: MODE_NUMBER[wanted.mode],
+      userCPG: wanted.remoteCpg,
+      snapCPG: wanted.remoteSnapCpg,
+    },
+  ],
+  localUserCPG: wanted.localCpg,
+  localSnapCPG: wanted.localSnapCpg,
+});
+
+const admitChange = ({ group, volume, target }: Admission, differentSecondaryWWN: boolean): Change =>
+  actionOn(group, {
+    action: ADMIT,
+    volumeName: safeName(volume),
+    targets: [{ targetName: target, secVolumeName: volume }],
+    volumeAutoCreation: true,
+    ...(differentSecondaryWWN ? { differentSecondaryWWN: true } : {}),
+  });

@@ -1,0 +1,102 @@
+import { z } from 'zod';
+
+/** What we read of the array's answers; members that we do not need are passed over. Numbers are explained where they are mapped. */
+
+export const systemAnswer = z.object({
+  id: z.int().positive(),
+  name: z.string().min(1),
+  systemVersion: z.string(),
+});
+
+export const volumeAnswer = z.object({
+  name: z.string().min(1),
+  wwn: z.string().regex(/^[0-9A-Fa-f]{32}$/),
+  sizeMiB: z.int().positive(),
+  provisioningType: z.int(),
+  compressionState: z.int().optional(),
+  userCPG: z.string().optional(),
+  snapCPG: z.string().optional(),
+  comment: z.string().optional(),
+});
+export type VolumeAnswer = z.infer<typeof volumeAnswer>;
+
+const portPos = z.object({ node: z.int(), slot: z.int(), cardPort: z.int() });
+
+export const portAnswer = z.object({
+  portPos,
+  mode: z.int(),
+  linkState: z.int(),
+  protocol: z.int().optional(),
+  type: z.int().optional(),
+  portWWN: z.string().optional(),
+  iSCSIName: z.string().optional(),
+  iSCSIPortInfo: z.object({ iSCSIName: z.string().optional() }).optional(),
+});
+export type PortAnswer = z.infer<typeof portAnswer>;
+
+export const hostAnswer = z.object({
+  name: z.string().min(1),
+  descriptors: z.object({ comment: z.string().optional() }).optional(),
+  FCPaths: z.array(z.object({ wwn: z.string() })).optional(),
+  iSCSIPaths: z.array(z.object({ name: z.string() })).optional(),
+});
+export type HostAnswer = z.infer<typeof hostAnswer>;
+
+export const vlunAnswer = z.object({
+  volumeName: z.string(),
+  /** Absent on a template that only names a port. */
+  hostname: z.string().optional(),
+  lun: z.int().nonnegative(),
+  active: z.boolean(),
+  portPos: portPos.optional(),
+});
+export type VlunAnswer = z.infer<typeof vlunAnswer>;
+
+export const linkAnswer = z.object({
+  name: z.string().optional(),
+  targetName: z.string().optional(),
+  status: z.int(),
+});
+
+export const groupAnswer = z.object({
+  name: z.string().min(1),
+  role: z.union([z.literal(1), z.literal(2)]),
+  remoteGroupName: z.string().min(1),
+  localUserCPG: z.string().optional(),
+  localSnapCPG: z.string().optional(),
+  targets: z.array(
+    z.object({
+      targetName: z.string().min(1),
+      mode: z.union([z.literal(1), z.literal(2), z.literal(3), z.literal(4)]),
+      state: z.int(),
+      roleReversed: z.boolean(),
+      syncPeriod: z.int().optional(),
+      remoteUserCPG: z.string().optional(),
+      remoteSnapCPG: z.string().optional(),
+    }),
+  ),
+  volumes: z.array(
+    z.object({
+      localVolumeName: z.string().min(1),
+      remoteVolumes: z.array(
+        z.object({
+          remoteVolumeName: z.string(),
+          targetName: z.string().optional(),
+          syncStatus: z.int(),
+          volumeLastSyncTime: z.string().optional(),
+        }),
+      ),
+    }),
+  ),
+});
+export type GroupAnswer = z.infer<typeof groupAnswer>;
+
+/** A collection. An array that sends fewer members than it counts has cut the answer, and half a list proves nothing. */
+export const listOf = <T>(member: z.ZodType<T>): z.ZodType<T[]> =>
+  z
+    .object({ total: z.int().optional(), members: z.array(member) })
+    .refine((list) => list.total === undefined || list.members.length >= list.total, { error: 'members are missing' })
+    .transform((list) => list.members);
+
+/** `N:S:P` */
+export const formatPort = (pos: z.infer<typeof portPos>): string => `${pos.node}:${pos.slot}:${pos.cardPort}`;

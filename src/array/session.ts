@@ -1,0 +1,128 @@
+import { z } from 'zod';
+import type { Logger } from '../contracts/log.js';
+import { DriverError } from '../domain/errors.js';
+import type { ArraySettings } from './settings.js';
+import { exchangePatiently } from './retry.js';
+import { NoReply, type Transport, type WsapiReply, type WsapiRequest } from './transport.js';
+
+const LOGIN_DEADLINE_MS = 25_000;
+const LOGOUT_DEADLINE_MS = 3_000;
+/** A refused password is not tried again for this long: three tries a minute, so that the array does not lock the user. */
+const REFUSAL_MEMORY_MS = 20_000;
+
+/** WSAPI's number for a wrong user or password (reference 1.2). */
+const INV_USER_PASS = 5;
+
+const loginAnswer = z.object({ key: z.string().min(1) });
+const errorAnswer = z.object({ code: z.number() });
+
+/** The pooled session of one array: all calls use it, one login at a time makes it. */
+export class Session {
+  readonly #settings: ArraySettings;
+  readonly #transport: Transport;
+  readonly #logger: Logger;
+  readonly #closing = new AbortController();
+  #key: string | undefined;
+  #login: Promise<string> | undefined;
+  #refused: { error: DriverError; at: number } | undefined;
+
+  constructor(settings: ArraySettings, transport: Transport, logger: Logger) {
+    this.#settings = settings;
+    this.#transport = transport;
+    this.#logger = logger;
+  }
+
+  /** A caller that gives up does not end the login, which others may wait for. @throws `unavailable` */
+  async key(signal: AbortSignal): Promise<string> {
+    if (this.#key !== undefined) return this.#key;
+    this.#login ??= this.#logIn().finally(() => {
+      this.#login = undefined;
+    });
+    return await unlessAborted(this.#login, signal);
+  }
+
+  /** The array no longer knows that key. A newer one stays. */
+  forget(key: string): void {
+    if (this.#key === key) this.#key = undefined;
+  }
+
+  /** Deletes the session on the array, whose number of sessions is limited. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#login?.catch(() => undefined);
+    const key = this.#key;
+    this.#key = undefined;
+    if (key === undefined) return;
+    const request: WsapiRequest = { method: 'DELETE', path: `credentials/${encodeURIComponent(key)}`, sessionKey: key };
+    try {
+      await this.#transport.exchange(request, AbortSignal.timeout(LOGOUT_DEADLINE_MS));
+    } catch {
+      this.#logger.debug(`${this.#settings.label}: the session was left to expire`);
+    }
+  }
+
+  async #logIn(): Promise<string> {
+    const { label, username, password } = this.#settings;
+    if (this.#closing.signal.aborted) throw new DriverError('unavailable', `${label}: the connection was closed`);
+    if (this.#refused !== undefined && performance.now() - this.#refused.at < REFUSAL_MEMORY_MS)
+      throw this.#refused.error;
+    const request: WsapiRequest = {
+      method: 'POST',
+      path: 'credentials',
+      body: { user: username, password: password.reveal() },
+    };
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(LOGIN_DEADLINE_MS)]);
+    const reply = await exchangePatiently(this.#transport, { request, repeatable: true }, signal);
+    this.#key = this.#keyOf(reply);
+    this.#refused = undefined;
+    this.#logger.debug(`${label}: logged in`, { user: username });
+    return this.#key;
+  }
+
+  /** Never shows the body: it may hold the key. */
+  #keyOf({ status, text }: WsapiReply): string {
+    const { label, username } = this.#settings;
+    const parsed = parseJson(text);
+    if (status === 200 || status === 201) {
+      const answer = loginAnswer.safeParse(parsed);
+      if (answer.success) return answer.data.key;
+      throw new DriverError('unavailable', `${label}: the answer to POST /credentials cannot be understood`);
+    }
+    const number = errorAnswer.safeParse(parsed).data?.code;
+    if (status === 401 || (status === 403 && number === INV_USER_PASS)) {
+      const error = new DriverError('unavailable', `${label}: user or password refused (user ${username})`, {
+        next: 'correct hpe3par_username and hpe3par_password in hpe.conf',
+      });
+      this.#refused = { error, at: performance.now() };
+      throw error;
+    }
+    const busy = status === 503 ? 'all its sessions are in use' : 'no login is possible';
+    const code = number === undefined ? '' : `, code ${number}`;
+    throw new DriverError('unavailable', `${label}: ${busy} (POST /credentials → HTTP ${status}${code})`, {
+      next: 'see the sessions with: showwsapisession',
+    });
+  }
+}
+
+/** The text as JSON, or undefined. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const gaveUp = (): NoReply => new NoReply('the time ran out during the login', { sent: false });
+  if (signal.aborted) throw gaveUp();
+  return await new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => {
+      reject(gaveUp());
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', onAbort);
+    });
+  });
+}

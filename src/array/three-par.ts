@@ -1,0 +1,51 @@
+import type { ArrayClient, ArrayIdentity, PinStore } from '../contracts/array.js';
+import type { Logger } from '../contracts/log.js';
+import { Hosts } from './hosts.js';
+import { Ports } from './ports.js';
+import { WsapiRemoteCopy } from './remote-copy.js';
+import { systemAnswer } from './schemas.js';
+import type { ArraySettings } from './settings.js';
+import { trustOf } from './trust.js';
+import { Vluns } from './vluns.js';
+import { Volumes } from './volumes.js';
+import { Wsapi } from './wsapi.js';
+
+/** A client for one array. Returns at once: it connects and logs in with its first call. @throws nothing */
+export function connectArray(settings: ArraySettings, deps: { pins: PinStore; logger: Logger }): ArrayClient {
+  const wsapi = new Wsapi(settings, trustOf(settings, deps), deps.logger);
+  const volumes = new Volumes(wsapi);
+  const hosts = new Hosts(wsapi, deps.logger);
+  const vluns = new Vluns({ wsapi, hosts, ports: new Ports(wsapi) });
+  let known: ArrayIdentity | undefined;
+  return {
+    label: wsapi.label,
+    identity: async (signal) => {
+      known ??= toIdentity(await wsapi.get({ path: 'system', schema: systemAnswer }, signal));
+      return known;
+    },
+    findVolume: async (name, signal) => await volumes.find(name, signal),
+    ensureVolume: async (wanted, signal) => await volumes.ensure(wanted, signal),
+    tagVolume: async (name, tag, signal) => {
+      await volumes.tag(name, tag, signal);
+    },
+    removeVolume: async (name, tag, signal) => {
+      await volumes.remove(name, tag, signal);
+    },
+    ensureHost: async (name, initiators, signal) => await hosts.ensure(name, initiators, signal),
+    ensureVlun: async (volume, host, signal) => await vluns.ensure(volume, host, signal),
+    findVluns: async (volume, signal) => await vluns.find(volume, signal),
+    removeVluns: async (volume, host, signal) => {
+      await vluns.remove(volume, host, signal);
+    },
+    remoteCopy: new WsapiRemoteCopy(wsapi, deps.logger),
+    close: async () => {
+      await wsapi.close();
+    },
+  };
+}
+
+const toIdentity = (answer: { id: number; name: string; systemVersion: string }): ArrayIdentity => ({
+  systemId: answer.id,
+  name: answer.name,
+  osVersion: answer.systemVersion,
+});

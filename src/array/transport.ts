@@ -1,0 +1,104 @@
+import axios, { isAxiosError, type AxiosInstance } from 'axios';
+import type { Agent } from 'node:https';
+import { DriverError } from '../domain/errors.js';
+import { NotConnected } from './agent.js';
+
+export interface WsapiRequest {
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** Below `/api/v1`, without the slash in front, with the query. */
+  path: string;
+  body?: Record<string, unknown>;
+  /** Absent for the login. */
+  sessionKey?: string;
+}
+
+export interface WsapiReply {
+  status: number;
+  /** As it came. */
+  text: string;
+  location: string | undefined;
+}
+
+/** No answer. Built from plain words: the library's own errors hold the password and the session key. */
+export class NoReply extends Error {
+  /** False only when the request certainly never reached the array. */
+  readonly sent: boolean;
+  /** Who answered was not the array. */
+  readonly untrusted: DriverError | undefined;
+
+  constructor(reason: string, options: { sent: boolean; untrusted?: DriverError }) {
+    super(reason);
+    this.name = 'NoReply';
+    this.sent = options.sent;
+    this.untrusted = options.untrusted;
+  }
+}
+
+const LARGEST_ANSWER_BYTES = 64 * 1024 * 1024;
+
+const NEVER_SENT = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN']);
+
+/** One HTTP exchange with one array. AxiosErrors end in this file. */
+export class Transport {
+  readonly #http: AxiosInstance;
+  readonly #agent: Agent;
+
+  constructor(apiUrl: string, agent: Agent) {
+    this.#agent = agent;
+    this.#http = axios.create({
+      baseURL: apiUrl.replace(/\/+$/, ''),
+      adapter: 'http',
+      httpsAgent: agent,
+      proxy: false,
+      maxRedirects: 0,
+      maxContentLength: LARGEST_ANSWER_BYTES,
+      responseType: 'text',
+      transformResponse: [(data: unknown) => data],
+      validateStatus: () => true,
+    });
+  }
+
+  /** Any status is an answer. @throws NoReply */
+  async exchange(request: WsapiRequest, signal: AbortSignal): Promise<WsapiReply> {
+    const { method, path, body, sessionKey } = request;
+    try {
+      const { status, data, headers } = await this.#http.request<unknown>({
+        method,
+        url: `/${path}`,
+        ...(body === undefined ? {} : { data: body }),
+        headers: {
+          Accept: 'application/json',
+          ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+          ...(sessionKey === undefined ? {} : { 'X-HP3PAR-WSAPI-SessionKey': sessionKey }),
+        },
+        signal,
+      });
+      const location: unknown = headers['location'];
+      return {
+        status,
+        text: typeof data === 'string' ? data : '',
+        location: typeof location === 'string' ? location : undefined,
+      };
+    } catch (thrown) {
+      throw noReply(thrown, signal);
+    }
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+function noReply(thrown: unknown, signal: AbortSignal): NoReply {
+  if (signal.aborted) return new NoReply('no answer in time', { sent: true });
+  const cause: unknown = isAxiosError(thrown) ? thrown.cause : thrown;
+  if (cause instanceof NotConnected) {
+    const untrusted = cause.cause instanceof DriverError ? cause.cause : undefined;
+    return new NoReply(cause.message, { sent: false, ...(untrusted === undefined ? {} : { untrusted }) });
+  }
+  const code = isAxiosError(thrown) ? thrown.code : undefined;
+  const words = cause instanceof Error ? cause.message : 'the connection broke';
+  return new NoReply(code === undefined || words.includes(code) ? words : `${words} (${code})`, {
+    sent: code === undefined || !NEVER_SENT.has(code),
+  });
+}

@@ -1,0 +1,168 @@
+import { z } from 'zod';
+import type { Logger } from '../contracts/log.js';
+import { DriverError } from '../domain/errors.js';
+import { ArrayRefusal, refusalOf } from './codes.js';
+import { exchangePatiently } from './retry.js';
+import { parseJson, Session } from './session.js';
+import type { ArraySettings } from './settings.js';
+import { NoReply, Transport, type WsapiReply, type WsapiRequest } from './transport.js';
+import { ArrayAgent } from './agent.js';
+import type { Trust } from './trust.js';
+
+/** For one call with its retries and its login, unless the caller has less time. */
+const CALL_DEADLINE_MS = 30_000;
+
+/** WSAPI's number for a key that it does not know, or no longer (reference 1.2). */
+const INV_SESS_KEY = 6;
+
+/** Newer versions write `message` where older ones write `desc` (reference 2.1). */
+const errorAnswer = z.object({
+  code: z.number().optional().catch(undefined),
+  desc: z.string().optional().catch(undefined),
+  message: z.string().optional().catch(undefined),
+  ref: z.string().optional().catch(undefined),
+});
+
+export interface Change {
+  method: 'POST' | 'PUT' | 'DELETE';
+  path: string;
+  body?: Record<string, unknown>;
+}
+
+/** What a read is to look like, and which error number means that the object is not there. */
+export interface Read<T> {
+  path: string;
+  schema: z.ZodType<T>;
+}
+
+/**
+ * WSAPI of one array: sessions, deadlines, retries, errors. Connects on first use. Throws DriverError only:
+ * `unavailable` when nothing was learnt, `unknown-outcome` when a change may or may not have been made, ArrayRefusal
+ * for what the array said.
+ */
+export class Wsapi {
+  /** `primary array of backend DEFAULT (https://10.0.0.1:8080)` */
+  readonly label: string;
+  readonly #transport: Transport;
+  readonly #session: Session;
+  readonly #logger: Logger;
+
+  constructor(settings: ArraySettings, trust: Trust, logger: Logger) {
+    this.label = `${settings.label} (${new URL(settings.apiUrl).origin})`;
+    this.#logger = logger;
+    this.#transport = new Transport(settings.apiUrl, new ArrayAgent(trust));
+    this.#session = new Session({ ...settings, label: this.label }, this.#transport, logger);
+  }
+
+  async get<T>({ path, schema }: Read<T>, signal: AbortSignal): Promise<T> {
+    const reply = await this.#call({ method: 'GET', path }, signal);
+    const answer = reply.status === 200 ? schema.safeParse(parseJson(reply.text)) : undefined;
+    if (answer?.success === true) return answer.data;
+    const issue = answer?.error?.issues[0];
+    const what = issue === undefined ? '' : `: ${issue.path.map(String).join('.') || 'the body'}: ${issue.message}`;
+    throw new DriverError(
+      'unavailable',
+      `${this.label}: the answer to ${callOf({ method: 'GET', path })} cannot be understood${what}`,
+    );
+  }
+
+  /** Undefined when the array answers with one of those error numbers: only they make the absence certain. */
+  async find<T>(read: Read<T> & { absent: readonly number[] }, signal: AbortSignal): Promise<T | undefined> {
+    try {
+      return await this.get(read, signal);
+    } catch (thrown) {
+      const isAbsent =
+        thrown instanceof ArrayRefusal && thrown.number !== undefined && read.absent.includes(thrown.number);
+      if (isAbsent) return undefined;
+      throw thrown;
+    }
+  }
+
+  /** Sends a change once. What it did is for the caller to read back. Returns the `Location`, where there is one. */
+  async change(change: Change, signal: AbortSignal): Promise<string | undefined> {
+    const reply = await this.#call(change, signal);
+    return reply.location;
+  }
+
+  async close(): Promise<void> {
+    await this.#session.close();
+    this.#transport.close();
+  }
+
+  async #call(request: WsapiRequest, signal: AbortSignal): Promise<WsapiReply> {
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(CALL_DEADLINE_MS)]);
+    const started = performance.now();
+    try {
+      const reply = await this.#callInSession(request, bounded);
+      this.#logger.debug('WSAPI call', {
+        array: this.label,
+        call: callOf(request),
+        status: reply.status,
+        ms: Math.round(performance.now() - started),
+      });
+      if (reply.status >= 200 && reply.status < 300) return reply;
+      throw this.#refusal(request, reply);
+    } catch (thrown) {
+      throw thrown instanceof NoReply ? this.#silence(request, thrown) : thrown;
+    }
+  }
+
+  /** A session that the array has forgotten is renewed once; a fresh one that it does not know either is its failure. */
+  async #callInSession(request: WsapiRequest, signal: AbortSignal): Promise<WsapiReply> {
+    const repeatable = request.method === 'GET';
+    const sessionKey = await this.#session.key(signal);
+    const reply = await exchangePatiently(this.#transport, { request: { ...request, sessionKey }, repeatable }, signal);
+    if (!isSessionGone(reply)) return reply;
+    this.#session.forget(sessionKey);
+    const renewed = { ...request, sessionKey: await this.#session.key(signal) };
+    const second = await exchangePatiently(this.#transport, { request: renewed, repeatable }, signal);
+    if (!isSessionGone(second)) return second;
+    this.#session.forget(renewed.sessionKey);
+    throw new DriverError(
+      'unavailable',
+      `${this.label} does not accept the session that it has just given (${callOf(request)})`,
+      {
+        next: 'see the sessions with: showwsapisession',
+      },
+    );
+  }
+
+  #refusal(request: WsapiRequest, reply: WsapiReply): ArrayRefusal {
+    const { code, desc, message, ref } = errorAnswer.safeParse(parseJson(reply.text)).data ?? {};
+    const said = [desc ?? message, ref].filter((text) => text !== undefined && text !== '').join(', ');
+    return refusalOf({
+      label: this.label,
+      call: callOf(request),
+      change: request.method !== 'GET',
+      status: reply.status,
+      number: code,
+      said: said.replaceAll(/\s+/g, ' ').slice(0, 200),
+    });
+  }
+
+  #silence(request: WsapiRequest, failure: NoReply): DriverError {
+    if (failure.untrusted !== undefined) return failure.untrusted;
+    const call = callOf(request);
+    const next = 'check the network and that WSAPI runs on the array: showwsapi';
+    if (!failure.sent) {
+      return new DriverError('unavailable', `${this.label} cannot be reached: ${failure.message} (${call})`, { next });
+    }
+    if (request.method === 'GET') {
+      return new DriverError('unavailable', `${this.label} did not answer ${call}: ${failure.message}`, { next });
+    }
+    return new DriverError(
+      'unknown-outcome',
+      `${this.label} got ${call}, but its answer was lost: ${failure.message}; it may or may not be done`,
+      { next },
+    );
+  }
+}
+
+function isSessionGone({ status, text }: WsapiReply): boolean {
+  if (status === 401) return true;
+  return status === 403 && errorAnswer.safeParse(parseJson(text)).data?.code === INV_SESS_KEY;
+}
+
+/** `GET /volumes/dcv-…`, for messages: decoded, so that a query can be read. */
+const callOf = ({ method, path }: Pick<WsapiRequest, 'method' | 'path'>): string =>
+  `${method} /${decodeURIComponent(path)}`;
