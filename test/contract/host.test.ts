@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, mkdtemp, open, readdir, rename, rm, symlink, truncate, unlink, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { cp, mkdir, mkdtemp, open, readdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Connection, Filesystems, HostConnector } from '../../src/contracts/host.js';
+import type { Connection, DeviceUse, Filesystems, HostConnector } from '../../src/contracts/host.js';
 import type { BlockDevice } from '../../src/domain/attachment.js';
 import { createFilesystems } from '../../src/host/filesystem.js';
 import { createLoopbackConnector } from '../../src/host/loopback.js';
@@ -246,13 +247,192 @@ describe('loopback connector', () => {
     const device = await attached();
     const file = await open(device.path);
     const holder = spawn('sleep', ['60'], { stdio: [file.fd, 'ignore', 'ignore'] });
-    await file.close();
     await once(holder, 'spawn');
+    await file.close();
     try {
-      await expect(connector.detach(WWN, signal())).rejects.toMatchObject({ code: 'busy' });
+      await expect(connector.detach(WWN, signal())).rejects.toMatchObject({
+        code: 'busy',
+        message: expect.stringContaining(`process ${holder.pid}`),
+      });
     } finally {
       holder.kill();
       await once(holder, 'exit');
     }
   });
 });
+
+/** A device content by the tool that makes it; run on the data file. */
+const tool = (command: string, ...args: string[]) =>
+  [`by ${command}`, () => Promise.resolve(sh(command, ...args, path.join(dir, 'volume')))] as const;
+
+describe('file systems', () => {
+  it('formats a blank device once, empty and clean, and mounts it', async () => {
+    const device = await attached();
+    expect(await filesystems.probe(device, signal())).toEqual({ content: 'blank' });
+    await filesystems.make(device, { uuid: UUID, repeat: false }, signal());
+    expect(mkfsCount()).toBe(1);
+    expect(await filesystems.probe(device, signal())).toEqual({ content: 'filesystem', type: 'ext4', uuid: UUID });
+    expect(() => sh('e2fsck', '-fn', device.path)).not.toThrow();
+    await filesystems.mount(device, target(), signal());
+    await filesystems.mount(device, target(), signal());
+    expect(await readdir(target())).toEqual([]);
+    const entries = (await filesystems.mounts()).filter((each) => each.target === target());
+    expect(entries).toEqual([expect.objectContaining({ source: device.path, fsType: 'ext4', root: '/' })]);
+    await writeFile(path.join(target(), 'a'), 'x');
+    await filesystems.unmount(target(), signal());
+    await filesystems.unmount(target(), signal());
+    expect(await readdir(mountRoot)).toEqual([]);
+    await filesystems.mount(device, target(), signal());
+    expect(await readdir(target())).toEqual(['a']);
+  });
+
+  it.each([
+    tool('mkfs.ext4', '-q', '-F'),
+    tool('mkfs.ext2', '-q', '-F'),
+    tool('mkswap', '-q'),
+    ['a GPT', () => writeAt(512, 'EFI PART')],
+    [
+      'an MBR',
+      () =>
+        writeAt(
+          446,
+          Buffer.concat([
+            Buffer.from([0x80, 1, 1, 0, 0x83, 1, 1, 1, 8, 0, 0, 0, 8]),
+            Buffer.alloc(51),
+            Buffer.from([0x55, 0xaa]),
+          ]),
+        ),
+    ],
+    ['LUKS', () => writeAt(0, Buffer.from('LUKS\xba\xbe\x00\x01', 'latin1'))],
+    ['LVM', () => writeAt(512, 'LABELONE')],
+    ['xfs', () => writeAt(0, 'XFSB')],
+    ['btrfs', () => writeAt(65_536 + 64, '_BHRfS_M')],
+    ['MD RAID', () => writeAt(4096, Buffer.from('fc4e2ba901000000', 'hex'))],
+    ['a damaged ext4 superblock', () => writeAt(1024 + 56, Buffer.from([0x53, 0xef]))],
+    ['one byte at the start', () => writeAt(0, 'x')],
+    ['one byte at 4 MiB - 1', () => writeAt(4 * MIB - 1, 'x')],
+    ['one byte at the end', () => writeAt(SIZE - 1, 'x')],
+    ['one byte 4 MiB before the end', () => writeAt(SIZE - 4 * MIB, 'x')],
+    ['random data', () => writeAt(0, Buffer.from(Array.from({ length: 8192 }, (_, i) => (i * 7919) % 251)))],
+  ])('never formats a device with %s', async (_what, fill) => {
+    await fill();
+    const device = await attached();
+    const make = filesystems.make(device, { uuid: UUID, repeat: false }, signal());
+    await expect(make).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining(WWN) });
+    expect(mkfsCount()).toBe(0);
+  });
+
+  it('repeats an interrupted mkfs over its own traces only', async () => {
+    const device = await attached();
+    await filesystems.make(device, { uuid: UUID, repeat: false }, signal());
+    await filesystems.make(device, { uuid: UUID, repeat: true }, signal());
+    const other = { uuid: UUID.replace('7f', '8f'), repeat: true };
+    await expect(filesystems.make(device, other, signal())).rejects.toMatchObject({ code: 'refused' });
+    expect(mkfsCount()).toBe(2);
+    await connector.detach(WWN, signal());
+    await writeFile(path.join(dir, 'volume'), '');
+    await truncate(path.join(dir, 'volume'), SIZE);
+    await writeAt(0, 'half a file system');
+    const again = await attached();
+    await filesystems.make(again, { uuid: UUID, repeat: true }, signal());
+    expect(mkfsCount()).toBe(3);
+  });
+
+  it('never formats what is mounted or held, and calls no device of another size blank', async () => {
+    const device = await attached();
+    const holder = await open(device.path, constants.O_RDONLY | constants.O_EXCL);
+    const make = async (): Promise<void> => await filesystems.make(device, { uuid: UUID, repeat: true }, signal());
+    await expect(make()).rejects.toMatchObject({ code: 'busy' });
+    await holder.close();
+    await expect(filesystems.probe({ ...device, sizeBytes: SIZE / 2 }, signal())).rejects.toMatchObject({
+      code: 'refused',
+    });
+    expect(mkfsCount()).toBe(0);
+    await make();
+    await filesystems.mount(device, target(), signal());
+    await expect(make()).rejects.toMatchObject({ code: 'busy', message: expect.stringContaining(target()) });
+    expect(mkfsCount()).toBe(1);
+  });
+
+  it('calls a device that cannot be read an error, not blank', async () => {
+    const device = await attached();
+    // Beyond the end of its file a loop device answers with input/output errors.
+    await truncate(path.join(dir, 'volume'), SIZE / 2);
+    await expect(filesystems.make(device, { uuid: UUID, repeat: false }, signal())).rejects.toMatchObject({
+      code: 'unavailable',
+    });
+    expect(mkfsCount()).toBe(0);
+  });
+
+  it('mounts over nothing: no other mount, no files, nothing outside its directory', async () => {
+    const device = await attached();
+    await filesystems.make(device, { uuid: UUID, repeat: false }, signal());
+    await mkdir(target());
+    sh('mount', '-t', 'tmpfs', 'other', target());
+    const mount = async (): Promise<void> => await filesystems.mount(device, target(), signal());
+    await expect(mount()).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('tmpfs') });
+    sh('umount', target());
+    await writeFile(path.join(target(), 'precious'), '');
+    await expect(mount()).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('precious') });
+    await expect(filesystems.unmount(target(), signal())).rejects.toMatchObject({ code: 'refused' });
+    expect(await readdir(target())).toEqual(['precious']);
+    await expect(filesystems.mount(device, dir, signal())).rejects.toMatchObject({ code: 'internal' });
+    await expect(filesystems.unmount('/', signal())).rejects.toMatchObject({ code: 'internal' });
+  });
+
+  it('says busy with the pids when a file is open, and leaves the mount alone', async () => {
+    const device = await attached();
+    await filesystems.make(device, { uuid: UUID, repeat: false }, signal());
+    await filesystems.mount(device, target(), signal());
+    const holder = spawn('sleep', ['60'], { cwd: target(), stdio: 'ignore' });
+    await once(holder, 'spawn');
+    try {
+      await expect(filesystems.unmount(target(), signal())).rejects.toMatchObject({
+        code: 'busy',
+        message: expect.stringContaining(`process ${holder.pid}`),
+      });
+      expect((await filesystems.mounts()).map((each) => each.target)).toContain(target());
+    } finally {
+      holder.kill();
+      await once(holder, 'exit');
+    }
+    await filesystems.unmount(target(), signal());
+  });
+
+  it('sees users in other mount namespaces and elsewhere in ours', async () => {
+    const device = await attached();
+    await filesystems.make(device, { uuid: UUID, repeat: false }, signal());
+    await filesystems.mount(device, target(), signal());
+    const users = async (): Promise<DeviceUse[]> => await filesystems.usersElsewhere(device, target());
+    expect(await users()).toEqual([]);
+    // What a container runtime does: a bind of its own, in a mount namespace of its own.
+    const inside = path.join(dir, 'inside');
+    await mkdir(inside);
+    const script = `mount --bind ${target()} ${inside} && umount ${target()} && exec sleep 60`;
+    const container = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script], {
+      stdio: 'ignore',
+    });
+    try {
+      await expectSoon(users, [{ pid: container.pid, target: inside }]);
+      await filesystems.unmount(target(), signal());
+      expect(await users()).toEqual([{ pid: container.pid, target: inside }]);
+      await expect(connector.detach(WWN, signal())).rejects.toMatchObject({
+        code: 'busy',
+        message: expect.stringContaining(String(container.pid)),
+      });
+    } finally {
+      container.kill();
+      await once(container, 'exit');
+    }
+    await filesystems.mount(device, target(), signal());
+    const second = path.join(mountRoot, 'second');
+    await mkdir(second);
+    sh('mount', '--bind', target(), second);
+    expect(await users()).toEqual([{ pid: process.pid, target: second }]);
+  });
+});
+
+async function expectSoon<T>(read: () => Promise<T>, wanted: T): Promise<void> {
+  for (let i = 0; i < 50 && JSON.stringify(await read()) !== JSON.stringify(wanted); i += 1) await pause(50);
+  expect(await read()).toEqual(wanted);
+}
