@@ -33,24 +33,35 @@ export class ArrayAgent extends https.Agent {
       ...this.#trust.tls,
     });
     socket.setNoDelay(true);
-    const fail = (reason: unknown): void => {
+    const settle = (failure: unknown): void => {
       clearTimeout(timer);
+      socket.off('error', settle);
+      if (failure === undefined) {
+        callback?.(null, socket);
+        return;
+      }
       // Whatever the dying socket still reports has been told.
       socket.on('error', () => undefined);
       socket.destroy();
-      callback?.(new NotConnected(reason), socket);
+      callback?.(new NotConnected(failure), socket);
     };
     const timer = setTimeout(() => {
-      fail(new Error(`no connection within ${CONNECT_TIMEOUT_MS / 1000} s`));
+      settle(new Error(`no connection within ${CONNECT_TIMEOUT_MS / 1000} s`));
     }, CONNECT_TIMEOUT_MS);
-    socket.once('error', fail);
+    socket.once('error', settle);
     socket.once('secureConnect', () => {
-      this.#trust.judge(plainFingerprint(socket.getPeerCertificate().fingerprint256)).then(() => {
-        clearTimeout(timer);
-        socket.off('error', fail);
-        callback?.(null, socket);
-      }, fail);
+      void this.#findFault(socket).then(settle);
     });
     return null;
+  }
+
+  /** Why the certificate is not the array's; undefined when it is. */
+  async #findFault(socket: tls.TLSSocket): Promise<unknown> {
+    try {
+      await this.#trust.judge(plainFingerprint(socket.getPeerCertificate().fingerprint256));
+      return undefined;
+    } catch (thrown) {
+      return thrown;
+    }
   }
 }

@@ -62,7 +62,7 @@ export class Hosts {
 
   async #find(name: string, signal: AbortSignal): Promise<HostAnswer | undefined> {
     const read = { path: `hosts/${segment(name)}`, schema: hostAnswer, absent: [NON_EXISTENT_HOST] };
-    return await this.#wsapi.find(read, signal);
+    return this.#wsapi.find(read, signal);
   }
 
   async #findOwner(initiators: Initiators, signal: AbortSignal): Promise<string | undefined> {

@@ -69,7 +69,7 @@ export class WsapiRemoteCopy implements RemoteCopy {
           await this.#wsapi.change({ method: 'POST', path: 'remotecopygroups', body: createBody(wanted) }, signal);
           await this.#setPeriod(wanted, signal);
         },
-        read: async () => await this.findGroup(name, signal),
+        read: async () => this.findGroup(name, signal),
         isDone: (found) => found !== undefined,
         notDone: () => this.#notDone(`the creation of remote copy group ${name}`, 'there is no such group'),
       },
@@ -86,7 +86,7 @@ export class WsapiRemoteCopy implements RemoteCopy {
         },
       );
     }
-    return await this.#withPeriod(wanted, group, signal);
+    return this.#withPeriod(wanted, group, signal);
   }
 
   async removeGroup(name: string, signal: AbortSignal): Promise<void> {
@@ -105,8 +105,8 @@ export class WsapiRemoteCopy implements RemoteCopy {
     if (!isStopped(group)) await this.stopGroup(name, signal);
     await makeSo(
       {
-        act: async () => await this.#wsapi.change({ method: 'DELETE', path: pathOf(name) }, signal),
-        read: async () => await this.findGroup(name, signal),
+        act: async () => this.#wsapi.change({ method: 'DELETE', path: pathOf(name) }, signal),
+        read: async () => this.findGroup(name, signal),
         isDone: (state) => state === undefined,
         notDone: () => this.#notDone(`the removal of remote copy group ${name}`, 'the group is still there'),
       },
@@ -121,7 +121,7 @@ export class WsapiRemoteCopy implements RemoteCopy {
         act: async () => {
           await this.#admit(admission, signal);
         },
-        read: async () => await this.findGroup(name, signal),
+        read: async () => this.findGroup(name, signal),
         isDone: (found) => found !== undefined && isMember(found, volume),
         notDone: () => this.#notDone(`the admission of ${volume} to group ${name}`, 'it is no member'),
       },
@@ -133,9 +133,8 @@ export class WsapiRemoteCopy implements RemoteCopy {
   async dismiss(name: string, volume: string, signal: AbortSignal): Promise<void> {
     await makeSo(
       {
-        act: async () =>
-          await this.#wsapi.change(actionOn(name, { action: DISMISS, volumeName: safeName(volume) }), signal),
-        read: async () => await this.findGroup(name, signal),
+        act: async () => this.#wsapi.change(actionOn(name, { action: DISMISS, volumeName: safeName(volume) }), signal),
+        read: async () => this.findGroup(name, signal),
         isDone: (found) => found === undefined || !isMember(found, volume),
         notDone: () => this.#notDone(`the dismissal of ${volume} from group ${name}`, 'it is still a member'),
       },
@@ -146,8 +145,8 @@ export class WsapiRemoteCopy implements RemoteCopy {
   async startGroup(name: string, signal: AbortSignal): Promise<void> {
     await makeSo(
       {
-        act: async () => await this.#wsapi.change(actionOn(name, { action: START }), signal),
-        read: async () => await this.#getGroup(name, signal),
+        act: async () => this.#wsapi.change(actionOn(name, { action: START }), signal),
+        read: async () => this.#getGroup(name, signal),
         isDone: isStarted,
         notDone: (seen) => this.#notDone(`the start of group ${name}`, `it is ${statesOf(seen)}`),
         patienceMs: START_PATIENCE_MS,
@@ -159,8 +158,8 @@ export class WsapiRemoteCopy implements RemoteCopy {
   async stopGroup(name: string, signal: AbortSignal): Promise<void> {
     await makeSo(
       {
-        act: async () => await this.#wsapi.change(actionOn(name, { action: STOP }), signal),
-        read: async () => await this.#getGroup(name, signal),
+        act: async () => this.#wsapi.change(actionOn(name, { action: STOP }), signal),
+        read: async () => this.#getGroup(name, signal),
         isDone: isStopped,
         notDone: (seen) => this.#notDone(`the stop of group ${name}`, `it is ${statesOf(seen)}`),
         patienceMs: STOP_PATIENCE_MS,
@@ -206,12 +205,12 @@ export class WsapiRemoteCopy implements RemoteCopy {
       wanted.syncPeriod === undefined ||
       found.targets.some((target) => target.name === wanted.target && target.syncPeriod === wanted.syncPeriod);
     if (hasPeriod(group) || group.members.length > 0) return group;
-    return await makeSo(
+    return makeSo(
       {
         act: async () => {
           await this.#setPeriod(wanted, signal);
         },
-        read: async () => await this.#getGroup(wanted.name, signal),
+        read: async () => this.#getGroup(wanted.name, signal),
         isDone: hasPeriod,
         notDone: () => this.#notDone(`the period of group ${wanted.name}`, 'it has another'),
       },

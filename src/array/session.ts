@@ -38,7 +38,7 @@ export class Session {
     this.#login ??= this.#logIn().finally(() => {
       this.#login = undefined;
     });
-    return await unlessAborted(this.#login, signal);
+    return unlessAborted(this.#login, signal);
   }
 
   /** The array no longer knows that key. A newer one stays. */
@@ -113,10 +113,11 @@ export function parseJson(text: string): unknown {
   }
 }
 
+const gaveUp = (): NoReply => new NoReply('the time ran out during the login', { sent: false });
+
 async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const gaveUp = (): NoReply => new NoReply('the time ran out during the login', { sent: false });
   if (signal.aborted) throw gaveUp();
-  return await new Promise<T>((resolve, reject) => {
+  return new Promise<T>((resolve, reject) => {
     const onAbort = (): void => {
       reject(gaveUp());
     };

@@ -23,17 +23,17 @@ export function connectArray(settings: ArraySettings, deps: { pins: PinStore; lo
       known ??= toIdentity(await wsapi.get({ path: 'system', schema: systemAnswer }, signal));
       return known;
     },
-    findVolume: async (name, signal) => await volumes.find(name, signal),
-    ensureVolume: async (wanted, signal) => await volumes.ensure(wanted, signal),
+    findVolume: async (name, signal) => volumes.find(name, signal),
+    ensureVolume: async (wanted, signal) => volumes.ensure(wanted, signal),
     tagVolume: async (name, tag, signal) => {
       await volumes.tag(name, tag, signal);
     },
     removeVolume: async (name, tag, signal) => {
       await volumes.remove(name, tag, signal);
     },
-    ensureHost: async (name, initiators, signal) => await hosts.ensure(name, initiators, signal),
-    ensureVlun: async (volume, host, signal) => await vluns.ensure(volume, host, signal),
-    findVluns: async (volume, signal) => await vluns.find(volume, signal),
+    ensureHost: async (name, initiators, signal) => hosts.ensure(name, initiators, signal),
+    ensureVlun: async (volume, host, signal) => vluns.ensure(volume, host, signal),
+    findVluns: async (volume, signal) => vluns.find(volume, signal),
     removeVluns: async (volume, host, signal) => {
       await vluns.remove(volume, host, signal);
     },

@@ -1,4 +1,4 @@
-import axios, { isAxiosError, type AxiosInstance } from 'axios';
+import { create, isAxiosError, type AxiosInstance } from 'axios';
 import type { Agent } from 'node:https';
 import { DriverError } from '../domain/errors.js';
 import { NotConnected } from './agent.js';
@@ -45,7 +45,7 @@ export class Transport {
 
   constructor(apiUrl: string, agent: Agent) {
     this.#agent = agent;
-    this.#http = axios.create({
+    this.#http = create({
       baseURL: apiUrl.replace(/\/+$/, ''),
       adapter: 'http',
       httpsAgent: agent,

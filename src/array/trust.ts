@@ -26,13 +26,13 @@ export const plainFingerprint = (text: string): string => text.replaceAll(':', '
  * not answer, because nothing it says can be believed.
  */
 export function trustOf(settings: ArraySettings, deps: TrustDeps): Trust {
-  if (!settings.tlsVerify) return { tls: { rejectUnauthorized: false }, judge: async () => await Promise.resolve() };
+  if (!settings.tlsVerify) return { tls: { rejectUnauthorized: false }, judge: async () => Promise.resolve() };
   const byAuthority = settings.ca === undefined ? { rejectUnauthorized: false } : authority(settings.ca);
   if (settings.fingerprint !== undefined) {
     const expected = plainFingerprint(settings.fingerprint);
-    return { tls: byAuthority, judge: async (seen) => await Promise.resolve(compare(settings, expected, seen)) };
+    return { tls: byAuthority, judge: async (seen) => Promise.resolve(compare(settings, expected, seen)) };
   }
-  if (settings.ca !== undefined) return { tls: byAuthority, judge: async () => await Promise.resolve() };
+  if (settings.ca !== undefined) return { tls: byAuthority, judge: async () => Promise.resolve() };
   return { tls: byAuthority, judge: pinnedAtFirstContact(settings, deps) };
 }
 

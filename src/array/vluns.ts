@@ -46,7 +46,7 @@ export class Vluns {
             location = await this.#wsapi.change(change, signal).catch(async (thrown: unknown) => {
               const hostIsGone = thrown instanceof ArrayRefusal && thrown.number === NON_EXISTENT_HOST;
               if (!hostIsGone || !(await this.#hosts.ensureAgain(host, signal))) throw thrown;
-              return await this.#wsapi.change(change, signal);
+              return this.#wsapi.change(change, signal);
             });
           },
           read: async () => (await this.find(volume, signal)).filter((vlun) => vlun.host === host),
@@ -84,7 +84,7 @@ export class Vluns {
           await everyone(removals);
         },
         // Asked by host, the read-back also tells whether the host entry has become superfluous.
-        read: async () => await this.#list(`hostname EQ ${safeName(host)}`, signal),
+        read: async () => this.#list(`hostname EQ ${safeName(host)}`, signal),
         isDone: (found) => !found.some(ours),
         notDone: () =>
           new DriverError(
@@ -128,7 +128,7 @@ export class Vluns {
         act: async () => {
           await this.#removeTemplate(second, signal);
         },
-        read: async () => await this.find(second.volume, signal),
+        read: async () => this.find(second.volume, signal),
         isDone: (found) => !found.some((vlun) => vlun.host === second.host && vlun.lun === lun),
         notDone: () =>
           new DriverError('unavailable', `${this.#wsapi.label} keeps a second export of ${second.volume}, LUN ${lun}`),

@@ -38,7 +38,7 @@ export class Volumes {
           await this.#wsapi.change({ method: 'POST', path: 'volumes', body: createBody(wanted) }, signal);
           acknowledged = true;
         },
-        read: async () => await this.find(name, signal),
+        read: async () => this.find(name, signal),
         isDone: (found) => found !== undefined,
         notDone: () => this.#notDone(`the creation of volume ${name}`, 'there is no such volume'),
       },
@@ -61,8 +61,8 @@ export class Volumes {
     await makeSo(
       {
         act: async () =>
-          await this.#wsapi.change({ method: 'PUT', path: `volumes/${segment(name)}`, body: { comment: tag } }, signal),
-        read: async () => await this.find(name, signal),
+          this.#wsapi.change({ method: 'PUT', path: `volumes/${segment(name)}`, body: { comment: tag } }, signal),
+        read: async () => this.find(name, signal),
         isDone: (state) => state?.comment === tag,
         notDone: (state) =>
           this.#notDone(`the comment of volume ${name}`, `it reads ${JSON.stringify(state?.comment)}`),
@@ -77,8 +77,8 @@ export class Volumes {
     if (found.comment !== tag) throw this.#foreign(found, 'it is not removed');
     await makeSo(
       {
-        act: async () => await this.#wsapi.change({ method: 'DELETE', path: `volumes/${segment(name)}` }, signal),
-        read: async () => await this.find(name, signal),
+        act: async () => this.#wsapi.change({ method: 'DELETE', path: `volumes/${segment(name)}` }, signal),
+        read: async () => this.find(name, signal),
         isDone: (state) => state === undefined,
         notDone: () => this.#notDone(`the removal of volume ${name}`, 'the volume is still there'),
       },
