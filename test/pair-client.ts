@@ -116,16 +116,16 @@ export function controlOf(pair: ReadyPair): PairControl {
   };
   const post = async (path: string, body: unknown): Promise<void> => void (await call('POST', path, body));
   return {
-    state: async () => await call('GET', '/state'),
+    state: async () => call('GET', '/state'),
     log: async () => JSON.parse(await call('GET', '/log')) as LogEntry[],
     clearLog: async () => void (await call('DELETE', '/log')),
-    power: async (array, on) => await post('/power', { array, on }),
-    link: async (up) => await post('/link', { up }),
-    latency: async (ms) => await post('/latency', { ms }),
-    fault: async (fault) => await post('/faults', fault),
+    power: async (array, on) => post('/power', { array, on }),
+    link: async (up) => post('/link', { up }),
+    latency: async (ms) => post('/latency', { ms }),
+    fault: async (fault) => post('/faults', fault),
     clearFaults: async () => void (await call('DELETE', '/faults')),
-    sync: async (group) => await post('/sync', { group }),
-    holdSync: async (hold) => await post('/sync-hold', { hold }),
+    sync: async (group) => post('/sync', { group }),
+    holdSync: async (hold) => post('/sync-hold', { hold }),
   };
 }
 

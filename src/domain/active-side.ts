@@ -64,15 +64,17 @@ export function decideActiveSide(question: ActiveSideQuestion): ActiveSide {
   if (primary.answer === 'group' && secondary.answer === 'group') {
     return bothAnswered(question, { primary, secondary });
   }
-  const answering: Side = primary.answer === 'group' ? 'primary' : 'secondary';
-  return oneAnswered(question, answering, question.views[answering] as GroupView);
+  if (primary.answer === 'group') return oneAnswered(question, 'primary', primary);
+  if (secondary.answer === 'group') return oneAnswered(question, 'secondary', secondary);
+  return refuse(12, 'neither array shows the group');
 }
 
 function bothAnswered(question: ActiveSideQuestion, views: Record<Side, GroupView>): ActiveSide {
   for (const x of ['primary', 'secondary'] as const) {
     const y = otherSide(x);
     const [viewX, viewY] = [views[x], views[y]];
-    if (is(viewX, 'primary', false) && is(viewY, 'secondary', false)) return naturalRoles(question, x, viewX);
+    if (is(viewX, 'primary', false) && is(viewY, 'secondary', false))
+      return naturalRoles(question, x, { x: viewX, y: viewY });
     if (is(viewX, 'primary', false) && viewX.state !== 'started' && is(viewY, 'primary', true))
       return { side: y, row: 2 };
     if (is(viewX, 'secondary', true) && is(viewY, 'primary', true)) return { side: y, row: 3 };
@@ -86,16 +88,16 @@ function bothAnswered(question: ActiveSideQuestion, views: Record<Side, GroupVie
 }
 
 /** Row 1: after a failover the natural roles count again only when nothing is left to copy back. */
-function naturalRoles(question: ActiveSideQuestion, x: Side, view: GroupView): ActiveSide {
+function naturalRoles(question: ActiveSideQuestion, x: Side, views: { x: GroupView; y: GroupView }): ActiveSide {
   const y = otherSide(x);
   if (question.lastActive !== y) return { side: x, row: 1 };
-  if (view.state !== 'started') {
+  if (views.x.state !== 'started') {
     return refuse(
       1,
-      `the volume was last used on the ${y} array, and the group is ${view.state}: the ${x} copy may be old`,
+      `the volume was last used on the ${y} array, and the group is ${views.x.state}: the ${x} copy may be old`,
     );
   }
-  const lagging = [...view.lagging, ...(question.views[y] as GroupView).lagging];
+  const lagging = [...views.x.lagging, ...views.y.lagging];
   const first = lagging[0];
   if (first !== undefined) {
     return refuse(

@@ -38,7 +38,9 @@ export class Attachments {
       const own = await store.find('attachment', volume.name, signal);
       return own === undefined ? [] : [own];
     }
-    return (await store.list('attachment', signal)).filter((each) => each.group === group || each.volume === volume.name);
+    return (await store.list('attachment', signal)).filter(
+      (each) => each.group === group || each.volume === volume.name,
+    );
   }
 
   /**
@@ -59,7 +61,15 @@ export class Attachments {
     const known = await this.#changeIds(volume.name, (ids) => withMountId(ids, at.mountId));
     if (known === undefined) {
       const ids = withMountId([], at.mountId);
-      await this.#ctx.journal.saveMount({ volume: volume.name, backend: at.backend.name, device, mountpoint, side, host, ids });
+      await this.#ctx.journal.saveMount({
+        volume: volume.name,
+        backend: at.backend.name,
+        device,
+        mountpoint,
+        side,
+        host,
+        ids,
+      });
     }
     return mountpoint;
   }
@@ -75,7 +85,10 @@ export class Attachments {
       const cause = asDriverError(thrown);
       if (cause.code !== 'unavailable' || mount === undefined) throw cause;
       const reason = cause.message;
-      logger.warn('the metadata cannot be changed: detaching here, the export stays for later', { volume: name, reason });
+      logger.warn('the metadata cannot be changed: detaching here, the export stays for later', {
+        volume: name,
+        reason,
+      });
       await this.#detachLocally(mount, signal);
     }
   }
@@ -151,12 +164,12 @@ export class Attachments {
       return changed;
     });
     this.#lastIdChange = mine.catch(() => undefined);
-    return await mine;
+    return mine;
   }
 
   async #usersOf(attachment: Attachment): Promise<DeviceUse[]> {
     if (attachment.device === undefined) return [];
-    return await this.#ctx.filesystems.usersElsewhere(attachment.device, attachment.mountpoint);
+    return this.#ctx.filesystems.usersElsewhere(attachment.device, attachment.mountpoint);
   }
 }
 
@@ -181,4 +194,5 @@ export function heldElsewhere(attachment: Attachment): DriverError {
   );
 }
 
-const describeUsers = (users: DeviceUse[]): string => users.map((user) => `pid ${user.pid} (${user.target})`).join(', ');
+const describeUsers = (users: DeviceUse[]): string =>
+  users.map((user) => `pid ${user.pid} (${user.target})`).join(', ');

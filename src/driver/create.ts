@@ -168,7 +168,7 @@ function createGroupStep(backend: Backend, group: GroupPlan): CreateStep {
       );
       return { remoteName: made.remoteName };
     },
-    undo: async ({ signal }) => await remoteCopy.removeGroup(group.name, signal),
+    undo: async ({ signal }) => remoteCopy.removeGroup(group.name, signal),
   };
 }
 
@@ -176,8 +176,8 @@ function pauseGroupStep(backend: Backend, group: GroupPlan): CreateStep {
   const { remoteCopy } = backend.array('primary');
   return {
     name: `stop remote copy group ${group.name} for the admission`,
-    do: async ({ signal }) => await remoteCopy.stopGroup(group.name, signal),
-    undo: async ({ signal }) => await remoteCopy.startGroup(group.name, signal),
+    do: async ({ signal }) => remoteCopy.stopGroup(group.name, signal),
+    undo: async ({ signal }) => remoteCopy.startGroup(group.name, signal),
   };
 }
 
@@ -210,7 +210,10 @@ function startStep(backend: Backend, group: GroupPlan): CreateStep {
   const tagSecondary = async (volume: Volume, signal: AbortSignal): Promise<string> => {
     const copy = await secondary.findVolume(volume.arrayName, signal);
     if (copy === undefined) {
-      throw new DriverError('unavailable', `the primary array admitted the volume, but ${secondary.label} has no ${volume.arrayName}`);
+      throw new DriverError(
+        'unavailable',
+        `the primary array admitted the volume, but ${secondary.label} has no ${volume.arrayName}`,
+      );
     }
     await secondary.tagVolume(volume.arrayName, ownershipTag(volume), signal);
     return copy.wwn;

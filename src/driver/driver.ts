@@ -115,7 +115,7 @@ export class DockerDriver implements VolumeDriver {
       const seen = await this.#getVolume(name, signal);
       const owner = await this.#ctx.store.find('attachment', name, signal);
       const elsewhere = owner !== undefined && owner.node !== this.#ctx.node.id;
-      if (!elsewhere) return await this.#mountHere(seen, id, signal);
+      if (!elsewhere) return this.#mountHere(seen, id, signal);
       if (Date.now() - patience > seen.spec.mountConflictDelay * 1000) throw heldElsewhere(owner);
       await pause(CONFLICT_POLL_MS, undefined, { signal });
     }
@@ -150,7 +150,7 @@ export class DockerDriver implements VolumeDriver {
 
   async #mountHere(seen: Volume, id: string, signal: AbortSignal): Promise<string> {
     const { name } = seen;
-    return await this.#operations.withVolume({ volume: name, keys: groupLocks(seen) }, signal, async (held) => {
+    return this.#operations.withVolume({ volume: name, keys: groupLocks(seen) }, signal, async (held) => {
       const volume = await this.#getVolume(name, held.signal);
       const backend = this.#ctx.backends.get(volume.spec.backend);
       const group = await this.#groupOf(volume, held.signal);
@@ -195,7 +195,8 @@ export class DockerDriver implements VolumeDriver {
     const key = groupKeyOf(volume);
     if (key === undefined) return undefined;
     const group = await this.#ctx.store.find('group', key, signal);
-    if (group === undefined) throw new DriverError('internal', `the metadata have volume ${volume.name}, but not its group ${key}`);
+    if (group === undefined)
+      throw new DriverError('internal', `the metadata have volume ${volume.name}, but not its group ${key}`);
     return group;
   }
 }
@@ -203,9 +204,13 @@ export class DockerDriver implements VolumeDriver {
 function refuseDifferent(existing: Volume, wanted: VolumeSpec): void {
   const differences = specDifferences(wanted, existing.spec);
   if (differences.length === 0) return;
-  throw new DriverError('exists', `volume ${existing.name} exists already with other options (${differences.join('; ')})`, {
-    next: 'use it as it is, or choose another name',
-  });
+  throw new DriverError(
+    'exists',
+    `volume ${existing.name} exists already with other options (${differences.join('; ')})`,
+    {
+      next: 'use it as it is, or choose another name',
+    },
+  );
 }
 
 /** The volume's group, whose lock every change of a member needs. */

@@ -72,7 +72,7 @@ export class Inventory {
 
   async #groupOf(volume: Volume, signal: AbortSignal): Promise<Group | undefined> {
     const key = groupKeyOf(volume);
-    return key === undefined ? undefined : await this.#ctx.store.find('group', key, signal);
+    return key === undefined ? undefined : this.#ctx.store.find('group', key, signal);
   }
 
   #remember(volume: Volume, attachment: Attachment | undefined, group: Group | undefined): VolumeRecords {

@@ -71,7 +71,7 @@ export function attachmentOf(ctx: DriverContext, plan: MountPlan, facts: MountFa
   };
 }
 
-const nothingToUndo = async (): Promise<void> => await Promise.resolve();
+const nothingToUndo = async (): Promise<void> => Promise.resolve();
 
 function leftOverStep(backend: Backend, plan: MountPlan): MountStep {
   const passive = backend.array(otherSide(plan.side));
@@ -114,7 +114,7 @@ function exportStep(ctx: DriverContext, backend: Backend, plan: MountPlan): Moun
       const { lun, targetPorts } = await array.ensureVlun(arrayName, host, signal);
       return { lun, targetPorts };
     },
-    undo: async ({ facts, signal }) => await array.removeVluns(arrayName, facts.host ?? plan.hostName, signal),
+    undo: async ({ facts, signal }) => array.removeVluns(arrayName, facts.host ?? plan.hostName, signal),
   };
 }
 
@@ -128,9 +128,13 @@ function confirmRolesStep(backend: Backend, plan: MountPlan): MountStep {
       const { arrayName, everMounted } = volume;
       const again = await proveActiveSide({ backend, group, arrayName, everMounted }, signal);
       if (again.side === side) return;
-      throw new DriverError('refused', `group ${group.name} moved to the ${again.side} array while the volume was being exported`, {
-        next: 'start the container again; it then comes from the array that is active now',
-      });
+      throw new DriverError(
+        'refused',
+        `group ${group.name} moved to the ${again.side} array while the volume was being exported`,
+        {
+          next: 'start the container again; it then comes from the array that is active now',
+        },
+      );
     },
     undo: nothingToUndo,
   };
@@ -160,7 +164,8 @@ function attachStep(ctx: DriverContext, backend: Backend): MountStep {
 function filesystemStep(ctx: DriverContext): MountStep {
   return {
     name: 'prove or make the file system',
-    async do({ plan, facts, signal, record }) {
+    async do(context) {
+      const { plan, facts, signal } = context;
       const device = getDevice(facts);
       const { volume } = plan;
       const known = volume.filesystem;
@@ -170,10 +175,10 @@ function filesystemStep(ctx: DriverContext): MountStep {
       }
       const formatting = planFormat(plan, device);
       const key = volume.name;
-      await record([{ put: 'volume', key, value: { ...volume, filesystem: formatting } }]);
+      await context.record([{ put: 'volume', key, value: { ...volume, filesystem: formatting } }]);
       await ctx.filesystems.make(device, { uuid: formatting.uuid, repeat: known.state === 'formatting' }, signal);
       const filesystem = { state: 'formatted', type: 'ext4', uuid: formatting.uuid } as const;
-      await record([{ put: 'volume', key, value: { ...volume, filesystem } }]);
+      await context.record([{ put: 'volume', key, value: { ...volume, filesystem } }]);
       return { filesystem };
     },
     undo: nothingToUndo,
@@ -186,7 +191,10 @@ function planFormat(plan: MountPlan, device: BlockDevice): Extract<FilesystemRec
   const epoch = group?.epoch ?? 0;
   const known = volume.filesystem;
   if (volume.everMounted) {
-    throw new DriverError('internal', `volume ${volume.name} was mounted before, but no file system is on record; it is not formatted`);
+    throw new DriverError(
+      'internal',
+      `volume ${volume.name} was mounted before, but no file system is on record; it is not formatted`,
+    );
   }
   if (known.state !== 'formatting') {
     return { state: 'formatting', type: 'ext4', uuid: randomUUID(), side, epoch, wwn: device.wwn };
@@ -219,7 +227,9 @@ async function proveFilesystem(ctx: DriverContext, what: ExpectedFilesystem, sig
   throw new DriverError(
     'refused',
     `the ${plan.side} copy of volume ${plan.volume.name} (${device.path}, WWN ${device.wwn}) should hold ${expected.type} with uuid ${expected.uuid}, but holds ${found}; it is neither mounted nor formatted`,
-    { next: `compare both copies: showvv ${plan.volume.arrayName} and showrcopy on each array; the other copy may be the good one` },
+    {
+      next: `compare both copies: showvv ${plan.volume.arrayName} and showrcopy on each array; the other copy may be the good one`,
+    },
   );
 }
 

@@ -22,10 +22,7 @@ export interface Held {
   signal: AbortSignal;
   commit(writes: Write[]): Promise<void>;
   /** Runs a saga for the volume under these locks. */
-  run<P, F extends object>(
-    saga: Saga<P, F, Write>,
-    start: { plan: P; volume: string; claim: Write[] },
-  ): Promise<F>;
+  run<P, F extends object>(saga: Saga<P, F, Write>, start: { plan: P; volume: string; claim: Write[] }): Promise<F>;
 }
 
 /** Locks, and the journal that is bound to them. */
@@ -42,7 +39,11 @@ export class Operations {
    * Does the work while the volume's lock and the other keys are held, after an operation that was left open on the volume
    * is settled; the work's signal also fires when the locks are about to be lost.
    */
-  async withVolume<T>(on: { volume: string; keys: string[] }, signal: AbortSignal, work: (held: Held) => Promise<T>): Promise<T> {
+  async withVolume<T>(
+    on: { volume: string; keys: string[] },
+    signal: AbortSignal,
+    work: (held: Held) => Promise<T>,
+  ): Promise<T> {
     const open = await this.#ctx.store.find('operation', on.volume, signal);
     const keys = new Set([volumeKey(on.volume), ...on.keys, ...(open?.keys ?? [])]);
     const waiting = AbortSignal.any([signal, AbortSignal.timeout(LOCK_WAIT_MS)]);
@@ -60,9 +61,9 @@ export class Operations {
     const { store, node } = this.#ctx;
     return {
       signal,
-      commit: async (writes) => await store.commit(fence, writes),
+      commit: async (writes) => store.commit(fence, writes),
       run: async (saga, { plan, volume, claim }) =>
-        await run(saga, { plan, claim, volume, keys: fence.keys, node: node.id }, this.#sagaRun(fence, signal, volume)),
+        run(saga, { plan, claim, volume, keys: fence.keys, node: node.id }, this.#sagaRun(fence, signal, volume)),
     };
   }
 
@@ -80,7 +81,10 @@ export class Operations {
   async #settle(operation: Operation, sagaRun: SagaRun<Write>): Promise<void> {
     const settler = this.#settlers[operation.kind];
     if (settler === undefined) {
-      throw new DriverError('internal', `nobody can finish an operation of kind ${operation.kind}, left open on ${operation.volume}`);
+      throw new DriverError(
+        'internal',
+        `nobody can finish an operation of kind ${operation.kind}, left open on ${operation.volume}`,
+      );
     }
     this.#ctx.logger.info('settling an unfinished operation', {
       volume: operation.volume,
@@ -113,8 +117,7 @@ export class Operations {
 function journalOf(store: MetadataStore, fence: Fence): Journal<Write> {
   return {
     save: async (operation, also) =>
-      await store.commit(fence, [{ put: 'operation', key: operation.volume, value: structuredClone(operation) }, ...also]),
-    finish: async (operation, also) =>
-      await store.commit(fence, [{ remove: 'operation', key: operation.volume }, ...also]),
+      store.commit(fence, [{ put: 'operation', key: operation.volume, value: structuredClone(operation) }, ...also]),
+    finish: async (operation, also) => store.commit(fence, [{ remove: 'operation', key: operation.volume }, ...also]),
   };
 }

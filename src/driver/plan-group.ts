@@ -36,9 +36,13 @@ export async function planGroup(backend: Backend, name: string, signal: AbortSig
   checkRoles(backend, { group, peer, target });
   const neverUsed = target.state === 'new' && group.members.length === 0;
   if (!neverUsed && target.state !== 'started' && target.state !== 'stopped' && target.state !== 'new') {
-    throw new DriverError('refused', `group ${name} is ${target.state}; a volume can join only while it is started or stopped`, {
-      next: `wait until "showrcopy groups ${name}" shows Started or Stopped, then try again`,
-    });
+    throw new DriverError(
+      'refused',
+      `group ${name} is ${target.state}; a volume can join only while it is started or stopped`,
+      {
+        next: `wait until "showrcopy groups ${name}" shows Started or Stopped, then try again`,
+      },
+    );
   }
   const wasStarted = target.state === 'started';
   return { name, remoteName: group.remoteName, action: 'join', wasStarted, startAfter: wasStarted || neverUsed };
@@ -49,9 +53,13 @@ function checkShape(backend: Backend, group: RemoteCopyGroup): GroupTarget {
   const target = findPartner(backend, 'primary', group);
   const names = group.targets.map((each) => each.name).join(', ');
   if (target === undefined) {
-    throw new DriverError('refused', `group ${group.name} replicates to ${names || 'nothing'}, not to ${wanted.target} as hpe.conf says`, {
-      next: 'name another replicationGroup, or correct backend_id in hpe.conf',
-    });
+    throw new DriverError(
+      'refused',
+      `group ${group.name} replicates to ${names || 'nothing'}, not to ${wanted.target} as hpe.conf says`,
+      {
+        next: 'name another replicationGroup, or correct backend_id in hpe.conf',
+      },
+    );
   }
   const [local, remote] = [backend.cpg('primary'), backend.cpg('secondary')];
   const differences = [
@@ -62,7 +70,9 @@ function checkShape(backend: Backend, group: RemoteCopyGroup): GroupTarget {
     ['remote snapshot CPG', target.remoteSnapCpg, remote.snapCpg],
   ].filter(([, is, should]) => is !== should);
   if (differences.length > 0) {
-    const text = differences.map(([what, is, should]) => `${what} is ${is ?? 'not set'}, hpe.conf says ${should}`).join('; ');
+    const text = differences
+      .map(([what, is, should]) => `${what} is ${is ?? 'not set'}, hpe.conf says ${should}`)
+      .join('; ');
     throw new DriverError('refused', `group ${group.name} does not fit backend ${backend.name}: ${text}`, {
       next: 'name another replicationGroup, or make the two agree',
     });
@@ -75,10 +85,15 @@ function checkRoles(
   { group, peer, target }: { group: RemoteCopyGroup; peer: RemoteCopyGroup; target: GroupTarget },
 ): void {
   const back = findPartner(backend, 'secondary', peer);
-  const natural = group.role === 'primary' && !target.roleReversed && peer.role === 'secondary' && back?.roleReversed === false;
+  const natural =
+    group.role === 'primary' && !target.roleReversed && peer.role === 'secondary' && back?.roleReversed === false;
   if (natural) return;
   const roles = `${roleWord(group.role, target.roleReversed)} on the primary array, ${roleWord(peer.role, back?.roleReversed ?? false)} on the secondary`;
-  throw new DriverError('refused', `group ${group.name} is ${roles}: nothing is created in it until it is back in its natural roles`, {
-    next: `on the array that took over: setrcopygroup recover -f ${peer.name}, then setrcopygroup restore -f ${peer.name}`,
-  });
+  throw new DriverError(
+    'refused',
+    `group ${group.name} is ${roles}: nothing is created in it until it is back in its natural roles`,
+    {
+      next: `on the array that took over: setrcopygroup recover -f ${peer.name}, then setrcopygroup restore -f ${peer.name}`,
+    },
+  );
 }

@@ -71,7 +71,9 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
     throw new DriverError(
       'refused',
       `${backend.array(otherSide(side)).label}, which is not active for group ${group?.name ?? ''}, still exports volume ${volume.name} to ${foreign.join(', ')}: two hosts could write two copies`,
-      { next: `stop the containers there, or type on that array: removevlun -f ${volume.arrayName} LUN ${foreign[0] ?? ''} (showvlun -v ${volume.arrayName} names the LUN)` },
+      {
+        next: `stop the containers there, or type on that array: removevlun -f ${volume.arrayName} LUN ${foreign[0] ?? ''} (showvlun -v ${volume.arrayName} names the LUN)`,
+      },
     );
   }
   return plan;
@@ -79,7 +81,7 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
 
 async function provenSide(backend: Backend, of: { volume: Volume; group: Group }, signal: AbortSignal) {
   const { arrayName, everMounted } = of.volume;
-  return await proveActiveSide({ backend, group: of.group, arrayName, everMounted }, signal);
+  return proveActiveSide({ backend, group: of.group, arrayName, everMounted }, signal);
 }
 
 /** An epoch that only grows, and changes exactly when the side does (rule 5). */

@@ -2,7 +2,7 @@ import type { Backend } from '../backend/backend.js';
 import type { Logger } from '../contracts/log.js';
 import type { DeferredRemoval } from '../contracts/node-journal.js';
 import { asDriverError } from '../domain/errors.js';
-import { settle } from '../saga/saga.js';
+import { planOf, settle } from '../saga/saga.js';
 import type { Attachments } from './attachments.js';
 import type { DriverContext } from './context.js';
 import { createSaga, type CreatePlan } from './create.js';
@@ -20,19 +20,19 @@ export function settlersOf(ctx: DriverContext): Record<string, Settler> {
   const backendOf = (name: string): Backend => ctx.backends.get(name);
   return {
     create: async (operation, run) => {
-      const plan = operation.plan as unknown as CreatePlan;
+      const plan = planOf<CreatePlan>(operation);
       await settle(createSaga(backendOf(plan.volume.spec.backend), plan), operation, run);
     },
     remove: async (operation, run) => {
-      const plan = operation.plan as unknown as RemovePlan;
+      const plan = planOf<RemovePlan>(operation);
       await settleRemove(backendOf(plan.volume.spec.backend), operation, run);
     },
     mount: async (operation, run) => {
-      const plan = operation.plan as unknown as MountPlan;
+      const plan = planOf<MountPlan>(operation);
       await settle(mountSaga(ctx, backendOf(plan.volume.spec.backend), plan), operation, run);
     },
     unmount: async (operation, run) => {
-      const plan = operation.plan as unknown as UnmountPlan;
+      const plan = planOf<UnmountPlan>(operation);
       await settle(unmountSaga(ctx, backendOf(plan.backend), plan), operation, run);
     },
   };
@@ -63,7 +63,7 @@ export class Recovery {
 
   /** Another round, after the one that may be under way. */
   trigger(): void {
-    this.#round = this.#round.then(async () => await this.#runRound());
+    this.#round = this.#round.then(async () => this.#runRound());
   }
 
   async stop(): Promise<void> {
@@ -73,10 +73,10 @@ export class Recovery {
   }
 
   async #runRound(): Promise<void> {
-    await this.#attempt('settle operations', async () => await this.#settleOperations());
-    await this.#attempt('release what nobody uses', async () => await this.#releaseAttachments());
+    await this.#attempt('settle operations', async () => this.#settleOperations());
+    await this.#attempt('release what nobody uses', async () => this.#releaseAttachments());
     for (const work of this.#ctx.journal.deferredRemovals()) {
-      await this.#attempt(`remove the export of ${work.volume}`, async () => await this.#removeExport(work));
+      await this.#attempt(`remove the export of ${work.volume}`, async () => this.#removeExport(work));
     }
   }
 
@@ -86,7 +86,7 @@ export class Recovery {
       if (operation.node !== node.id) continue;
       const { volume, keys } = operation;
       await this.#attempt(`settle ${operation.kind} of ${volume}`, async () => {
-        await this.#operations.withVolume({ volume, keys }, this.#signal(), async () => await Promise.resolve());
+        await this.#operations.withVolume({ volume, keys }, this.#signal(), async () => Promise.resolve());
       });
     }
   }

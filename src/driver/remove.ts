@@ -7,7 +7,7 @@ import { ownershipTag } from '../domain/names.js';
 import { otherSide, type Group, type Side } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
-import { settle, type Saga, type SagaRun, type Step } from '../saga/saga.js';
+import { planOf, settle, type Saga, type SagaRun, type Step } from '../saga/saga.js';
 import { groupRecordKey } from './operations.js';
 
 /*
@@ -47,7 +47,7 @@ export async function planRemove(
   await refuseIfExported(backend, volume, signal);
   if (group === undefined) return { volume };
   const copies = await Promise.all(
-    backend.sides.map(async (side) => await backend.array(side).findVolume(volume.arrayName, signal)),
+    backend.sides.map(async (side) => backend.array(side).findVolume(volume.arrayName, signal)),
   );
   // Somebody deleted both copies: only the records are left to go.
   if (copies.every((copy) => copy === undefined)) return { volume };
@@ -84,9 +84,13 @@ async function refuseIfExported(backend: Backend, volume: Volume, signal: AbortS
     const template: Vlun | undefined = found[0];
     if (template === undefined) continue;
     const hosts = [...new Set(found.map((vlun) => vlun.host))].join(', ');
-    throw new DriverError('busy', `volume ${volume.name} is still exported on ${backend.array(side).label} to: ${hosts}`, {
-      next: `stop what uses it; a left-over export goes with: removevlun -f ${volume.arrayName} ${template.lun} ${template.host}`,
-    });
+    throw new DriverError(
+      'busy',
+      `volume ${volume.name} is still exported on ${backend.array(side).label} to: ${hosts}`,
+      {
+        next: `stop what uses it; a left-over export goes with: removevlun -f ${volume.arrayName} ${template.lun} ${template.host}`,
+      },
+    );
   }
 }
 
@@ -137,7 +141,8 @@ function dismissStep(backend: Backend, group: GroupPart): RemoveStep {
       }
     },
     async undo({ plan: { volume }, signal }) {
-      if (!(await isMember(volume, signal))) throw new DriverError('not-found', `the volume has left group ${name} already`);
+      if (!(await isMember(volume, signal)))
+        throw new DriverError('not-found', `the volume has left group ${name} already`);
       if (group.wasStarted) await remoteCopy.startGroup(name, signal);
     },
   };
@@ -145,7 +150,7 @@ function dismissStep(backend: Backend, group: GroupPart): RemoveStep {
 
 /** Goes on with an interrupted removal. */
 export async function settleRemove(backend: Backend, operation: Operation, run: SagaRun<Write>): Promise<void> {
-  const saga = removeSaga(backend, operation.plan as unknown as RemovePlan);
+  const saga = removeSaga(backend, planOf<RemovePlan>(operation));
   try {
     await settle(saga, operation, run);
   } catch (thrown) {
@@ -175,7 +180,7 @@ function afterDismissStep(backend: Backend, group: GroupPart): RemoveStep {
       await remoteCopy.removeGroup(nameOn(group), signal);
       return { groupRemoved: true };
     },
-    undo: async () => await Promise.resolve(),
+    undo: async () => Promise.resolve(),
   };
 }
 
@@ -185,8 +190,7 @@ function deleteStep(backend: Backend, side: Side): RemoveStep {
   const array = backend.array(side);
   return {
     name: deleteStepName(side),
-    do: async ({ plan: { volume }, signal }) =>
-      await array.removeVolume(volume.arrayName, ownershipTag(volume), signal),
-    undo: async () => await Promise.resolve(),
+    do: async ({ plan: { volume }, signal }) => array.removeVolume(volume.arrayName, ownershipTag(volume), signal),
+    undo: async () => Promise.resolve(),
   };
 }

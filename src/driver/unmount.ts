@@ -46,12 +46,12 @@ export function unmountSaga(ctx: DriverContext, backend: Backend, plan: UnmountP
   };
 }
 
-const nothingToUndo = async (): Promise<void> => await Promise.resolve();
+const nothingToUndo = async (): Promise<void> => Promise.resolve();
 
 function unmountStep(ctx: DriverContext): UnmountStep {
   return {
     name: 'unmount the file system',
-    do: async ({ plan, signal }) => await ctx.filesystems.unmount(plan.attachment.mountpoint, signal),
+    do: async ({ plan, signal }) => ctx.filesystems.unmount(plan.attachment.mountpoint, signal),
     undo: nothingToUndo,
   };
 }

@@ -31,7 +31,8 @@ export function viewOf({ records, mount, backend, polled }: ViewParts): VolumeVi
     wwn: volume.wwn[live] ?? null,
     cpg: volume.cpg[live] ?? null,
     snapCpg: volume.snapCpg[live] ?? null,
-    holder: attachment === undefined ? null : { node: attachment.nodeName, array: attachment.side, state: attachment.state },
+    holder:
+      attachment === undefined ? null : { node: attachment.nodeName, array: attachment.side, state: attachment.state },
     mounts: mount === undefined ? 0 : mount.ids.reduce((sum, each) => sum + each.count, 0),
   };
   if (group !== undefined) status['replication'] = replicationOf({ volume, group, backend, polled });
@@ -48,9 +49,11 @@ interface ReplicationParts {
 
 function replicationOf({ volume, group, backend, polled }: ReplicationParts): Json {
   const known: Record<string, Json> = { group: group.name, remoteGroup: group.remoteName };
-  if (backend?.settings.replication === undefined) return { ...known, problem: `hpe.conf no longer says how ${group.backend} replicates` };
+  if (backend?.settings.replication === undefined)
+    return { ...known, problem: `hpe.conf no longer says how ${group.backend} replicates` };
   known['mode'] = backend.settings.replication.mode;
-  if (polled === undefined) return { ...known, active: group.lastActive ?? null, age: 'the arrays have not been asked yet' };
+  if (polled === undefined)
+    return { ...known, active: group.lastActive ?? null, age: 'the arrays have not been asked yet' };
   const { observation, ageSeconds } = polled;
   const side = (which: Side): Json => {
     const found = observation.groups[which];

@@ -84,6 +84,7 @@ export async function run<P, F extends object, W>(
     volume: start.volume,
     keys: [...start.keys],
     // A plan is plain data: it is read back from JSON after a crash, so it may hold nothing else.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     plan: start.plan as Json,
     facts: {},
     next: 0,
@@ -91,7 +92,7 @@ export async function run<P, F extends object, W>(
     startedAt: new Date().toISOString(),
   };
   await ctx.journal.save(operation, start.claim);
-  return await goForward(saga, operation, ctx);
+  return goForward(saga, operation, ctx);
 }
 
 /** Brings an operation that was found open to its end, in the direction that its saga and phase say. */
@@ -120,7 +121,7 @@ async function goForward<P, F extends object, W>(
       operation.next += 1;
       if (operation.next < saga.steps.length) await ctx.journal.save(operation, []);
     }
-    await ctx.journal.finish(operation, saga.result(operation.plan as P, factsOf<F>(operation)));
+    await ctx.journal.finish(operation, saga.result(planOf<P>(operation), factsOf<F>(operation)));
     return factsOf<F>(operation);
   } catch (thrown) {
     throw await afterFailure(saga, operation, { ctx, thrown });
@@ -143,7 +144,11 @@ async function afterFailure<P, F extends object, W>(
   const message = `cannot ${where}: ${cause.message}`;
   const options = { cause, ...(cause.next === undefined ? {} : { next: cause.next }) };
   if (isPastReturn(saga, operation)) {
-    return new DriverError(cause.code, `${message}; what is left is finished later, or by the same command again`, options);
+    return new DriverError(
+      cause.code,
+      `${message}; what is left is finished later, or by the same command again`,
+      options,
+    );
   }
   operation.error = message;
   try {
@@ -169,7 +174,7 @@ async function goBack<P, F extends object, W>(
     ctx.onStep?.('undo', step.name);
     await step.undo(contextOf(operation, ctx, signal));
   }
-  await ctx.journal.finish(operation, saga.undone(operation.plan as P, factsOf<F>(operation)));
+  await ctx.journal.finish(operation, saga.undone(planOf<P>(operation), factsOf<F>(operation)));
 }
 
 function contextOf<P, F extends object, W>(
@@ -178,14 +183,26 @@ function contextOf<P, F extends object, W>(
   signal: AbortSignal,
 ): StepContext<P, F, W> {
   return {
-    plan: operation.plan as P,
+    plan: planOf<P>(operation),
     facts: factsOf<F>(operation),
     signal,
-    record: async (writes) => await ctx.journal.save(operation, writes),
+    record: async (writes) => ctx.journal.save(operation, writes),
   };
 }
 
-const factsOf = <F extends object>(operation: Operation): F => operation.facts as F;
+// The type parameters below name what the caller knows and the compiler cannot.
+/* oxlint-disable typescript/no-unnecessary-type-parameters, typescript/no-unsafe-type-assertion */
+
+/** An operation's plan: our own record, written by the same kind of saga, so its shape is not checked again. */
+export function planOf<P>(operation: Operation): P {
+  return operation.plan as P;
+}
+
+/** What the steps of the same kind of saga have put there. */
+function factsOf<F extends object>(operation: Operation): F {
+  return operation.facts as F;
+}
+/* oxlint-enable */
 
 function isPastReturn<P, F extends object, W>(saga: Saga<P, F, W>, operation: Operation): boolean {
   const index = saga.steps.findIndex((step) => step.name === saga.noWayBackFrom);

@@ -58,8 +58,19 @@ async function startDaemon(dir: string): Promise<{ host: string; stop(): Promise
   const daemon = spawn(
     'dockerd',
     [
-      ...['--data-root', path.join(dir, 'data'), '--exec-root', path.join(dir, 'exec'), '--pidfile', path.join(dir, 'pid')],
-      ...['-H', host, '--bridge=none', '--iptables=false', '--ip6tables=false', '--ip-forward=false', '--ip-masq=false'],
+      '--data-root',
+      path.join(dir, 'data'),
+      '--exec-root',
+      path.join(dir, 'exec'),
+      '--pidfile',
+      path.join(dir, 'pid'),
+      '-H',
+      host,
+      '--bridge=none',
+      '--iptables=false',
+      '--ip6tables=false',
+      '--ip-forward=false',
+      '--ip-masq=false',
     ],
     { stdio: ['ignore', log.fd, log.fd] },
   );

@@ -35,15 +35,19 @@ export interface StackOptions {
 
 export async function startStack(options: StackOptions): Promise<Stack> {
   const dir = await mkdtemp(path.join(tmpdir(), 'hpe-stack-'));
-  const undo: (() => Promise<void>)[] = [async () => await rm(dir, { recursive: true, force: true })];
+  const undo: (() => Promise<void>)[] = [async () => rm(dir, { recursive: true, force: true })];
   const stop = async (): Promise<void> => {
     for (const step of undo.splice(0).toReversed()) await step();
   };
   try {
     const engine = await startEngine();
-    undo.push(async () => await engine.stop());
-    const simulator = node('src/simulator/main.ts', ['pair', '--dir', path.join(dir, 'pair'), '--fabric', 'loopback'], dir);
-    undo.push(async () => await endProcess(simulator));
+    undo.push(async () => engine.stop());
+    const simulator = node(
+      'src/simulator/main.ts',
+      ['pair', '--dir', path.join(dir, 'pair'), '--fabric', 'loopback'],
+      dir,
+    );
+    undo.push(async () => endProcess(simulator));
     const pair = await firstLine(simulator);
     const conf = path.join(dir, 'hpe.conf');
     const fabricDir = path.join(dir, 'pair', 'fabric');
@@ -56,7 +60,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       const started = node('src/main.ts', args, dir);
       daemon = started;
       await waitFor(async () => {
-        if (started.exitCode !== null) throw new Error(`the daemon ended with ${started.exitCode}; see its log in ${dir}`);
+        if (started.exitCode !== null)
+          throw new Error(`the daemon ended with ${started.exitCode}; see its log in ${dir}`);
         await access(socket);
       }, 20_000);
     };

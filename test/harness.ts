@@ -1,0 +1,132 @@
+import { request } from 'node:http';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { serve } from '../src/commands/serve.js';
+import { startPair } from '../src/simulator/pair.js';
+import { controlOf, hpeConf, type PairControl, type ReadyPair, type ReplicationMode } from './pair-client.js';
+
+export interface DockerAnswer {
+  Err?: string;
+  Mountpoint?: string;
+  Volume?: { Name: string; Mountpoint: string; CreatedAt: string; Status: Record<string, unknown> };
+  Volumes?: { Name: string; Mountpoint: string }[];
+}
+
+/** What dockerd would send, over the plugin's socket. */
+export interface DockerClient {
+  call(method: string, body?: unknown): Promise<DockerAnswer>;
+  create(name: string, options?: Record<string, string>): Promise<string>;
+  remove(name: string): Promise<string>;
+  /** The mountpoint. @throws the plugin's Err */
+  mount(name: string, id?: string): Promise<string>;
+  unmount(name: string, id?: string): Promise<string>;
+  status(name: string): Promise<Record<string, unknown>>;
+}
+
+/** One whole daemon on its socket, in this process, with a pair of simulated arrays. */
+export interface Node {
+  docker: DockerClient;
+  control: PairControl;
+  pair: ReadyPair;
+  dir: string;
+  fabricDir: string;
+  /** Ends the daemon in good order and starts it again on the same state. */
+  restart(): Promise<void>;
+  /** Ends only the daemon. */
+  stopDaemon(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface NodeOptions {
+  mode?: ReplicationMode;
+  /** More lines for the [DEFAULT] section of hpe.conf. */
+  more?: string[];
+  /** The simulator's seed. */
+  seed?: Record<string, unknown>;
+}
+
+export async function startNode(options: NodeOptions = {}): Promise<Node> {
+  const dir = await mkdtemp(path.join(tmpdir(), 'hpe-node-'));
+  const pairDir = path.join(dir, 'pair');
+  const pair = await startPair({
+    dir: pairDir,
+    fabric: 'loopback',
+    ...(options.seed === undefined ? {} : { seed: options.seed }),
+  });
+  const configFile = path.join(dir, 'hpe.conf');
+  const fabricDir = path.join(pairDir, 'fabric');
+  const conf = hpeConf(pair.ready, {
+    mode: options.mode ?? 'synchronous',
+    fabricDir,
+    more: ['logging = ERROR', ...(options.more ?? [])],
+  });
+  await writeFile(configFile, conf, { mode: 0o600 });
+  const socketPath = path.join(dir, 'hpe.sock');
+  const start = async () => serve({ configFile, socketPath, stateDir: path.join(dir, 'state'), nodeName: 'node1' });
+  let daemon = await start();
+  return {
+    docker: dockerClient(socketPath),
+    control: controlOf(pair.ready),
+    pair: pair.ready,
+    dir,
+    fabricDir,
+    async restart() {
+      await daemon.close();
+      daemon = await start();
+    },
+    stopDaemon: async () => daemon.close(),
+    async close() {
+      await daemon.close();
+      await pair.close();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+export function dockerClient(socketPath: string): DockerClient {
+  const call = async (method: string, body?: unknown): Promise<DockerAnswer> => post(socketPath, method, body ?? {});
+  const err = async (method: string, body: unknown): Promise<string> => (await call(method, body)).Err ?? '';
+  return {
+    call,
+    create: async (name, options) => err('VolumeDriver.Create', { Name: name, Opts: options ?? null }),
+    remove: async (name) => err('VolumeDriver.Remove', { Name: name }),
+    async mount(name, id = 'a'.repeat(64)) {
+      const answer = await call('VolumeDriver.Mount', { Name: name, ID: id });
+      if (answer.Err !== undefined && answer.Err !== '') throw new Error(answer.Err);
+      return answer.Mountpoint ?? '';
+    },
+    unmount: async (name, id = 'a'.repeat(64)) => err('VolumeDriver.Unmount', { Name: name, ID: id }),
+    async status(name) {
+      const answer = await call('VolumeDriver.Get', { Name: name });
+      if (answer.Volume === undefined) throw new Error(answer.Err ?? 'no answer');
+      return answer.Volume.Status;
+    },
+  };
+}
+
+async function post(socketPath: string, method: string, body: unknown): Promise<DockerAnswer> {
+  return new Promise((resolve, reject) => {
+    const call = request({ socketPath, method: 'POST', path: `/${method}`, agent: false }, (answer) => {
+      let text = '';
+      answer.on('data', (data: Buffer) => (text += data.toString()));
+      answer.on('end', () => resolve(JSON.parse(text) as DockerAnswer));
+      answer.on('error', reject);
+    });
+    call.on('error', reject);
+    call.end(JSON.stringify(body));
+  });
+}
+
+/** Loop devices and mounts that hang on files below the directory: what a test must not leave behind. */
+export async function hostLeftovers(dir: string): Promise<string[]> {
+  const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').filter((line) => line.includes(dir));
+  const { readdir } = await import('node:fs/promises');
+  const loops: string[] = [];
+  for (const name of await readdir('/sys/block')) {
+    if (!name.startsWith('loop')) continue;
+    const backing = await readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => '');
+    if (backing.includes(dir)) loops.push(`${name}: ${backing.trim()}`);
+  }
+  return [...mounts, ...loops];
+}
