@@ -1,0 +1,130 @@
+import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
+import { z } from 'zod';
+import type { Logger } from '../contracts/log.js';
+import { asDriverError, DriverError } from '../domain/errors.js';
+import type { VolumeDriver } from '../driver/driver.js';
+import type { Calls } from './calls.js';
+import { verbs, type Answer, type Verb } from './verbs.js';
+
+const CONTENT_TYPE = 'application/vnd.docker.plugins.v1.2+json';
+
+/** Milliseconds that a call may take, a little less than dockerd waits. */
+export interface Timeouts {
+  /** Create and Mount. */
+  longMs: number;
+  /** All others. */
+  shortMs: number;
+}
+
+export interface RouteOptions {
+  driver: VolumeDriver;
+  logger: Logger;
+  timeouts: Timeouts;
+  calls: Calls;
+}
+
+/** Docker's volume plugin API as an Express application. */
+export function createRoutes(options: RouteOptions): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.use((_req, res, next) => {
+    res.setHeader('Content-Type', CONTENT_TYPE);
+    next();
+  });
+  // dockerd names no content type, and an empty body must be told from `{}` (docker plugin reference 1).
+  app.use(express.text({ type: () => true, limit: '1mb' }));
+  for (const [name, verb] of Object.entries(verbs)) {
+    app.post(`/${name}`, async (req, res) => {
+      const gone = new AbortController();
+      await options.calls.run(gone, async () => await handle({ ...options, name, verb, gone }, req, res));
+    });
+  }
+  app.use((req, res) => {
+    send(res, 404, { Err: `${req.method} ${req.path} is not a method of this volume plugin` });
+  });
+  app.use(answerUnreadable(options.logger));
+  return app;
+}
+
+interface Handling extends RouteOptions {
+  name: string;
+  verb: Verb;
+  /** Fires when the client closes its connection or the daemon stops. */
+  gone: AbortController;
+}
+
+async function handle(handling: Handling, req: Request, res: Response): Promise<void> {
+  const { name, verb, gone, driver, logger } = handling;
+  const started = performance.now();
+  const log: Record<string, unknown> = { verb: name.replace(/^.*\./, '') };
+  const finish = (outcome: string): Record<string, unknown> => ({
+    ...log,
+    ms: Math.round(performance.now() - started),
+    outcome,
+  });
+  const deadline = startDeadline(handling);
+  res.once('close', () => {
+    if (!res.writableFinished)
+      gone.abort(new DriverError('unavailable', 'the client closed its connection and so gave up'));
+  });
+  try {
+    const request = verb.parse(z.string().default('').parse(req.body));
+    if (request.volume !== undefined) log['volume'] = request.volume;
+    const answer = await request.run({
+      driver,
+      signal: AbortSignal.any([gone.signal, deadline.signal]),
+      gone: gone.signal,
+    });
+    send(res, 200, { ...answer, Err: '' });
+    logger[verb.changes ? 'info' : 'debug'](`${name} succeeded`, finish('ok'));
+  } catch (thrown) {
+    const error = asDriverError(thrown);
+    const text = oneLine(error.toUserText());
+    const fields = {
+      ...finish(error.code),
+      error: text,
+      ...(error.code === 'internal' ? { stack: stackOf(error) } : {}),
+    };
+    if (verb.silentWhenUncertain && error.code !== 'not-found') {
+      logger.warn(`${name} is uncertain: the connection was dropped, so that dockerd forgets nothing`, fields);
+      req.socket.destroy();
+      return;
+    }
+    logger[error.code === 'internal' ? 'error' : 'warn'](`${name} failed`, fields);
+    send(res, 200, { Err: text });
+  } finally {
+    deadline.end();
+  }
+}
+
+function startDeadline({ name, verb, timeouts }: Handling): { signal: AbortSignal; end(): void } {
+  const ms = verb.limit === 'long' ? timeouts.longMs : timeouts.shortMs;
+  const controller = new AbortController();
+  const timer = setTimeout(() => {
+    controller.abort(new DriverError('unavailable', `${name} was not done within ${ms / 1000} s`));
+  }, ms);
+  return { signal: controller.signal, end: () => clearTimeout(timer) };
+}
+
+function send(res: Response, status: number, answer: Answer): void {
+  if (res.destroyed) return;
+  res.status(status).end(`${JSON.stringify(answer)}\n`);
+}
+
+/** A body that could not be received: too large, or in an unknown coding. */
+function answerUnreadable(logger: Logger): ErrorRequestHandler {
+  return (thrown: unknown, req, res, _next) => {
+    const text = oneLine(asDriverError(thrown).toUserText());
+    logger.warn('a request could not be read', { path: req.path, error: text });
+    if (verbs[req.path.slice(1)]?.silentWhenUncertain === true) req.socket.destroy();
+    else send(res, 200, { Err: text });
+  };
+}
+
+/** The text goes to the user's terminal as it is. */
+const oneLine = (text: string): string => text.replaceAll(/\p{Cc}+/gu, ' ');
+
+function stackOf(error: DriverError): string | undefined {
+  return error.cause instanceof Error ? error.cause.stack : error.stack;
+}
