@@ -52,8 +52,8 @@ export async function startGroup(
 /** One mode per target among started groups (reference 6.1). */
 function checkModes(pair: ArrayPair, array: SimulatedArray, group: Group): void {
   if (pair.seed.mixedModes === 'accepted') return;
-  const kind = (each: Group): number => (isPeriodic(each.mode) ? 3 : each.mode);
-  const other = [...array.groups.values()].find((each) => each.state === 'started' && kind(each) !== kind(group));
+  const kind = modeKind(group);
+  const other = [...array.groups.values()].find((each) => each.state === 'started' && modeKind(each) !== kind);
   if (other !== undefined) {
     throw new Refusal(
       'RCOPY_GROUP_MIXED_MODES_ON_ONE_TARGET',
@@ -61,6 +61,9 @@ function checkModes(pair: ArrayPair, array: SimulatedArray, group: Group): void 
     );
   }
 }
+
+/** Both numbers of periodic are one mode. */
+const modeKind = (group: Group): number => (isPeriodic(group.mode) ? 3 : group.mode);
 
 /** Both halves become started and the members synchronise: reference 6.5, rows 1b and 1. */
 export async function beginReplication(

@@ -112,7 +112,7 @@ export function parseSeed(input: unknown): Seed {
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
 function withoutUndefined<T extends object>(object: T): Defined<T> {
-  const kept: Defined<T> = { ...object } as Defined<T>;
+  const kept: Defined<T> = { ...object };
   for (const key in kept) if (kept[key] === undefined) delete kept[key];
   return kept;
 }

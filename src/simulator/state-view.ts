@@ -1,0 +1,52 @@
+import type { SimulatedArray } from './array.js';
+import type { ArrayPair } from './array-pair.js';
+import type { Group } from './model.js';
+import { activeVluns, formatPos } from './vluns.js';
+
+/** Everything about the pair in words, for people and tests (`GET /state` of the control interface). */
+export function viewState(pair: ArrayPair): object {
+  return {
+    linkUp: pair.linkUp,
+    connected: pair.connected,
+    latencyMs: pair.latencyMs,
+    syncHold: pair.syncHold,
+    arrays: pair.arrays.map(viewArray),
+  };
+}
+
+function viewArray(array: SimulatedArray): object {
+  return {
+    name: array.name,
+    systemId: array.systemId,
+    power: array.powered,
+    sessions: array.sessions.size,
+    targetName: array.targetName,
+    volumes: [...array.volumes.values()].map((volume) => ({
+      ...volume,
+      group: array.findGroupOf(volume)?.name,
+      dataFile: array.dataFile(volume),
+    })),
+    hosts: [...array.hosts.values()],
+    vluns: array.vluns.map(({ volume, lun, host, pos }) => ({
+      volume: volume.name,
+      lun,
+      host: host?.name,
+      port: pos && formatPos(pos),
+    })),
+    activeVluns: activeVluns(array).map(({ volume, lun, host, port, initiator }) => ({
+      volume: volume.name,
+      lun,
+      host: host.name,
+      port: formatPos(port.pos),
+      initiator,
+    })),
+    groups: [...array.groups.values()].map(viewGroup),
+  };
+}
+
+function viewGroup(group: Group): object {
+  return {
+    ...group,
+    members: group.members.map((member) => ({ ...member, local: member.local.name, remote: member.remote.name })),
+  };
+}
