@@ -1,0 +1,93 @@
+import type { ReplicationMode } from '../domain/replication.js';
+import type { Secret } from '../domain/secret.js';
+
+/** What hpe.conf says, checked, with every default filled in. */
+export interface Config {
+  logging: 'debug' | 'info' | 'warning' | 'error';
+  /** Absent: the metadata are kept on this host alone. */
+  etcd?: EtcdConfig;
+  /** Directory that volumes are mounted below (`mount_prefix`). */
+  mountPrefix?: string;
+  /** How long dockerd waits for Create and Mount, in seconds (`docker_timeout`). */
+  dockerTimeoutSeconds: number;
+  /** By name, which is the name of the section. */
+  backends: Map<string, BackendConfig>;
+}
+
+export interface Endpoint {
+  /** Host name or address; IPv6 without brackets. */
+  host: string;
+  port: number;
+}
+
+export interface EtcdConfig {
+  hosts: Endpoint[];
+  /** Absent: plain text. */
+  tls?: {
+    /** Absent: the authorities that the system trusts. */
+    caFile?: string;
+    client?: { certFile: string; keyFile: string };
+  };
+}
+
+/** One section: an array, or a pair of arrays that replicate. */
+export interface BackendConfig {
+  name: string;
+  protocol: 'iscsi' | 'fc';
+  /** Directory of the simulator's loopback fabric, which then takes the place of the SAN. */
+  loopbackFabric?: string;
+  primary: ArrayConfig;
+  /** Present exactly when `replication` is. */
+  secondary?: ArrayConfig;
+  replication?: ReplicationConfig;
+}
+
+export interface ReplicationConfig {
+  /** Remote copy target as the primary array calls it (`backend_id`). */
+  target: string;
+  mode: ReplicationMode;
+  /** Present exactly when the mode is asynchronous. */
+  syncPeriodSeconds?: number;
+  /** CPG of the primary array → CPG of the secondary. */
+  cpgMap: Map<string, string>;
+  snapCpgMap: Map<string, string>;
+  /** Whether the array's copies get WWNs of their own (rule 9). */
+  secondaryWwn: 'different' | 'same';
+  /** A surviving array alone is not enough to mount (row 6 of the role table). */
+  replicationStrict: boolean;
+  /** What happens to a group that lost its last volume: it goes always, or only if we created it (rule 34). */
+  removeEmptyGroup: 'always' | 'created';
+}
+
+export interface ArrayConfig {
+  /** `https://host:port/api/v1`, without a slash at the end. */
+  apiUrl: string;
+  username: string;
+  password: Secret;
+  /** Where volumes are made: the first of `cpgs`. */
+  cpg: string;
+  cpgs: string[];
+  snapCpg: string;
+  sanIp: string;
+  sanPort: number;
+  sanLogin: string;
+  sanPassword: Secret;
+  /** File with the private key for SSH. */
+  sanPrivateKey?: string;
+  sshTimeoutSeconds: number;
+  /** Portals; never empty with an iSCSI driver. */
+  iscsiIps: Endpoint[];
+  /** PEM file of the authorities of the array's certificate, or of the certificate itself. */
+  caFile?: string;
+  /** SHA-256 of the array's certificate: 64 hex digits, lower case, without colons. */
+  fingerprint?: string;
+  /** False: the certificate is not checked at all. */
+  tlsVerify: boolean;
+  /**
+   * How the SSH host key is checked: `strict`: it stands in `hostKeysFile`; `pin`: it stands there, or else is the one of
+   * the first contact; `off`: not at all.
+   */
+  hostKeyCheck: 'strict' | 'pin' | 'off';
+  /** In OpenSSH's known_hosts format; always there when the check is strict. */
+  hostKeysFile?: string;
+}
