@@ -2,7 +2,7 @@ import { CliError } from './cli-arguments.js';
 import type { Call, Command } from './cli-command.js';
 import { formatGroup } from './cli-group-table.js';
 import type { GroupLines } from './cli-group-table.js';
-import { formatTable } from './cli-tables.js';
+import { formatTable, formatTime } from './cli-tables.js';
 import type { Cell } from './cli-tables.js';
 import { isPeriodic } from './model.js';
 import type { Group, Member, Mode } from './model.js';
@@ -114,7 +114,6 @@ function describePeriod(seconds: number): string {
   return unit === undefined ? `${seconds}s` : `${seconds / unit.seconds}${unit.letter}`;
 }
 
-const describeTime = (time: Date | undefined): string =>
-  time === undefined ? 'NA' : time.toISOString().replace('T', ' ').replace(/\..*/, ' UTC');
+const describeTime = (time: Date | undefined): string => (time === undefined ? 'NA' : formatTime(time));
 
 export const remoteCopyShowCommands = { showrcopy };

@@ -5,7 +5,9 @@ import type { Host, Port } from './model.js';
 import { formatPos, loggedIn } from './vluns.js';
 
 const showhost: Command = {
-  usage: 'showhost [<host_name>]',
+  usage: 'showhost [-pathsum] [<host_name>]',
+  // The summary of paths has nothing that the plain list has not.
+  options: ['-pathsum'],
   words: [0, 1],
   changes: false,
   run(call) {
@@ -75,8 +77,7 @@ function portRow(port: Port): Cell[] {
 }
 
 function iscsiRow(port: Port): Cell[] {
-  const { node, slot, cardPort } = port.pos;
-  const group = String(node * 100 + slot * 10 + cardPort);
+  const group = String(port.pos.node + 1);
   return [
     formatPos(port.pos),
     stateWord(port),
@@ -98,8 +99,9 @@ const showsys: Command = {
   words: [0, 0],
   changes: false,
   run({ array, style }) {
-    const totalMiB = 104_857_600;
-    const usedMiB = [...array.volumes.values()].reduce((sum, volume) => sum + volume.sizeMiB, 0);
+    const totalMiB = 100 * 1024 * 1024;
+    const full = [...array.volumes.values()].filter((volume) => volume.provisioning === 'full');
+    const usedMiB = full.reduce((sum, volume) => sum + volume.sizeMiB, 0);
     const columns = [
       'ID',
       '-Name-',
@@ -112,8 +114,18 @@ const showsys: Command = {
       'FreeCap',
       'FailedCap',
     ];
-    const serial = String(1_600_000 + (array.systemId % 100_000));
-    const row = [array.systemId, array.name, 'HP_3PAR 7400', serial, 2, 0, totalMiB, usedMiB, totalMiB - usedMiB, 0];
+    const row = [
+      array.systemId,
+      array.name,
+      'HP_3PAR 8400',
+      `16${array.systemId}`,
+      2,
+      0,
+      totalMiB,
+      usedMiB,
+      totalMiB - usedMiB,
+      0,
+    ];
     return formatTable({ columns, rows: [row] }, style);
   },
 };

@@ -50,3 +50,6 @@ export function columnWidths(lines: Cell[][]): number[] {
     Math.max(...lines.map((line) => String(line[column] ?? '').length)),
   );
 }
+
+/** `2014-03-05 10:19:42 UTC` */
+export const formatTime = (time: Date): string => time.toISOString().replace('T', ' ').replace(/\..*/, ' UTC');

@@ -1,20 +1,27 @@
 import { CliError } from './cli-arguments.js';
 import type { Call, Command } from './cli-command.js';
-import { formatTable } from './cli-tables.js';
+import { formatTable, formatTime } from './cli-tables.js';
 import type { Cell } from './cli-tables.js';
 import type { Volume } from './model.js';
 import { activeVluns, formatPos, parsePos, removeVlun, templateType } from './vluns.js';
 import type { ActiveVlun, VlunId } from './vluns.js';
 
 const showvv: Command = {
-  usage: 'showvv [<vv_name>]',
+  usage: 'showvv [-d] [<vv_name>]',
+  options: ['-d'],
   words: [0, 1],
   changes: false,
-  run({ array, style, given: { words } }) {
+  run({ array, style, given: { words, options } }) {
     const [name] = words;
     const volumes = name === undefined ? [...array.volumes.values()] : [array.getVolume(name)];
     if (volumes.length === 0) return ['no vv listed'];
-    const rows = volumes.map((volume) => volumeRow(volume, array.findGroupOf(volume)?.role === 'secondary'));
+    if (options.has('-d')) {
+      return formatTable(
+        { columns: DETAIL_COLUMNS, rows: volumes.map(detailRow), total: [volumes.length, 'total'] },
+        style,
+      );
+    }
+    const rows = volumes.map(volumeRow);
     const sizeMiB = volumes.reduce((sum, volume) => sum + volume.sizeMiB, 0);
     const total = [volumes.length, 'total', '', '', '', '', '', '', '', '', sizeMiB];
     return formatTable({ columns: VV_COLUMNS, rows, total }, style);
@@ -35,7 +42,7 @@ const VV_COLUMNS = [
   'VSize',
 ];
 
-function volumeRow(volume: Volume, readOnly: boolean): Cell[] {
+function volumeRow(volume: Volume): Cell[] {
   const { id, name, provisioning, compression, sizeMiB } = volume;
   const thin = provisioning !== 'full';
   const compressed = compression ? 'Yes' : 'No';
@@ -49,10 +56,17 @@ function volumeRow(volume: Volume, readOnly: boolean): Cell[] {
     'base',
     '---',
     id,
-    readOnly ? 'RO' : 'RW',
+    'RW',
     'normal',
     sizeMiB,
   ];
+}
+
+const DETAIL_COLUMNS = ['Id', 'Name', 'Rd', 'CPG', 'SnpCPG', '-VV_WWN-', '-CreationTime-', 'Comment'];
+
+/** Who made it, and what hosts know it by. */
+function detailRow({ id, name, cpg, snapCpg, wwn, createdAt, comment }: Volume): Cell[] {
+  return [id, name, 'RW', cpg, snapCpg ?? '--', wwn, formatTime(createdAt), comment === '' ? '--' : comment];
 }
 
 const showvlun: Command = {

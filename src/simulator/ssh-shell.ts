@@ -4,8 +4,9 @@ import { splitCommands } from './cli-words.js';
 import { isExit, withCarriageReturns } from './ssh-exec.js';
 import type { CommandLine, CommandSession } from './ssh-exec.js';
 
-/** Milliseconds that the array's shell takes to start; what arrives before that is echoed by the terminal. */
-const startupMs = 30;
+/** What arrives before the shell reads is echoed by the terminal. It starts on the first input, or soon without any. */
+const startupMs = 100;
+const settleMs = 5;
 const interrupt = '\u0003';
 const endOfInput = '\u0004';
 const erase = ['\b', '\u007f'];
@@ -29,6 +30,7 @@ export class TerminalShell {
   /** Set while the shell waits at its prompt. */
   #deliver: ((line: string | undefined) => void) | undefined;
   #ended = false;
+  #started: () => void = () => undefined;
 
   constructor(channel: ServerChannel, cli: CommandLine) {
     this.#channel = channel;
@@ -41,11 +43,19 @@ export class TerminalShell {
     this.#channel.on('data', (chunk: Buffer) => this.#receive(chunk.toString('utf8')));
     this.#channel.on('end', () => this.#end());
     this.#channel.on('close', () => this.#end());
-    await sleep(startupMs);
+    await this.#start();
     let line = await this.#readLine();
     while (line !== undefined && (await this.#runLine(line))) line = await this.#readLine();
     this.#channel.exit(0);
     this.#channel.end();
+  }
+
+  async #start(): Promise<void> {
+    const input = new Promise<void>((resolve) => {
+      this.#started = resolve;
+    });
+    await Promise.race([input, sleep(startupMs)]);
+    await sleep(settleMs);
   }
 
   /** False after `exit`. */
@@ -81,6 +91,7 @@ export class TerminalShell {
   }
 
   #receive(chunk: string): void {
+    this.#started();
     const text = chunk.replace(escapeSequence, '').replace(/\r\n?/g, '\n');
     const typedByHand = this.#deliver !== undefined && !text.slice(0, -1).includes('\n');
     if (typedByHand) {

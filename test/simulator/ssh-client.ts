@@ -14,40 +14,59 @@ export async function connect(login: Login, { keyboard = false } = {}): Promise<
   const client = new ssh2.Client();
   const { password, ...address } = login;
   client.on('keyboard-interactive', (_name, _instructions, _language, _prompts, finish) => finish([password]));
+  client.on('error', () => undefined);
   const ready = once(client, 'ready');
   client.connect({ ...address, ...(keyboard ? { tryKeyboard: true } : { password }), readyTimeout: 10_000 });
-  await ready;
-  client.on('error', () => undefined);
+  try {
+    await ready;
+  } catch (error) {
+    client.destroy();
+    throw error;
+  }
+  client.setNoDelay(true);
   return client;
 }
 
 /** Runs one exec request; `code` is undefined when the connection broke before the answer. */
 export async function exec(client: Client, command: string): Promise<{ output: string; code: number | undefined }> {
-  const channel = await new Promise<ClientChannel>((resolve, reject) => {
-    client.exec(command, (error, opened) => (error ? reject(error) : resolve(opened)));
+  const recording = await new Promise<Recording>((resolve, reject) => {
+    client.exec(command, (error, channel) => (error ? reject(error) : resolve(new Recording(channel))));
   });
-  let code: number | undefined;
-  channel.on('exit', (status) => {
-    if (typeof status === 'number') code = status;
-  });
-  const output = await readAll(channel);
-  return { output, code };
+  await recording.closed;
+  return { output: recording.text, code: recording.code };
 }
 
-/** Sends everything at once to an interactive shell with a terminal and reads to its end. */
-export async function shell(client: Client, input: string): Promise<string> {
-  const channel = await new Promise<ClientChannel>((resolve, reject) => {
-    client.shell((error, opened) => (error ? reject(error) : resolve(opened)));
+/** An interactive shell with a terminal. */
+export async function openShell(client: Client): Promise<Recording> {
+  return new Promise((resolve, reject) => {
+    client.shell((error, channel) => (error ? reject(error) : resolve(new Recording(channel))));
   });
-  channel.write(input);
-  return readAll(channel);
 }
 
-async function readAll(channel: ClientChannel): Promise<string> {
-  let output = '';
-  channel.on('data', (chunk: Buffer) => {
-    output += chunk.toString('utf8');
-  });
-  await once(channel, 'close');
-  return output;
+/** Everything that a channel sends, from its first byte. */
+export class Recording {
+  text = '';
+  code: number | undefined;
+  readonly closed: Promise<unknown>;
+  readonly #channel: ClientChannel;
+
+  constructor(channel: ClientChannel) {
+    this.#channel = channel;
+    this.closed = once(channel, 'close');
+    channel.on('data', (chunk: Buffer) => {
+      this.text += chunk.toString('utf8');
+    });
+    channel.on('exit', (status) => {
+      if (typeof status === 'number') this.code = status;
+    });
+  }
+
+  write(input: string): void {
+    this.#channel.write(input);
+  }
+
+  /** Waits until the text ends so. */
+  async until(end: string): Promise<void> {
+    while (!this.text.endsWith(end)) await once(this.#channel, 'data');
+  }
 }
