@@ -80,6 +80,15 @@ export class ArrayRefusal extends DriverError {
   }
 }
 
+/** A read that fails like this says nothing about the object: "not there" would be a guess. */
+const WRONG_ADDRESS: Meaning = {
+  code: 'unavailable',
+  words: 'the array does not know this address',
+  next: 'compare hpe3par_api_url with: showwsapi',
+};
+
+const isWrongAddress = ({ change, status }: RefusedCall): boolean => status === 404 && !change;
+
 export interface RefusedCall {
   label: string;
   /** `POST /volumes` */
@@ -99,7 +108,9 @@ export interface RefusedCall {
 export function refusalOf(refused: RefusedCall): ArrayRefusal {
   const { status, number } = refused;
   const detail = `${refused.call} → HTTP ${status}${number === undefined ? '' : `, code ${number}`}${refused.said === '' ? '' : `: ${refused.said}`}`;
-  const known = (number === undefined ? undefined : NUMBERS[number]) ?? STATUSES[status];
+  const known =
+    (number === undefined ? undefined : NUMBERS[number]) ??
+    (isWrongAddress(refused) ? WRONG_ADDRESS : STATUSES[status]);
   const meaning: Meaning = known ?? {
     code: refused.change ? 'unknown-outcome' : 'unavailable',
     words: 'the array failed',

@@ -111,5 +111,9 @@ export const isStopped = (group: RemoteCopyGroup): boolean =>
 export const isStarted = (group: RemoteCopyGroup): boolean =>
   group.targets.length > 0 && group.targets.every((target) => target.state === 'started');
 
+/** A start answers at once; the group is `starting` until the arrays have agreed. */
+export const isStarting = (group: RemoteCopyGroup): boolean =>
+  group.targets.some((target) => target.state === 'starting' || target.state === 'restart');
+
 export const isMember = (group: RemoteCopyGroup, volume: string): boolean =>
   group.members.some((member) => member.volume === volume);

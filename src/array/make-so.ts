@@ -2,7 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { asDriverError, type DriverError } from '../domain/errors.js';
 
 /** Arrays finish some changes a moment after they have answered. */
-const PATIENCE_MS = 1_500;
+const PATIENCE_MS = 1_000;
+/** For states that say themselves that they will not last. */
+const UNDER_WAY_PATIENCE_MS = 20_000;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
 
@@ -12,8 +14,8 @@ export interface WantedState<S> {
   isDone(state: S): boolean;
   /** The error when the array said that it was done, and its state says that it is not. */
   notDone(state: S): DriverError;
-  /** How long the state may take to show it. */
-  patienceMs?: number;
+  /** The state says that the array is still at it. */
+  isUnderWay?(state: S): boolean;
 }
 
 /**
@@ -29,21 +31,21 @@ export async function makeSo<S>(wanted: WantedState<S>, signal: AbortSignal): Pr
     failure = asDriverError(thrown);
     if (failure.code === 'unavailable') throw failure;
   }
-  const mayBeUnderWay = failure === undefined || failure.code === 'unknown-outcome';
-  const state = await readUntil(wanted, mayBeUnderWay ? (wanted.patienceMs ?? PATIENCE_MS) : 0, signal).catch(
-    (thrown: unknown) => {
-      throw failure ?? thrown;
-    },
-  );
+  const answered = failure !== undefined && failure.code !== 'unknown-outcome';
+  const state = await readUntil(wanted, answered ? 0 : PATIENCE_MS, signal).catch((thrown: unknown) => {
+    throw failure ?? thrown;
+  });
   if (wanted.isDone(state)) return state;
   throw failure ?? wanted.notDone(state);
 }
 
 async function readUntil<S>(wanted: WantedState<S>, patienceMs: number, signal: AbortSignal): Promise<S> {
-  const end = performance.now() + patienceMs;
+  const started = performance.now();
   for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(wait * 2, LONGEST_PAUSE_MS)) {
     const state = await wanted.read();
-    if (wanted.isDone(state) || performance.now() + wait > end) return state;
-    await pause(wait, undefined, { signal });
+    const patience = wanted.isUnderWay?.(state) === true ? UNDER_WAY_PATIENCE_MS : patienceMs;
+    if (wanted.isDone(state) || performance.now() + wait > started + patience) return state;
+    const waited = await pause(wait, true, { signal }).catch(() => false);
+    if (!waited) return state;
   }
 }

@@ -4,7 +4,7 @@ import type { Logger } from '../contracts/log.js';
 import { DriverError } from '../domain/errors.js';
 import type { RemoteCopyGroup } from '../domain/replication.js';
 import { ArrayRefusal } from './codes.js';
-import { groupDifferences, isMember, isStarted, isStopped, MODE_NUMBER, toGroup } from './groups.js';
+import { groupDifferences, isMember, isStarted, isStarting, isStopped, MODE_NUMBER, toGroup } from './groups.js';
 import { makeSo } from './make-so.js';
 import { safeName, segment } from './paths.js';
 import { groupAnswer, linkAnswer, listOf } from './schemas.js';
@@ -19,10 +19,6 @@ const ADMIT = 1;
 const DISMISS = 2;
 const START = 3;
 const STOP = 4;
-
-/** A start answers at once; the group is `starting` until the arrays have agreed. */
-const START_PATIENCE_MS = 20_000;
-const STOP_PATIENCE_MS = 10_000;
 
 /** `status` of a remote copy link that works. */
 const LINK_UP = 1;
@@ -149,7 +145,7 @@ export class WsapiRemoteCopy implements RemoteCopy {
         read: async () => this.#getGroup(name, signal),
         isDone: isStarted,
         notDone: (seen) => this.#notDone(`the start of group ${name}`, `it is ${statesOf(seen)}`),
-        patienceMs: START_PATIENCE_MS,
+        isUnderWay: isStarting,
       },
       signal,
     );
@@ -162,7 +158,6 @@ export class WsapiRemoteCopy implements RemoteCopy {
         read: async () => this.#getGroup(name, signal),
         isDone: isStopped,
         notDone: (seen) => this.#notDone(`the stop of group ${name}`, `it is ${statesOf(seen)}`),
-        patienceMs: STOP_PATIENCE_MS,
       },
       signal,
     );

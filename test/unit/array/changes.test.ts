@@ -1,0 +1,628 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import nock from 'nock';
+import type { ArrayClient, CreateGroup, CreateVolume } from '../../../src/contracts/array.js';
+import { expectLogin, failureOf, mockedArray, soon, volumeAnswer, VOLUME_NAME } from './fake-array.js';
+
+const LOST = Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
+const HOST = 'node-1';
+const GROUP = 'rcg1';
+const MAX_LIST = { total: 0, members: [] };
+
+const VOLUME: CreateVolume = {
+  name: VOLUME_NAME,
+  cpg: 'FC_r1',
+  snapCpg: 'FC_r1s',
+  sizeMiB: 10_240,
+  provisioning: 'thin',
+  compression: false,
+  tag: 'our tag',
+};
+
+const GROUP_WANTED: CreateGroup = {
+  name: GROUP,
+  target: 'targetArray',
+  mode: 'synchronous',
+  localCpg: 'FC_r1',
+  localSnapCpg: 'FC_r1s',
+  remoteCpg: 'FC_r6',
+  remoteSnapCpg: 'FC_r6s',
+};
+
+const IQN = 'iqn.1993-08.org.debian:01:abc';
+
+function groupAnswer(state: number, members: string[] = [], target: Record<string, unknown> = {}): nock.Body {
+  return {
+    name: GROUP,
+    role: 1,
+    remoteGroupName: `${GROUP}.r1234`,
+    localUserCPG: 'FC_r1',
+    localSnapCPG: 'FC_r1s',
+    targets: [
+      {
+        targetName: 'targetArray',
+        mode: 1,
+        state,
+        roleReversed: false,
+        remoteUserCPG: 'FC_r6',
+        remoteSnapCPG: 'FC_r6s',
+        policies: { autoRecover: false },
+        ...target,
+      },
+    ],
+    volumes: members.map((name) => ({
+      localVolumeName: name,
+      localVolumeId: 7,
+      remoteVolumes: [{ remoteVolumeName: name, targetName: 'targetArray', syncStatus: 3 }],
+    })),
+  };
+}
+
+function vlun(changes: Record<string, unknown> = {}): Record<string, unknown> {
+  return { volumeName: VOLUME_NAME, hostname: HOST, lun: 3, active: false, type: 3, ...changes };
+}
+
+const PORTS = {
+  total: 4,
+  members: [
+    {
+      portPos: { node: 0, slot: 2, cardPort: 1 },
+      mode: 2,
+      linkState: 4,
+      protocol: 2,
+      type: 8,
+      iSCSIName: 'IQN.2000-05.com.3pardata:A',
+    },
+    {
+      portPos: { node: 1, slot: 2, cardPort: 1 },
+      mode: 2,
+      linkState: 4,
+      protocol: 2,
+      type: 8,
+      iSCSIName: 'iqn.2000-05.com.3pardata:b',
+    },
+    {
+      portPos: { node: 1, slot: 2, cardPort: 2 },
+      mode: 2,
+      linkState: 10,
+      protocol: 2,
+      type: 8,
+      iSCSIName: 'iqn.2000-05.com.3pardata:down',
+    },
+    {
+      portPos: { node: 0, slot: 1, cardPort: 1 },
+      mode: 2,
+      linkState: 4,
+      protocol: 1,
+      type: 1,
+      portWWN: '20010002AC018D7C',
+    },
+  ],
+};
+
+const vlunsOf = (api: nock.Scope): nock.Interceptor =>
+  api.get('/vluns').query({ query: `"volumeName EQ ${VOLUME_NAME}"` });
+const vlunsTo = (api: nock.Scope): nock.Interceptor => api.get('/vluns').query({ query: `"hostname EQ ${HOST}"` });
+const hostsWith = (api: nock.Scope, iqn: string): nock.Interceptor =>
+  api.get('/hosts').query({ query: `"iSCSIPaths[name==${iqn}]"` });
+
+beforeEach(() => {
+  nock.disableNetConnect();
+});
+afterEach(() => {
+  const pending = nock.pendingMocks();
+  nock.cleanAll();
+  expect(pending).toEqual([]);
+});
+
+/** One change, the request that makes it, and what the array shows after and without it. */
+interface Case {
+  name: string;
+  run(array: ArrayClient): Promise<unknown>;
+  before?(api: nock.Scope): void;
+  change(api: nock.Scope): nock.Interceptor;
+  done(api: nock.Scope): void;
+  /** As often as it is asked. */
+  undone(api: nock.Scope): nock.Scope;
+  after?(api: nock.Scope): void;
+}
+
+const groupGet = (api: nock.Scope): nock.Interceptor => api.get(`/remotecopygroups/${GROUP}`);
+const volumeGet = (api: nock.Scope): nock.Interceptor => api.get(`/volumes/${VOLUME_NAME}`);
+const gone = { code: 23, desc: 'volume does not exist' };
+const noGroup = { code: 187, desc: 'group does not exist' };
+const put = (action: number) => (api: nock.Scope) =>
+  api.put(`/remotecopygroups/${GROUP}`, (body: { action?: number }) => body.action === action);
+
+const CASES: Case[] = [
+  {
+    name: 'ensureVolume',
+    run: async (array) => array.ensureVolume(VOLUME, soon()),
+    change: (api) => api.post('/volumes'),
+    done: (api) => volumeGet(api).reply(200, volumeAnswer()),
+    undone: (api) => volumeGet(api).reply(404, gone),
+  },
+  {
+    name: 'tagVolume',
+    run: async (array) => array.tagVolume(VOLUME_NAME, 'our tag', soon()),
+    before: (api) => volumeGet(api).reply(200, volumeAnswer({ comment: undefined })),
+    change: (api) => api.put(`/volumes/${VOLUME_NAME}`, { comment: 'our tag' }),
+    done: (api) => volumeGet(api).reply(200, volumeAnswer()),
+    undone: (api) => volumeGet(api).reply(200, volumeAnswer({ comment: undefined })),
+  },
+  {
+    name: 'removeVolume',
+    run: async (array) => array.removeVolume(VOLUME_NAME, 'our tag', soon()),
+    before: (api) => volumeGet(api).reply(200, volumeAnswer()),
+    change: (api) => api.delete(`/volumes/${VOLUME_NAME}`),
+    done: (api) => volumeGet(api).reply(404, gone),
+    undone: (api) => volumeGet(api).reply(200, volumeAnswer()),
+  },
+  {
+    name: 'removeVluns',
+    run: async (array) => array.removeVluns(VOLUME_NAME, HOST, soon()),
+    before: (api) => vlunsOf(api).reply(200, { total: 1, members: [vlun()] }),
+    change: (api) => api.delete(`/vluns/${VOLUME_NAME},3,${HOST}`),
+    done: (api) => vlunsTo(api).reply(200, { total: 1, members: [vlun({ volumeName: `${VOLUME_NAME}x`, lun: 4 })] }),
+    undone: (api) => vlunsTo(api).reply(200, { total: 1, members: [vlun()] }),
+  },
+  {
+    name: 'ensureGroup',
+    run: async (array) => array.remoteCopy.ensureGroup(GROUP_WANTED, soon()),
+    change: (api) => api.post('/remotecopygroups'),
+    done: (api) => groupGet(api).reply(200, groupAnswer(1)),
+    undone: (api) => groupGet(api).reply(404, noGroup),
+  },
+  {
+    name: 'removeGroup',
+    run: async (array) => array.remoteCopy.removeGroup(GROUP, soon()),
+    before: (api) => groupGet(api).reply(200, groupAnswer(5)),
+    change: (api) => api.delete(`/remotecopygroups/${GROUP}`),
+    done: (api) => groupGet(api).reply(404, noGroup),
+    undone: (api) => groupGet(api).reply(200, groupAnswer(5)),
+  },
+  {
+    name: 'admit',
+    run: async (array) =>
+      array.remoteCopy.admit(
+        { group: GROUP, volume: VOLUME_NAME, target: 'targetArray', differentSecondaryWwn: true },
+        soon(),
+      ),
+    change: put(1),
+    done: (api) => groupGet(api).reply(200, groupAnswer(5, [VOLUME_NAME])),
+    undone: (api) => groupGet(api).reply(200, groupAnswer(5, [`${VOLUME_NAME}x`])),
+  },
+  {
+    name: 'dismiss',
+    run: async (array) => array.remoteCopy.dismiss(GROUP, VOLUME_NAME, soon()),
+    change: put(2),
+    done: (api) => groupGet(api).reply(200, groupAnswer(5, [`${VOLUME_NAME}x`])),
+    undone: (api) => groupGet(api).reply(200, groupAnswer(5, [VOLUME_NAME])),
+  },
+  {
+    name: 'startGroup',
+    run: async (array) => array.remoteCopy.startGroup(GROUP, soon()),
+    change: put(3),
+    done: (api) => {
+      groupGet(api).reply(200, groupAnswer(2));
+      groupGet(api).reply(200, groupAnswer(3));
+    },
+    undone: (api) => groupGet(api).reply(200, groupAnswer(5)),
+  },
+  {
+    name: 'stopGroup',
+    run: async (array) => array.remoteCopy.stopGroup(GROUP, soon()),
+    change: put(4),
+    done: (api) => groupGet(api).reply(200, groupAnswer(5)),
+    undone: (api) => groupGet(api).reply(200, groupAnswer(3)),
+  },
+];
+
+describe.each(CASES)('$name', (each) => {
+  const mocked = (): ReturnType<typeof mockedArray> => {
+    const mock = mockedArray();
+    expectLogin(mock.api);
+    each.before?.(mock.api);
+    return mock;
+  };
+
+  it('is done when the array says so and shows it', async () => {
+    const { array, api } = mocked();
+    each.change(api).reply(200);
+    each.done(api);
+    await each.run(array);
+  });
+
+  it('is done when the answer was lost, but the state shows it', async () => {
+    const { array, api } = mocked();
+    each.change(api).replyWithError(LOST);
+    each.done(api);
+    await each.run(array);
+  });
+
+  it('is done when the array answered with a server error after the deed', async () => {
+    const { array, api } = mocked();
+    each.change(api).reply(500, { code: 1, desc: 'internal server error' });
+    each.done(api);
+    await each.run(array);
+  });
+
+  it('fails with an unknown outcome when the answer was lost and the state does not show it, and is not sent twice', async () => {
+    const { array, api } = mocked();
+    each.change(api).replyWithError(LOST);
+    each.undone(api).persist();
+    const failure = await failureOf(each.run(array));
+    expect(failure.code).toBe('unknown-outcome');
+    expect(failure.message).toContain('its answer was lost');
+    nock.cleanAll();
+  });
+
+  it('notices a 200 that was not done', async () => {
+    const { array, api } = mocked();
+    each.change(api).reply(200);
+    each.undone(api).persist();
+    const failure = await failureOf(each.run(array));
+    expect(failure.code).toBe('unavailable');
+    nock.cleanAll();
+  });
+});
+
+describe('volumes', () => {
+  it.each([
+    ['another comment', { comment: 'our tag ' }, 'comment is "our tag " instead of "our tag"'],
+    ['another size', { sizeMiB: 20_480 }, 'size in MiB is 20480 instead of 10240'],
+    ['another CPG', { userCPG: 'SSD' }, 'CPG is "SSD" instead of "FC_r1"'],
+    ['another kind', { provisioningType: 3 }, 'provisioning is "other" instead of "thin"'],
+  ])('does not take a volume of that name with %s for its own', async (_name, changes, words) => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    api.post('/volumes').reply(409, { code: 22, desc: 'volume exists' });
+    volumeGet(api).reply(200, volumeAnswer(changes));
+    const failure = await failureOf(array.ensureVolume(VOLUME, soon()));
+    expect(failure.code).toBe('exists');
+    expect(failure.message).toContain(words);
+  });
+
+  it('accepts its own volume that is there already', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    api.post('/volumes').reply(409, { code: 22, desc: 'volume exists' });
+    volumeGet(api).reply(200, volumeAnswer());
+    expect((await array.ensureVolume(VOLUME, soon())).wwn).toBe('60002ac0000000000000000700001234');
+  });
+
+  it.each([
+    ['dedup', false, { tpvv: false, tdvv: true }],
+    ['full', false, { tpvv: false }],
+    ['thin', true, { tpvv: true, compression: true }],
+  ] as const)('asks for %s (compression %s)', async (provisioning, compression, members) => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    const { name, cpg, sizeMiB, tag } = VOLUME;
+    api.post('/volumes', { name, cpg, snapCPG: 'FC_r1s', sizeMiB, comment: tag, ...members }).reply(201);
+    const provisioningType = { thin: 2, dedup: 6, full: 1 }[provisioning];
+    volumeGet(api).reply(200, volumeAnswer({ provisioningType, compressionState: compression ? 1 : 2 }));
+    await array.ensureVolume({ ...VOLUME, provisioning, compression }, soon());
+  });
+
+  it('neither removes nor tags a volume of somebody else', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    volumeGet(api)
+      .times(3)
+      .reply(200, volumeAnswer({ comment: 'our tag, or nearly' }));
+    expect((await failureOf(array.removeVolume(VOLUME_NAME, 'our tag', soon()))).code).toBe('refused');
+    expect((await failureOf(array.removeVolume(VOLUME_NAME, '', soon()))).code).toBe('refused');
+    expect((await failureOf(array.tagVolume(VOLUME_NAME, 'our tag', soon()))).code).toBe('refused');
+  });
+
+  it.each([
+    ['exported', 409, 26, 'still exported'],
+    ['a group member', 403, 120, 'remote copy group'],
+  ])('does not remove a volume that is %s', async (_name, status, code, words) => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    volumeGet(api).twice().reply(200, volumeAnswer());
+    api.delete(`/volumes/${VOLUME_NAME}`).reply(status, { code, desc: 'no' });
+    const failure = await failureOf(array.removeVolume(VOLUME_NAME, 'our tag', soon()));
+    expect(failure.code).toBe('refused');
+    expect(failure.message).toContain(words);
+  });
+
+  it('has nothing to remove where nothing is', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    volumeGet(api).reply(404, gone);
+    await array.removeVolume(VOLUME_NAME, 'our tag', soon());
+  });
+
+  it('cannot be given a name that leads elsewhere', async () => {
+    const { array } = mockedArray();
+    expect((await failureOf(array.findVolume('../credentials', soon()))).code).toBe('internal');
+    expect((await failureOf(array.findVluns('a" OR "b', soon()))).code).toBe('internal');
+  });
+});
+
+describe('hosts and exports', () => {
+  const initiators = { protocol: 'iscsi', names: [IQN] } as const;
+  const oneHost = { total: 1, members: [{ name: 'admins-name', FCPaths: [], iSCSIPaths: [{ name: IQN }] }] };
+
+  it('uses the host entry that has the initiator, whatever its name', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    hostsWith(api, IQN).reply(200, oneHost);
+    expect(await array.ensureHost(HOST, { ...initiators, names: [IQN] }, soon())).toBe('admins-name');
+  });
+
+  it('makes one of its own, and finds it when the answer was lost', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    hostsWith(api, IQN).reply(200, MAX_LIST);
+    const body = { name: HOST, persona: 2, iSCSINames: [IQN], descriptors: { comment: 'hpe-volume-plugin' } };
+    api.post('/hosts', body).replyWithError(LOST);
+    hostsWith(api, IQN).reply(200, { total: 1, members: [{ name: HOST, FCPaths: [], iSCSIPaths: [{ name: IQN }] }] });
+    expect(await array.ensureHost(HOST, { ...initiators, names: [IQN] }, soon())).toBe(HOST);
+  });
+
+  it('does not take over a host entry of the same name with other initiators', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    hostsWith(api, IQN).twice().reply(200, MAX_LIST);
+    api.post('/hosts').reply(409, { code: 16, desc: 'host exists' });
+    const failure = await failureOf(array.ensureHost(HOST, { ...initiators, names: [IQN] }, soon()));
+    expect(failure.code).toBe('exists');
+    expect(failure.next).toContain(`showhost -pathsum ${HOST}`);
+  });
+
+  it('asks for WWPNs in the array’s spelling, and refuses initiators of two host entries', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    api
+      .get('/hosts')
+      .query({ query: '"FCPaths[wwn==10000090FA000001 OR wwn==10000090FA000002]"' })
+      .reply(200, {
+        total: 2,
+        members: [
+          { name: 'one', FCPaths: [{ wwn: '10000090FA000001' }] },
+          { name: 'two', FCPaths: [{ wwn: '10000090FA000002' }] },
+        ],
+      });
+    const names = ['10:00:00:90:fa:00:00:01', '10000090fa000002'];
+    const failure = await failureOf(array.ensureHost(HOST, { protocol: 'fc', names }, soon()));
+    expect(failure.code).toBe('refused');
+    expect(failure.message).toContain('one, two');
+  });
+
+  async function exported(answer: object, location = `/api/v1/vluns/${VOLUME_NAME},3,${HOST}`) {
+    const mock = mockedArray();
+    expectLogin(mock.api);
+    hostsWith(mock.api, IQN).reply(200, { total: 1, members: [{ name: HOST, iSCSIPaths: [{ name: IQN }] }] });
+    await mock.array.ensureHost(HOST, { ...initiators, names: [IQN] }, soon());
+    const body = { volumeName: VOLUME_NAME, hostname: HOST, lun: 0, autoLun: true, maxAutoLun: 0 };
+    mock.api.post('/vluns', body).reply(201, undefined, { Location: location });
+    mock.api.get('/ports').reply(200, PORTS);
+    vlunsOf(mock.api).reply(200, answer);
+    return mock;
+  }
+
+  it('answers the LUN and the ready target ports of the host’s protocol', async () => {
+    const { array } = await exported({
+      total: 3,
+      members: [
+        vlun({ active: true, remoteName: IQN, portPos: { node: 0, slot: 2, cardPort: 1 } }),
+        vlun(),
+        vlun({ hostname: `${HOST}x`, lun: 9 }),
+      ],
+    });
+    expect(await array.ensureVlun(VOLUME_NAME, HOST, soon())).toEqual({
+      host: HOST,
+      lun: 3,
+      targetPorts: ['iqn.2000-05.com.3pardata:a', 'iqn.2000-05.com.3pardata:b'],
+    });
+  });
+
+  it('takes back the second export that a repeated request made', async () => {
+    const { array, api } = await exported(
+      { total: 2, members: [vlun(), vlun({ lun: 5 })] },
+      `/api/v1/vluns/${VOLUME_NAME},5,${HOST}`,
+    );
+    api.delete(`/vluns/${VOLUME_NAME},5,${HOST}`).reply(200);
+    vlunsOf(api).reply(200, { total: 1, members: [vlun()] });
+    expect((await array.ensureVlun(VOLUME_NAME, HOST, soon())).lun).toBe(3);
+  });
+
+  it('shows only the ports of an export that names its ports', async () => {
+    const { array } = await exported({
+      total: 1,
+      members: [vlun({ type: 4, portPos: { node: 1, slot: 2, cardPort: 1 } })],
+    });
+    expect((await array.ensureVlun(VOLUME_NAME, HOST, soon())).targetPorts).toEqual(['iqn.2000-05.com.3pardata:b']);
+  });
+
+  it('finds the export whose answer was lost, and notices one that is not there', async () => {
+    for (const [members, outcome] of [
+      [[vlun()], 3],
+      [[vlun({ hostname: 'another' })], 'unknown-outcome'],
+    ] as const) {
+      const { array, api } = mockedArray();
+      expectLogin(api);
+      api.post('/vluns').replyWithError(LOST);
+      api.get('/ports').reply(200, PORTS);
+      api.get(`/hosts/${HOST}`).reply(200, { name: HOST, FCPaths: [], iSCSIPaths: [{ name: IQN }] });
+      vlunsOf(api).reply(200, { total: 1, members }).persist();
+      const result = array.ensureVlun(VOLUME_NAME, HOST, soon());
+      expect(typeof outcome === 'number' ? (await result).lun : (await failureOf(result)).code).toBe(outcome);
+      nock.cleanAll();
+    }
+  });
+
+  it('makes its host entry again when that went with its last export in the meantime', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    hostsWith(api, IQN).reply(200, { total: 1, members: [{ name: HOST, iSCSIPaths: [{ name: IQN }] }] });
+    await array.ensureHost(HOST, { ...initiators, names: [IQN] }, soon());
+    api.post('/vluns').reply(404, { code: 17, desc: 'host does not exist' });
+    hostsWith(api, IQN).reply(200, MAX_LIST);
+    api.post('/hosts').reply(201);
+    api.post('/vluns').reply(201, undefined, { Location: `/api/v1/vluns/${VOLUME_NAME},3,${HOST}` });
+    api.get('/ports').reply(200, PORTS);
+    vlunsOf(api).reply(200, { total: 1, members: [vlun()] });
+    expect((await array.ensureVlun(VOLUME_NAME, HOST, soon())).lun).toBe(3);
+  });
+
+  it('removes every export to that host and no other, then its own host entry', async () => {
+    const { array, api, log } = mockedArray();
+    expectLogin(api);
+    const members = [
+      vlun({ active: true, portPos: { node: 0, slot: 2, cardPort: 1 } }),
+      vlun(),
+      vlun({ lun: 4, portPos: { node: 0, slot: 2, cardPort: 1 } }),
+      vlun({ hostname: `${HOST}x` }),
+      vlun({ volumeName: `${VOLUME_NAME}x` }),
+    ];
+    vlunsOf(api).reply(200, { total: 5, members });
+    api.delete(`/vluns/${VOLUME_NAME},3,${HOST}`).reply(200);
+    api.delete(`/vluns/${VOLUME_NAME},4,${HOST},0:2:1`).reply(404, { code: 19 });
+    vlunsTo(api).reply(404, { code: 19, desc: 'VLUN does not exist' });
+    api.get(`/hosts/${HOST}`).reply(200, { name: HOST, descriptors: { comment: 'hpe-volume-plugin' } });
+    api.delete(`/hosts/${HOST}`).reply(409, { code: 26, desc: 'exported' });
+    await array.removeVluns(VOLUME_NAME, HOST, soon());
+    expect(log()).toContain('the host entry without exports was left on the array');
+  });
+
+  it('leaves a host entry that somebody else made', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    vlunsOf(api).reply(200, { total: 1, members: [vlun()] });
+    api.delete(`/vluns/${VOLUME_NAME},3,${HOST}`).reply(200);
+    vlunsTo(api).reply(200, MAX_LIST);
+    api.get(`/hosts/${HOST}`).reply(200, { name: HOST, descriptors: { comment: 'made by hand' } });
+    await array.removeVluns(VOLUME_NAME, HOST, soon());
+  });
+});
+
+describe('remote copy groups', () => {
+  it('maps what an array says, in numbers, to words', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    const periodic = groupAnswer(9, [VOLUME_NAME], { mode: 3, syncPeriod: 900, roleReversed: true });
+    const odd = { name: 'odd', role: 3 };
+    const text = JSON.stringify({ total: 2, members: [periodic, odd] }).replace(
+      '"syncStatus":3',
+      '"syncStatus":4,"volumeLastSyncTime":"2026-03-05T10:19:42+01:00"',
+    );
+    api.get('/remotecopygroups').reply(200, text);
+    expect(await array.remoteCopy.listGroups(soon())).toEqual([
+      {
+        name: GROUP,
+        remoteName: `${GROUP}.r1234`,
+        role: 'primary',
+        localCpg: 'FC_r1',
+        localSnapCpg: 'FC_r1s',
+        targets: [
+          {
+            name: 'targetArray',
+            mode: 'asynchronous',
+            state: 'logging',
+            roleReversed: true,
+            syncPeriod: 900,
+            remoteCpg: 'FC_r6',
+            remoteSnapCpg: 'FC_r6s',
+          },
+        ],
+        members: [
+          {
+            volume: VOLUME_NAME,
+            remoteVolume: VOLUME_NAME,
+            syncStatus: 'not-synced',
+            lastSync: '2026-03-05T09:19:42.000Z',
+          },
+        ],
+      },
+    ]);
+  });
+
+  it('gives a periodic group its period in a request of its own, also after a lost answer', async () => {
+    const wanted: CreateGroup = { ...GROUP_WANTED, mode: 'asynchronous', syncPeriod: 600 };
+    for (const lost of [false, true]) {
+      const { array, api } = mockedArray();
+      expectLogin(api);
+      const post = api.post(
+        '/remotecopygroups',
+        (body: { targets: { mode: number }[] }) => body.targets[0]?.mode === 2,
+      );
+      if (lost) {
+        post.replyWithError(LOST);
+        groupGet(api).reply(200, groupAnswer(1, [], { mode: 2, syncPeriod: 900 }));
+      } else {
+        post.reply(201);
+      }
+      api.put(`/remotecopygroups/${GROUP}`, { targets: [{ targetName: 'targetArray', syncPeriod: 600 }] }).reply(200);
+      groupGet(api).reply(200, groupAnswer(1, [], { mode: 2, syncPeriod: 600 }));
+      const group = await array.remoteCopy.ensureGroup(wanted, soon());
+      expect(group.targets[0]?.syncPeriod).toBe(600);
+    }
+  });
+
+  it.each([
+    ['target', { targetName: 'elsewhere' }, 'it replicates to elsewhere instead of targetArray'],
+    ['mode', { mode: 4 }, 'mode is streaming instead of synchronous'],
+    ['remote CPG', { remoteUserCPG: undefined }, 'remote CPG is unset instead of FC_r6'],
+  ])('does not take a group with another %s for the wanted one', async (_name, target, words) => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    api.post('/remotecopygroups').reply(409, { code: 237, desc: 'group exists' });
+    groupGet(api).reply(200, groupAnswer(1, [], target));
+    const failure = await failureOf(array.remoteCopy.ensureGroup(GROUP_WANTED, soon()));
+    expect(failure.code).toBe('exists');
+    expect(failure.message).toContain(words);
+  });
+
+  it('admits without a WWN of its own where the array does not know that, and says so', async () => {
+    const { array, api, log } = mockedArray();
+    expectLogin(api);
+    const targets = [{ targetName: 'targetArray', secVolumeName: VOLUME_NAME }];
+    const body = { action: 1, volumeName: VOLUME_NAME, targets, volumeAutoCreation: true };
+    api
+      .put(`/remotecopygroups/${GROUP}`, { ...body, differentSecondaryWWN: true })
+      .reply(400, { code: 12, desc: 'invalid input', ref: 'differentSecondaryWWN' });
+    api.put(`/remotecopygroups/${GROUP}`, body).reply(200);
+    groupGet(api).reply(200, groupAnswer(5, [VOLUME_NAME]));
+    const admission = { group: GROUP, volume: VOLUME_NAME, target: 'targetArray', differentSecondaryWwn: true };
+    const group = await array.remoteCopy.admit(admission, soon());
+    expect(group.members.map((member) => member.volume)).toEqual([VOLUME_NAME]);
+    expect(log()).toContain('both copies have the same');
+  });
+
+  it('takes "started" at a start for success, and a refused admission for what it is', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    put(3)(api).reply(403, { code: 215, desc: 'group is started' });
+    groupGet(api).reply(200, groupAnswer(3));
+    await array.remoteCopy.startGroup(GROUP, soon());
+    put(1)(api).reply(403, { code: 215, desc: 'group is started' });
+    groupGet(api).reply(200, groupAnswer(3));
+    const admission = { group: GROUP, volume: VOLUME_NAME, target: 'targetArray', differentSecondaryWwn: false };
+    expect((await failureOf(array.remoteCopy.admit(admission, soon()))).code).toBe('refused');
+  });
+
+  it('keeps a group that has a member', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    groupGet(api).reply(200, groupAnswer(5, ['somebody-elses']));
+    const failure = await failureOf(array.remoteCopy.removeGroup(GROUP, soon()));
+    expect(failure.code).toBe('refused');
+    expect(failure.message).toContain('somebody-elses');
+  });
+
+  it('stops a started empty group before it removes it, and has nothing to remove where none is', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    groupGet(api).reply(200, groupAnswer(3));
+    put(4)(api).reply(200);
+    groupGet(api).reply(200, groupAnswer(5));
+    api.delete(`/remotecopygroups/${GROUP}`).reply(200);
+    groupGet(api).twice().reply(404, noGroup);
+    await array.remoteCopy.removeGroup(GROUP, soon());
+    await array.remoteCopy.removeGroup(GROUP, soon());
+  });
+});

@@ -1,0 +1,91 @@
+import nock from 'nock';
+import type { ArrayClient, PinStore } from '../../../src/contracts/array.js';
+import type { Logger } from '../../../src/contracts/log.js';
+import { asDriverError, DriverError } from '../../../src/domain/errors.js';
+import type { ArraySettings } from '../../../src/array/settings.js';
+import { connectArray } from '../../../src/array/three-par.js';
+
+export const ORIGIN = 'https://array.test:8080';
+export const PASSWORD = 'S3cret-of-the-array';
+export const KEYS = ['0-first-key', '1-second-key', '2-third-key'] as const;
+
+/** Collects what was logged, as text. */
+export function recordingLogger(): { logger: Logger; text: () => string } {
+  const lines: string[] = [];
+  const write = (message: string, fields?: Record<string, unknown>): void => {
+    lines.push(`${message} ${JSON.stringify(fields ?? {})}`);
+  };
+  return { logger: { debug: write, info: write, warn: write, error: write }, text: () => lines.join('\n') };
+}
+
+/** Pins in memory. */
+export function memoryPins(): PinStore & { saved: Map<string, string> } {
+  const saved = new Map<string, string>();
+  return {
+    saved,
+    find: async (peer) => Promise.resolve(saved.get(peer)),
+    save: async (peer, fingerprint) => {
+      saved.set(peer, fingerprint);
+      await Promise.resolve();
+    },
+  };
+}
+
+export function settingsFor(apiUrl: string, changes: Partial<ArraySettings> = {}): ArraySettings {
+  const password = { reveal: () => PASSWORD };
+  return {
+    label: 'primary array',
+    apiUrl,
+    username: '3paradm',
+    password,
+    san: { host: '127.0.0.1', port: 22, login: '3paradm', password, timeoutSeconds: 5 },
+    tlsVerify: true,
+    hostKey: 'off',
+    ...changes,
+  };
+}
+
+/** A client of the mocked array, and the mock below `/api/v1`. */
+export function mockedArray(): { array: ArrayClient; api: nock.Scope; log: () => string } {
+  const { logger, text } = recordingLogger();
+  const array = connectArray(settingsFor(`${ORIGIN}/api/v1`), { pins: memoryPins(), logger });
+  return { array, api: nock(`${ORIGIN}/api/v1`), log: text };
+}
+
+/** The next login gives that key. */
+export function expectLogin(api: nock.Scope, key: string = KEYS[0]): void {
+  api.post('/credentials', { user: '3paradm', password: PASSWORD }).reply(201, { key });
+}
+
+/** The DriverError that it fails with. */
+export async function failureOf(work: Promise<unknown>): Promise<DriverError> {
+  try {
+    await work;
+  } catch (thrown) {
+    if (thrown instanceof DriverError) return thrown;
+    throw new Error(`not a DriverError: ${asDriverError(thrown).message}`, { cause: thrown });
+  }
+  throw new Error('it did not fail');
+}
+
+export const soon = (ms = 20_000): AbortSignal => AbortSignal.timeout(ms);
+
+export const SYSTEM = { id: 1234, name: '3par-a', systemVersion: '3.3.1.215', licenseInfo: {} };
+
+export const VOLUME_NAME = 'dcv-AAAAAAAAAAAAAAAAAAAAAA';
+
+export function volumeAnswer(changes: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    id: 7,
+    name: VOLUME_NAME,
+    wwn: '60002AC0000000000000000700001234',
+    sizeMiB: 10_240,
+    provisioningType: 2,
+    compressionState: 4,
+    userCPG: 'FC_r1',
+    snapCPG: 'FC_r1s',
+    comment: 'our tag',
+    copyType: 1,
+    ...changes,
+  };
+}
