@@ -21,8 +21,8 @@ interface FilesystemOptions {
 /** File systems and mounts of this host. */
 export function createFilesystems({ run, mountRoot }: FilesystemOptions): Filesystems {
   return {
-    probe: async (device, signal) => await probeDevice(run, device, signal),
-    make: async (device, options, signal) => await formatDevice({ run, device, options }, signal),
+    probe: async (device, signal) => probeDevice(run, device, signal),
+    make: async (device, options, signal) => formatDevice({ run, device, options }, signal),
     async mount(device, target, signal) {
       checkTarget(mountRoot, target);
       await mountDevice(run, { device, target }, signal);

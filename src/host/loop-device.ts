@@ -36,7 +36,7 @@ export async function listLoopDevices(run: Run, signal: AbortSignal): Promise<Lo
   });
   if (stdout.trim() === '') return [];
   const devices = parseList(stdout).loopdevices;
-  return await Promise.all(
+  return Promise.all(
     devices.map(async (each) => ({
       path: each.name,
       inode: each['back-ino'],

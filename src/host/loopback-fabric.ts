@@ -46,9 +46,7 @@ export async function waitForLun(folder: string, connection: Connection, signal:
 }
 
 async function readLuns(folder: string, { targetPorts, lun }: Connection): Promise<Lun[]> {
-  const found = await Promise.all(
-    targetPorts.map(async (port) => await findLun(path.join(folder, `${port}-lun-${lun}`))),
-  );
+  const found = await Promise.all(targetPorts.map(async (port) => findLun(path.join(folder, `${port}-lun-${lun}`))));
   return found.filter((each) => each !== undefined);
 }
 

@@ -53,7 +53,7 @@ class LoopbackConnector implements HostConnector {
   }
 
   async initiators(): Promise<Initiators> {
-    return await Promise.resolve(this.#initiators);
+    return Promise.resolve(this.#initiators);
   }
 
   async attach(connection: Connection, signal: AbortSignal): Promise<BlockDevice> {
@@ -61,14 +61,14 @@ class LoopbackConnector implements HostConnector {
     const file = await waitForLun(this.#folder, connection, signal);
     const identity = await identifyFile(file);
     const ours = await this.#findLoop(wwn, signal);
-    if (ours !== undefined && isSameFile(ours, identity)) return await this.#prove(ours, connection, signal);
+    if (ours !== undefined && isSameFile(ours, identity)) return this.#prove(ours, connection, signal);
     // Ours, but cut off: the array has moved the data since (rule 13).
     if (ours !== undefined) await this.detach(wwn, signal);
     await this.#refuseForeign(file, identity, signal);
     const loop = await this.#add(file, { wwn, ...identity }, signal);
     // The array may have moved the data between the look and the attachment.
     const now = await identifyFile(await waitForLun(this.#folder, connection, signal));
-    if (isSameFile(now, identity)) return await this.#prove(loop, connection, signal);
+    if (isSameFile(now, identity)) return this.#prove(loop, connection, signal);
     await this.detach(wwn, signal);
     throw movedAway(wwn);
   }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { DriverError } from '../domain/errors.js';
+import { errorCode } from './error-code.js';
 
 export interface RunOptions {
   /** Milliseconds; then the command is killed. */
@@ -55,8 +56,8 @@ export const run: Run = async (command, args, options) => {
   if (options.signal?.aborted === true) {
     throw new CommandError({ ...outcome, reason: 'not started, the caller gave up' }, options.signal.reason);
   }
-  return await new Promise<RunResult>((resolve, reject) => {
-    const child = spawn(command, args, { stdio: 'pipe', env: toolEnvironment() });
+  return new Promise<RunResult>((resolve, reject) => {
+    const child = spawn(command, args, { stdio: 'pipe', env: toolEnvironment(), detached: true });
     const output: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] };
     child.stdout.on('data', (chunk: Buffer) => output.stdout.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => output.stderr.push(chunk));
@@ -75,7 +76,7 @@ export const run: Run = async (command, args, options) => {
         );
     };
     const cutOff = (reason: string, cause?: unknown): void => {
-      child.kill('SIGKILL');
+      killGroup(child.pid);
       // A command that hangs in the kernel must not keep us: its pipes are left behind.
       for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.destroy();
       settle({ reason, cause });
@@ -92,6 +93,15 @@ export const run: Run = async (command, args, options) => {
     child.stdin.end(options.input);
   });
 };
+
+/** The command and what it started: `detached` made it the leader of a process group. */
+function killGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if (errorCode(error) !== 'ESRCH') throw error;
+  }
+}
 
 /** Messages in English, whatever the host speaks, and the system tools also where PATH lacks them. */
 function toolEnvironment(): NodeJS.ProcessEnv {

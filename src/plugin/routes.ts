@@ -37,7 +37,7 @@ export function createRoutes(options: RouteOptions): Express {
   for (const [name, verb] of Object.entries(verbs)) {
     app.post(`/${name}`, async (req, res) => {
       const gone = new AbortController();
-      await options.calls.run(gone, async () => await handle({ ...options, name, verb, gone }, req, res));
+      await options.calls.run(gone, async () => handle({ ...options, name, verb, gone }, req, res));
     });
   }
   app.use((req, res) => {

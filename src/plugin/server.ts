@@ -34,34 +34,44 @@ export async function startPluginServer(options: PluginServerOptions): Promise<P
   const server = createServer(createRoutes({ ...rest, calls }));
   // A close of ours that crosses a request would make dockerd repeat it with an empty body (docker plugin reference 1).
   server.keepAliveTimeout = 0;
-  await mkdir(path.dirname(socketPath), { recursive: true });
   await removeStaleSocket(socketPath);
   await listen(server, socketPath);
+  let closing: Promise<void> | undefined;
   return {
-    async close() {
-      const closed = once(server, 'close');
-      server.close();
-      if (!(await calls.wait(finishMs))) {
-        calls.abort(new DriverError('unavailable', 'the volume plugin is being stopped'));
-        await calls.wait(ROLLBACK_MS);
-      }
-      // What was answered is flushed in the next turn of the event loop; connections without a request are of no use now.
-      setTimeout(() => server.closeAllConnections(), 50);
-      await closed;
-    },
+    close: async () => (closing ??= stop(server, calls, finishMs)),
   };
 }
 
-async function listen(server: Server, socketPath: string): Promise<void> {
-  // The socket is made within this call, so that it is never there with other rights.
-  const umask = process.umask(0o177);
-  try {
-    server.listen(socketPath);
-  } finally {
-    process.umask(umask);
+async function stop(server: Server, calls: Calls, finishMs: number): Promise<void> {
+  const closed = once(server, 'close');
+  server.close();
+  if (!(await calls.wait(finishMs))) {
+    calls.abort(new DriverError('unavailable', 'the volume plugin is being stopped'));
+    await calls.wait(ROLLBACK_MS);
   }
-  await once(server, 'listening');
-  await chmod(socketPath, 0o600);
+  // What was answered is flushed in the next turns of the event loop; connections without a request are of no use now.
+  setTimeout(() => server.closeAllConnections(), 50);
+  await closed;
+}
+
+async function listen(server: Server, socketPath: string): Promise<void> {
+  try {
+    await mkdir(path.dirname(socketPath), { recursive: true });
+    // The socket is made within this call, so that it is never there with other rights.
+    const umask = process.umask(0o177);
+    try {
+      server.listen(socketPath);
+    } finally {
+      process.umask(umask);
+    }
+    await once(server, 'listening');
+    await chmod(socketPath, 0o600);
+  } catch (error) {
+    throw new DriverError('unavailable', `cannot listen on ${socketPath}: ${String(error)}`, {
+      cause: error,
+      next: `ls -ld ${path.dirname(socketPath)}; a socket's path has at most 107 characters`,
+    });
+  }
 }
 
 /** Only a socket that refuses connections is stale: with a living one, two daemons would share the path. */

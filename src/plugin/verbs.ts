@@ -43,13 +43,13 @@ export const verbs: Readonly<Record<string, Verb>> = {
     parse: () => ({
       async run({ driver }) {
         driver.activated();
-        return await Promise.resolve({ Implements: ['VolumeDriver'] });
+        return Promise.resolve({ Implements: ['VolumeDriver'] });
       },
     }),
   },
   'VolumeDriver.Capabilities': {
     ...read,
-    parse: () => ({ run: async () => await Promise.resolve({ Capabilities: { Scope: 'global' } }) }),
+    parse: () => ({ run: async () => Promise.resolve({ Capabilities: { Scope: 'global' } }) }),
   },
   'VolumeDriver.Create': {
     ...change,
@@ -128,7 +128,7 @@ function parser<T>(schema: z.ZodType<T>, run: (request: T, call: Call) => Promis
     const name = named.safeParse(request.data);
     return {
       ...(name.success ? { volume: name.data.Name } : {}),
-      run: async (call) => await run(request.data, call),
+      run: async (call) => run(request.data, call),
     };
   };
 }
@@ -151,9 +151,9 @@ function parseJson(body: string): unknown {
 }
 
 function viewAnswer({ mountpoint, createdAt, status }: VolumeView): Answer {
-  const created = new Date(createdAt);
+  const birth = new Date(createdAt);
   // dockerd cannot decode any other form, and then takes the volume for missing.
-  const time = Number.isNaN(created.getTime()) ? {} : { CreatedAt: created.toISOString() };
+  const time = Number.isNaN(birth.getTime()) ? {} : { CreatedAt: birth.toISOString() };
   return { Mountpoint: mountpoint, ...time, Status: status };
 }
 

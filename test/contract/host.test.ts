@@ -40,7 +40,14 @@ function loops(): string[] {
 
 const recording: Run = async (command, args, options) => {
   ran.push([command, ...args]);
-  return await run(command, args, options);
+  return run(command, args, options);
+};
+
+/** A daemon that dies as soon as it has made a loop device. */
+const crashing: Run = async (command, args, options) => {
+  const result = await run(command, args, options);
+  if (command === 'losetup' && args.includes('--find')) throw new Error('killed');
+  return result;
 };
 
 /** The daemon's host side as after a start. */
@@ -87,7 +94,7 @@ async function moveData(): Promise<void> {
 
 async function attached(): Promise<BlockDevice> {
   await exportLun();
-  return await connector.attach(connection(), signal());
+  return connector.attach(connection(), signal());
 }
 
 async function writeAt(offset: number, bytes: Buffer | string): Promise<void> {
@@ -107,9 +114,8 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const entry of (await filesystems.mounts()).toReversed()) {
-    if (entry.target.startsWith(dir)) sh('umount', entry.target);
-  }
+  const mounts = await filesystems.mounts();
+  for (const { target: mounted } of mounts.filter((each) => each.target.startsWith(dir))) sh('umount', mounted);
   for (const loop of loops()) sh('losetup', '-d', loop);
   await rm(dir, { recursive: true });
 });
@@ -223,11 +229,6 @@ describe('loopback connector', () => {
   });
 
   it('finds the device of an attach that was cut off before it was recorded', async () => {
-    const crashing: Run = async (command, args, options) => {
-      const result = await run(command, args, options);
-      if (command === 'losetup' && args.includes('--find')) throw new Error('killed');
-      return result;
-    };
     const fabricDir = path.join(dir, 'fabric');
     const doomed = createLoopbackConnector({
       fabricDir,
@@ -341,7 +342,7 @@ describe('file systems', () => {
   it('never formats what is mounted or held, and calls no device of another size blank', async () => {
     const device = await attached();
     const holder = await open(device.path, constants.O_RDONLY | constants.O_EXCL);
-    const make = async (): Promise<void> => await filesystems.make(device, { uuid: UUID, repeat: true }, signal());
+    const make = async (): Promise<void> => filesystems.make(device, { uuid: UUID, repeat: true }, signal());
     await expect(make()).rejects.toMatchObject({ code: 'busy' });
     await holder.close();
     await expect(filesystems.probe({ ...device, sizeBytes: SIZE / 2 }, signal())).rejects.toMatchObject({
@@ -369,7 +370,7 @@ describe('file systems', () => {
     await filesystems.make(device, { uuid: UUID, repeat: false }, signal());
     await mkdir(target());
     sh('mount', '-t', 'tmpfs', 'other', target());
-    const mount = async (): Promise<void> => await filesystems.mount(device, target(), signal());
+    const mount = async (): Promise<void> => filesystems.mount(device, target(), signal());
     await expect(mount()).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('tmpfs') });
     sh('umount', target());
     await writeFile(path.join(target(), 'precious'), '');
@@ -403,7 +404,7 @@ describe('file systems', () => {
     const device = await attached();
     await filesystems.make(device, { uuid: UUID, repeat: false }, signal());
     await filesystems.mount(device, target(), signal());
-    const users = async (): Promise<DeviceUse[]> => await filesystems.usersElsewhere(device, target());
+    const users = async (): Promise<DeviceUse[]> => filesystems.usersElsewhere(device, target());
     expect(await users()).toEqual([]);
     // What a container runtime does: a bind of its own, in a mount namespace of its own.
     const inside = path.join(dir, 'inside');
