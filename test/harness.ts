@@ -1,5 +1,5 @@
 import { request } from 'node:http';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { serve } from '../src/commands/serve.js';
@@ -116,17 +116,4 @@ async function post(socketPath: string, method: string, body: unknown): Promise<
     call.on('error', reject);
     call.end(JSON.stringify(body));
   });
-}
-
-/** Loop devices and mounts that hang on files below the directory: what a test must not leave behind. */
-export async function hostLeftovers(dir: string): Promise<string[]> {
-  const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').filter((line) => line.includes(dir));
-  const { readdir } = await import('node:fs/promises');
-  const loops: string[] = [];
-  for (const name of await readdir('/sys/block')) {
-    if (!name.startsWith('loop')) continue;
-    const backing = await readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => '');
-    if (backing.includes(dir)) loops.push(`${name}: ${backing.trim()}`);
-  }
-  return [...mounts, ...loops];
 }

@@ -52,7 +52,10 @@ export class Backend {
   /** @throws `invalid` when hpe.conf has no `replication_device` here */
   replication(): ReplicationSettings {
     if (this.settings.replication === undefined) {
-      throw new DriverError('invalid', `backend ${this.name} has no replication_device, so it has no remote copy groups`);
+      throw new DriverError(
+        'invalid',
+        `backend ${this.name} has no replication_device, so it has no remote copy groups`,
+      );
     }
     return this.settings.replication;
   }
@@ -68,6 +71,6 @@ export class Backend {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.sides.map(async (side) => await this.array(side).close()));
+    await Promise.all(this.sides.map(async (side) => this.array(side).close()));
   }
 }

@@ -28,6 +28,6 @@ export class BackendManager {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.all().map(async (backend) => await backend.close()));
+    await Promise.all(this.all().map(async (backend) => backend.close()));
   }
 }

@@ -88,7 +88,10 @@ export async function proveActiveSide(request: ActiveSideRequest, signal: AbortS
 
 /** The verdict on an observation that is there already, without asking for links: for status, never for a mount. */
 export function judgeObservation(request: ActiveSideRequest, observation: GroupObservation): ActiveSide {
-  const views = { primary: viewOf(request, observation, 'primary'), secondary: viewOf(request, observation, 'secondary') };
+  const views = {
+    primary: viewOf(request, observation, 'primary'),
+    secondary: viewOf(request, observation, 'secondary'),
+  };
   return decideActiveSide({ ...questionOf(request), views });
 }
 
@@ -103,7 +106,10 @@ async function viewsOf(
   observation: GroupObservation,
   signal: AbortSignal,
 ): Promise<Record<Side, SideView>> {
-  const views = { primary: viewOf(request, observation, 'primary'), secondary: viewOf(request, observation, 'secondary') };
+  const views = {
+    primary: viewOf(request, observation, 'primary'),
+    secondary: viewOf(request, observation, 'secondary'),
+  };
   for (const side of ['primary', 'secondary'] as const) {
     const view = views[side];
     // Links matter only to a Primary whose partner is silent (rows 5 to 7), so they are asked for only then.
@@ -137,18 +143,27 @@ function viewOf(request: ActiveSideRequest, observation: GroupObservation, side:
   if (group === undefined) return { answer: 'mismatch', what: failure?.text ?? 'has no such group' };
   const target = findPartner(request.backend, side, group);
   if (target === undefined) {
-    return { answer: 'mismatch', what: `group ${group.name} has no clear partner (its targets: ${targetNames(group)})` };
+    return {
+      answer: 'mismatch',
+      what: `group ${group.name} has no clear partner (its targets: ${targetNames(group)})`,
+    };
   }
   const expectedRemote = side === 'primary' ? request.group.remoteName : request.group.name;
   if (group.remoteName !== expectedRemote) {
-    return { answer: 'mismatch', what: `group ${group.name} is paired with ${group.remoteName}, not with ${expectedRemote}` };
+    return {
+      answer: 'mismatch',
+      what: `group ${group.name} is paired with ${group.remoteName}, not with ${expectedRemote}`,
+    };
   }
   const member = group.members.find((each) => each.volume === request.arrayName);
   if (member === undefined) {
     return { answer: 'mismatch', what: `group ${group.name} has no member ${request.arrayName}` };
   }
   if (member.remoteVolume !== request.arrayName) {
-    return { answer: 'mismatch', what: `member ${member.volume} is paired with another volume, ${member.remoteVolume}` };
+    return {
+      answer: 'mismatch',
+      what: `member ${member.volume} is paired with another volume, ${member.remoteVolume}`,
+    };
   }
   return {
     answer: 'group',
@@ -188,8 +203,11 @@ function nextStep(request: ActiveSideRequest, views: Record<Side, SideView>, row
     const groupThere = standby === 'primary' ? name : remoteName;
     return `bring the ${silent} array back, or, if it is lost, type on ${request.backend.array(standby).label}: setrcopygroup failover -f ${groupThere}`;
   }
-  if (row === 1) return `wait until "showrcopy groups ${name}" shows the group Started and every volume Synced, then start the container again`;
-  if (row === 11) return `finish what was begun: compare "showrcopy groups ${name}" and "showrcopy groups ${remoteName}" on the two arrays`;
-  if (row === 12) return `compare "showrcopy groups ${name}" and "showrcopy groups ${remoteName}" on the two arrays and repair the group`;
+  if (row === 1)
+    return `wait until "showrcopy groups ${name}" shows the group Started and every volume Synced, then start the container again`;
+  if (row === 11)
+    return `finish what was begun: compare "showrcopy groups ${name}" and "showrcopy groups ${remoteName}" on the two arrays`;
+  if (row === 12)
+    return `compare "showrcopy groups ${name}" and "showrcopy groups ${remoteName}" on the two arrays and repair the group`;
   return `bring the ${row === 10 ? 'arrays' : `${silent} array`} back, then start the container again`;
 }

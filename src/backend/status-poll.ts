@@ -41,7 +41,7 @@ export class StatusPoll {
 
   /** One more round after the one that may be under way; returns at once. */
   refresh(): void {
-    this.#round = this.#round.then(async () => await this.#poll());
+    this.#round = this.#round.then(async () => this.#poll());
   }
 
   async stop(): Promise<void> {
@@ -59,7 +59,8 @@ export class StatusPoll {
       const name = side === 'primary' ? group.name : group.remoteName;
       const found = answer.groups?.find((each) => each.name === name);
       if (found !== undefined) observation.groups[side] = found;
-      else if (answer.failure === undefined) observation.failures[side] = { silent: false, text: `has no group ${name}` };
+      else if (answer.failure === undefined)
+        observation.failures[side] = { silent: false, text: `has no group ${name}` };
       else observation.failures[side] = { silent: true, text: answer.failure };
     }
     return { observation, ageSeconds: Math.round((performance.now() - answers.at) / 1000) };

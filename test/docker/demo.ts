@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { arrayOf, operator } from '../pair-client.js';
 import { IMAGE } from './engine.js';
-import { arraysHolding, leftovers } from './evidence.js';
+import { hostLeftovers } from '../host-leftovers.js';
+import { arrayObjects, arraysExporting } from '../simulator-state.js';
 import { startStack, type Stack } from './stack.js';
 
 const execute = promisify(execFile);
@@ -47,7 +48,8 @@ async function story(stack: Stack): Promise<void> {
   const container = `${stack.driver}-container`;
   /** The container runs for as long as nobody stops it; what is written and read goes through `docker exec`. */
   const inside = async (script: string): Promise<string> => docker('exec', container, 'sh', '-c', script);
-  const servedBy = async (): Promise<string> => (await arraysHolding(stack, VOLUME)).join(' and ');
+  let arrayVolume = '';
+  const servedBy = async (): Promise<string> => (await arraysExporting(stack.control, arrayVolume)).join(' and ');
   const restart = async (): Promise<string> => {
     await docker('start', container);
     return servedBy();
@@ -72,6 +74,7 @@ async function story(stack: Stack): Promise<void> {
         '-o',
         'size=1',
       );
+      arrayVolume = await docker('volume', 'inspect', '-f', '{{.Status.arrayVolume}}', VOLUME);
       const groups = await operator(primary, `showrcopy groups ${GROUP}`);
       expect(/Started/.test(groups) && /Primary/.test(groups), `the group is not started: ${groups}`);
       return {
@@ -137,7 +140,7 @@ async function story(stack: Stack): Promise<void> {
   await step('remove', `docker rm, docker volume rm ${VOLUME}: both copies and the group are gone`, async () => {
     await docker('rm', '-f', container);
     await docker('volume', 'rm', VOLUME);
-    const left = await leftovers(stack);
+    const left = [...(await arrayObjects(stack.control)), ...(await hostLeftovers(stack.dir))];
     expect(left.length === 0, `left over: ${left.join(', ')}`);
     return { 'left on the arrays': 'nothing', 'left on the host': 'nothing' };
   });

@@ -56,12 +56,12 @@ function build(world: World, steps: number, faults: Faults) {
   const ctx: SagaRun<string> = {
     journal: {
       save: async (operation, also) =>
-        await outward(() => {
+        outward(() => {
           world.stored = structuredClone(operation);
           world.records.push(...also);
         }),
       finish: async (_operation, also) =>
-        await outward(() => {
+        outward(() => {
           world.stored = undefined;
           world.records.push(...also);
         }),

@@ -1,0 +1,134 @@
+import { readFileSync } from 'node:fs';
+import type { ArraySettings } from '../array/settings.js';
+import { connectArray } from '../array/three-par.js';
+import { Backend, type BackendSettings } from '../backend/backend.js';
+import { BackendManager } from '../backend/manager.js';
+import { ConfigError, type ArrayConfig, type BackendConfig, type Config, type EtcdConfig } from '../config/config.js';
+import type { PinStore } from '../contracts/array.js';
+import type { HostConnector } from '../contracts/host.js';
+import type { Logger } from '../contracts/log.js';
+import type { MetadataStore } from '../contracts/store.js';
+import type { Side } from '../domain/replication.js';
+import { DriverError } from '../domain/errors.js';
+import type { DriverContext } from '../driver/context.js';
+import { createLoopbackConnector } from '../host/loopback.js';
+import { run } from '../host/run.js';
+import { openEmbeddedStore } from '../store/embedded-store.js';
+import type { EtcdTls } from '../store/etcd-client.js';
+import { openEtcdStore } from '../store/etcd-store.js';
+
+interface Node {
+  id: string;
+  name: string;
+}
+
+/** The metadata, where hpe.conf says; does not wait for etcd. @throws `unavailable` when the state directory is in use */
+export async function openStore(
+  etcd: EtcdConfig | undefined,
+  parts: { stateDir: string; node: Node; logger: Logger },
+): Promise<MetadataStore> {
+  if (etcd === undefined) return openEmbeddedStore(parts.stateDir, parts.node.name);
+  const hosts = etcd.hosts.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`);
+  const tls = etcd.tls === undefined ? {} : { tls: readTls(etcd.tls) };
+  return openEtcdStore({ hosts, ...tls, ...parts });
+}
+
+function readTls({ caFile, client }: NonNullable<EtcdConfig['tls']>): EtcdTls {
+  return {
+    ...(caFile === undefined ? {} : { ca: readFile('host_etcd_ca_cert', caFile) }),
+    ...(client === undefined
+      ? {}
+      : {
+          client: {
+            cert: readFile('host_etcd_client_cert', client.certFile),
+            key: readFile('host_etcd_client_key', client.keyFile),
+          },
+        }),
+  };
+}
+
+/** A file that hpe.conf names. @throws ConfigError */
+function readFile(key: string, file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    const what = error instanceof Error ? error.message : String(error);
+    throw new ConfigError('hpe.conf', [{ section: 'DEFAULT', key, what, fix: 'a file that the plugin can read' }]);
+  }
+}
+
+/** One backend for each section; none of them connects before it is used. */
+export function buildBackends(config: Config, deps: { pins: PinStore; logger: Logger }): BackendManager {
+  return new BackendManager([...config.backends.values()].map((each) => buildBackend(each, deps)));
+}
+
+function buildBackend(config: BackendConfig, deps: { pins: PinStore; logger: Logger }): Backend {
+  const { primary, secondary, replication } = config;
+  const settings: BackendSettings = {
+    name: config.name,
+    cpg: { primary: primary.cpg, ...(secondary === undefined ? {} : { secondary: secondary.cpg }) },
+    snapCpg: { primary: primary.snapCpg, ...(secondary === undefined ? {} : { secondary: secondary.snapCpg }) },
+  };
+  if (replication !== undefined) {
+    const { target, mode, syncPeriodSeconds, secondaryWwn, replicationStrict, removeEmptyGroup } = replication;
+    settings.replication = {
+      target,
+      mode,
+      ...(syncPeriodSeconds === undefined ? {} : { syncPeriod: syncPeriodSeconds }),
+      differentSecondaryWwn: secondaryWwn === 'different',
+      strict: replicationStrict,
+      removeEmptyGroup,
+    };
+  }
+  const connect = (side: Side, array: ArrayConfig) => connectArray(arraySettings(config.name, side, array), deps);
+  return new Backend(settings, {
+    primary: connect('primary', primary),
+    ...(secondary === undefined ? {} : { secondary: connect('secondary', secondary) }),
+  });
+}
+
+function arraySettings(backend: string, side: Side, array: ArrayConfig): ArraySettings {
+  return {
+    label: `${side} array of backend ${backend}`,
+    apiUrl: array.apiUrl,
+    username: array.username,
+    password: array.password,
+    tlsVerify: array.tlsVerify,
+    ...(array.caFile === undefined ? {} : { ca: readFile('hpe3par_ca_file', array.caFile).toString('utf8') }),
+    ...(array.fingerprint === undefined ? {} : { fingerprint: array.fingerprint }),
+  };
+}
+
+/** How this host attaches the volumes of a backend; made on first use and then kept, since it queues the work on one host. */
+export function buildConnectors(config: Config, at: { stateDir: string; node: Node }): DriverContext['connector'] {
+  const made = new Map<string, HostConnector>();
+  return (backend) => {
+    const known = made.get(backend.name);
+    if (known !== undefined) return known;
+    const settings = config.backends.get(backend.name);
+    if (settings?.loopbackFabric === undefined) {
+      throw new DriverError(
+        'unavailable',
+        `backend ${backend.name} is attached over ${settings?.protocol === 'fc' ? 'Fibre Channel' : 'iSCSI'}, and this version attaches volumes only over the simulator's loopback fabric`,
+        { next: 'try the plugin with hpe-3par-sim and loopback_fabric in hpe.conf' },
+      );
+    }
+    const fresh = createLoopbackConnector({
+      fabricDir: settings.loopbackFabric,
+      initiator: loopbackInitiator(settings.protocol, at.node.id),
+      protocol: settings.protocol,
+      run,
+      stateDir: at.stateDir,
+    });
+    made.set(backend.name, fresh);
+    return fresh;
+  };
+}
+
+/** What this node is called on the simulated fabric. */
+function loopbackInitiator(protocol: 'iscsi' | 'fc', nodeId: string): string {
+  const digits = nodeId.replaceAll('-', '');
+  return protocol === 'iscsi'
+    ? `iqn.2026-11.local.hpe-volume-plugin:${digits.slice(0, 12)}`
+    : `5${digits.slice(0, 15)}`;
+}

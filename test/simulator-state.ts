@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import type { PairControl } from './pair-client.js';
+
+const state = z.object({
+  arrays: z.array(
+    z.object({
+      name: z.string(),
+      volumes: z.array(z.object({ name: z.string(), comment: z.string(), dataFile: z.string() })),
+      hosts: z.array(z.object({ name: z.string() })),
+      vluns: z.array(z.object({ volume: z.string(), host: z.string().optional() })),
+      groups: z.array(
+        z.object({
+          name: z.string(),
+          state: z.union([z.string(), z.number()]),
+          members: z.array(z.object({ local: z.string() })),
+        }),
+      ),
+    }),
+  ),
+});
+export type PairState = z.infer<typeof state>;
+
+/** The simulator's own view of both arrays. */
+export async function stateOf(control: PairControl): Promise<PairState> {
+  return state.parse(JSON.parse(await control.state()));
+}
+
+/** Names of the arrays that export the volume of that array name. */
+export async function arraysExporting(control: PairControl, arrayVolume: string): Promise<string[]> {
+  const { arrays } = await stateOf(control);
+  return arrays.filter((array) => array.vluns.some((vlun) => vlun.volume === arrayVolume)).map((array) => array.name);
+}
+
+/** Every object that is on the arrays; nothing when they are as new. */
+export async function arrayObjects(control: PairControl): Promise<string[]> {
+  const { arrays } = await stateOf(control);
+  return arrays.flatMap(({ name, volumes, hosts, vluns, groups }) => [
+    ...volumes.map((each) => `${name}: volume ${each.name}`),
+    ...hosts.map((each) => `${name}: host ${each.name}`),
+    ...vluns.map((each) => `${name}: VLUN of ${each.volume}`),
+    ...groups.map((each) => `${name}: group ${each.name}`),
+  ]);
+}
