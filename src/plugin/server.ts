@@ -12,6 +12,8 @@ import { createRoutes, type Timeouts } from './routes.js';
 /** dockerd kills a managed plugin 10 s after SIGTERM: first the calls may finish, then they must roll back. */
 const FINISH_MS = 6000;
 const ROLLBACK_MS = 3000;
+/** Linux, unix(7). */
+const SOCKET_PATH_LIMIT = 107;
 
 interface PluginServerOptions {
   socketPath: string;
@@ -55,6 +57,12 @@ async function stop(server: Server, calls: Calls, finishMs: number): Promise<voi
 }
 
 async function listen(server: Server, socketPath: string): Promise<void> {
+  // Node cuts a longer path without a word, and then listens somewhere else.
+  if (Buffer.byteLength(socketPath) > SOCKET_PATH_LIMIT) {
+    throw new DriverError('invalid', `the socket path ${socketPath} has more than ${SOCKET_PATH_LIMIT} bytes`, {
+      next: 'choose a shorter --socket',
+    });
+  }
   try {
     await mkdir(path.dirname(socketPath), { recursive: true });
     // The socket is made within this call, so that it is never there with other rights.
@@ -67,9 +75,10 @@ async function listen(server: Server, socketPath: string): Promise<void> {
     await once(server, 'listening');
     await chmod(socketPath, 0o600);
   } catch (error) {
+    server.close();
     throw new DriverError('unavailable', `cannot listen on ${socketPath}: ${String(error)}`, {
       cause: error,
-      next: `ls -ld ${path.dirname(socketPath)}; a socket's path has at most 107 characters`,
+      next: `ls -ld ${path.dirname(socketPath)}`,
     });
   }
 }

@@ -388,7 +388,11 @@ describe('the socket', () => {
   it('says why it cannot be made', async () => {
     await server.close();
     socketPath = path.join(dir, 'x'.repeat(120));
+    await expect(start()).rejects.toMatchObject({ code: 'invalid', message: expect.stringContaining(socketPath) });
+    await writeFile(path.join(dir, 'file'), '');
+    socketPath = path.join(dir, 'file', 'hpe.sock');
     await expect(start()).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining(socketPath) });
+    expect(await readdir(dir)).toEqual(['file', 'plugins']);
   });
 
   it('makes calls that take too long roll back at the stop', async () => {
