@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { Server as NetServer, Socket } from 'node:net';
@@ -27,7 +27,7 @@ export interface SshServer {
   port: number;
   /** `SHA256:…`, as `ssh-keygen -l` prints it. */
   hostKeyFingerprint: string;
-  /** `ssh-ed25519 AAAA…`: after the address, a line of a known_hosts file. */
+  /** `ecdsa-sha2-nistp256 AAAA…`: after the address, a line of a known_hosts file. */
   hostKey: string;
   close(): Promise<void>;
 }
@@ -78,13 +78,23 @@ async function ensureHostKey(file: string) {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
-  const privateKey = stored ?? ssh2.utils.generateKeyPairSync('ed25519').private;
+  const privateKey = stored ?? makeHostKey();
   if (stored === undefined) await writeFile(file, privateKey, { mode: 0o600, flag: 'wx' });
   const parsed = ssh2.utils.parseKey(privateKey);
   if (parsed instanceof Error) throw new Error(`${file} holds no SSH private key: ${parsed.message}`);
   const bytes = parsed.getPublicSSH();
   const digest = createHash('sha256').update(bytes).digest('base64').replace(/=+$/, '');
   return { privateKey, publicKey: `${parsed.type} ${bytes.toString('base64')}`, fingerprint: `SHA256:${digest}` };
+}
+
+/** By node itself: of the ed25519 keys that ssh2 makes, one in some hundreds cannot be parsed again. */
+function makeHostKey(): string {
+  const { privateKey } = generateKeyPairSync('ec', {
+    namedCurve: 'P-256',
+    privateKeyEncoding: { type: 'sec1', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  });
+  return privateKey;
 }
 
 function serve(connection: Connection, options: SshOptions, reset: () => void): void {
