@@ -1,0 +1,317 @@
+import { open, stat } from 'node:fs/promises';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { admitBody, groupBody, startTestPair, volumeBody } from './started-pair.js';
+import type { StartedPair } from './started-pair.js';
+import type { WsapiClient } from './wsapi-client.js';
+
+let pair: StartedPair;
+afterEach(async () => pair.close());
+
+const MIRROR = 'g1.r46750';
+const groupPath = (client: WsapiClient) => `/remotecopygroups/${client === pair.a ? 'g1' : MIRROR}`;
+
+/** Group `g1` with member `vol1`, admitted and not started. */
+async function makeGroup(options: { mode?: number; seed?: object } = {}): Promise<void> {
+  pair = await startTestPair({ seed: options.seed ?? {} });
+  await pair.a.done('POST', '/volumes', volumeBody('vol1', { comment: 'tag' }));
+  await pair.a.done('POST', '/remotecopygroups', groupBody('g1', options.mode));
+  await pair.a.done('PUT', '/remotecopygroups/g1', admitBody('vol1'));
+}
+
+const act = (client: WsapiClient, action: number, more: object = {}) =>
+  client.done(action >= 6 ? 'POST' : 'PUT', groupPath(client), { action, ...more });
+
+const refused = (client: WsapiClient, action: number, more: object = {}) =>
+  client.refusal(action >= 6 ? 'POST' : 'PUT', groupPath(client), { action, ...more });
+
+/** A half of the table of reference 6.5: role / roleReversed / state, and the member's syncStatus. */
+async function half(client: WsapiClient): Promise<string> {
+  const { body } = await client.done('GET', groupPath(client));
+  const reversed = body.at('targets', 0, 'roleReversed') === true ? 'T' : 'F';
+  const sync = body.at('volumes', 0, 'remoteVolumes', 0, 'syncStatus');
+  return `${String(body.at('role'))}/${reversed}/${String(body.at('targets', 0, 'state'))} sync ${String(sync)}`;
+}
+
+const both = async () => [await half(pair.a), await half(pair.b)];
+
+const file = (index: 0 | 1) => `${pair.dir}/${index === 0 ? 'sim-a' : 'sim-b'}/volumes/vol1`;
+
+/** Writes as a host would: into the file that is there. */
+async function write(index: 0 | 1, text: string): Promise<void> {
+  const handle = await open(file(index), 'r+');
+  await handle.write(text.padEnd(16, '\0'), 4096);
+  await handle.close();
+}
+
+async function read(index: 0 | 1): Promise<string> {
+  const handle = await open(file(index));
+  const { buffer } = await handle.read(Buffer.alloc(16), 0, 16, 4096);
+  await handle.close();
+  return buffer.toString().replaceAll('\0', '');
+}
+
+describe('the role table, row by row (reference 6.5)', () => {
+  it('synchronous: stop, failover, recover, restore, with the data of each side', async () => {
+    await makeGroup();
+    expect(await both()).toEqual(['1/F/1 sync 1', '2/F/1 sync 1']);
+    await write(0, 'before start');
+    await act(pair.a, 3);
+    expect(await both()).toEqual(['1/F/3 sync 3', '2/F/3 sync 3']);
+    expect(await read(1)).toBe('before start');
+    await write(0, 'last write');
+    await act(pair.a, 4);
+    expect(await both()).toEqual(['1/F/5 sync 4', '2/F/5 sync 4']);
+    await write(0, 'too late');
+    await act(pair.b, 7);
+    expect(await both()).toEqual(['1/F/5 sync 4', '1/T/5 sync 4']);
+    expect(await read(1)).toBe('last write');
+    await write(1, 'written at B');
+    await act(pair.b, 9);
+    expect(await both()).toEqual(['2/T/3 sync 3', '1/T/3 sync 3']);
+    expect(await read(0)).toBe('written at B');
+    await write(1, 'more at B');
+    await act(pair.b, 10);
+    expect(await both()).toEqual(['1/F/3 sync 3', '2/F/3 sync 3']);
+    expect([await read(0), await read(1)]).toEqual(['more at B', 'more at B']);
+  });
+
+  it('failover and recover at once, then restore straight from row 4', async () => {
+    await makeGroup();
+    await act(pair.a, 3);
+    await act(pair.a, 4);
+    await act(pair.b, 7);
+    await write(1, 'B');
+    await act(pair.b, 10);
+    expect(await both()).toEqual(['1/F/3 sync 3', '2/F/3 sync 3']);
+    expect(await read(0)).toBe('B');
+  });
+
+  it('recover without start leaves both stopped (row 5f)', async () => {
+    await makeGroup();
+    await act(pair.a, 3);
+    await act(pair.a, 4);
+    await act(pair.b, 7);
+    await act(pair.b, 9, { skipStart: true });
+    expect(await both()).toEqual(['2/T/5 sync 4', '1/T/5 sync 4']);
+    await act(pair.b, 3);
+    expect(await both()).toEqual(['2/T/3 sync 3', '1/T/3 sync 3']);
+  });
+
+  it('A dies, B takes over with every write, A comes back as Secondary-Rev (rows 3, 4b, 4c)', async () => {
+    await makeGroup();
+    await act(pair.a, 3);
+    await write(0, 'before death');
+    await pair.control('POST', '/power', { array: 'sim-a', on: false });
+    expect(await half(pair.b)).toBe('2/F/5 sync 4');
+    await act(pair.b, 7);
+    expect(await half(pair.b)).toBe('1/T/5 sync 4');
+    expect(await read(1)).toBe('before death');
+    expect(await refused(pair.b, 9)).toBe('403/1010');
+    await pair.control('POST', '/power', { array: 'sim-a', on: true });
+    await pair.a.login();
+    expect(await both()).toEqual(['2/T/5 sync 4', '1/T/5 sync 4']);
+    await act(pair.b, 9);
+    await act(pair.b, 10);
+    expect(await both()).toEqual(['1/F/3 sync 3', '2/F/3 sync 3']);
+  });
+
+  it('links down: both stopped, nothing newer reaches B (row 3b); autoRecover starts again', async () => {
+    await makeGroup();
+    await pair.a.done('PUT', '/remotecopygroups/g1', {
+      targets: [{ targetName: 'sim-b-rc', policies: { autoRecover: true } }],
+    });
+    await act(pair.a, 3);
+    await write(0, 'last on the link');
+    await pair.control('POST', '/link', { up: false });
+    expect(await both()).toEqual(['1/F/5 sync 4', '2/F/5 sync 4']);
+    expect((await pair.b.send('GET', '/remotecopylinks')).body.at('members', 0, 'status')).toBe(2);
+    await write(0, 'only at A');
+    expect(await read(1)).toBe('last on the link');
+    expect(await refused(pair.a, 3)).toBe('403/1010');
+    await pair.control('POST', '/link', { up: true });
+    expect(await both()).toEqual(['1/F/3 sync 3', '2/F/3 sync 3']);
+    expect(await read(1)).toBe('only at A');
+  });
+
+  it('switchover and back, with Peer Persistence (rows 7 and 8)', async () => {
+    await makeGroup();
+    await act(pair.a, 3);
+    expect(await refused(pair.a, 8)).toBe('403/1022');
+    const policies = { autoFailover: true, pathManagement: true };
+    await pair.a.done('PUT', '/remotecopygroups/g1', { targets: [{ targetName: 'sim-b-rc', policies }] });
+    await write(0, 'A');
+    await act(pair.a, 8);
+    expect(await both()).toEqual(['2/T/3 sync 3', '1/T/3 sync 3']);
+    expect(await read(1)).toBe('A');
+    await act(pair.b, 8);
+    expect(await both()).toEqual(['1/F/3 sync 3', '2/F/3 sync 3']);
+  });
+
+  it('reverse makes B the natural primary', async () => {
+    await makeGroup();
+    await act(pair.a, 3);
+    expect(await refused(pair.a, 6)).toBe('403/284');
+    await act(pair.a, 4);
+    await act(pair.a, 6);
+    expect(await both()).toEqual(['2/F/5 sync 4', '1/F/5 sync 4']);
+  });
+
+  it('stays Syncing while held, through restore too', async () => {
+    await makeGroup();
+    await pair.control('POST', '/sync-hold', { hold: true });
+    await act(pair.a, 3);
+    expect(await both()).toEqual(['1/F/3 sync 2', '2/F/3 sync 2']);
+    await pair.control('POST', '/sync-hold', { hold: false });
+    expect(await both()).toEqual(['1/F/3 sync 3', '2/F/3 sync 3']);
+    await act(pair.a, 4);
+    await act(pair.b, 7);
+    await pair.control('POST', '/sync-hold', { hold: true });
+    await act(pair.b, 9);
+    expect(await both()).toEqual(['2/T/3 sync 2', '1/T/3 sync 2']);
+    expect(await refused(pair.b, 10)).toBe('403/1024');
+    await pair.control('POST', '/sync-hold', { hold: false });
+    await pair.control('POST', '/sync-hold', { hold: true });
+    await act(pair.b, 10);
+    expect(await both()).toEqual(['1/F/3 sync 2', '2/F/3 sync 2']);
+  });
+
+  it('takes syncSeconds to synchronise', async () => {
+    await makeGroup({ seed: { syncSeconds: 0.5 } });
+    await act(pair.a, 3);
+    expect(await half(pair.a)).toBe('1/F/3 sync 2');
+    const deadline = Date.now() + 10_000;
+    while ((await half(pair.a)) !== '1/F/3 sync 3' && Date.now() < deadline)
+      await new Promise((ok) => setTimeout(ok, 50));
+    expect(await both()).toEqual(['1/F/3 sync 3', '2/F/3 sync 3']);
+  });
+});
+
+describe('periodic groups', () => {
+  it('the promoted copy is the last completed sync', async () => {
+    await makeGroup({ mode: 2 });
+    await pair.a.done('PUT', '/remotecopygroups/g1', { targets: [{ targetName: 'sim-b-rc', syncPeriod: 300 }] });
+    await write(0, 'first');
+    await act(pair.a, 3);
+    await write(0, 'second');
+    await act(pair.a, 5);
+    const group = (await pair.b.done('GET', `/remotecopygroups/${MIRROR}`)).body;
+    expect([group.at('targets', 0, 'mode'), group.at('targets', 0, 'syncPeriod')]).toEqual([2, 300]);
+    const age = Date.now() / 1000 - Number(group.at('targets', 0, 'groupLastSyncTimeSec'));
+    expect(age).toBeLessThan(30);
+    expect(String(group.at('volumes', 0, 'remoteVolumes', 0, 'volumeLastSyncTime'))).toMatch(/^\d{4}-.*\+00:00$/);
+    await write(0, 'third, lost');
+    await act(pair.a, 4);
+    await act(pair.b, 7);
+    expect(await read(1)).toBe('second');
+  });
+
+  it('synchronises when the period is over and when the control interface says so', async () => {
+    await makeGroup({ mode: 3 });
+    await pair.a.done('PUT', '/remotecopygroups/g1', { targets: [{ targetName: 'sim-b-rc', syncPeriod: 300 }] });
+    await act(pair.a, 3);
+    await write(0, 'by order');
+    await pair.control('POST', '/sync', { group: 'g1' });
+    expect(await read(1)).toBe('by order');
+    await write(0, 'by period');
+    // The clock of the group, not that of the test, is moved: as if the last sync had been long ago.
+    for (const array of pair.running.arrays) {
+      for (const group of array.groups.values()) group.lastSync = new Date(Date.now() - 301_000);
+    }
+    const deadline = Date.now() + 10_000;
+    while ((await read(1)) !== 'by period' && Date.now() < deadline) await new Promise((ok) => setTimeout(ok, 100));
+    expect(await read(1)).toBe('by period');
+  });
+});
+
+describe('groups and members (reference 6.2, 6.4)', () => {
+  it('mirrors the group, creates the secondary untagged with the same WWN, and takes everything apart again', async () => {
+    await makeGroup();
+    const first = (await pair.a.done('GET', '/volumes/vol1')).body;
+    const second = (await pair.b.done('GET', '/volumes/vol1')).body;
+    expect(second.value).toMatchObject({ wwn: first.at('wwn'), comment: '', userCPG: 'cpg-b', snapCPG: 'cpg-b-snap' });
+    expect([first.at('rcopyGroup'), second.at('rcopyGroup')]).toEqual(['g1', MIRROR]);
+    expect((await stat(file(1))).size).toBe(256 * 1024 * 1024);
+    await pair.a.done('POST', '/volumes', volumeBody('vol2'));
+    await pair.a.done('PUT', '/remotecopygroups/g1', admitBody('vol2', { differentSecondaryWWN: true }));
+    const own = String((await pair.b.done('GET', '/volumes/vol2')).body.at('wwn'));
+    expect(own).toMatch(/0000B69F$/);
+    await pair.a.done('PUT', '/remotecopygroups/g1', { action: 2, volumeName: 'vol2' });
+    expect((await pair.b.send('GET', '/volumes/vol2')).status).toBe(200);
+    await pair.a.done('DELETE', '/remotecopygroups/g1/volumes/vol1?removeSecondaryVolume=true');
+    expect(await pair.b.refusal('GET', '/volumes/vol1')).toBe('404/23');
+    expect((await pair.a.done('GET', '/remotecopygroups/g1')).body.at('volumes')).toEqual([]);
+    expect((await pair.a.done('GET', '/remotecopygroups/g1/targets')).body.at('members', 0, 'targetName')).toBe(
+      'sim-b-rc',
+    );
+    await act(pair.a, 3);
+    await act(pair.a, 4);
+    await pair.a.done('DELETE', '/remotecopygroups/g1?keepSnap=false');
+    expect(await pair.a.refusal('GET', '/remotecopygroups/g1')).toBe('404/187');
+    expect(await pair.b.refusal('GET', `/remotecopygroups/${MIRROR}`)).toBe('404/187');
+    await pair.a.done('DELETE', '/volumes/vol1');
+  });
+
+  it('refuses on a started group', async () => {
+    await makeGroup();
+    await act(pair.a, 3);
+    await pair.a.done('POST', '/volumes', volumeBody('vol2'));
+    expect(await pair.a.refusal('PUT', '/remotecopygroups/g1', admitBody('vol2'))).toBe('403/215');
+    expect(await pair.a.refusal('PUT', '/remotecopygroups/g1', { action: 2, volumeName: 'vol1' })).toBe('403/215');
+    expect(await pair.a.refusal('DELETE', '/remotecopygroups/g1')).toBe('403/215');
+    expect(await refused(pair.a, 3)).toBe('403/215');
+    expect(await refused(pair.b, 7)).toBe('403/215');
+    expect(await pair.a.refusal('DELETE', '/volumes/vol1')).toBe('403/120');
+    expect(await pair.b.refusal('DELETE', '/volumes/vol1')).toBe('403/120');
+    await pair.a.done('POST', '/remotecopygroups', groupBody('periodic', 2));
+    expect(await pair.a.refusal('PUT', '/remotecopygroups/periodic', { action: 3 })).toBe('400/236');
+  });
+
+  it('refuses what does not fit', async () => {
+    await makeGroup({ seed: { emptyGroupStart: 'refused' } });
+    const create = async (more: object) =>
+      pair.a.refusal('POST', '/remotecopygroups', { ...groupBody('new'), ...more });
+    const target = { targetName: 'sim-b-rc', mode: 1, userCPG: 'cpg-b', snapCPG: 'cpg-b-snap' };
+    expect(await create({ name: 'g1' })).toBe('409/237');
+    expect(await create({ name: 'x'.repeat(23) })).toBe('400/57');
+    expect(await create({ name: 'a/b' })).toBe('400/69');
+    expect(await create({ targets: [{ ...target, targetName: 'none' }] })).toBe('403/1011');
+    expect(await create({ targets: [{ ...target, mode: 5 }] })).toBe('400/46');
+    expect(await create({ targets: [{ ...target, userCPG: 'cpg-a' }] })).toBe('404/15');
+    expect(await create({ targets: [{ ...target, remoteUserCPG: 'cpg-b' }] })).toBe('400/12');
+    const modify = async (more: object) =>
+      pair.a.refusal('PUT', '/remotecopygroups/g1', { targets: [{ targetName: 'sim-b-rc', ...more }] });
+    expect(await modify({ syncPeriod: 300 })).toBe('403/1016');
+    expect(await modify({ syncPeriod: 299 })).toBe('400/115');
+    expect(await modify({ syncPeriod: 300, policies: {} })).toBe('400/44');
+    expect(await modify({ policies: { overPeriodAlert: true } })).toBe('403/1018');
+    await pair.a.done('POST', '/volumes', volumeBody('vol2', { snapCPG: undefined }));
+    await pair.b.done('POST', '/volumes', volumeBody('vol3', { cpg: 'cpg-b', snapCPG: 'cpg-b' }));
+    await pair.a.done('POST', '/volumes', volumeBody('vol3'));
+    const admit = async (volume: string, more: object = {}) =>
+      pair.a.refusal('PUT', '/remotecopygroups/g1', admitBody(volume, more));
+    expect(await admit('vol1')).toBe('409/1033');
+    expect(await admit('vol2')).toBe('403/1029');
+    expect(await admit('vol3')).toBe('409/1034');
+    expect(await admit('none')).toBe('404/23');
+    expect(
+      await admit('vol3', { targets: [{ targetName: 'sim-b-rc', secVolumeName: 'none' }], volumeAutoCreation: false }),
+    ).toBe('404/1035');
+    expect(await refused(pair.b, 3)).toBe('403/1019');
+    expect(await refused(pair.a, 7)).toBe('403/1020');
+    expect(await refused(pair.b, 7)).toBe('403/1023');
+    expect(await refused(pair.a, 10)).toBe('400/29');
+    await pair.a.done('POST', '/remotecopygroups', groupBody('empty'));
+    expect(await pair.a.refusal('PUT', '/remotecopygroups/empty', { action: 3 })).toBe('400/1021');
+  });
+
+  it('refuses to take a failed over group apart', async () => {
+    await makeGroup();
+    await act(pair.a, 3);
+    await act(pair.a, 4);
+    await act(pair.b, 7);
+    expect(await pair.a.refusal('DELETE', '/remotecopygroups/g1')).toBe('403/1025');
+    expect(await pair.b.refusal('DELETE', `/remotecopygroups/${MIRROR}`)).toBe('403/1025');
+    expect(await pair.a.refusal('PUT', '/remotecopygroups/g1', { action: 2, volumeName: 'vol1' })).toBe('403/1026');
+    expect(await refused(pair.a, 3)).toBe('403/1022');
+  });
+});
