@@ -13,7 +13,6 @@ export default {
       },
     ],
   },
-  setupFilesAfterEnv: ['<rootDir>/test/restore-nock.ts'],
   reporters: ['default', '<rootDir>/test/counts-reporter.js'],
   maxWorkers: 2,
   workerIdleMemoryLimit: '512MB',

@@ -54,7 +54,7 @@ export class Attachments {
     const { volume, attachment } = at;
     const { device, mountpoint, side, host } = attachment;
     if (device === undefined || !(await this.#isMounted(attachment))) {
-      await this.#refuseIfUsed(attachment);
+      await this.#refuseIfUsed(at, held.signal);
       return undefined;
     }
     if (at.group !== undefined) await refuseStaleSide(at.group, at, held.signal);
@@ -105,12 +105,13 @@ export class Attachments {
       const wanted = (journal.findMount(name)?.ids.length ?? 0) > 0;
       // After a reboot the ids are still on record, but nothing is mounted for them any more.
       if (wanted && (await this.#isMounted(attachment))) return;
-      const users = await this.#usersOf(attachment);
+      const backend = backends.get(volume.spec.backend);
+      const users = await this.#usersOf({ backend, attachment }, held.signal);
       if (users.length > 0) {
         logger.info('still in use, detached later', { volume: name, users: describeUsers(users) });
         return;
       }
-      await this.detach(held, { volume, backend: backends.get(volume.spec.backend), attachment });
+      await this.detach(held, { volume, backend, attachment });
     });
   }
 
@@ -119,7 +120,7 @@ export class Attachments {
     const attachment = await this.#ctx.store.find('attachment', of.volume.name, held.signal);
     if (attachment === undefined) return;
     if (attachment.node !== this.#ctx.node.id) throw heldElsewhere(attachment);
-    await this.#refuseIfUsed(attachment);
+    await this.#refuseIfUsed({ ...of, attachment }, held.signal);
     await this.detach(held, { ...of, attachment });
   }
 
@@ -145,10 +146,10 @@ export class Attachments {
     return entries.some((each) => each.target === mountpoint && each.source === device?.path);
   }
 
-  async #refuseIfUsed(attachment: Attachment): Promise<void> {
-    const users = await this.#usersOf(attachment);
+  async #refuseIfUsed(at: Omit<Attached, 'volume'>, signal: AbortSignal): Promise<void> {
+    const users = await this.#usersOf(at, signal);
     if (users.length === 0) return;
-    throw new DriverError('busy', `volume ${attachment.volume} is in use on this node by ${describeUsers(users)}`, {
+    throw new DriverError('busy', `volume ${at.attachment.volume} is in use on this node by ${describeUsers(users)}`, {
       next: 'stop the containers that use it, then try again',
     });
   }
@@ -167,9 +168,13 @@ export class Attachments {
     return mine;
   }
 
-  async #usersOf(attachment: Attachment): Promise<DeviceUse[]> {
-    if (attachment.device === undefined) return [];
-    return this.#ctx.filesystems.usersElsewhere(attachment.device, attachment.mountpoint);
+  async #usersOf({ backend, attachment }: Omit<Attached, 'volume'>, signal: AbortSignal): Promise<DeviceUse[]> {
+    const { device, mountpoint } = attachment;
+    if (device === undefined) return [];
+    // After a reboot the name of the device may be another volume's; only the WWN says whose it is.
+    const there = await this.#ctx.connector(backend).find(device.wwn, signal);
+    if (there?.path !== device.path) return [];
+    return this.#ctx.filesystems.usersElsewhere(device, mountpoint);
   }
 }
 

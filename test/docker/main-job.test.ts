@@ -1,0 +1,189 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { hostLeftovers } from '../host-leftovers.js';
+import { arrayOf, operator, type ReplicationMode } from '../pair-client.js';
+import { arrayObjects, arraysExporting } from '../simulator-state.js';
+import { IMAGE } from './engine.js';
+import { startStack, type Stack } from './stack.js';
+
+jest.setTimeout(180_000);
+
+const container = (name: string): string => `hpe-docker-test-${name}`;
+
+/** What every test does with the engine of its stack. */
+function hands(get: () => Stack) {
+  const docker = async (...args: string[]): Promise<string> => get().engine.docker(...args);
+  return {
+    docker,
+    create: async (name: string, ...options: string[]) =>
+      docker('volume', 'create', '-d', get().driver, ...options.flatMap((option) => ['-o', option]), name),
+    run: async (name: string, volume: string) =>
+      docker(
+        'run',
+        '-d',
+        '--name',
+        container(name),
+        '--network',
+        'none',
+        '-v',
+        `${volume}:/data`,
+        IMAGE,
+        'sleep',
+        '100000',
+      ),
+    inside: async (name: string, script: string) => docker('exec', container(name), 'sh', '-c', script),
+    stop: async (name: string) => docker('stop', '-t', '1', container(name)),
+    start: async (name: string) => docker('start', container(name)),
+    rm: async (name: string) => docker('rm', '-f', container(name)),
+    async servedBy(volume: string): Promise<string[]> {
+      const arrayVolume = await docker('volume', 'inspect', '-f', '{{.Status.arrayVolume}}', volume);
+      return arraysExporting(get().control, arrayVolume);
+    },
+  };
+}
+
+async function failure(work: Promise<unknown>): Promise<string> {
+  return work.then(
+    () => 'no failure',
+    (error: unknown) => (error instanceof Error ? error.message : JSON.stringify(error)),
+  );
+}
+
+describe.each<ReplicationMode>(['synchronous', 'asynchronous'])('%s group on a real Docker engine', (mode) => {
+  let stack: Stack;
+  const hand = hands(() => stack);
+
+  beforeAll(async () => {
+    stack = await startStack({ driver: `hpe-${mode}`, mode });
+  });
+  afterAll(async () => {
+    await stack.stop();
+    expect(await hostLeftovers(stack.dir)).toEqual([]);
+  });
+
+  it('create, run, write, stop, failover, start, failback, start, rm', async () => {
+    const [primary, secondary] = [arrayOf(stack.pair, 'primary'), arrayOf(stack.pair, 'secondary')];
+    const remote = `RCG1.r${primary.systemId}`;
+    await hand.create('db', 'replicationGroup=RCG1', 'size=1');
+    await hand.run('db', 'db');
+    expect(await hand.servedBy('db')).toEqual([primary.name]);
+    await hand.inside('db', 'echo one > /data/one; sync');
+    await hand.stop('db');
+    expect(await hand.servedBy('db')).toEqual([]);
+    if (mode === 'asynchronous') await stack.control.sync('RCG1');
+
+    await hand.start('db');
+    await hand.inside('db', 'echo two > /data/two; sync');
+    await hand.stop('db');
+    await operator(primary, 'stoprcopygroup -f RCG1');
+    await operator(secondary, `setrcopygroup failover -f ${remote}`);
+    await hand.start('db');
+    expect(await hand.servedBy('db')).toEqual([secondary.name]);
+    // A periodic group holds the last completed sync: what was written after it is lost with the primary.
+    const survived = mode === 'synchronous' ? 'one\ntwo' : 'one';
+    expect(await hand.inside('db', 'cat /data/one /data/two 2>/dev/null || true')).toBe(survived);
+    await hand.inside('db', 'echo three > /data/three; sync');
+    await hand.stop('db');
+
+    await operator(secondary, `setrcopygroup recover -f ${remote}`);
+    await operator(secondary, `setrcopygroup restore -f ${remote}`);
+    await hand.start('db');
+    expect(await hand.servedBy('db')).toEqual([primary.name]);
+    expect(await hand.inside('db', 'cat /data/one /data/two /data/three 2>/dev/null || true')).toBe(
+      `${survived}\nthree`,
+    );
+    await hand.rm('db');
+    await hand.docker('volume', 'rm', 'db');
+    expect(await arrayObjects(stack.control)).toEqual([]);
+  });
+});
+
+describe('plain and replicated volumes on a real Docker engine', () => {
+  let stack: Stack;
+  const hand = hands(() => stack);
+
+  beforeAll(async () => {
+    stack = await startStack({ driver: 'hpe-verbs', mode: 'synchronous' });
+  });
+  afterEach(async () => {
+    for (const name of ['a', 'b']) await hand.rm(name);
+    for (const name of ['vol', 'local-shadow']) await hand.docker('volume', 'rm', '-f', name);
+    expect(await arrayObjects(stack.control)).toEqual([]);
+  });
+  afterAll(async () => {
+    await stack.stop();
+    expect(await hostLeftovers(stack.dir)).toEqual([]);
+  });
+
+  it('ls and inspect show the volume and how it is replicated', async () => {
+    await hand.create('vol', 'replicationGroup=RCG2', 'size=1');
+    expect(await hand.docker('volume', 'ls', '-q', '-f', `driver=${stack.driver}`)).toBe('vol');
+    const [found] = JSON.parse(await hand.docker('volume', 'inspect', 'vol')) as [
+      { Scope: string; Status: Record<string, unknown> },
+    ];
+    expect(found.Scope).toBe('global');
+    expect(found.Status).toMatchObject({ size: 1, backend: 'DEFAULT', provisioning: 'thin', holder: null, mounts: 0 });
+    expect(found.Status['replication']).toMatchObject({ group: 'RCG2', mode: 'synchronous' });
+  });
+
+  it('options that make no sense are refused in one clear line, and nothing is made', async () => {
+    const text = await failure(hand.create('vol', 'replicationGroup=RCG2', 'size=ten', 'colour=red'));
+    expect(text).toContain('"ten" is not a whole number of GiB');
+    expect(text).toContain('unknown option "colour"');
+    expect(await hand.docker('volume', 'ls', '-q')).not.toContain('vol');
+  });
+
+  it('two containers share one volume; it is detached with the last of them', async () => {
+    await hand.create('vol', 'backend=plain', 'size=1');
+    await hand.run('a', 'vol');
+    await hand.run('b', 'vol');
+    await hand.inside('a', 'echo shared > /data/f');
+    expect(await hand.inside('b', 'cat /data/f')).toBe('shared');
+    await hand.stop('a');
+    expect(await hand.servedBy('vol')).toHaveLength(1);
+    expect(await hand.inside('b', 'cat /data/f')).toBe('shared');
+    await hand.stop('b');
+    expect(await hand.servedBy('vol')).toEqual([]);
+  });
+
+  it('docker cp on a running container takes nothing away from it', async () => {
+    await hand.create('vol', 'backend=plain', 'size=1');
+    await hand.run('a', 'vol');
+    await hand.inside('a', 'echo copied > /data/f');
+    await hand.docker('cp', `${container('a')}:/data/f`, `${stack.dir}/copied`);
+    await hand.docker('cp', `${stack.dir}/copied`, `${container('a')}:/data/g`);
+    expect(await hand.inside('a', 'cat /data/g; echo more > /data/h; cat /data/h')).toBe('copied\nmore');
+    expect(await hand.servedBy('vol')).toHaveLength(1);
+    await hand.stop('a');
+    expect(await hand.servedBy('vol')).toEqual([]);
+  });
+
+  it('docker cp on a stopped container mounts and lets go', async () => {
+    await hand.create('vol', 'backend=plain', 'size=1');
+    await hand.run('a', 'vol');
+    await hand.inside('a', 'echo copied > /data/f');
+    await hand.stop('a');
+    await hand.docker('cp', `${container('a')}:/data/f`, `${stack.dir}/copied-stopped`);
+    expect(await hand.servedBy('vol')).toEqual([]);
+  });
+
+  it('rm of a volume that a container uses is refused and changes nothing', async () => {
+    await hand.create('vol', 'backend=plain', 'size=1');
+    await hand.run('a', 'vol');
+    await hand.inside('a', 'echo kept > /data/f');
+    expect(await failure(hand.docker('volume', 'rm', 'vol'))).toContain('in use');
+    expect(await hand.inside('a', 'cat /data/f')).toBe('kept');
+  });
+
+  it('a container goes on while the daemon is killed and started again, and stops cleanly', async () => {
+    await hand.create('vol', 'backend=plain', 'size=1');
+    await hand.run('a', 'vol');
+    await stack.killDaemon();
+    await hand.inside('a', 'echo written without a daemon > /data/f; sync');
+    await stack.startDaemon();
+    expect(await hand.inside('a', 'cat /data/f')).toBe('written without a daemon');
+    await hand.stop('a');
+    expect(await hand.servedBy('vol')).toEqual([]);
+    await hand.start('a');
+    expect(await hand.inside('a', 'cat /data/f')).toBe('written without a daemon');
+  });
+});
