@@ -1,5 +1,3 @@
-import { inspect } from 'node:util';
-
 /** A text that prints as `***` wherever it is written to; only `reveal()` gives it away. */
 export class Secret {
   readonly #value: string;
@@ -20,7 +18,7 @@ export class Secret {
     return '***';
   }
 
-  [inspect.custom](): string {
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
     return '***';
   }
 }

@@ -1,0 +1,46 @@
+import { readArray } from './array.js';
+import type { BackendConfig, ReplicationConfig } from './model.js';
+import type { Report } from './problem.js';
+import { readReplication } from './replication.js';
+import type { Entry } from './scan.js';
+import type { Settings } from './settings.js';
+import { absolutePath, boolean, cpgNames, driver, oneOf } from './values.js';
+
+/** One section as a backend. Undefined when something is wrong or missing, which is reported. */
+export function readBackend(
+  settings: Settings,
+  { device, report }: { device: Entry | undefined; report: Report },
+): BackendConfig | undefined {
+  const protocol = settings.require('hpedockerplugin_driver', driver);
+  const array = readArray(settings, protocol);
+  const cpgs = settings.require('hpe3par_cpg', cpgNames);
+  const snapCpgs = settings.read('hpe3par_snapcpg', cpgNames);
+  const cpg = cpgs?.[0];
+  const snapCpg = snapCpgs?.[0] ?? cpg;
+  const loopbackFabric = settings.read('loopback_fabric', absolutePath);
+  const primary = { protocol, array, cpg, snapCpg };
+  const replicated = device === undefined ? undefined : readReplication(settings, { device, primary, report });
+  const rules = readRules(settings);
+  if (protocol === undefined || array === undefined) return undefined;
+  if (cpgs === undefined || cpg === undefined || snapCpg === undefined) return undefined;
+  return {
+    name: settings.place.section,
+    protocol,
+    ...(loopbackFabric === undefined ? {} : { loopbackFabric }),
+    primary: { ...array, cpg, cpgs, snapCpg },
+    ...(replicated === undefined
+      ? {}
+      : { secondary: replicated.secondary, replication: { ...replicated.replication, ...rules } }),
+  };
+}
+
+/** How a pair behaves; checked also where nothing is replicated. */
+function readRules(
+  settings: Settings,
+): Pick<ReplicationConfig, 'secondaryWwn' | 'replicationStrict' | 'removeEmptyGroup'> {
+  return {
+    secondaryWwn: settings.read('secondary_wwn', oneOf(['different', 'same'])) ?? 'different',
+    replicationStrict: settings.read('replication_strict', boolean) ?? false,
+    removeEmptyGroup: settings.read('remove_empty_group', oneOf(['always', 'created'])) ?? 'always',
+  };
+}

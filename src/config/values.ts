@@ -1,0 +1,173 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import { z } from 'zod';
+import { Secret } from '../domain/secret.js';
+import type { Endpoint } from './model.js';
+
+/** How a value is read. The schema's message continues "`value` …"; `right` says what would be right. */
+export interface ValueType<T> {
+  schema: z.ZodType<T, string>;
+  right: string;
+}
+
+const LONGEST_QUOTED = 80;
+
+/** A value for a message, unless a password may have slipped into it. */
+export function quoted(text: string): string {
+  if (/pas+w|pwd/i.test(text)) return 'something that looks like a password';
+  const safe = text.replace(/\/\/.*@/s, '//***@');
+  return JSON.stringify(safe.length > LONGEST_QUOTED ? `${safe.slice(0, LONGEST_QUOTED)}…` : safe);
+}
+
+export const secret: ValueType<Secret> = { schema: z.string().transform((text) => new Secret(text)), right: '' };
+
+/** One word or more; for names that only the array can judge. */
+export const name: ValueType<string> = {
+  schema: z.string().regex(/^\S+$/, 'has a blank in it'),
+  right: 'write one word, without blanks',
+};
+
+export const boolean: ValueType<boolean> = {
+  schema: z.stringbool({
+    truthy: ['true', '1', 'on', 'yes'],
+    falsy: ['false', '0', 'off', 'no'],
+    error: 'is neither true nor false',
+  }),
+  right: 'write true or false',
+};
+
+export function wholeNumber(min: number, max: number, unit: string): ValueType<number> {
+  const range = `is not from ${min} to ${max}`;
+  return {
+    schema: z
+      .string()
+      .regex(/^\d{1,12}$/, 'is not a whole number')
+      .transform(Number)
+      .pipe(z.number().min(min, range).max(max, range)),
+    right: `write a whole number${unit === '' ? '' : ` of ${unit}`} from ${min} to ${max}`,
+  };
+}
+
+export const port = wholeNumber(1, 65_535, '');
+
+export function oneOf<const T extends string>(words: readonly T[]): ValueType<T> {
+  const known = `write ${words.slice(0, -1).join(', ')} or ${words.at(-1) ?? ''}`;
+  return {
+    schema: z
+      .string()
+      .toLowerCase()
+      .pipe(z.enum(words, { error: 'is none of the possible words' })),
+    right: known,
+  };
+}
+
+export const absolutePath: ValueType<string> = {
+  schema: z.string().regex(/^\//, 'is not an absolute path'),
+  right: 'write the path from / on',
+};
+
+const isHost = (text: string): boolean => {
+  if (isIPv4(text) || isIPv6(text)) return true;
+  return !/^[\d.]+$/.test(text) && /^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_-]+)*\.?$/.test(text);
+};
+
+export const host: ValueType<string> = {
+  schema: z.string().refine(isHost, 'is neither an address nor a host name'),
+  right: 'write an address such as 10.0.0.1, or a host name',
+};
+
+/** `host[:port]`, IPv6 with a port in brackets; undefined if it is not. */
+function readEndpoint(text: string, defaultPort: number): Endpoint | undefined {
+  if (isIPv6(text)) return { host: text, port: defaultPort };
+  const parts = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text);
+  const found = parts?.[1] ?? parts?.[2];
+  const number = parts?.[3] === undefined ? defaultPort : Number(parts[3]);
+  const isGood = found !== undefined && (parts?.[1] === undefined ? isHost(found) : isIPv6(found));
+  return isGood && number >= 1 && number <= 65_535 ? { host: found, port: number } : undefined;
+}
+
+/** Addresses, each with or without a port, separated by comma, semicolon, blank or line end. */
+export function endpoints(defaultPort: number): ValueType<Endpoint[]> {
+  return {
+    schema: z.string().transform((text, context) => {
+      const read = words(text, /[\s,;]+/).map((word) => ({ word, endpoint: readEndpoint(word, defaultPort) }));
+      const wrong = read.find(({ endpoint }) => endpoint === undefined);
+      if (wrong !== undefined) fail(context, `holds ${quoted(wrong.word)}, which is not ADDRESS[:PORT]`);
+      if (read.length === 0) fail(context, 'holds no address');
+      return read.flatMap(({ endpoint }) => endpoint ?? []);
+    }),
+    right: `write ADDRESS[:PORT], several separated by commas; the port is ${defaultPort} if it is not given`,
+  };
+}
+
+/** A name as the array allows it (reference 4.7). */
+const isCpgName = (text: string): boolean => /^[A-Za-z0-9_.-]{1,31}$/.test(text);
+
+export const cpgNames: ValueType<string[]> = {
+  schema: z.string().transform((text, context) => {
+    const names = words(text, /\s*[,\n]\s*/);
+    const wrong = names.find((each) => !isCpgName(each));
+    if (wrong !== undefined) fail(context, `holds ${quoted(wrong)}, which is not the name of a CPG`);
+    if (names.length === 0) fail(context, 'holds no CPG');
+    return names;
+  }),
+  right: 'write names of CPGs (at most 31 letters, digits, _, . and -), separated by commas',
+};
+
+/** `source:target` pairs separated by blanks. */
+export const cpgPairs: ValueType<Map<string, string>> = {
+  schema: z.string().transform((text, context) => {
+    const map = new Map<string, string>();
+    for (const pair of words(text, /\s+/)) {
+      const [source = '', target = '', ...more] = pair.split(':');
+      if (more.length > 0 || !isCpgName(source) || !isCpgName(target)) {
+        fail(context, `holds ${quoted(pair)}, which is not SOURCE_CPG:TARGET_CPG`);
+      } else if (map.has(source)) fail(context, `maps ${source} twice`);
+      else map.set(source, target);
+    }
+    return map;
+  }),
+  right: 'write SOURCE_CPG:TARGET_CPG, several pairs separated by blanks',
+};
+
+export const apiUrl: ValueType<string> = {
+  schema: z.string().transform((text, context) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    if (url === undefined || /\s/.test(text)) fail(context, 'is not a URL');
+    else if (url.protocol !== 'https:') fail(context, 'does not begin with https://');
+    else if (url.username !== '' || url.password !== '') fail(context, 'holds a user name or a password');
+    else if (!/^\/api\/v1\/?$/.test(url.pathname)) fail(context, 'does not end in /api/v1');
+    else if (url.search !== '' || url.hash !== '') fail(context, 'has something after /api/v1');
+    return url === undefined ? '' : `${url.origin}/api/v1`;
+  }),
+  right: 'write https://ADDRESS:8080/api/v1, with the port that showwsapi shows on the array',
+};
+
+export const fingerprint: ValueType<string> = {
+  schema: z
+    .string()
+    .transform((text) => text.replaceAll(':', '').toLowerCase())
+    .pipe(z.string().regex(/^[0-9a-f]{64}$/, 'is not a SHA-256 fingerprint')),
+  right: 'write 64 hex digits, with or without colons',
+};
+
+export const driver: ValueType<'iscsi' | 'fc'> = {
+  schema: z.string().transform((text, context) => {
+    const word = text.toLowerCase();
+    if (word.includes('lefthand') || word.includes('file')) fail(context, 'is not a driver for 3PAR block volumes');
+    if (word.includes('iscsi')) return 'iscsi';
+    if (!word.includes('fc')) fail(context, 'names neither the iSCSI nor the Fibre Channel driver');
+    return 'fc';
+  }),
+  right:
+    'write hpedockerplugin.hpe.hpe_3par_iscsi.HPE3PARISCSIDriver or hpedockerplugin.hpe.hpe_3par_fc.HPE3PARFCDriver',
+};
+
+const words = (text: string, separator: RegExp): string[] =>
+  text
+    .trim()
+    .split(separator)
+    .filter((word) => word !== '');
+
+function fail(context: z.RefinementCtx<string>, message: string): void {
+  context.addIssue({ code: 'custom', message, input: context.value });
+}
