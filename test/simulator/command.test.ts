@@ -1,5 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { EventEmitter } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -20,6 +21,12 @@ beforeAll(async () => {
 });
 afterAll(async () => rm(dir, { recursive: true, force: true }));
 
+/** The first argument of the event. */
+async function firstEvent(emitter: EventEmitter, name: string): Promise<unknown> {
+  const values: unknown[] = await once(emitter, name, { signal: AbortSignal.timeout(30_000) });
+  return values[0];
+}
+
 describe('hpe-3par-sim', () => {
   it('is used by a stranger as its README says, and leaves nothing when it is ended', async () => {
     const pairDir = join(dir, 'pair');
@@ -28,7 +35,7 @@ describe('hpe-3par-sim', () => {
     });
     try {
       const lines = createInterface(child.stdout);
-      const [ready]: unknown[] = await once(lines, 'line', { signal: AbortSignal.timeout(30_000) });
+      const ready = await firstEvent(lines, 'line');
       const readyFile = join(dir, 'ready.json');
       await writeFile(readyFile, String(ready));
       const readme = await readFile(join(root, 'src/simulator/README.md'), 'utf8');
@@ -40,10 +47,9 @@ describe('hpe-3par-sim', () => {
       expect(stdout).toContain('no answer, as ordered');
       expect(stdout).toContain('all blocks done');
     } finally {
-      const closed = once(child, 'close');
+      const closed = firstEvent(child, 'close');
       child.kill('SIGTERM');
-      const [code]: unknown[] = await closed;
-      expect(code).toBe(0);
+      expect(await closed).toBe(0);
     }
     expect(existsSync(pairDir)).toBe(false);
   });

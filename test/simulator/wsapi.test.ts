@@ -174,15 +174,15 @@ describe('hosts (reference 5.1)', () => {
   });
 });
 
+const members = async (query: string) =>
+  (await a.send('GET', `/vluns?query=${encodeURIComponent(`"${query}"`)}`)).body.list('members');
+
 describe('VLUNs (reference 5.2)', () => {
   beforeAll(async () => {
     await a.done('POST', '/hosts', { name: 'node1', iSCSINames: ['iqn.2020-01.test:node1'] });
     await a.done('POST', '/volumes', volumeBody('lun-vol1'));
     await a.done('POST', '/volumes', volumeBody('lun-vol2'));
   });
-
-  const members = async (query: string) =>
-    (await a.send('GET', `/vluns?query=${encodeURIComponent(`"${query}"`)}`)).body.list('members');
 
   it('makes an active VLUN for each port, listed before the template', async () => {
     const body = { volumeName: 'lun-vol1', lun: 0, autoLun: true, maxAutoLun: 0, hostname: 'node1' };
