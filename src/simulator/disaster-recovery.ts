@@ -27,6 +27,7 @@ export function failover(array: SimulatedArray, request: GroupAction): void {
   if (group.members.length === 0) throw new Refusal('RCOPY_GROUP_EMPTY', `group ${group.name} has no volumes`);
   if (group.state === 'new') throw new Refusal('RCOPY_GROUP_NOT_STARTED', `group ${group.name} was never started`);
   flipRole(group);
+  group.takeovers += 1;
   group.stoppedByOutage = false;
 }
 
@@ -38,7 +39,7 @@ export async function recover(pair: ArrayPair, array: SimulatedArray, request: G
   }
   const there = getOtherSide(pair, here);
   if (there.group.role === 'primary') flipRole(there.group);
-  there.group.recheckRole = false;
+  there.group.takeovers = here.group.takeovers;
   there.group.state = here.group.state;
   if (request.skipStart === true) return;
   await beginReplication(pair, { source: here, sink: there }, { skipInitialSync: false });
@@ -56,7 +57,7 @@ export async function restore(pair: ArrayPair, array: SimulatedArray, request: G
   await pair.fabric.refresh(pair.arrays);
   await copyMembers({ source: here, sink: there });
   if (there.group.role === 'secondary') flipRole(there.group);
-  there.group.recheckRole = false;
+  there.group.takeovers = here.group.takeovers;
   for (const { group } of [here, there]) group.state = 'stopped';
   if (request.skipStart === true) return;
   await beginReplication(pair, { source: there, sink: here }, { skipInitialSync: false });

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { parseCommandLine, USAGE, UsageError } from './command-line.js';
 import { startPair } from './pair.js';
+import { SeedError } from './seed.js';
 
 try {
   const running = await startPair(await parseCommandLine(process.argv.slice(2)));
@@ -14,8 +15,7 @@ try {
   process.once('SIGINT', end);
   console.log(JSON.stringify(running.ready));
 } catch (error) {
-  const usage = error instanceof UsageError;
   console.error(`hpe-3par-sim: ${error instanceof Error ? error.message : String(error)}`);
-  if (usage) console.error(USAGE);
-  process.exitCode = usage ? 2 : 1;
+  if (error instanceof UsageError) console.error(USAGE);
+  process.exitCode = error instanceof UsageError || error instanceof SeedError ? 2 : 1;
 }

@@ -125,6 +125,8 @@ export interface Group {
   lastSync: Date | undefined;
   /** Stopped by a lost link or a lost array while it was started: `autoRecover` starts it again. */
   stoppedByOutage: boolean;
+  /** Grows with every failover of this side; the side with the lower one holds the older data. */
+  takeovers: number;
   /** The array lost power since it last saw its peer: its role may be out of date (reference 6.5, row 4c). */
   recheckRole: boolean;
 }

@@ -39,16 +39,19 @@ async function reconnect(pair: ArrayPair): Promise<void> {
   }
 }
 
-/** An array that lost power and finds its peer primary becomes secondary: row 4c. Without a power cycle row 4 stays (12.1). */
+/**
+ * An array that lost power and finds that its peer took over meanwhile becomes secondary: row 4c. Without a power cycle
+ * row 4 stays (12.1).
+ */
 function recheckRoles(pair: ArrayPair, array: SimulatedArray): void {
   for (const group of array.groups.values()) {
     if (!group.recheckRole) continue;
     group.recheckRole = false;
     const twin = pair.findTwin(array, group);
-    if (group.role === 'primary' && twin?.role === 'primary' && !twin.recheckRole) {
-      group.role = 'secondary';
-      group.roleReversed = !group.roleReversed;
-      group.state = 'stopped';
-    }
+    if (group.role !== 'primary' || twin?.role !== 'primary' || twin.takeovers <= group.takeovers) continue;
+    group.role = 'secondary';
+    group.roleReversed = !group.roleReversed;
+    group.takeovers = twin.takeovers;
+    group.state = 'stopped';
   }
 }

@@ -86,7 +86,7 @@ interface Running {
   close(): Promise<void>;
 }
 
-/** Starts two arrays that replicate to each other. @throws Error with a clear text for a bad seed or a port in use */
+/** Starts two arrays that replicate to each other. @throws SeedError; Error for a port in use */
 export async function startPair(options: PairOptions): Promise<RunningPair> {
   const seed = parseSeed(options.seed ?? {});
   const madeDir = await mkdir(options.dir, { recursive: true });

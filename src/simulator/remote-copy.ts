@@ -60,6 +60,7 @@ function newGroup(id: number, wanted: CreateGroup, remoteGroupName: string): Gro
     members: [],
     lastSync: undefined,
     stoppedByOutage: false,
+    takeovers: 0,
     recheckRole: false,
   };
 }

@@ -81,21 +81,24 @@ const LICENSES = [
   'Virtual Copy',
 ];
 
+/** A seed that makes no sense; the message names everything that is wrong. */
+export class SeedError extends Error {}
+
 /**
  * Reads a seed (the JSON of `--seed`; `{}` gives the defaults).
- * @throws an Error that lists everything that is wrong with it
+ * @throws SeedError
  */
 export function parseSeed(input: unknown): Seed {
   const parsed = seedFile.safeParse(input);
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'seed'}: ${issue.message}`);
-    throw new Error(`bad seed: ${problems.join('; ')}`);
+    throw new SeedError(`bad seed: ${problems.join('; ')}`);
   }
   const given = parsed.data;
   const first = { ...defaultArray('a', 'b'), ...withoutUndefined(given.arrays[0] ?? {}) };
   const second = { ...defaultArray('b', 'a'), ...withoutUndefined(given.arrays[1] ?? {}) };
-  if (first.name === second.name) throw new Error(`bad seed: both arrays are called ${first.name}`);
-  if (first.systemId === second.systemId) throw new Error(`bad seed: both arrays have system id ${first.systemId}`);
+  if (first.name === second.name) throw new SeedError(`bad seed: both arrays are called ${first.name}`);
+  if (first.systemId === second.systemId) throw new SeedError(`bad seed: both arrays have system id ${first.systemId}`);
   return {
     arrays: [first, second],
     licenses: given.licenses ?? LICENSES,
