@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { access } from 'node:fs/promises';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -148,12 +149,14 @@ async function story(stack: Stack): Promise<void> {
 
 const roleIn = (groups: string): string => /Primary-Rev|Secondary-Rev|Primary|Secondary/.exec(groups)?.[0] ?? groups;
 
-/** `hpe`, as users type it, unless a plugin of that name is here already. */
+/** `hpe`, as users type it, unless a plugin of that name is running here already. */
 async function freeDriverName(): Promise<string> {
-  const taken = await access('/run/docker/plugins/hpe.sock').then(
+  const probe = connect('/run/docker/plugins/hpe.sock');
+  const taken = await once(probe, 'connect').then(
     () => true,
     () => false,
   );
+  probe.destroy();
   return taken ? 'hpe-demo' : 'hpe';
 }
 
