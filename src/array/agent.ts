@@ -16,6 +16,14 @@ export class NotConnected extends Error {
   }
 }
 
+/** Nobody answered at that address; asking again at once would only take as long again. */
+export class ConnectTimeout extends Error {
+  constructor() {
+    super(`no connection within ${CONNECT_TIMEOUT_MS / 1000} s`);
+    this.name = 'ConnectTimeout';
+  }
+}
+
 /** Keeps connections to one array, and hands none out before its certificate was judged. */
 export class ArrayAgent extends https.Agent {
   readonly #trust: Trust;
@@ -30,7 +38,9 @@ export class ArrayAgent extends https.Agent {
       host: options.host ?? 'localhost',
       port: Number(options.port ?? 443),
       servername: options.servername ?? '',
-      ...this.#trust.tls,
+      ca: this.#trust.ca,
+      // The check is ours, in #findFault, before the socket is handed over.
+      rejectUnauthorized: false,
     });
     socket.setNoDelay(true);
     const settle = (failure: unknown): void => {
@@ -46,7 +56,7 @@ export class ArrayAgent extends https.Agent {
       callback?.(new NotConnected(failure), socket);
     };
     const timer = setTimeout(() => {
-      settle(new Error(`no connection within ${CONNECT_TIMEOUT_MS / 1000} s`));
+      settle(new ConnectTimeout());
     }, CONNECT_TIMEOUT_MS);
     socket.once('error', settle);
     socket.once('secureConnect', () => {
@@ -58,7 +68,8 @@ export class ArrayAgent extends https.Agent {
   /** Why the certificate is not the array's; undefined when it is. */
   async #findFault(socket: tls.TLSSocket): Promise<unknown> {
     try {
-      await this.#trust.judge(plainFingerprint(socket.getPeerCertificate().fingerprint256));
+      const fault = socket.authorized ? undefined : String(socket.authorizationError);
+      await this.#trust.judge({ fingerprint: plainFingerprint(socket.getPeerCertificate().fingerprint256), fault });
       return undefined;
     } catch (thrown) {
       return thrown;

@@ -28,7 +28,7 @@ export async function exchangePatiently(
       const reply = await transport.exchange(request, signal);
       if (reply.status !== 503 || attempt >= BUSY_TRIES || !(await waited(attempt, signal))) return reply;
     } catch (thrown) {
-      if (!(thrown instanceof NoReply) || signal.aborted || thrown.untrusted !== undefined) throw thrown;
+      if (!(thrown instanceof NoReply) || signal.aborted || thrown.final) throw thrown;
       if ((thrown.sent && !repeatable) || attempt >= CONNECT_TRIES) throw thrown;
       if (!(await waited(attempt, signal))) throw thrown;
     }

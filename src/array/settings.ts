@@ -1,7 +1,4 @@
-/** A value that only `reveal()` shows; anything that prints it prints `***`. */
-export interface Revealable {
-  reveal(): string;
-}
+import type { Secret } from '../domain/secret.js';
 
 /** One array as hpe.conf describes it, with every default filled in. */
 export interface ArraySettings {
@@ -10,13 +7,13 @@ export interface ArraySettings {
   /** `https://host:port/api/v1` */
   apiUrl: string;
   username: string;
-  password: Revealable;
+  password: Secret;
   /** The array's command line. Nothing uses it yet: WSAPI has every call that is needed. */
   san: {
     host: string;
     port: number;
     login: string;
-    password: Revealable;
+    password: Secret;
     privateKeyFile?: string;
     timeoutSeconds: number;
   };

@@ -1,7 +1,7 @@
 import { create, isAxiosError, type AxiosInstance } from 'axios';
 import type { Agent } from 'node:https';
 import { DriverError } from '../domain/errors.js';
-import { NotConnected } from './agent.js';
+import { ConnectTimeout, NotConnected } from './agent.js';
 
 export interface WsapiRequest {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -25,12 +25,15 @@ export class NoReply extends Error {
   readonly sent: boolean;
   /** Who answered was not the array. */
   readonly untrusted: DriverError | undefined;
+  /** Another try at once would end the same way. */
+  readonly final: boolean;
 
-  constructor(reason: string, options: { sent: boolean; untrusted?: DriverError }) {
+  constructor(reason: string, options: { sent: boolean; untrusted?: DriverError | undefined; final?: boolean }) {
     super(reason);
     this.name = 'NoReply';
     this.sent = options.sent;
     this.untrusted = options.untrusted;
+    this.final = options.final ?? false;
   }
 }
 
@@ -94,7 +97,8 @@ function noReply(thrown: unknown, signal: AbortSignal): NoReply {
   const cause: unknown = isAxiosError(thrown) ? thrown.cause : thrown;
   if (cause instanceof NotConnected) {
     const untrusted = cause.cause instanceof DriverError ? cause.cause : undefined;
-    return new NoReply(cause.message, { sent: false, ...(untrusted === undefined ? {} : { untrusted }) });
+    const final = untrusted !== undefined || cause.cause instanceof ConnectTimeout;
+    return new NoReply(cause.message, { sent: false, untrusted, final });
   }
   const code = isAxiosError(thrown) ? thrown.code : undefined;
   const words = cause instanceof Error ? cause.message : 'the connection broke';

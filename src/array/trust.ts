@@ -1,15 +1,23 @@
 import { X509Certificate } from 'node:crypto';
-import tls from 'node:tls';
 import type { PinStore } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
 import { DriverError } from '../domain/errors.js';
 import type { ArraySettings } from './settings.js';
 
-/** What the TLS library checks by itself, and what we check before a byte is sent. */
+/** The certificate that somebody showed. */
+export interface Shown {
+  /** SHA-256, lower-case hex. */
+  fingerprint: string;
+  /** Why neither the CA nor the name proves it; undefined when they do. */
+  fault: string | undefined;
+}
+
+/** How one array proves who it is. */
 export interface Trust {
-  tls: Pick<tls.ConnectionOptions, 'ca' | 'rejectUnauthorized' | 'checkServerIdentity'>;
-  /** SHA-256 of the certificate as lower-case hex. @throws `unavailable` when it is not the array's */
-  judge(fingerprint: string): Promise<void>;
+  /** PEM for the TLS library; it only reports, `judge` decides. */
+  ca: string | undefined;
+  /** Called before a byte is sent. @throws `unavailable` when it is not the array's certificate */
+  judge(shown: Shown): Promise<void>;
 }
 
 interface TrustDeps {
@@ -26,15 +34,25 @@ export const plainFingerprint = (text: string): string => text.replaceAll(':', '
  * not answer, because nothing it says can be believed.
  */
 export function trustOf(settings: ArraySettings, deps: TrustDeps): Trust {
-  if (!settings.tlsVerify) return { tls: { rejectUnauthorized: false }, judge: async () => Promise.resolve() };
-  const byAuthority = settings.ca === undefined ? { rejectUnauthorized: false } : authority(settings.ca);
-  if (settings.fingerprint !== undefined) {
-    const expected = plainFingerprint(settings.fingerprint);
-    return { tls: byAuthority, judge: async (seen) => Promise.resolve(compare(settings, expected, seen)) };
+  const { ca, fingerprint } = settings;
+  const checks: Trust['judge'][] = [];
+  if (settings.tlsVerify) {
+    if (ca !== undefined) checks.push(byAuthority(settings, ca));
+    if (fingerprint !== undefined) checks.push(byFingerprint(settings, plainFingerprint(fingerprint)));
+    if (checks.length === 0) checks.push(byFirstContact(settings, deps));
   }
-  if (settings.ca !== undefined) return { tls: byAuthority, judge: async () => Promise.resolve() };
-  return { tls: byAuthority, judge: pinnedAtFirstContact(settings, deps) };
+  return {
+    ca,
+    judge: async (shown) => {
+      for (const check of checks) await check(shown);
+    },
+  };
 }
+
+const byFingerprint = (settings: ArraySettings, expected: string) => async (shown: Shown) => {
+  compare(settings, expected, shown.fingerprint);
+  await Promise.resolve();
+};
 
 function compare(settings: ArraySettings, expected: string, seen: string): void {
   if (seen === expected) return;
@@ -49,20 +67,24 @@ function compare(settings: ArraySettings, expected: string, seen: string): void 
 
 /**
  * Arrays come with a self-signed certificate that names neither their address nor their host name. A certificate that is
- * itself in the CA file is trusted as it stands; any other has to carry the right name.
+ * itself in the CA file is trusted as it stands; any other has to be vouched for, and to carry the right name.
  */
-function authority(pem: string): Trust['tls'] {
+function byAuthority(settings: ArraySettings, pem: string): Trust['judge'] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
-  const listed = new Set(blocks.map((block) => new X509Certificate(block).fingerprint256));
-  return {
-    ca: pem,
-    rejectUnauthorized: true,
-    checkServerIdentity: (host, certificate) =>
-      listed.has(certificate.fingerprint256) ? undefined : tls.checkServerIdentity(host, certificate),
+  const listed = new Set(blocks.map((block) => plainFingerprint(new X509Certificate(block).fingerprint256)));
+  return async ({ fingerprint, fault }) => {
+    if (fault !== undefined && !listed.has(fingerprint)) {
+      throw new DriverError(
+        'unavailable',
+        `the certificate (SHA-256 ${fingerprint}) of ${settings.label} at ${settings.apiUrl} is not proven by hpe3par_ca_file: ${fault}`,
+        { next: 'verify the fingerprint on the array (showcert), then put the certificate into hpe3par_ca_file' },
+      );
+    }
+    await Promise.resolve();
   };
 }
 
-function pinnedAtFirstContact(settings: ArraySettings, { pins, logger }: TrustDeps): Trust['judge'] {
+function byFirstContact(settings: ArraySettings, { pins, logger }: TrustDeps): Trust['judge'] {
   const { host } = new URL(settings.apiUrl);
   const peer = `wsapi:${host}`;
   let pinned: Promise<string> | undefined;
@@ -76,7 +98,7 @@ function pinnedAtFirstContact(settings: ArraySettings, { pins, logger }: TrustDe
     });
     return seen;
   };
-  return async (seen) => {
+  return async ({ fingerprint: seen }) => {
     pinned ??= findOrSave(seen);
     try {
       compare(settings, await pinned, seen);

@@ -1,7 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import nock from 'nock';
 import type { ArrayClient, CreateGroup, CreateVolume } from '../../../src/contracts/array.js';
-import { expectLogin, failureOf, mockedArray, soon, volumeAnswer, VOLUME_NAME } from './fake-array.js';
+import { failureOf, soon, volumeAnswer, VOLUME_NAME } from './array-settings.js';
+import { expectLogin, mockedArray, mockHttp } from './mocked-array.js';
 
 const LOST = Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
 const HOST = 'node-1';
@@ -105,14 +106,7 @@ const vlunsTo = (api: nock.Scope): nock.Interceptor => api.get('/vluns').query({
 const hostsWith = (api: nock.Scope, iqn: string): nock.Interceptor =>
   api.get('/hosts').query({ query: `"iSCSIPaths[name==${iqn}]"` });
 
-beforeEach(() => {
-  nock.disableNetConnect();
-});
-afterEach(() => {
-  const pending = nock.pendingMocks();
-  nock.cleanAll();
-  expect(pending).toEqual([]);
-});
+mockHttp();
 
 /** One change, the request that makes it, and what the array shows after and without it. */
 interface Case {
@@ -230,6 +224,7 @@ describe.each(CASES)('$name', (each) => {
     each.change(api).reply(200);
     each.done(api);
     await each.run(array);
+    expect(api.isDone()).toBe(true);
   });
 
   it('is done when the answer was lost, but the state shows it', async () => {
@@ -237,6 +232,7 @@ describe.each(CASES)('$name', (each) => {
     each.change(api).replyWithError(LOST);
     each.done(api);
     await each.run(array);
+    expect(api.isDone()).toBe(true);
   });
 
   it('is done when the array answered with a server error after the deed', async () => {
@@ -244,6 +240,7 @@ describe.each(CASES)('$name', (each) => {
     each.change(api).reply(500, { code: 1, desc: 'internal server error' });
     each.done(api);
     await each.run(array);
+    expect(api.isDone()).toBe(true);
   });
 
   it('fails with an unknown outcome when the answer was lost and the state does not show it, and is not sent twice', async () => {
@@ -301,7 +298,8 @@ describe('volumes', () => {
     api.post('/volumes', { name, cpg, snapCPG: 'FC_r1s', sizeMiB, comment: tag, ...members }).reply(201);
     const provisioningType = { thin: 2, dedup: 6, full: 1 }[provisioning];
     volumeGet(api).reply(200, volumeAnswer({ provisioningType, compressionState: compression ? 1 : 2 }));
-    await array.ensureVolume({ ...VOLUME, provisioning, compression }, soon());
+    const made = await array.ensureVolume({ ...VOLUME, provisioning, compression }, soon());
+    expect(made).toMatchObject({ provisioning, compression });
   });
 
   it('neither removes nor tags a volume of somebody else', async () => {
@@ -333,6 +331,7 @@ describe('volumes', () => {
     expectLogin(api);
     volumeGet(api).reply(404, gone);
     await array.removeVolume(VOLUME_NAME, 'our tag', soon());
+    expect(api.isDone()).toBe(true);
   });
 
   it('cannot be given a name that leads elsewhere', async () => {
@@ -497,6 +496,7 @@ describe('hosts and exports', () => {
     vlunsTo(api).reply(200, MAX_LIST);
     api.get(`/hosts/${HOST}`).reply(200, { name: HOST, descriptors: { comment: 'made by hand' } });
     await array.removeVluns(VOLUME_NAME, HOST, soon());
+    expect(api.isDone()).toBe(true);
   });
 });
 
@@ -624,5 +624,6 @@ describe('remote copy groups', () => {
     groupGet(api).twice().reply(404, noGroup);
     await array.remoteCopy.removeGroup(GROUP, soon());
     await array.remoteCopy.removeGroup(GROUP, soon());
+    expect(api.isDone()).toBe(true);
   });
 });

@@ -1,29 +1,13 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import nock from 'nock';
 import { inspect } from 'node:util';
-import {
-  expectLogin,
-  failureOf,
-  KEYS,
-  mockedArray,
-  PASSWORD,
-  soon,
-  SYSTEM,
-  volumeAnswer,
-  VOLUME_NAME,
-} from './fake-array.js';
+import { failureOf, KEYS, PASSWORD, soon, SYSTEM, volumeAnswer, VOLUME_NAME } from './array-settings.js';
+import { expectLogin, mockedArray, mockHttp } from './mocked-array.js';
 
 const KEY_HEADER = 'X-HP3PAR-WSAPI-SessionKey';
 const withKey = (key: string) => ({ reqheaders: { [KEY_HEADER]: key } });
 
-beforeEach(() => {
-  nock.disableNetConnect();
-});
-afterEach(() => {
-  const pending = nock.pendingMocks();
-  nock.cleanAll();
-  expect(pending).toEqual([]);
-});
+mockHttp();
 
 describe('sessions', () => {
   it('logs in once for calls that start together, and deletes the session at the end', async () => {
@@ -62,6 +46,7 @@ describe('sessions', () => {
     api.put(`/volumes/${VOLUME_NAME}`, { comment: 't' }, withKey(KEYS[1])).reply(200);
     api.get(`/volumes/${VOLUME_NAME}`, undefined, withKey(KEYS[1])).reply(200, volumeAnswer({ comment: 't' }));
     await array.tagVolume(VOLUME_NAME, 't', soon());
+    expect(api.isDone()).toBe(true);
   });
 
   it('renews once for many calls that find the session expired together', async () => {
@@ -131,6 +116,7 @@ describe('a busy or silent array', () => {
     api.delete(`/volumes/${VOLUME_NAME}`).reply(200);
     api.get(`/volumes/${VOLUME_NAME}`).reply(404, { code: 23 });
     await array.removeVolume(VOLUME_NAME, 'our tag', soon());
+    expect(api.isDone()).toBe(true);
   });
 
   it('stops waiting for a busy array when the caller has no more time', async () => {
@@ -156,6 +142,7 @@ describe('a busy or silent array', () => {
     api.put(`/volumes/${VOLUME_NAME}`).reply(200);
     api.get(`/volumes/${VOLUME_NAME}`).reply(200, volumeAnswer({ comment: 't' }));
     await array.tagVolume(VOLUME_NAME, 't', soon());
+    expect(api.isDone()).toBe(true);
   });
 
   it('calls an array that refuses connections unavailable, by its label', async () => {

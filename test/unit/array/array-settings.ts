@@ -1,11 +1,9 @@
-import nock from 'nock';
-import type { ArrayClient, PinStore } from '../../../src/contracts/array.js';
+import type { PinStore } from '../../../src/contracts/array.js';
 import type { Logger } from '../../../src/contracts/log.js';
 import { asDriverError, DriverError } from '../../../src/domain/errors.js';
+import { Secret } from '../../../src/domain/secret.js';
 import type { ArraySettings } from '../../../src/array/settings.js';
-import { connectArray } from '../../../src/array/three-par.js';
 
-export const ORIGIN = 'https://array.test:8080';
 export const PASSWORD = 'S3cret-of-the-array';
 export const KEYS = ['0-first-key', '1-second-key', '2-third-key'] as const;
 
@@ -32,7 +30,7 @@ export function memoryPins(): PinStore & { saved: Map<string, string> } {
 }
 
 export function settingsFor(apiUrl: string, changes: Partial<ArraySettings> = {}): ArraySettings {
-  const password = { reveal: () => PASSWORD };
+  const password = new Secret(PASSWORD);
   return {
     label: 'primary array',
     apiUrl,
@@ -43,18 +41,6 @@ export function settingsFor(apiUrl: string, changes: Partial<ArraySettings> = {}
     hostKey: 'off',
     ...changes,
   };
-}
-
-/** A client of the mocked array, and the mock below `/api/v1`. */
-export function mockedArray(): { array: ArrayClient; api: nock.Scope; log: () => string } {
-  const { logger, text } = recordingLogger();
-  const array = connectArray(settingsFor(`${ORIGIN}/api/v1`), { pins: memoryPins(), logger });
-  return { array, api: nock(`${ORIGIN}/api/v1`), log: text };
-}
-
-/** The next login gives that key. */
-export function expectLogin(api: nock.Scope, key: string = KEYS[0]): void {
-  api.post('/credentials', { user: '3paradm', password: PASSWORD }).reply(201, { key });
 }
 
 /** The DriverError that it fails with. */
