@@ -3,7 +3,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { serve } from '../src/commands/serve.js';
-import { startPair } from '../src/simulator/pair.js';
+import type { Run } from '../src/host/run.js';
+import type { RecordKind, Records } from '../src/contracts/store.js';
+import { startPair, type RunningPair } from '../src/simulator/pair.js';
+import { openEmbeddedStore } from '../src/store/embedded-store.js';
 import { controlOf, hpeConf, type PairControl, type ReadyPair, type ReplicationMode } from './pair-client.js';
 
 export interface DockerAnswer {
@@ -29,10 +32,14 @@ export interface Node {
   docker: DockerClient;
   control: PairControl;
   pair: ReadyPair;
+  /** The arrays' own model, for states that no command brings about; change it inside `simulator.pair.exclusive` only. */
+  simulator: RunningPair;
   dir: string;
   fabricDir: string;
   /** Ends the daemon in good order and starts it again on the same state. */
   restart(): Promise<void>;
+  /** The metadata's records of one kind as they are on file; restarts the daemon, which alone may have them open. */
+  records<K extends RecordKind>(kind: K): Promise<Records[K][]>;
   /** Ends only the daemon. */
   stopDaemon(): Promise<void>;
   close(): Promise<void>;
@@ -44,6 +51,8 @@ export interface NodeOptions {
   more?: string[];
   /** The simulator's seed. */
   seed?: Record<string, unknown>;
+  /** How the daemon runs the host's tools; as they are, when not given. */
+  run?: Run;
 }
 
 export async function startNode(options: NodeOptions = {}): Promise<Node> {
@@ -63,17 +72,30 @@ export async function startNode(options: NodeOptions = {}): Promise<Node> {
   });
   await writeFile(configFile, conf, { mode: 0o600 });
   const socketPath = path.join(dir, 'hpe.sock');
-  const start = async () => serve({ configFile, socketPath, stateDir: path.join(dir, 'state'), nodeName: 'node1' });
+  const stateDir = path.join(dir, 'state');
+  const tools = options.run === undefined ? {} : { run: options.run };
+  const start = async () => serve({ configFile, socketPath, stateDir, nodeName: 'node1', ...tools });
   let daemon = await start();
   return {
     docker: dockerClient(socketPath),
     control: controlOf(pair.ready),
     pair: pair.ready,
+    simulator: pair,
     dir,
     fabricDir,
     async restart() {
       await daemon.close();
       daemon = await start();
+    },
+    async records(kind) {
+      await daemon.close();
+      const store = await openEmbeddedStore(stateDir, 'node1');
+      try {
+        return await store.list(kind, AbortSignal.timeout(5000));
+      } finally {
+        await store.close();
+        daemon = await start();
+      }
     },
     stopDaemon: async () => daemon.close(),
     async close() {
