@@ -12,7 +12,7 @@ import type { Side } from '../domain/replication.js';
 import { DriverError } from '../domain/errors.js';
 import type { DriverContext } from '../driver/context.js';
 import { createLoopbackConnector } from '../host/loopback.js';
-import { run } from '../host/run.js';
+import type { Run } from '../host/run.js';
 import { openEmbeddedStore } from '../store/embedded-store.js';
 import type { EtcdTls } from '../store/etcd-client.js';
 import { openEtcdStore } from '../store/etcd-store.js';
@@ -100,7 +100,10 @@ function arraySettings(backend: string, side: Side, array: ArrayConfig): ArraySe
 }
 
 /** How this host attaches the volumes of a backend; made on first use and then kept, since it queues the work on one host. */
-export function buildConnectors(config: Config, at: { stateDir: string; node: Node }): DriverContext['connector'] {
+export function buildConnectors(
+  config: Config,
+  at: { stateDir: string; node: Node; run: Run },
+): DriverContext['connector'] {
   const made = new Map<string, HostConnector>();
   return (backend) => {
     const known = made.get(backend.name);
@@ -117,7 +120,7 @@ export function buildConnectors(config: Config, at: { stateDir: string; node: No
       fabricDir: settings.loopbackFabric,
       initiator: loopbackInitiator(settings.protocol, at.node.id),
       protocol: settings.protocol,
-      run,
+      run: at.run,
       stateDir: at.stateDir,
     });
     made.set(backend.name, fresh);

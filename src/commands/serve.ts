@@ -8,8 +8,8 @@ import { DockerDriver } from '../driver/driver.js';
 import { Operations } from '../driver/operations.js';
 import { Recovery, settlersOf } from '../driver/recover.js';
 import { createFilesystems } from '../host/filesystem.js';
-import { run } from '../host/run.js';
-import { createLogger } from '../log.js';
+import { run as runTool, type Run } from '../host/run.js';
+import { createLogger, withLogContext } from '../log.js';
 import { startPluginServer } from '../plugin/server.js';
 import { openNodeJournal } from '../store/node-journal.js';
 import { buildBackends, buildConnectors, openStore } from './build.js';
@@ -21,6 +21,8 @@ export interface ServeOptions {
   stateDir: string;
   /** For tests that run several nodes on one machine. */
   nodeName?: string;
+  /** How the host's tools are run; for tests and measurements. */
+  run?: Run;
 }
 
 /** Seconds that are kept of Docker's own limits for the answer to arrive. */
@@ -36,7 +38,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const { config, warnings } = loadConfig(options.configFile);
   const logger = createLogger(config.logging);
   for (const { what, ...where } of warnings) logger.warn(`hpe.conf: ${what}`, { ...where });
-  const { stateDir, socketPath } = options;
+  const { stateDir, socketPath, run = runTool } = options;
   const journal = await openNodeJournal(stateDir);
   const node = { id: journal.nodeId, name: options.nodeName ?? hostname() };
   const store = await openStore(config.etcd, { stateDir, node, logger });
@@ -46,7 +48,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     store,
     backends,
     journal,
-    connector: buildConnectors(config, { stateDir, node }),
+    connector: buildConnectors(config, { stateDir, node, run }),
     filesystems: createFilesystems({ run, mountRoot }),
     node,
     mountRoot,
@@ -57,7 +59,13 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const poll = new StatusPoll(backends, async () => store.list('group', AbortSignal.timeout(STATUS_READ_MS)), logger);
   const recovery = new Recovery(ctx, { operations, attachments });
   const driver = new DockerDriver(ctx, { operations, attachments, poll });
-  const server = await startPluginServer({ socketPath, driver, logger, timeouts: timeoutsOf(config) });
+  const server = await startPluginServer({
+    socketPath,
+    driver,
+    logger,
+    timeouts: timeoutsOf(config),
+    within: withLogContext,
+  });
   recovery.start();
   poll.start();
   logger.info('serving', { socket: socketPath, metadata: store.kind, backends: [...config.backends.keys()] });

@@ -109,7 +109,8 @@ export class Operations {
       journal: journalOf(this.#ctx.store, fence),
       signal,
       undoSignal: () => AbortSignal.any([fence.signal, AbortSignal.timeout(UNDO_TIMEOUT_MS)]),
-      onStep: (phase, step) => this.#ctx.logger.debug(`${phase}: ${step}`, { volume }),
+      onStep: ({ id, kind, phase }, step) =>
+        this.#ctx.logger.debug(`${phase}: ${step}`, { volume, operation: id, kind }),
     };
   }
 }

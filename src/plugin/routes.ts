@@ -21,6 +21,8 @@ export interface RouteOptions {
   logger: Logger;
   timeouts: Timeouts;
   calls: Calls;
+  /** Runs a verb so that every log line that is written in it names the verb and the volume. */
+  within<T>(fields: { verb: string; volume?: string }, work: () => Promise<T>): Promise<T>;
 }
 
 /** Docker's volume plugin API as an Express application. */
@@ -57,7 +59,7 @@ interface Handling extends RouteOptions {
 async function handle(handling: Handling, req: Request, res: Response): Promise<void> {
   const { name, verb, gone, driver, logger } = handling;
   const started = performance.now();
-  const log: Record<string, unknown> = { verb: name.replace(/^.*\./, '') };
+  const log: { verb: string; volume?: string } = { verb: name.replace(/^.*\./, '') };
   const finish = (outcome: string): Record<string, unknown> => ({
     ...log,
     ms: Math.round(performance.now() - started),
@@ -70,12 +72,9 @@ async function handle(handling: Handling, req: Request, res: Response): Promise<
   });
   try {
     const request = verb.parse(z.string().default('').parse(req.body));
-    if (request.volume !== undefined) log['volume'] = request.volume;
-    const answer = await request.run({
-      driver,
-      signal: AbortSignal.any([gone.signal, deadline.signal]),
-      gone: gone.signal,
-    });
+    if (request.volume !== undefined) log.volume = request.volume;
+    const signal = AbortSignal.any([gone.signal, deadline.signal]);
+    const answer = await handling.within(log, async () => request.run({ driver, signal, gone: gone.signal }));
     send(res, 200, { ...answer, Err: '' });
     logger[verb.changes ? 'info' : 'debug'](`${name} succeeded`, finish('ok'));
   } catch (thrown) {

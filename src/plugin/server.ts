@@ -3,11 +3,9 @@ import { chmod, lstat, mkdir, unlink } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { connect } from 'node:net';
 import path from 'node:path';
-import type { Logger } from '../contracts/log.js';
 import { DriverError } from '../domain/errors.js';
-import type { VolumeDriver } from '../driver/driver.js';
 import { Calls } from './calls.js';
-import { createRoutes, type Timeouts } from './routes.js';
+import { createRoutes, type RouteOptions } from './routes.js';
 
 /** dockerd kills a managed plugin 10 s after SIGTERM: first the calls may finish, then they must roll back. */
 const FINISH_MS = 6000;
@@ -15,11 +13,8 @@ const ROLLBACK_MS = 3000;
 /** Linux, unix(7). */
 const SOCKET_PATH_LIMIT = 107;
 
-interface PluginServerOptions {
+interface PluginServerOptions extends Omit<RouteOptions, 'calls'> {
   socketPath: string;
-  driver: VolumeDriver;
-  logger: Logger;
-  timeouts: Timeouts;
   /** How long a stop waits for the calls that are running, in milliseconds. */
   finishMs?: number;
 }

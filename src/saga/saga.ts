@@ -58,7 +58,7 @@ export interface SagaRun<W> {
   /** A fresh deadline for the way back, which outlives the caller's. */
   undoSignal(): AbortSignal;
   /** Told of every step before it runs. */
-  onStep?(phase: 'do' | 'undo', step: string): void;
+  onStep?(operation: Operation, step: string): void;
 }
 
 export interface NewOperation<P, W> {
@@ -115,7 +115,7 @@ async function goForward<P, F extends object, W>(
     while (operation.next < saga.steps.length) {
       const step = getStep(saga, operation.next);
       ctx.signal.throwIfAborted();
-      ctx.onStep?.('do', step.name);
+      ctx.onStep?.(operation, step.name);
       const found = await step.do(contextOf(operation, ctx, ctx.signal));
       Object.assign(operation.facts, found ?? {});
       operation.next += 1;
@@ -171,7 +171,7 @@ async function goBack<P, F extends object, W>(
   await ctx.journal.save(operation, []);
   for (; operation.next >= 0; operation.next -= 1) {
     const step = getStep(saga, operation.next);
-    ctx.onStep?.('undo', step.name);
+    ctx.onStep?.(operation, step.name);
     await step.undo(contextOf(operation, ctx, signal));
   }
   await ctx.journal.finish(operation, saga.undone(planOf<P>(operation), factsOf<F>(operation)));

@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { link, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { Agent, request, type IncomingMessage } from 'node:http';
@@ -6,7 +6,6 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import nock from 'nock';
 import type { Logger } from '../../../src/contracts/log.js';
 import { DriverError } from '../../../src/domain/errors.js';
 import type { VolumeDriver, VolumeView } from '../../../src/driver/driver.js';
@@ -100,11 +99,10 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 async function start(shortMs = 5000, finishMs = 3000): Promise<PluginServer> {
-  return startPluginServer({ socketPath, driver, logger, timeouts: { longMs: 2 * shortMs, shortMs }, finishMs });
+  const timeouts = { longMs: 2 * shortMs, shortMs };
+  const within = async <T>(_fields: object, work: () => Promise<T>): Promise<T> => work();
+  return startPluginServer({ socketPath, driver, logger, timeouts, finishMs, within });
 }
-
-// The patched http module loses the path of the socket.
-beforeAll(() => nock.restore());
 
 beforeEach(async () => {
   dir = await mkdtemp(path.join(tmpdir(), 'plugin-'));
