@@ -114,7 +114,7 @@ function groupWrite(backend: Backend, { group, groupRecord }: CreatePlan, facts:
     name,
     remoteName: facts.remoteName ?? group?.remoteName ?? '',
     createdByUs: group?.action === 'create',
-    epoch: 0,
+    epoch: groupRecord?.epoch ?? 0,
   };
   // A group that was removed and made again behind our back starts a new history.
   const value = groupRecord !== undefined && group?.action === 'join' ? groupRecord : fresh;

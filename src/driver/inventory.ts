@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { Attachment } from '../domain/attachment.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import type { Group } from '../domain/replication.js';
@@ -28,7 +29,7 @@ export class Inventory {
 
   /** @throws `not-found` only when that is certain, `unavailable` when nothing is known */
   async get(name: string, signal: AbortSignal): Promise<VolumeRecords> {
-    const { store, journal } = this.#ctx;
+    const { store } = this.#ctx;
     try {
       const [volume, attachment] = await Promise.all([
         store.find('volume', name, signal),
@@ -40,7 +41,7 @@ export class Inventory {
       if (seen !== undefined) return { ...seen, stale: asDriverError(thrown).message };
       throw thrown;
     }
-    if (journal.findMount(name) !== undefined) {
+    if (await this.#isMountedHere(name)) {
       throw new DriverError('unavailable', `volume ${name} is mounted on this node, but the metadata do not know it`, {
         next: 'see that this node talks to its own etcd (host_etcd_ip_address)',
       });
@@ -68,6 +69,13 @@ export class Inventory {
       const stale = asDriverError(thrown).message;
       return [...this.#seen.values()].map((records) => ({ ...records, stale }));
     }
+  }
+
+  async #isMountedHere(name: string): Promise<boolean> {
+    const { journal, filesystems, mountRoot } = this.#ctx;
+    if (journal.findMount(name) !== undefined) return true;
+    const target = path.join(mountRoot, name);
+    return (await filesystems.mounts()).some((each) => each.target === target);
   }
 
   async #groupOf(volume: Volume, signal: AbortSignal): Promise<Group | undefined> {

@@ -7,6 +7,9 @@ import { arrayHostName } from '../domain/names.js';
 import { otherSide, type Group, type Side } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 
+/** The array that is not active may be dead; it must not use up the time of the one that is. */
+const ASK_TIMEOUT_MS = 8_000;
+
 /** Everything that a Mount has decided before its first effect. */
 export interface MountPlan {
   volume: Volume;
@@ -97,7 +100,8 @@ async function exportsOf(backend: Backend, volume: Volume, signal: AbortSignal):
   await Promise.all(
     backend.sides.map(async (side) => {
       try {
-        const vluns = await backend.array(side).findVluns(volume.arrayName, signal);
+        const bounded = AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]);
+        const vluns = await backend.array(side).findVluns(volume.arrayName, bounded);
         exports[side] = { hosts: [...new Set(vluns.map((vlun) => vlun.host))] };
       } catch (failure) {
         signal.throwIfAborted();
