@@ -55,7 +55,7 @@ class DeviceReader {
 
   take(segment: Segment): void {
     if (segment.key !== undefined) this.#takeItem(segment.key, segment);
-    else if (!this.#continues(segment.text)) this.#complain(segment.text, segment.line);
+    else if (!this.#continues(segment.text)) this.#complain(segment.text, segment.line, this.#isInSecret());
     else if (this.#last !== undefined) {
       this.#last.setting.text += `\n${segment.text}`;
       this.#last.closed = segment.closed;
@@ -75,13 +75,18 @@ class DeviceReader {
     };
     this.#add(setting);
     this.#last = { setting, closed };
-    if (kept.length > 0 && findKey(key)?.secret === true) {
+    if (kept.length > 0 && isSecret(key)) {
       const fix = 'nothing, if the password holds a comma; else write the sub-key after the comma as key:value';
       this.#report.warn({ ...labelOf(setting), what: 'a comma was taken as part of the password', fix });
     }
     for (const piece of rest.slice(kept.length)) {
-      if (piece.trim() !== '') this.#complain(piece, line);
+      if (piece.trim() !== '') this.#complain(piece, line, isSecret(key));
     }
+  }
+
+  /** The last item is a password that no comma ended. */
+  #isInSecret(): boolean {
+    return this.#last !== undefined && !this.#last.closed && isSecret(this.#last.setting.key);
   }
 
   #add(setting: Setting): void {
@@ -103,23 +108,25 @@ class DeviceReader {
     return !closed && findKey(setting.key)?.list === true;
   }
 
-  #complain(text: string, line: number): void {
-    const near = misspelt(text);
+  /** A piece that may be the rest of a password is not named. */
+  #complain(text: string, line: number, mayBeSecret: boolean): void {
     const word = wordBefore(text);
-    // A piece of a password has no business in a message.
-    const name = near === undefined ? undefined : word;
+    const near = misspelt(text);
+    const name = mayBeSecret && near === undefined ? undefined : word;
     this.#report.error({
       section: this.#entry.section,
       key: name === undefined ? this.#entry.key : `${this.#entry.key}.${name}`,
       line,
-      what: word === undefined ? 'a piece between two commas is not key:value' : 'a sub-key is unknown',
-      fix:
-        near === undefined
-          ? 'write it as one of the sub-keys that hpe.conf.sample lists, or remove it; pairs of a map are separated by blanks'
-          : `did you mean ${near}?`,
+      what: word === undefined ? 'a piece between two commas is not key:value' : 'the sub-key is unknown',
+      fix: near === undefined ? NO_SUCH_KEY : `did you mean ${near}?`,
     });
   }
 }
+
+const NO_SUCH_KEY =
+  'write key:value with a sub-key that hpe.conf.sample lists, or remove it; blanks separate the pairs of a map';
+
+const isSecret = (key: string): boolean => findKey(key)?.secret === true;
 
 const wordBefore = (text: string): string | undefined => /^\s*([\w.-]+)\s*[:=]/.exec(text)?.[1];
 
@@ -132,7 +139,7 @@ function misspelt(text: string): string | undefined {
 /** Whether the piece after a comma is still part of that key's value. */
 function belongsTo(key: string, piece: string): boolean {
   if (misspelt(piece) !== undefined) return false;
-  return findKey(key)?.secret === true || (key === 'hpe3par_iscsi_ips' && piece.trim() !== '');
+  return isSecret(key) || (key === 'hpe3par_iscsi_ips' && piece.trim() !== '');
 }
 
 const looksLikeAddress = (text: string): boolean => /^[\d.]+(:\d+)?([\s,;]|$)/.test(text) || text.startsWith('[');

@@ -44,7 +44,8 @@ export function scan(text: string, report: Report): Scan {
       const name = readHeader({ text: content, line }, indented, report);
       section = name;
       current = undefined;
-      if (!found.sections.some((known) => known.name === name)) found.sections.push({ name, line });
+      const isKnown = found.sections.some((known) => known.name === name);
+      if (!isKnown && SECTION_NAME.test(name)) found.sections.push({ name, line });
       return;
     }
     if (indented) {
@@ -72,15 +73,18 @@ export function scan(text: string, report: Report): Scan {
   return found;
 }
 
+const SECTION_NAME = /^[\w.-][\w .-]*$/;
+
 /** An indented `[name]` is most likely a header; one with a colon is an IPv6 address in a list. */
 const isHeader = (text: string, indented: boolean): boolean =>
   indented ? /^\[[\w .-]*\]$/.test(text) : text.startsWith('[');
 
 function readHeader({ text, line }: ValueLine, indented: boolean, report: Report): string {
-  const name = (/^\[([^\]]*)\]\s*(?:[#;].*)?$/.exec(text)?.[1] ?? text.replace(/^\[/, '')).trim();
-  if (!/^\[[\w .-]*[\w.-][\w .-]*\]\s*(?:[#;].*)?$/.test(text)) {
+  const name = (/^\[([^\]]*)/.exec(text)?.[1] ?? '').trim();
+  if (!/^\[[^\]]*\]\s*(?:[#;].*)?$/.test(text) || !SECTION_NAME.test(name)) {
+    // It may hold anything, a password too, so it is not repeated.
     report.error({
-      section: name,
+      section: '?',
       line,
       what: 'the section header cannot be read',
       fix: "write [name] with letters, digits, blanks, '_', '.' and '-'",

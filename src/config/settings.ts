@@ -45,9 +45,11 @@ export class Settings {
     if (setting === undefined || this.#reportRunOn(setting)) return undefined;
     const result = type.schema.safeParse(setting.text);
     if (result.success) return result.data;
-    const what = result.error.issues[0]?.message ?? 'is wrong';
+    const message = result.error.issues[0]?.message ?? 'is wrong';
+    // A message that begins with a quote names the part of a list that is wrong.
+    const what = message.startsWith('"') ? message : `${shown(setting)} ${message}`;
     const comment = /\s[#;]/.test(setting.text) ? ' (a comment needs a line of its own)' : '';
-    this.#report.error({ ...labelOf(setting), what: `${shown(setting)} ${what}${comment}`, fix: type.right });
+    this.#report.error({ ...labelOf(setting), what: `${what}${comment}`, fix: type.right });
     return undefined;
   }
 
@@ -55,7 +57,10 @@ export class Settings {
   require<T>(key: string, type: ValueType<T>): T | undefined {
     if (this.find(key) === undefined) {
       const example = findKey(key)?.example ?? '…';
-      this.missing(key, `add the line "${this.place.sub ? `${key}:${example},` : `${key} = ${example}`}"`);
+      const line = this.place.sub ? `${key}:${example},` : `${key} = ${example}`;
+      const empty = this.#layers[0]?.get(key);
+      if (empty === undefined) this.missing(key, `add the line "${line}"`);
+      else this.#report.error({ ...labelOf(empty), what: 'has no value', fix: `write "${line}"` });
     }
     return this.read(key, type);
   }

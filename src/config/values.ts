@@ -3,9 +3,10 @@ import { z } from 'zod';
 import { Secret } from '../domain/secret.js';
 import type { Endpoint } from './model.js';
 
-/** How a value is read. The schema's message continues "`value` …"; `right` says what would be right. */
+/** How a value is read. The schema's message goes on after the value, or begins with the quoted part of it that is wrong. */
 export interface ValueType<T> {
   schema: z.ZodType<T, string>;
+  /** What would be right. */
   right: string;
 }
 
@@ -13,7 +14,7 @@ const LONGEST_QUOTED = 80;
 
 /** A value for a message, unless a password may have slipped into it. */
 export function quoted(text: string): string {
-  if (/pas+w|pwd/i.test(text)) return 'something that looks like a password';
+  if (/pas+w|pwd/i.test(text)) return '"***"';
   const safe = text.replace(/\/\/.*@/s, '//***@');
   return JSON.stringify(safe.length > LONGEST_QUOTED ? `${safe.slice(0, LONGEST_QUOTED)}…` : safe);
 }
@@ -91,7 +92,7 @@ export function endpoints(defaultPort: number): ValueType<Endpoint[]> {
     schema: z.string().transform((text, context) => {
       const read = words(text, /[\s,;]+/).map((word) => ({ word, endpoint: readEndpoint(word, defaultPort) }));
       const wrong = read.find(({ endpoint }) => endpoint === undefined);
-      if (wrong !== undefined) fail(context, `holds ${quoted(wrong.word)}, which is not ADDRESS[:PORT]`);
+      if (wrong !== undefined) fail(context, `${quoted(wrong.word)} is not ADDRESS[:PORT]`);
       if (read.length === 0) fail(context, 'holds no address');
       return read.flatMap(({ endpoint }) => endpoint ?? []);
     }),
@@ -106,7 +107,7 @@ export const cpgNames: ValueType<string[]> = {
   schema: z.string().transform((text, context) => {
     const names = words(text, /\s*[,\n]\s*/);
     const wrong = names.find((each) => !isCpgName(each));
-    if (wrong !== undefined) fail(context, `holds ${quoted(wrong)}, which is not the name of a CPG`);
+    if (wrong !== undefined) fail(context, `${quoted(wrong)} is not the name of a CPG`);
     if (names.length === 0) fail(context, 'holds no CPG');
     return names;
   }),
@@ -120,7 +121,7 @@ export const cpgPairs: ValueType<Map<string, string>> = {
     for (const pair of words(text, /\s+/)) {
       const [source = '', target = '', ...more] = pair.split(':');
       if (more.length > 0 || !isCpgName(source) || !isCpgName(target)) {
-        fail(context, `holds ${quoted(pair)}, which is not SOURCE_CPG:TARGET_CPG`);
+        fail(context, `${quoted(pair)} is not SOURCE_CPG:TARGET_CPG`);
       } else if (map.has(source)) fail(context, `maps ${source} twice`);
       else map.set(source, target);
     }
