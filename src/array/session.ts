@@ -72,7 +72,10 @@ export class Session {
       body: { user: username, password: password.reveal() },
     };
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(LOGIN_DEADLINE_MS)]);
-    const reply = await exchangePatiently(this.#transport, { request, repeatable: true }, signal);
+    const login = exchangePatiently(this.#transport, { request, repeatable: true }, signal);
+    const reply = await login.catch((thrown: unknown) => {
+      throw withoutSession(thrown);
+    });
     this.#key = this.#keyOf(reply);
     this.#refused = undefined;
     this.#logger.debug(`${label}: logged in`, { user: username });
@@ -111,6 +114,12 @@ export function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** Without a login the call itself was certainly not sent. */
+function withoutSession(thrown: unknown): unknown {
+  if (!(thrown instanceof NoReply)) return thrown;
+  return new NoReply(`no login: ${thrown.message}`, { sent: false, untrusted: thrown.untrusted, final: thrown.final });
 }
 
 const gaveUp = (): NoReply => new NoReply('the time ran out during the login', { sent: false });

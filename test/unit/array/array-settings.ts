@@ -30,15 +30,12 @@ export function memoryPins(): PinStore & { saved: Map<string, string> } {
 }
 
 export function settingsFor(apiUrl: string, changes: Partial<ArraySettings> = {}): ArraySettings {
-  const password = new Secret(PASSWORD);
   return {
     label: 'primary array',
     apiUrl,
     username: '3paradm',
-    password,
-    san: { host: '127.0.0.1', port: 22, login: '3paradm', password, timeoutSeconds: 5 },
+    password: new Secret(PASSWORD),
     tlsVerify: true,
-    hostKey: 'off',
     ...changes,
   };
 }

@@ -154,6 +154,17 @@ describe('a busy or silent array', () => {
     expect(failure.message).toMatch(/^primary array \(https:\/\/array\.test:8080\) cannot be reached: .*ECONNREFUSED/);
   });
 
+  it('knows that a change was not made when already the login got no answer', async () => {
+    const { array, api } = mockedArray();
+    api
+      .post('/credentials')
+      .times(3)
+      .replyWithError(Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' }));
+    const failure = await failureOf(array.remoteCopy.startGroup('rcg1', soon()));
+    expect(failure.code).toBe('unavailable');
+    expect(failure.message).toContain('no login');
+  });
+
   it('ends a call that hangs at the deadline of its caller', async () => {
     const { array, api } = mockedArray();
     expectLogin(api);
