@@ -14,6 +14,7 @@ export default {
     ],
   },
   reporters: ['default', '<rootDir>/test/counts-reporter.js'],
+  testTimeout: 60_000,
   maxWorkers: 2,
   workerIdleMemoryLimit: '512MB',
 };
