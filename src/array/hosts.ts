@@ -46,18 +46,28 @@ export class Hosts {
     return (host.FCPaths ?? []).length > 0 ? 'fc' : 'iscsi';
   }
 
-  /** Removes a host entry of ours; the array itself refuses while it has an export. Only tidiness: a failure is logged. */
-  async removeIfOurs(name: string, signal: AbortSignal): Promise<void> {
+  /** The entry was made by us, and may go with its last export. Not knowing counts as no. */
+  async isOurs(name: string, signal: AbortSignal): Promise<boolean> {
     try {
-      const host = await this.#find(name, signal);
-      if (host?.descriptors?.comment !== OUR_HOST) return;
+      return (await this.#find(name, signal))?.descriptors?.comment === OUR_HOST;
+    } catch (thrown) {
+      this.#logLeft(name, thrown);
+      return false;
+    }
+  }
+
+  /** Removes a host entry of ours; the array itself refuses while it has an export. Only tidiness: a failure is logged. */
+  async remove(name: string, signal: AbortSignal): Promise<void> {
+    try {
       await this.#wsapi.change({ method: 'DELETE', path: `hosts/${segment(name)}` }, signal);
     } catch (thrown) {
-      this.#logger.warn('the host entry without exports was left on the array', {
-        host: name,
-        reason: asDriverError(thrown).message,
-      });
+      this.#logLeft(name, thrown);
     }
+  }
+
+  #logLeft(name: string, thrown: unknown): void {
+    const reason = asDriverError(thrown).message;
+    this.#logger.warn('the host entry without exports was left on the array', { host: name, reason });
   }
 
   async #find(name: string, signal: AbortSignal): Promise<HostAnswer | undefined> {

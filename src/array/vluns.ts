@@ -75,7 +75,7 @@ export class Vluns {
     const ours = (vlun: Vlun): boolean => vlun.volume === volume && vlun.host === host;
     const templates = (await this.find(volume, signal)).filter((vlun) => ours(vlun) && !vlun.active);
     if (templates.length === 0) return;
-    const left = await makeSo(
+    const removed = makeSo(
       {
         act: async () => {
           const removals = templates.map(async (vlun) => {
@@ -95,7 +95,8 @@ export class Vluns {
       },
       signal,
     );
-    if (!left.some((vlun) => vlun.host === host)) await this.#hosts.removeIfOurs(host, signal);
+    const [left, hostIsOurs] = await Promise.all([removed, this.#hosts.isOurs(host, signal)]);
+    if (hostIsOurs && !left.some((vlun) => vlun.host === host)) await this.#hosts.remove(host, signal);
   }
 
   async #list(condition: string, signal: AbortSignal): Promise<Vlun[]> {

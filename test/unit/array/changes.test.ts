@@ -154,7 +154,10 @@ const CASES: Case[] = [
   {
     name: 'removeVluns',
     run: async (array) => array.removeVluns(VOLUME_NAME, HOST, soon()),
-    before: (api) => vlunsOf(api).reply(200, { total: 1, members: [vlun()] }),
+    before: (api) => {
+      vlunsOf(api).reply(200, { total: 1, members: [vlun()] });
+      api.get(`/hosts/${HOST}`).reply(200, { name: HOST, descriptors: { comment: 'hpe-volume-plugin' } });
+    },
     change: (api) => api.delete(`/vluns/${VOLUME_NAME},3,${HOST}`),
     done: (api) => vlunsTo(api).reply(200, { total: 1, members: [vlun({ volumeName: `${VOLUME_NAME}x`, lun: 4 })] }),
     undone: (api) => vlunsTo(api).reply(200, { total: 1, members: [vlun()] }),
