@@ -1,37 +1,16 @@
 import { Client } from 'ssh2';
 import type { LogEntry } from '../src/simulator/request-log.js';
 import type { FaultSpec } from '../src/simulator/faults.js';
+import type { ReadyArray, ReadyLine } from '../src/simulator/pair.js';
 
-/** One array in the simulator's ready line, as far as its users need it. */
-export interface SimulatedArray {
-  name: string;
-  systemId: number;
-  apiUrl: string;
-  caFile: string;
-  fingerprint: string;
-  sshHost: string;
-  sshPort: number;
-  sshHostKey: string;
-  user: string;
-  password: string;
-  cpgs: string[];
-  iscsiPortals: string[];
-  iqn: string[];
-  targetName: string;
-}
-
-export interface ReadyPair {
-  arrays: SimulatedArray[];
-  controlUrl: string;
-}
+export type SimulatedArray = ReadyArray;
+export type ReadyPair = ReadyLine;
 
 export type ReplicationMode = 'synchronous' | 'asynchronous';
 
 /** The array of one side of the backend `DEFAULT` that `hpeConf` writes. */
 export function arrayOf(pair: ReadyPair, side: 'primary' | 'secondary'): SimulatedArray {
-  const array = pair.arrays[side === 'primary' ? 0 : 1];
-  if (array === undefined) throw new Error('the simulator announced fewer than two arrays');
-  return array;
+  return pair.arrays[side === 'primary' ? 0 : 1];
 }
 
 /**
@@ -97,6 +76,8 @@ export interface PairControl {
   link(up: boolean): Promise<void>;
   latency(ms: number): Promise<void>;
   fault(fault: FaultSpec): Promise<void>;
+  /** Faults that have not struck yet. */
+  faults(): Promise<unknown[]>;
   clearFaults(): Promise<void>;
   /** One sync of a periodic group. */
   sync(group: string): Promise<void>;
@@ -123,6 +104,7 @@ export function controlOf(pair: ReadyPair): PairControl {
     link: async (up) => post('/link', { up }),
     latency: async (ms) => post('/latency', { ms }),
     fault: async (fault) => post('/faults', fault),
+    faults: async () => JSON.parse(await call('GET', '/faults')) as unknown[],
     clearFaults: async () => void (await call('DELETE', '/faults')),
     sync: async (group) => post('/sync', { group }),
     holdSync: async (hold) => post('/sync-hold', { hold }),

@@ -8,7 +8,6 @@ import { checkVolumeName } from '../domain/names.js';
 import { parseVolumeOptions } from '../domain/options.js';
 import type { Group } from '../domain/replication.js';
 import { specDifferences, type Volume, type VolumeSpec } from '../domain/volume.js';
-import type { Json } from '../saga/operation.js';
 import { heldElsewhere, type Attachments } from './attachments.js';
 import type { DriverContext } from './context.js';
 import { checkReplicationOption, createSaga, planCreate } from './create.js';
@@ -17,20 +16,10 @@ import { attachmentOf, mountSaga } from './mount.js';
 import { groupKey, groupRecordKey, type Operations } from './operations.js';
 import { planMount } from './plan-mount.js';
 import { planRemove, removeSaga } from './remove.js';
-import { viewOf } from './view.js';
+import { viewOf, type VolumeView } from './view.js';
 
 /** How often a Mount looks whether another node has released the volume. */
 const CONFLICT_POLL_MS = 500;
-
-/** What `docker volume inspect` and `ls` show. */
-export interface VolumeView {
-  name: string;
-  /** Empty when it is not mounted on this node. */
-  mountpoint: string;
-  /** ISO 8601. */
-  createdAt: string;
-  status: Record<string, Json>;
-}
 
 /**
  * The Docker verbs. They throw DriverError only. `get` and `list` throw `not-found` only when that is certain and

@@ -5,8 +5,17 @@ import type { NodeMount } from '../contracts/node-journal.js';
 import { roleWord, type Group, type Side } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 import type { Json } from '../saga/operation.js';
-import type { VolumeView } from './driver.js';
 import type { VolumeRecords } from './inventory.js';
+
+/** What `docker volume inspect` and `ls` show. */
+export interface VolumeView {
+  name: string;
+  /** Empty when it is not mounted on this node. */
+  mountpoint: string;
+  /** ISO 8601. */
+  createdAt: string;
+  status: Record<string, Json>;
+}
 
 interface ViewParts {
   records: VolumeRecords;

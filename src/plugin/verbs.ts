@@ -1,7 +1,8 @@
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { DriverError } from '../domain/errors.js';
-import type { VolumeDriver, VolumeView } from '../driver/driver.js';
+import type { VolumeDriver } from '../driver/driver.js';
+import type { VolumeView } from '../driver/view.js';
 
 /** What a verb works with. */
 export interface Call {

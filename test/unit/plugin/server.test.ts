@@ -8,7 +8,8 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '../../../src/contracts/log.js';
 import { DriverError } from '../../../src/domain/errors.js';
-import type { VolumeDriver, VolumeView } from '../../../src/driver/driver.js';
+import type { VolumeDriver } from '../../../src/driver/driver.js';
+import type { VolumeView } from '../../../src/driver/view.js';
 import { startPluginServer, type PluginServer } from '../../../src/plugin/server.js';
 
 const ID = 'a'.repeat(64);
