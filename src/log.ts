@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { types } from 'node:util';
 import winston from 'winston';
 import type { Logger } from './contracts/log.js';
 import { Secret } from './domain/secret.js';
@@ -31,16 +32,15 @@ export function createLogger(level: LogLevel, output: NodeJS.WritableStream = pr
   const logger = winston.createLogger({
     level,
     levels: { error: 0, warning: 1, info: 2, debug: 3 },
-    format: winston.format.printf(({ level: severity, message, fields }) => {
-      const line = { time: new Date().toISOString(), level: severity, message: String(message) };
-      return toLine(line, { ...context.getStore(), ...(fields as Record<string, unknown> | undefined) });
-    }),
+    format: winston.format.printf(({ message }) => String(message)),
     transports: [new winston.transports.Stream({ stream: output, eol: '\n' })],
   });
   const write =
     (severity: LogLevel) =>
-    (message: string, fields?: Record<string, unknown>): void => {
-      logger.log({ level: severity, message, fields });
+    (message: string, fields: Record<string, unknown> = {}): void => {
+      if (!logger.isLevelEnabled(severity)) return;
+      const head = { time: new Date().toISOString(), level: severity, message: cleanText(message) };
+      logger.log({ level: severity, message: toLine(head, { ...context.getStore(), ...fields }) });
     };
   return { debug: write('debug'), info: write('info'), warn: write('warning'), error: write('error') };
 }
@@ -61,14 +61,23 @@ interface Head {
 }
 
 function toLine(head: Head, fields: Record<string, unknown>): string {
-  const line: Record<string, unknown> = { ...head, message: cleanText(head.message) };
+  const line: Record<string, unknown> = { ...head };
   for (const [key, value] of Object.entries(fields)) {
-    if (value !== undefined) line[key in line ? `${key}_` : key] = printableMember(key, value, { depth: 1, above: [] });
+    if (value !== undefined) line[key in line ? `${key}_` : key] = printableField(key, value);
   }
   const text = JSON.stringify(line);
   const bytes = Buffer.byteLength(text);
   if (bytes <= MAX_LINE_BYTES) return text;
-  return JSON.stringify({ ...head, message: cleanText(head.message), cut: `the fields made a line of ${bytes} bytes` });
+  return JSON.stringify({ ...head, cut: `the fields made a line of ${bytes} bytes` });
+}
+
+/** A log never throws, whatever it is given. */
+function printableField(key: string, value: unknown): unknown {
+  try {
+    return printableMember(key, value, { depth: 1, above: [] });
+  } catch {
+    return '[cannot be printed]';
+  }
 }
 
 /** Where a value stands within the fields. */
@@ -96,7 +105,7 @@ function printable(value: unknown, position: Position): unknown {
   if (position.above.includes(value)) return '[circular]';
   if (position.depth > MAX_DEPTH) return '[…]';
   const inside = { depth: position.depth + 1, above: [...position.above, value] };
-  if (value instanceof Error) return printableError(value, inside);
+  if (value instanceof Error || types.isNativeError(value)) return printableError(value, inside);
   if (Array.isArray(value) || value instanceof Set) {
     return [...value].slice(0, MAX_ITEMS).map((item: unknown) => printable(item, inside));
   }
@@ -109,7 +118,8 @@ function printable(value: unknown, position: Position): unknown {
 
 /** Only what we know to be harmless: an HTTP client's error carries the request, and with it the password. */
 function printableError(error: Error, inside: Position): Record<string, unknown> {
-  const { code, next } = error as { code?: unknown; next?: unknown };
+  const code = 'code' in error ? error.code : undefined;
+  const next = 'next' in error ? error.next : undefined;
   return {
     name: error.name,
     message: cleanText(error.message),

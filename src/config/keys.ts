@@ -11,8 +11,10 @@ export type KeyScope = 'daemon' | 'backend' | 'array' | 'replication';
 
 export interface KeySpec {
   scope: KeyScope;
-  /** Never printed. */
+  /** A password. */
   secret?: true;
+  /** Stands beside a password and may have swallowed it when a line end was lost. */
+  besideSecret?: true;
   /** The value may go over several lines. */
   list?: true;
   /** Why the key has no effect (any more). */
@@ -46,14 +48,14 @@ const KEYS: ReadonlyMap<string, KeySpec> = new Map<string, KeySpec>([
   ['loopback_fabric', { scope: 'backend' }],
 
   ['hpe3par_api_url', { scope: 'array', example: 'https://10.0.0.1:8080/api/v1' }],
-  ['hpe3par_username', { scope: 'array', example: 'USER' }],
+  ['hpe3par_username', { scope: 'array', besideSecret: true, example: 'USER' }],
   ['hpe3par_password', { scope: 'array', secret: true, example: 'PASSWORD' }],
   ['hpe3par_iscsi_ips', { scope: 'array', list: true, example: '10.1.1.1' }],
   ['hpe3par_ca_file', { scope: 'array' }],
   ['hpe3par_fingerprint', { scope: 'array' }],
   ['hpe3par_tls_verify', { scope: 'array' }],
   ['san_ip', { scope: 'array', example: '10.0.0.1' }],
-  ['san_login', { scope: 'array' }],
+  ['san_login', { scope: 'array', besideSecret: true }],
   ['san_password', { scope: 'array', secret: true, example: 'PASSWORD' }],
   ['san_private_key', { scope: 'array' }],
   ['san_ssh_port', { scope: 'array' }],
@@ -98,6 +100,12 @@ export function nearestKey(name: string, where: 'section' | 'replication_device'
   const scopes: KeyScope[] = where === 'section' ? ['daemon', 'backend', 'array'] : ['replication', 'array'];
   const known = [...KEYS].filter(([, spec]) => scopes.includes(spec.scope)).map(([key]) => key);
   return nearest(currentSpelling(name), known);
+}
+
+/** A word for a message in place of a key: where a separator was lost, the word may go on with a password. */
+export function shownKey(word: string): string {
+  const at = word.search(/pas/i);
+  return at === -1 || KEYS.has(currentSpelling(word)) ? word : `${word.slice(0, at + 3)}…`;
 }
 
 const KEY_INSIDE = new RegExp(`(?:^|[\\s,;])(${KEY_NAMES.join('|')})\\s*[:=]`);

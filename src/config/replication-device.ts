@@ -1,4 +1,4 @@
-import { currentSpelling, findKey, nearestKey } from './keys.js';
+import { currentSpelling, findKey, nearestKey, shownKey } from './keys.js';
 import type { Report } from './problem.js';
 import type { Entry, ValueLine } from './scan.js';
 import { labelOf, type Layer, type Setting } from './settings.js';
@@ -115,7 +115,7 @@ class DeviceReader {
     const name = mayBeSecret && near === undefined ? undefined : word;
     this.#report.error({
       section: this.#entry.section,
-      key: name === undefined ? this.#entry.key : `${this.#entry.key}.${name}`,
+      key: name === undefined ? this.#entry.key : `${this.#entry.key}.${shownKey(name)}`,
       line,
       what: word === undefined ? 'a piece between two commas is not key:value' : 'the sub-key is unknown',
       fix: near === undefined ? NO_SUCH_KEY : `did you mean ${near}?`,

@@ -1,4 +1,4 @@
-import { currentSpelling, findKey, nearestKey } from './keys.js';
+import { currentSpelling, findKey, nearestKey, shownKey } from './keys.js';
 import type { Report } from './problem.js';
 import type { Entry, Scan } from './scan.js';
 import type { Setting } from './settings.js';
@@ -19,10 +19,11 @@ export interface Section {
 export function readSections({ sections, entries }: Scan, report: Report): Map<string, Section> {
   const found = new Map<string, Section>();
   for (const { name, line } of sections) found.set(name, { name, line, settings: new Map() });
-  for (const entry of entries) {
+  entries.forEach((entry, index) => {
     const section = found.get(entry.section);
-    if (section !== undefined) addEntry(section, entry, report);
-  }
+    if (section === undefined) return;
+    if (isUsable(section, { entry, above: entries[index - 1] }, report)) addEntry(section, entry, report);
+  });
   return found;
 }
 
@@ -30,7 +31,6 @@ function addEntry(section: Section, entry: Entry, report: Report): void {
   const key = currentSpelling(entry.key);
   const { line } = entry;
   const label = { section: section.name, key: entry.key, line };
-  if (!checkKey(section, entry, report)) return;
   const earlier = section.settings.get(key);
   if (earlier !== undefined && key !== 'hpe3par_server_ip_pool') {
     const what = `the key is set again in line ${line}, and the last one counts`;
@@ -52,15 +52,21 @@ function addEntry(section: Section, entry: Entry, report: Report): void {
   }
 }
 
-/** Whether the key can be used here. */
-function checkKey(section: Section, { key: written, line }: Entry, report: Report): boolean {
+/** Whether the key counts here. */
+function isUsable(
+  section: Section,
+  { entry, above }: { entry: Entry; above: Entry | undefined },
+  report: Report,
+): boolean {
+  const { key: written, line } = entry;
   const key = currentSpelling(written);
   const spec = findKey(key);
   const label = { section: section.name, key: written, line };
   if (spec === undefined) {
     const near = nearestKey(written, 'section');
     const fix = near === undefined ? 'remove it; hpe.conf.sample lists all keys' : `did you mean ${near}?`;
-    report.error({ ...label, what: 'the key is unknown', fix });
+    const name = near === undefined && mayHoldSecret(above) ? {} : { key: shownKey(written) };
+    report.error({ section: section.name, line, ...name, what: 'the key is unknown', fix });
     return false;
   }
   if (spec.scope === 'replication') {
@@ -78,4 +84,11 @@ function checkKey(section: Section, { key: written, line }: Entry, report: Repor
     return false;
   }
   return true;
+}
+
+/** What stands below a password may be the rest of it, after a stray line end. */
+function mayHoldSecret(entry: Entry | undefined): boolean {
+  if (entry === undefined) return false;
+  const key = currentSpelling(entry.key);
+  return key === 'replication_device' || findKey(key)?.secret === true;
 }

@@ -99,4 +99,8 @@ export function labelOf(setting: { section: string; key: string; sub: boolean; l
   return { section: setting.section, key, line: setting.line };
 }
 
-const shown = ({ key, text }: Setting): string => (findKey(key)?.secret === true ? 'the value' : quoted(text));
+/** Values that are or may hold a password are not shown. */
+function shown({ key, text }: Setting): string {
+  const spec = findKey(key);
+  return spec?.secret === true || spec?.besideSecret === true ? 'the value' : quoted(text);
+}

@@ -10,13 +10,12 @@ export interface ValueType<T> {
   right: string;
 }
 
-const LONGEST_QUOTED = 80;
+const LONGEST_QUOTED = 200;
 
-/** A value for a message, unless a password may have slipped into it. */
+/** A value for a message; what a lost line end may have brought into it, perhaps a password, is left out. */
 export function quoted(text: string): string {
-  if (/pas+w|pwd/i.test(text)) return '"***"';
-  const safe = text.replace(/\/\/.*@/s, '//***@');
-  return JSON.stringify(safe.length > LONGEST_QUOTED ? `${safe.slice(0, LONGEST_QUOTED)}…` : safe);
+  if (text.length > LONGEST_QUOTED || /pas+w|pwd/i.test(text)) return '"***"';
+  return JSON.stringify(text.replace(/\/\/.*@/s, '//***@').replace(/\s.*[:=].*/s, ' …'));
 }
 
 export const secret: ValueType<Secret> = { schema: z.string().transform((text) => new Secret(text)), right: '' };

@@ -79,7 +79,7 @@ export const brokenReplication: BrokenFile[] = [
     name: 'a CPG mapped twice',
     edits: [['cpg_map:FC_r6:FC_r1,', 'cpg_map:FC_r6:FC_r1 FC_r6:FC_r5,']],
     messages: [
-      ':16: [DEFAULT] replication_device.cpg_map: "FC_r6:FC_r1 FC_r6:FC_r5" maps FC_r6 twice; fix: write SOURCE_CPG:TARGET_CPG, several pairs separated by blanks',
+      ':16: [DEFAULT] replication_device.cpg_map: "FC_r6:FC_r1 …" maps FC_r6 twice; fix: write SOURCE_CPG:TARGET_CPG, several pairs separated by blanks',
     ],
   },
   {

@@ -69,11 +69,11 @@ describe('the samples of the old documentation', () => {
     });
     expect(secretsOf(found)).toEqual(['p', 'p', 'p', 'p']);
     expect(texts(parsed)).toEqual([
-      '18 hpe3par_debug: the key has no effect',
-      '19 hpe3par_iscsi_chap_enabled: the key has no effect',
-      '20 use_multipath: the key has no effect',
-      '21 enforce_multipath: the key has no effect',
-      '23 replication_device: the key is set again in line 24, and the last one counts',
+      '19 hpe3par_debug: the key has no effect',
+      '20 hpe3par_iscsi_chap_enabled: the key has no effect',
+      '21 use_multipath: the key has no effect',
+      '22 enforce_multipath: the key has no effect',
+      '24 replication_device: the key is set again in line 25, and the last one counts',
     ]);
   });
 
@@ -135,7 +135,7 @@ describe('sections', () => {
 
   it('warn of daemon keys, which count in DEFAULT only', () => {
     const parsed = parseConfig(fixture('several-backends.conf').replace('[three]', '[three]\nlogging = DEBUG'), 'x');
-    expect(texts(parsed)).toEqual(['28 logging: the key has an effect only in [DEFAULT]']);
+    expect(texts(parsed)).toEqual(['27 logging: the key has an effect only in [DEFAULT]']);
     expect(parsed.config.logging).toBe('warning');
   });
 
