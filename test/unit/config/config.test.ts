@@ -1,18 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import {
-  loadConfig,
-  parseConfig,
-  type BackendConfig,
-  type Config,
-  type ParsedConfig,
-} from '../../../src/config/config.js';
-import { findKey, KEY_NAMES } from '../../../src/config/keys.js';
+import { parseConfig, type BackendConfig, type Config, type ParsedConfig } from '../../../src/config/config.js';
 
 const fixture = (name: string): string =>
   readFileSync(new URL(`../../fixtures/hpe-conf/${name}`, import.meta.url), 'utf8');
 const good = fixture('good.conf');
-const sample = new URL('../../../hpe.conf.sample', import.meta.url).pathname;
 
 /** good.conf with one thing changed. */
 function edited(from: string | RegExp, to: string): ParsedConfig {
@@ -288,38 +280,5 @@ describe('replication_device', () => {
     const { config } = device('replication_device =\n');
     expect(backend(config).secondary).toBeUndefined();
     expect(backend(config).replication).toBeUndefined();
-  });
-});
-
-describe('hpe.conf.sample', () => {
-  const text = readFileSync(sample, 'utf8');
-
-  it('is a good file', () => {
-    expect(loadConfig(sample).warnings).toEqual([]);
-  });
-
-  it('is one, too, with every optional key in use', () => {
-    const { config, warnings } = parseConfig(
-      text.replaceAll(/^#(?=\w+ = )/gm, '').replaceAll(/^#(?= {10})/gm, ' '),
-      'x',
-    );
-    expect(warnings).toEqual([]);
-    expect(backend(config)).toMatchObject({ loopbackFabric: '/var/lib/hpe-3par-sim/fabric' });
-    expect(backend(config).secondary).toMatchObject({
-      caFile: '/etc/hpedockerplugin/array2.pem',
-      hostKeyCheck: 'strict',
-    });
-  });
-
-  it.each(KEY_NAMES.map((key) => [key, findKey(key)] as const))('has %s exactly where it belongs', (key, spec) => {
-    const inSection = text.match(new RegExp(`^#?${key} = `, 'gm'))?.length ?? 0;
-    const inDevice = text.match(new RegExp(`^(#? {10,}|replication_device = )${key}:`, 'gm'))?.length ?? 0;
-    if (spec?.unused !== undefined || key === 'quorum_witness_ip') {
-      expect([inSection, inDevice]).toEqual([0, 0]);
-      expect(text).toContain(key);
-      return;
-    }
-    expect(inSection).toBe(spec?.scope === 'replication' ? 0 : 1);
-    expect(inDevice).toBe(spec?.scope === 'replication' || spec?.scope === 'array' ? 1 : 0);
   });
 });
