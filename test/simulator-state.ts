@@ -11,6 +11,7 @@ const state = z.object({
       groups: z.array(
         z.object({
           name: z.string(),
+          role: z.string(),
           state: z.union([z.string(), z.number()]),
           members: z.array(z.object({ local: z.string() })),
         }),
@@ -40,4 +41,20 @@ export async function arrayObjects(control: PairControl): Promise<string[]> {
     ...vluns.map((each) => `${name}: VLUN of ${each.volume}`),
     ...groups.map((each) => `${name}: group ${each.name}`),
   ]);
+}
+
+/** Like `arrayObjects`, with everything that a failed change may not alter: tags, roles, states and members. */
+export async function arrayOutline(control: PairControl): Promise<string[]> {
+  const { arrays } = await stateOf(control);
+  return arrays.flatMap(({ name, volumes, hosts, vluns, groups }) =>
+    [
+      ...volumes.map((each) => `${name}: volume ${each.name} ${each.comment}`),
+      ...hosts.map((each) => `${name}: host ${each.name}`),
+      ...vluns.map((each) => `${name}: VLUN of ${each.volume} to ${each.host ?? 'a port'}`),
+      ...groups.map(({ name: group, role, state: is, members }) => {
+        const sorted = members.map((each) => each.local).toSorted();
+        return `${name}: group ${group} ${role} ${is} of ${sorted.join(', ') || 'nothing'}`;
+      }),
+    ].toSorted(),
+  );
 }

@@ -1,0 +1,355 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { setTimeout as pause } from 'node:timers/promises';
+import { startNode, type Node } from '../harness.js';
+import { hostLeftovers } from '../host-leftovers.js';
+import { arrayOf, operator } from '../pair-client.js';
+import { arrayObjects, arrayOutline, stateOf } from '../simulator-state.js';
+import { arrayCalls, type ArrayCall, type Effect } from './array-calls.js';
+
+/*
+ * One failure at each array call of a verb, in each way that a call can fail. Most of the time goes into waiting for an
+ * array that might still be at it, so several nodes, each with a pair of its own, share the calls.
+ */
+
+const NODES = 4;
+const GROUP = 'g1';
+const OPTIONS = { size: '1', replicationGroup: GROUP };
+const VOLUME = 'v';
+const KEEPER = 'keeper';
+const EFFECTS: Effect[] = ['error', 'reset', 'lost-reply', 'done-but-error', 'ok-not-done'];
+
+interface Scene {
+  name: string;
+  /** Makes the group as the verb finds it. */
+  prepare(node: Node): Promise<void>;
+  /** The group while it has members. */
+  state: 'started' | 'stopped';
+  /** The verb is the first one after the daemon's start, so that its calls include the logins. */
+  afterStart?: true;
+}
+
+const makeKeeper = async ({ docker }: Node): Promise<void> => expect(await docker.create(KEEPER, OPTIONS)).toBe('');
+
+const SCENES: Scene[] = [
+  { name: 'a new group', prepare: async () => Promise.resolve(), state: 'started', afterStart: true },
+  { name: 'a started group with another member', prepare: makeKeeper, state: 'started' },
+  {
+    name: 'a group that an administrator stopped',
+    async prepare(node) {
+      await makeKeeper(node);
+      await operator(arrayOf(node.pair, 'primary'), `stoprcopygroup -f ${GROUP}`);
+    },
+    state: 'stopped',
+  },
+];
+
+/** What became of each call under each effect. */
+class Outcomes {
+  readonly #title: string;
+  readonly #cells = new Map<string, Map<Effect, string>>();
+
+  constructor(title: string) {
+    this.#title = title;
+  }
+
+  add(call: string, effect: Effect, outcome: string): void {
+    const row = this.#cells.get(call) ?? new Map<Effect, string>();
+    this.#cells.set(call, row.set(effect, outcome));
+  }
+
+  print(): void {
+    const width = Math.max(...[...this.#cells.keys()].map((call) => call.length));
+    const line = (first: string, cells: string[]): string =>
+      [first.padEnd(width), ...cells.map((cell) => cell.padEnd(16))].join(' | ').trimEnd();
+    const rows = [...this.#cells].map(([call, row]) =>
+      line(
+        call,
+        EFFECTS.map((effect) => row.get(effect) ?? ''),
+      ),
+    );
+    process.stdout.write(`\n${[this.#title, line('', EFFECTS), ...rows].join('\n')}\n`);
+  }
+}
+
+/** The calls, each on whichever node is free. */
+async function eachCall(
+  nodes: Node[],
+  calls: ArrayCall[],
+  work: (node: Node, call: ArrayCall) => Promise<void>,
+): Promise<void> {
+  const left = [...calls];
+  const ended = await Promise.allSettled(
+    nodes.map(async (node) => {
+      for (let call = left.shift(); call !== undefined; call = left.shift()) {
+        try {
+          await work(node, call);
+        } catch (error) {
+          // The call belongs into the message; the assertion's own text stays.
+          if (error instanceof Error) error.message = `${call.title}: ${error.message}`;
+          throw error;
+        }
+      }
+    }),
+  );
+  for (const each of ended) if (each.status === 'rejected') throw each.reason;
+}
+
+/** The fault struck, and only once. */
+async function strike({ node, call, effect }: Trial, verb: (node: Node) => Promise<string>): Promise<string> {
+  await node.control.fault({ array: call.array, match: call.match, effect });
+  const error = await verb(node);
+  expect(await node.control.faults()).toEqual([]);
+  return error;
+}
+
+function firstOf(nodes: Node[]): Node {
+  const [first] = nodes;
+  if (first === undefined) throw new Error('no node');
+  return first;
+}
+
+const volumeNames = async ({ docker }: Node): Promise<string[]> =>
+  ((await docker.call('VolumeDriver.List')).Volumes ?? []).map((each) => each.Name);
+
+/** Both copies, tagged as ours, in a group of that state on both arrays. */
+async function expectComplete(node: Node, groupState: string): Promise<void> {
+  const { arrays } = await stateOf(node.control);
+  expect(await volumeNames(node)).toContain(VOLUME);
+  const { arrayVolume } = await node.docker.status(VOLUME);
+  for (const { volumes, groups } of arrays) {
+    const ours = volumes.filter((each) => each.comment.includes(`"display_name":"${VOLUME}"`));
+    expect(ours.map((each) => each.name)).toEqual([arrayVolume]);
+    expect(groups.map(({ state }) => state)).toEqual([groupState]);
+    expect(groups.flatMap(({ members }) => members.map((each) => each.local))).toContain(arrayVolume);
+  }
+}
+
+async function expectNothingOf(node: Node, before: string[]): Promise<void> {
+  expect(await arrayOutline(node.control)).toEqual(before);
+  expect(await volumeNames(node)).not.toContain(VOLUME);
+  expect((await node.docker.call('VolumeDriver.Get', { Name: VOLUME })).Err).toMatch(/there is no volume v/);
+}
+
+async function expectNoOpenOperation(nodes: Node[]): Promise<void> {
+  for (const node of nodes) expect(await node.records('operation')).toEqual([]);
+}
+
+async function startNodes(scene: Scene): Promise<Node[]> {
+  return Promise.all(
+    Array.from({ length: NODES }, async () => {
+      const node = await startNode();
+      await scene.prepare(node);
+      return node;
+    }),
+  );
+}
+
+/** Ends the nodes; nothing may be left of them, neither on their arrays nor on this host. */
+async function endNodes(nodes: Node[]): Promise<void> {
+  const left: string[] = [];
+  for (const node of nodes) {
+    left.push(await node.docker.remove(KEEPER), ...(await arrayObjects(node.control)));
+    await node.close();
+    left.push(...(await hostLeftovers(node.dir)));
+  }
+  expect(left.filter((each) => each !== '')).toEqual([]);
+}
+
+/** The calls of one good run of the verb. */
+async function goodCalls(node: Node, verb: (node: Node) => Promise<string>): Promise<ArrayCall[]> {
+  const calls = await arrayCalls(node, async () => expect(await verb(node)).toBe(''));
+  expect(calls.filter((call) => call.changes).length).toBeGreaterThan(2);
+  return calls;
+}
+
+/** A read that pretends to be done is the read itself. */
+const canFail = (effect: Effect) => (call: ArrayCall) => call.changes || effect !== 'ok-not-done';
+
+/** As above, without what is the same to a reader: a lost answer as a reset, an error after the read as one before it. */
+const differs = (effect: Effect) => (call: ArrayCall) => call.changes || effect === 'error' || effect === 'reset';
+
+interface Trial {
+  node: Node;
+  scene: Scene;
+  call: ArrayCall;
+  effect: Effect;
+  /** The arrays without the volume. */
+  without: string[];
+}
+
+const create = async ({ docker }: Node): Promise<string> => docker.create(VOLUME, OPTIONS);
+const remove = async ({ docker }: Node): Promise<string> => docker.remove(VOLUME);
+
+/** One Create under one fault, and what became of it; `begun` when something was changed before that call. */
+async function tryCreate(trial: Trial, begun: boolean): Promise<string> {
+  const { node, scene, without } = trial;
+  if (scene.afterStart) await node.restart();
+  const error = await strike(trial, create);
+  if (error !== '') {
+    expect(error).toMatch(begun ? /^cannot .+: .*array of backend DEFAULT / : /array of backend DEFAULT /);
+    expect(error).not.toContain('not finished');
+    expect(error.includes('everything was rolled back')).toBe(begun);
+    await expectNothingOf(node, without);
+    expect(await create(node)).toBe('');
+  }
+  await expectComplete(node, scene.state);
+  expect(await remove(node)).toBe('');
+  await expectNothingOf(node, without);
+  if (error === '') return 'recovered';
+  return begun ? 'rolled back' : 'not begun';
+}
+
+/** One Remove under one fault, and what became of it. */
+async function tryRemove(trial: Trial): Promise<string> {
+  const { node, scene, call, without } = trial;
+  expect(await create(node)).toBe('');
+  const whole = await arrayOutline(node.control);
+  const error = await strike(trial, remove);
+  if (error === '') {
+    await expectNothingOf(node, without);
+    return 'done';
+  }
+  const turnedBack = (await node.docker.status(VOLUME))['state'] === 'ready';
+  if (turnedBack) {
+    expect(await arrayOutline(node.control)).toEqual(whole);
+    await expectComplete(node, scene.state);
+    // A failed read has changed nothing; after a change the volume has to prove itself.
+    if (call.changes) await expectMountable(node);
+  } else {
+    expect(error).toContain('finished later, or by the same command again');
+  }
+  expect(await remove(node)).toBe('');
+  await expectNothingOf(node, without);
+  return turnedBack ? 'turned back' : 'finished again';
+}
+
+async function withoutVolume(nodes: Node[]): Promise<Map<Node, string[]>> {
+  const outlines = new Map<Node, string[]>();
+  for (const node of nodes) outlines.set(node, await arrayOutline(node.control));
+  return outlines;
+}
+
+describe.each(SCENES)('Create in $name', (scene) => {
+  const outcomes = new Outcomes(`Create in ${scene.name}`);
+  let nodes: Node[] = [];
+  let calls: ArrayCall[] = [];
+  let without = new Map<Node, string[]>();
+
+  beforeAll(async () => {
+    nodes = await startNodes(scene);
+    without = await withoutVolume(nodes);
+    const node = firstOf(nodes);
+    if (scene.afterStart) await node.restart();
+    calls = await goodCalls(node, create);
+    await expectComplete(node, scene.state);
+    expect(await remove(node)).toBe('');
+  });
+
+  afterAll(async () => {
+    outcomes.print();
+    await endNodes(nodes);
+  });
+
+  it.each(EFFECTS)(
+    'recovers, or leaves nothing behind, when any one call fails with "%s"',
+    async (effect) => {
+      const firstChange = calls.findIndex((call) => call.changes && !call.title.includes('credentials'));
+      await eachCall(nodes, calls.filter(canFail(effect)), async (node, call) => {
+        const trial = { node, scene, call, effect, without: without.get(node) ?? [] };
+        outcomes.add(call.title, effect, await tryCreate(trial, calls.indexOf(call) >= firstChange));
+      });
+      await expectNoOpenOperation(nodes);
+    },
+    120_000,
+  );
+});
+
+describe.each(SCENES)('Remove from $name', (scene) => {
+  const outcomes = new Outcomes(`Remove from ${scene.name}`);
+  let nodes: Node[] = [];
+  let calls: ArrayCall[] = [];
+  let without = new Map<Node, string[]>();
+
+  beforeAll(async () => {
+    nodes = await startNodes(scene);
+    without = await withoutVolume(nodes);
+    const node = firstOf(nodes);
+    expect(await create(node)).toBe('');
+    calls = await goodCalls(node, remove);
+  });
+
+  afterAll(async () => {
+    outcomes.print();
+    await endNodes(nodes);
+  });
+
+  it.each(EFFECTS)(
+    'rule 35: is done, turned back, or finished by the same command, when any one call fails with "%s"',
+    async (effect) => {
+      await eachCall(nodes, calls.filter(differs(effect)), async (node, call) => {
+        const trial = { node, scene, call, effect, without: without.get(node) ?? [] };
+        outcomes.add(call.title, effect, await tryRemove(trial));
+      });
+      await expectNoOpenOperation(nodes);
+    },
+    120_000,
+  );
+});
+
+async function expectMountable({ docker }: Node): Promise<void> {
+  expect(await docker.mount(VOLUME)).toMatch(/volumes\/v$/);
+  expect(await docker.unmount(VOLUME)).toBe('');
+}
+
+describe('A rollback that cannot be finished', () => {
+  let node: Node;
+
+  beforeAll(async () => {
+    node = await startNode();
+    await makeKeeper(node);
+  });
+
+  afterAll(async () => endNodes([node]));
+
+  it('stays open and visible, blocks only its own volume, and ends when the array is back', async () => {
+    const { docker, control, pair } = node;
+    const secondary = arrayOf(pair, 'secondary').name;
+    // The first thing that the secondary array is asked after the admission, in time for it to lose power.
+    const untagged = { method: 'GET', pathRegex: '/volumes/dcv-' };
+    await control.fault({ array: secondary, match: untagged, effect: 'delay', ms: 5_000 });
+    const creation = docker.create(VOLUME, OPTIONS);
+    await until(async () => membersOf(node).then((members) => members.length === 2));
+    await control.power(secondary, false);
+    const error = await creation;
+
+    expect(error).toMatch(/^cannot start remote copy group g1: (primary|secondary) array of backend DEFAULT /);
+    expect(error).toContain('and the way back stopped: ');
+    expect(error).toContain('the rollback is not finished yet and goes on by itself');
+    expect(await volumeNames(node)).toEqual([KEEPER, VOLUME]);
+    expect(await docker.status(VOLUME)).toMatchObject({ state: 'creating' });
+    await expect(docker.mount(VOLUME)).rejects.toThrow(/an earlier create of volume v is not finished/);
+    expect(await docker.create('other', { size: '1', backend: 'plain' })).toBe('');
+    expect(await docker.remove('other')).toBe('');
+
+    await control.clearFaults();
+    await control.power(secondary, true);
+    expect(await docker.create('third', OPTIONS)).toBe('');
+    expect(await docker.status(VOLUME)).toMatchObject({ state: 'creating' });
+    expect(await docker.create(VOLUME, OPTIONS)).toBe('');
+    await expectComplete(node, 'started');
+    expect(await docker.remove(VOLUME)).toBe('');
+    expect(await docker.remove('third')).toBe('');
+    await expectNoOpenOperation([node]);
+  }, 60_000);
+});
+
+async function membersOf({ control, pair }: Node): Promise<string[]> {
+  const primary = arrayOf(pair, 'primary').name;
+  const { arrays } = await stateOf(control);
+  const groups = arrays.find((each) => each.name === primary)?.groups ?? [];
+  return groups.flatMap(({ members }) => members.map((each) => each.local));
+}
+
+async function until(isTrue: () => Promise<boolean>): Promise<void> {
+  while (!(await isTrue())) await pause(20);
+}
