@@ -20,7 +20,7 @@ describe('hpe.conf.sample', () => {
     );
     expect(warnings).toEqual([]);
     expect(config.backends.get('DEFAULT')).toMatchObject({ loopbackFabric: '/var/lib/hpe-3par-sim/fabric' });
-    expect(config.backends.get('DEFAULT').secondary).toMatchObject({
+    expect(config.backends.get('DEFAULT')?.secondary).toMatchObject({
       caFile: '/etc/hpedockerplugin/array2.pem',
       hostKeyCheck: 'strict',
     });
