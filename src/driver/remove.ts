@@ -44,11 +44,12 @@ export async function planRemove(
   { volume, group }: { volume: Volume; group: Group | undefined },
   signal: AbortSignal,
 ): Promise<RemovePlan> {
-  await refuseIfExported(backend, volume, signal);
-  if (group === undefined) return { volume };
-  const copies = await Promise.all(
-    backend.sides.map(async (side) => backend.array(side).findVolume(volume.arrayName, signal)),
-  );
+  if (group === undefined) {
+    await refuseIfExported(backend, volume, signal);
+    return { volume };
+  }
+  const copiesAsked = backend.sides.map(async (side) => backend.array(side).findVolume(volume.arrayName, signal));
+  const [copies] = await Promise.all([Promise.all(copiesAsked), refuseIfExported(backend, volume, signal)]);
   // Somebody deleted both copies: only the records are left to go.
   if (copies.every((copy) => copy === undefined)) return { volume };
   const { arrayName, everMounted } = volume;
