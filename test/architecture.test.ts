@@ -17,7 +17,7 @@ const may: Record<string, { folders: string[]; types?: string[]; packages: strin
     packages: ['etcd3', 'cockatiel', 'classic-level', 'zod'],
   },
   host: { folders: ['domain'], types: ['contracts'], packages: ['zod'] },
-  config: { folders: ['domain'], packages: ['ini', 'zod'] },
+  config: { folders: ['domain'], packages: ['zod'] },
   simulator: { folders: [], packages: ['express', 'selfsigned', 'ssh2', 'zod'] },
 };
 /** Files that build everything may import everything of ours. */
