@@ -52,7 +52,7 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
   const side = proven?.side ?? 'primary';
   const exportedTo = hostsOf(exports, side, backend);
   if (proven !== undefined) {
-    refuseOtherSideInUse(backend, request, side);
+    if (proven.observation.failures[otherSide(side)]?.silent !== true) refuseOtherSideInUse(backend, request, side);
     refuseMissingData(volume, group, proven.row);
   }
   const previous = request.attachments.find((each) => each.volume === volume.name);
@@ -120,7 +120,7 @@ function hostsOf(exports: Exports, side: Side, backend: Backend): string[] {
   throw new DriverError('internal', `nobody asked ${backend.array(side).label} for its exports`);
 }
 
-/** Rule 46: the role belongs to the whole group. */
+/** Rule 46: the role belongs to the whole group. Not asked while the other array is silent: its members could not be let go. */
 function refuseOtherSideInUse(backend: Backend, request: MountRequest, side: Side): void {
   const stale = request.attachments.find((each) => each.side !== side && each.volume !== request.volume.name);
   if (stale === undefined) return;

@@ -21,6 +21,8 @@ export class GuardedEtcd {
   readonly #file: string;
   /** The marker, once it is known. */
   #root: string | undefined;
+  /** The file is written by one of the callers that make the first contact together, for all of them. */
+  #remembering: Promise<void> | undefined;
 
   /** @param prefix ends in `/` @param stateDir keeps `metadata-identity.json` */
   constructor(client: EtcdClient, prefix: string, stateDir: string) {
@@ -91,13 +93,18 @@ export class GuardedEtcd {
         { next: `look at them (etcdctl get --prefix --keys-only ${this.#prefix}) and restore etcd from a backup` },
       );
     }
+    this.#remembering ??= this.#remember(root).finally(() => (this.#remembering = undefined));
+    await this.#remembering;
+    return root;
+  }
+
+  async #remember(root: string): Promise<void> {
     try {
       await mkdir(path.dirname(this.#file), { recursive: true, mode: 0o700 });
       await writeDurably(this.#file, `${JSON.stringify({ schema: 1, root })}\n`);
     } catch (error) {
       throw new DriverError('unavailable', `${this.#file} cannot be written: ${errorText(error)}`, { cause: error });
     }
-    return root;
   }
 
   #stranger(seen: string | undefined): DriverError {

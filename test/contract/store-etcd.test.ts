@@ -86,6 +86,12 @@ describe('the metadata store in etcd', () => {
     expect(keys).toEqual([`${PREFIX}root`, `${PREFIX}volume/a`]);
   }, 20_000);
 
+  it('takes any number of first calls at once', async () => {
+    const lists = await Promise.all(Array.from({ length: 20 }, async () => one.list('volume', soon())));
+    expect(lists.flat()).toEqual([]);
+    expect(await readFile(identityFile(), 'utf8')).toContain('"root"');
+  });
+
   it('gives the lock of a killed node to the next after its time to live', async () => {
     await one.list('volume', soon());
     child = startChild('hold-lock.ts', [etcd.host, path.join(dir, 'child'), 'volume/a']);
