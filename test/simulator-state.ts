@@ -5,7 +5,16 @@ const state = z.object({
   arrays: z.array(
     z.object({
       name: z.string(),
-      volumes: z.array(z.object({ name: z.string(), comment: z.string(), dataFile: z.string() })),
+      volumes: z.array(
+        z.object({
+          name: z.string(),
+          comment: z.string(),
+          sizeMiB: z.number(),
+          provisioning: z.string(),
+          compression: z.boolean(),
+          dataFile: z.string(),
+        }),
+      ),
       hosts: z.array(z.object({ name: z.string() })),
       vluns: z.array(z.object({ volume: z.string(), host: z.string().optional() })),
       groups: z.array(
@@ -57,4 +66,10 @@ export async function arrayOutline(control: PairControl): Promise<string[]> {
       }),
     ].toSorted(),
   );
+}
+
+/** The volume of that Docker name on each array that has it, found by our tag. */
+export async function arrayVolumes(control: PairControl, name: string): Promise<PairState['arrays'][0]['volumes']> {
+  const { arrays } = await stateOf(control);
+  return arrays.flatMap(({ volumes }) => volumes.filter((each) => each.comment.includes(`"display_name":"${name}"`)));
 }

@@ -316,7 +316,7 @@ describe('A rollback that cannot be finished', () => {
     const secondary = arrayOf(pair, 'secondary').name;
     // The first thing that the secondary array is asked after the admission, in time for it to lose power.
     const untagged = { method: 'GET', pathRegex: '/volumes/dcv-' };
-    await control.fault({ array: secondary, match: untagged, effect: 'delay', ms: 5_000 });
+    await control.fault({ array: secondary, match: untagged, effect: 'delay', ms: 1_000 });
     const creation = docker.create(VOLUME, OPTIONS);
     await until(async () => membersOf(node).then((members) => members.length === 2));
     await control.power(secondary, false);
