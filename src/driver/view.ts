@@ -2,8 +2,8 @@ import type { Backend } from '../backend/backend.js';
 import { findPartner, judgeObservation } from '../backend/observe.js';
 import type { PolledGroup } from '../backend/status-poll.js';
 import type { NodeMount } from '../contracts/node-journal.js';
+import type { Attachment } from '../domain/attachment.js';
 import { roleWord, type Group, type Side } from '../domain/replication.js';
-import type { Volume } from '../domain/volume.js';
 import type { Json } from '../saga/operation.js';
 import type { VolumeRecords } from './inventory.js';
 
@@ -44,19 +44,20 @@ export function viewOf({ records, mount, backend, polled }: ViewParts): VolumeVi
       attachment === undefined ? null : { node: attachment.nodeName, array: attachment.side, state: attachment.state },
     mounts: mount === undefined ? 0 : mount.ids.reduce((sum, each) => sum + each.count, 0),
   };
-  if (group !== undefined) status['replication'] = replicationOf({ volume, group, backend, polled });
+  if (group !== undefined) status['replication'] = replicationOf({ records, group, backend, polled });
   if (records.stale !== undefined) status['stale'] = `the metadata cannot be read now: ${records.stale}`;
   return { name: volume.name, mountpoint: mount?.mountpoint ?? '', createdAt: volume.createdAt, status };
 }
 
 interface ReplicationParts {
-  volume: Volume;
+  records: VolumeRecords;
   group: Group;
   backend: Backend | undefined;
   polled: PolledGroup | undefined;
 }
 
-function replicationOf({ volume, group, backend, polled }: ReplicationParts): Json {
+function replicationOf({ records, group, backend, polled }: ReplicationParts): Json {
+  const { volume, attachment } = records;
   const known: Record<string, Json> = { group: group.name, remoteGroup: group.remoteName };
   if (backend?.settings.replication === undefined)
     return { ...known, problem: `hpe.conf no longer says how ${group.backend} replicates` };
@@ -86,6 +87,15 @@ function replicationOf({ volume, group, backend, polled }: ReplicationParts): Js
     secondary: side('secondary'),
     active: verdict.side ?? null,
     ...(verdict.side === undefined ? { notProven: verdict.reason } : {}),
+    ...(isStale(attachment, verdict.side)
+      ? {
+          problem: `writing to the stale copy: still attached to ${backend.array(attachment.side).label} on node ${attachment.nodeName}`,
+        }
+      : {}),
     ageSeconds,
   };
 }
+
+/** Rule 46: attached to the side that does not serve the group any more. */
+const isStale = (attachment: Attachment | undefined, active: Side | undefined): attachment is Attachment =>
+  attachment !== undefined && active !== undefined && attachment.side !== active;
