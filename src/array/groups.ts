@@ -56,6 +56,7 @@ function toTarget(target: GroupAnswer['targets'][number]): GroupTarget {
     roleReversed: target.roleReversed,
     state: STATES[target.state] ?? 'unknown',
     mode: MODES[target.mode],
+    autoRecover: target.policies?.autoRecover === true,
     ...(target.syncPeriod === undefined ? {} : { syncPeriod: target.syncPeriod }),
     ...(target.remoteUserCPG === undefined ? {} : { remoteCpg: target.remoteUserCPG }),
     ...(target.remoteSnapCPG === undefined ? {} : { remoteSnapCpg: target.remoteSnapCPG }),

@@ -63,7 +63,7 @@ export class WsapiRemoteCopy implements RemoteCopy {
       {
         act: async () => {
           await this.#wsapi.change({ method: 'POST', path: 'remotecopygroups', body: createBody(wanted) }, signal);
-          await this.#setPeriod(wanted, signal);
+          await this.#applySettings(wanted, signal);
         },
         read: async () => this.findGroup(name, signal),
         isDone: (found) => found !== undefined,
@@ -82,7 +82,7 @@ export class WsapiRemoteCopy implements RemoteCopy {
         },
       );
     }
-    return this.#withPeriod(wanted, group, signal);
+    return this.#withSettings(wanted, group, signal);
   }
 
   async removeGroup(name: string, signal: AbortSignal): Promise<void> {
@@ -187,27 +187,29 @@ export class WsapiRemoteCopy implements RemoteCopy {
     }
   }
 
-  async #setPeriod({ name, target, mode, syncPeriod }: CreateGroup, signal: AbortSignal): Promise<void> {
-    if (mode !== 'asynchronous' || syncPeriod === undefined) return;
-    const body = { targets: [{ targetName: target, syncPeriod }] };
-    await this.#wsapi.change({ method: 'PUT', path: pathOf(name), body }, signal);
+  async #applySettings(wanted: CreateGroup, signal: AbortSignal): Promise<void> {
+    for (const setting of settingsOf(wanted)) {
+      const body = { targets: [{ targetName: wanted.target, ...setting }] };
+      try {
+        await this.#wsapi.change({ method: 'PUT', path: pathOf(wanted.name), body }, signal);
+      } catch (thrown) {
+        // A creation that was acknowledged but not done: the read-back that follows says so in better words.
+        if (thrown instanceof ArrayRefusal && thrown.code === 'not-found') return;
+        throw thrown;
+      }
+    }
   }
 
-  /** A group that got its period, or that others use already with theirs, is as it should be. */
-  async #withPeriod(wanted: CreateGroup, group: RemoteCopyGroup, signal: AbortSignal): Promise<RemoteCopyGroup> {
-    const hasPeriod = (found: RemoteCopyGroup): boolean =>
-      wanted.mode !== 'asynchronous' ||
-      wanted.syncPeriod === undefined ||
-      found.targets.some((target) => target.name === wanted.target && target.syncPeriod === wanted.syncPeriod);
-    if (hasPeriod(group) || group.members.length > 0) return group;
+  /** A group that got its settings, or that others use already with theirs, is as it should be. */
+  async #withSettings(wanted: CreateGroup, group: RemoteCopyGroup, signal: AbortSignal): Promise<RemoteCopyGroup> {
+    const isSet = (found: RemoteCopyGroup): boolean => hasSettings(found, wanted);
+    if (isSet(group) || group.members.length > 0) return group;
     return makeSo(
       {
-        act: async () => {
-          await this.#setPeriod(wanted, signal);
-        },
+        act: async () => this.#applySettings(wanted, signal),
         read: async () => this.#getGroup(wanted.name, signal),
-        isDone: hasPeriod,
-        notDone: () => this.#notDone(`the period of group ${wanted.name}`, 'it has another'),
+        isDone: isSet,
+        notDone: () => this.#notDone(`the policies and period of group ${wanted.name}`, 'it has others'),
       },
       signal,
     );
@@ -218,6 +220,21 @@ export class WsapiRemoteCopy implements RemoteCopy {
       next: 'see the remote copy groups with: showrcopy, and the events with: showeventlog -min 10',
     });
   }
+}
+
+/**
+ * What a group gets besides its shape: it starts again by itself when the links are back, and a periodic one has its
+ * period. Policies and period are refused in one request (reference 6.2).
+ */
+function settingsOf({ mode, syncPeriod }: CreateGroup): Record<string, unknown>[] {
+  const policies = { policies: { autoRecover: true } };
+  return mode === 'asynchronous' && syncPeriod !== undefined ? [policies, { syncPeriod }] : [policies];
+}
+
+function hasSettings(found: RemoteCopyGroup, { target: name, mode, syncPeriod }: CreateGroup): boolean {
+  const target = found.targets.find((each) => each.name === name);
+  const period = mode !== 'asynchronous' || syncPeriod === undefined || target?.syncPeriod === syncPeriod;
+  return period && target?.autoRecover === true;
 }
 
 const pathOf = (group: string): string => `remotecopygroups/${segment(group)}`;

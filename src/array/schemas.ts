@@ -71,6 +71,7 @@ export const groupAnswer = z.object({
       state: z.int(),
       roleReversed: z.boolean(),
       syncPeriod: z.int().optional(),
+      policies: z.object({ autoRecover: z.boolean().optional() }).optional(),
       remoteUserCPG: z.string().optional(),
       remoteSnapCPG: z.string().optional(),
     }),

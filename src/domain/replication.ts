@@ -28,6 +28,8 @@ export interface GroupTarget {
   mode: ReplicationMode;
   /** Seconds. */
   syncPeriod?: number;
+  /** Starts again by itself when links that were lost are back. */
+  autoRecover: boolean;
   remoteCpg?: string;
   remoteSnapCpg?: string;
 }

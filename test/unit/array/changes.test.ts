@@ -46,7 +46,7 @@ function groupAnswer(state: number, members: string[] = [], target: Record<strin
         roleReversed: false,
         remoteUserCPG: 'FC_r6',
         remoteSnapCPG: 'FC_r6s',
-        policies: { autoRecover: false },
+        policies: { autoRecover: true },
         ...target,
       },
     ],
@@ -121,6 +121,10 @@ interface Case {
 }
 
 const groupGet = (api: nock.Scope): nock.Interceptor => api.get(`/remotecopygroups/${GROUP}`);
+const setsPolicies = (api: nock.Scope): nock.Interceptor =>
+  api.put(`/remotecopygroups/${GROUP}`, {
+    targets: [{ targetName: 'targetArray', policies: { autoRecover: true } }],
+  });
 const volumeGet = (api: nock.Scope): nock.Interceptor => api.get(`/volumes/${VOLUME_NAME}`);
 const gone = { code: 23, desc: 'volume does not exist' };
 const noGroup = { code: 187, desc: 'group does not exist' };
@@ -166,8 +170,15 @@ const CASES: Case[] = [
     name: 'ensureGroup',
     run: async (array) => array.remoteCopy.ensureGroup(GROUP_WANTED, soon()),
     change: (api) => api.post('/remotecopygroups'),
-    done: (api) => groupGet(api).reply(200, groupAnswer(1)),
-    undone: (api) => groupGet(api).reply(404, noGroup),
+    done(api) {
+      // Sent only when the creation was acknowledged; a group that is found to be there has them already.
+      setsPolicies(api).optionally().reply(200);
+      groupGet(api).reply(200, groupAnswer(1));
+    },
+    undone(api) {
+      setsPolicies(api).optionally().reply(200);
+      return groupGet(api).reply(404, noGroup);
+    },
   },
   {
     name: 'removeGroup',
@@ -525,6 +536,7 @@ describe('remote copy groups', () => {
           {
             name: 'targetArray',
             mode: 'asynchronous',
+            autoRecover: true,
             state: 'logging',
             roleReversed: true,
             syncPeriod: 900,
@@ -544,7 +556,7 @@ describe('remote copy groups', () => {
     ]);
   });
 
-  it('gives a periodic group its period in a request of its own, also after a lost answer', async () => {
+  it('gives a periodic group its policies and its period in requests of their own, also after a lost answer', async () => {
     const wanted: CreateGroup = { ...GROUP_WANTED, mode: 'asynchronous', syncPeriod: 600 };
     for (const lost of [false, true]) {
       const { array, api } = mockedArray();
@@ -559,11 +571,22 @@ describe('remote copy groups', () => {
       } else {
         post.reply(201);
       }
+      setsPolicies(api).reply(200);
       api.put(`/remotecopygroups/${GROUP}`, { targets: [{ targetName: 'targetArray', syncPeriod: 600 }] }).reply(200);
       groupGet(api).reply(200, groupAnswer(1, [], { mode: 2, syncPeriod: 600 }));
       const group = await array.remoteCopy.ensureGroup(wanted, soon());
       expect(group.targets[0]?.syncPeriod).toBe(600);
     }
+  });
+
+  it('lets a new group start by itself when the links are back', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    api.post('/remotecopygroups').reply(201);
+    setsPolicies(api).reply(200);
+    groupGet(api).reply(200, groupAnswer(1));
+    await array.remoteCopy.ensureGroup(GROUP_WANTED, soon());
+    expect(api.isDone()).toBe(true);
   });
 
   it.each([
