@@ -5,10 +5,6 @@ export interface GroupCommands {
   /** What the secondary array calls the group. */
   nameThere: string;
   stop(): Promise<void>;
-  /** On the array that is primary by nature. */
-  start(): Promise<void>;
-  /** On the other array, after `turnRound`. */
-  startThere(): Promise<void>;
   /** The secondary array takes over; the group has to be stopped. */
   failover(): Promise<void>;
   recover(): Promise<void>;
@@ -25,8 +21,6 @@ export function commandsFor(pair: ReadyPair, group: string): GroupCommands {
   return {
     nameThere,
     stop: async () => here('stoprcopygroup -f'),
-    start: async () => here('startrcopygroup'),
-    startThere: async () => there('startrcopygroup'),
     failover: async () => there('setrcopygroup failover -f'),
     recover: async () => there('setrcopygroup recover -f'),
     restore: async () => there('setrcopygroup restore -f'),

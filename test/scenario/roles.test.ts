@@ -121,7 +121,6 @@ describe('the role table: which array a volume is mounted from', () => {
     await site.node.control.power(site.secondary, false);
     expect(await refusalForRow(volume, 8)).toContain('the secondary array does not answer');
     await site.node.control.power(site.secondary, true);
-    await volume.type.start();
     expect(await site.mountedFrom(volume)).toEqual([site.primary]);
   });
 
@@ -132,7 +131,6 @@ describe('the role table: which array a volume is mounted from', () => {
     await site.node.control.power(site.primary, false);
     expect(await refusalForRow(volume, 8)).toContain('the primary array does not answer');
     await site.node.control.power(site.primary, true);
-    await volume.type.startThere();
     expect(await site.mountedFrom(volume)).toEqual([site.secondary]);
   });
 
