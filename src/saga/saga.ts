@@ -6,7 +6,8 @@ import type { Json, Operation } from './operation.js';
  * INVARIANTS
  * 1. An operation is written before its first effect and deleted in the same transaction that writes its result.
  * 2. Before step i runs, `next: i` and all facts of earlier steps are on record. So after a crash every step before `next`
- *    is done, the step at `next` may be done, partly done or not begun, and no later one has begun.
+ *    is done, the step at `next` may be done, partly done or not begun, and no later one has begun. On the way back `next`
+ *    is the step to be undone; the later ones are undone already and are not touched again.
  * 3. `do` and `undo` are idempotent and both work when the last answer was lost; `undo` of step i works from the plan and
  *    the facts of earlier steps alone.
  * 4. A way back that cannot be finished leaves the operation open in phase `undo`; a redo that cannot be finished leaves it
@@ -91,7 +92,12 @@ export async function run<P, F extends object, W>(
     phase: 'do',
     startedAt: new Date().toISOString(),
   };
-  await ctx.journal.save(operation, start.claim);
+  try {
+    await ctx.journal.save(operation, start.claim);
+  } catch (thrown) {
+    const cause = asDriverError(thrown);
+    throw notRecorded(saga, cause, `cannot record the ${saga.kind}: ${cause.message}`);
+  }
   return goForward(saga, operation, ctx);
 }
 
@@ -102,8 +108,12 @@ export async function settle<P, F extends object, W>(
   ctx: SagaRun<W>,
 ): Promise<void> {
   const undo = operation.phase === 'undo' || (saga.afterCrash === 'undo' && !isPastReturn(saga, operation));
-  if (undo) await goBack(saga, operation, ctx);
-  else await goForward(saga, operation, ctx);
+  if (!undo) {
+    await goForward(saga, operation, ctx);
+    return;
+  }
+  if (operation.phase === 'do') await turnBack(saga, operation, ctx);
+  await goBack(saga, operation, ctx);
 }
 
 async function goForward<P, F extends object, W>(
@@ -111,68 +121,93 @@ async function goForward<P, F extends object, W>(
   operation: Operation,
   ctx: SagaRun<W>,
 ): Promise<F> {
+  let doing = 'go on';
   try {
     while (operation.next < saga.steps.length) {
       const step = getStep(saga, operation.next);
+      doing = step.name;
       ctx.signal.throwIfAborted();
       ctx.onStep?.(operation, step.name);
       const found = await step.do(contextOf(operation, ctx, ctx.signal));
       Object.assign(operation.facts, found ?? {});
       operation.next += 1;
+      doing = `record that it was done: ${step.name}`;
       if (operation.next < saga.steps.length) await ctx.journal.save(operation, []);
     }
     await ctx.journal.finish(operation, saga.result(planOf<P>(operation), factsOf<F>(operation)));
     return factsOf<F>(operation);
   } catch (thrown) {
-    throw await afterFailure(saga, operation, { ctx, thrown });
+    throw await afterFailure(saga, operation, { ctx, doing, thrown });
   }
 }
 
 interface Failure<W> {
   ctx: SagaRun<W>;
+  /** What was being done, in the words of the step. */
+  doing: string;
   thrown: unknown;
 }
 
 async function afterFailure<P, F extends object, W>(
   saga: Saga<P, F, W>,
   operation: Operation,
-  { ctx, thrown }: Failure<W>,
+  { ctx, doing, thrown }: Failure<W>,
 ): Promise<DriverError> {
   const cause = asDriverError(thrown);
   if (cause.code === 'fenced') return cause;
-  const where = saga.steps[operation.next]?.name ?? 'record the result';
-  const message = `cannot ${where}: ${cause.message}`;
-  const options = { cause, ...(cause.next === undefined ? {} : { next: cause.next }) };
+  const message = `cannot ${doing}: ${cause.message}`;
+  const next = cause.next === undefined ? {} : { next: cause.next };
   if (isPastReturn(saga, operation)) {
-    return new DriverError(
-      cause.code,
-      `${message}; what is left is finished later, or by the same command again`,
-      options,
-    );
+    const text = `${message}; what is left is finished later, or by the same command again`;
+    return new DriverError(cause.code, text, { cause, ...next });
   }
   operation.error = message;
   try {
+    await turnBack(saga, operation, ctx);
+  } catch {
+    return notRecorded(saga, cause, message);
+  }
+  try {
     await goBack(saga, operation, ctx);
-    return new DriverError(cause.code, message, { ...options, rollback: 'done' });
+    return new DriverError(cause.code, message, { cause, ...next, rollback: 'done' });
   } catch (undoFailure) {
     const text = `${message}; and the way back stopped: ${asDriverError(undoFailure).message}`;
-    return new DriverError(cause.code, text, { ...options, rollback: 'pending' });
+    return new DriverError(cause.code, text, { cause, ...next, rollback: 'pending' });
   }
 }
 
+/** The error for a change of direction, or a beginning, that may or may not be on record: what then happens by itself. */
+function notRecorded<P, F extends object, W>(saga: Saga<P, F, W>, cause: DriverError, message: string): DriverError {
+  const next = cause.next === undefined ? {} : { next: cause.next };
+  if (saga.afterCrash === 'undo') return new DriverError(cause.code, message, { cause, ...next, rollback: 'pending' });
+  const text = `${message}; the metadata cannot be written, so it may still be carried out when they can`;
+  return new DriverError(cause.code, text, { cause, ...next });
+}
+
+/** Puts the change of direction on record. */
+async function turnBack<P, F extends object, W>(
+  saga: Saga<P, F, W>,
+  operation: Operation,
+  ctx: SagaRun<W>,
+): Promise<void> {
+  operation.phase = 'undo';
+  operation.next = Math.min(operation.next, saga.steps.length - 1);
+  await ctx.journal.save(operation, []);
+}
+
+/** Undoes `next`, and all steps before it; each one that is undone goes on record, and is not undone again. */
 async function goBack<P, F extends object, W>(
   saga: Saga<P, F, W>,
   operation: Operation,
   ctx: SagaRun<W>,
 ): Promise<void> {
   const signal = ctx.undoSignal();
-  operation.phase = 'undo';
-  operation.next = Math.min(operation.next, saga.steps.length - 1);
-  await ctx.journal.save(operation, []);
-  for (; operation.next >= 0; operation.next -= 1) {
+  while (operation.next >= 0) {
     const step = getStep(saga, operation.next);
     ctx.onStep?.(operation, step.name);
     await step.undo(contextOf(operation, ctx, signal));
+    operation.next -= 1;
+    if (operation.next >= 0) await ctx.journal.save(operation, []);
   }
   await ctx.journal.finish(operation, saga.undone(planOf<P>(operation), factsOf<F>(operation)));
 }
