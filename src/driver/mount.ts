@@ -249,8 +249,11 @@ function mountStep(ctx: DriverContext): MountStep {
         ids: [{ ...plan.mountId, count: 1 }],
       });
     },
-    async undo({ plan, signal }) {
-      await ctx.filesystems.unmount(plan.mountpoint, signal);
+    async undo({ plan, facts, signal }) {
+      // What somebody else has mounted or put there is why the step failed; it is not ours to take away.
+      const entries = await ctx.filesystems.mounts();
+      const ours = entries.some((each) => each.target === plan.mountpoint && each.source === facts.device?.path);
+      if (ours) await ctx.filesystems.unmount(plan.mountpoint, signal);
       await ctx.journal.removeMount(plan.volume.name);
     },
   };

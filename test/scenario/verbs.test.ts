@@ -159,8 +159,16 @@ describe('Get', () => {
     const unused = await node.docker.status('v');
     const [onArray] = await arrayVolumes(node.control, 'v');
     expect(unused).toMatchObject({
-      ...{ size: 1, provisioning: 'thin', compression: false, backend: 'plain', state: 'ready' },
-      ...{ cpg: 'cpg-a', snapCpg: 'cpg-a-snap', mountConflictDelay: 30, holder: null, mounts: 0 },
+      size: 1,
+      provisioning: 'thin',
+      compression: false,
+      backend: 'plain',
+      state: 'ready',
+      cpg: 'cpg-a',
+      snapCpg: 'cpg-a-snap',
+      mountConflictDelay: 30,
+      holder: null,
+      mounts: 0,
     });
     expect(unused['arrayVolume']).toBe(onArray?.name);
     expect(unused['wwn']).toMatch(/^60002ac[0-9a-f]{25}$/);
@@ -179,7 +187,10 @@ describe('Get', () => {
     await done(node.docker.create('v', REPLICATED));
     const replication = await polledReplication('v');
     expect(replication).toMatchObject({
-      ...{ group: 'g1', remoteGroup: 'g1.r46750', mode: 'synchronous', active: 'primary' },
+      group: 'g1',
+      remoteGroup: 'g1.r46750',
+      mode: 'synchronous',
+      active: 'primary',
       primary: { role: 'Primary', state: 'started', syncStatus: 'synced' },
       secondary: { role: 'Secondary', state: 'started', syncStatus: 'synced' },
       ageSeconds: expect.any(Number),
@@ -189,11 +200,11 @@ describe('Get', () => {
 });
 
 /** What Get says of replication, once the poll after the Create has been answered. */
-async function polledReplication(name: string): Promise<Record<string, unknown>> {
+async function polledReplication(name: string): Promise<object> {
   for (;;) {
     const { replication } = await node.docker.status(name);
     const known = replication as { primary?: { syncStatus?: string } };
-    if (known.primary?.syncStatus === 'synced') return known as Record<string, unknown>;
+    if (known.primary?.syncStatus === 'synced') return known;
     await pause(20);
   }
 }
