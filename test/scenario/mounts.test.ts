@@ -322,7 +322,6 @@ describe('Another host', () => {
 
     await wsapi.done('DELETE', `/vluns/${copy?.name},7,other-host`);
     await wsapi.done('DELETE', '/hosts/other-host');
-    await wsapi.done('DELETE', `/credentials/${wsapi.key}`);
     wsapi.close();
     await node.docker.mount(name);
     await done(node.docker.unmount(name));
