@@ -83,7 +83,10 @@ async function isMounted({ device, target }: Mount): Promise<boolean> {
 }
 
 async function unmount(run: Run, target: string, signal: AbortSignal): Promise<void> {
-  for (const entry of (await mountsAt(target)).toReversed()) {
+  const entries = await mountsAt(target);
+  const foreign = entries.filter((each) => each.device !== entries[0]?.device);
+  if (foreign.length > 0) throw mountedOver(target, foreign);
+  for (const entry of entries.toReversed()) {
     try {
       await run('umount', [target], { timeoutMs: TIMEOUT_MS, signal });
     } catch (error) {
@@ -97,6 +100,14 @@ async function unmount(run: Run, target: string, signal: AbortSignal): Promise<v
     });
   }
   await removeDirectory(target);
+}
+
+/** Rule 15: ours is the lowest; what lies on it belongs to somebody else, with whatever was written there. */
+function mountedOver(target: string, foreign: MountEntry[]): DriverError {
+  const what = foreign.map((each) => `${each.source} (${each.fsType})`).join(', ');
+  return new DriverError('refused', `something else is mounted over ${target}: ${what}; nothing was unmounted`, {
+    next: `find out who mounted it, then: umount ${target}`,
+  });
 }
 
 async function busy({ device, target }: MountEntry): Promise<DriverError> {

@@ -238,6 +238,24 @@ describe('A mountpoint that somebody else uses', () => {
     await done(node.docker.remove(name));
   });
 
+  it('rule 15: what somebody mounted over ours is not taken away by Unmount, which says who it is', async () => {
+    const name = await newVolume();
+    const mountpoint = await node.docker.mount(name);
+    sh('mount', '-t', 'tmpfs', 'foreign', mountpoint);
+    const attached = await attachments();
+    try {
+      expect(await node.docker.unmount(name)).toMatch(
+        /something else is mounted over .*foreign \(tmpfs\).*next: .*umount/,
+      );
+      expect(await attachments()).toEqual(attached);
+    } finally {
+      sh('umount', mountpoint);
+    }
+    await done(node.docker.unmount(name));
+    await done(node.docker.remove(name));
+    expect(await attachments()).toEqual([]);
+  });
+
   it('rule 30: is not mounted over files either; they survive', async () => {
     const name = await newVolume();
     await mkdir(mountpointOf(name), { recursive: true });
