@@ -39,7 +39,7 @@ export class Vluns {
   async ensure(volume: string, host: string, signal: AbortSignal): Promise<Export> {
     const change = { method: 'POST', path: 'vluns', body: createBody(volume, host) } as const;
     let location: string | undefined;
-    const [vluns, ports, protocol] = await Promise.all([
+    const [vluns, ports, protocol] = await everyone([
       makeSo(
         {
           act: async () => {
@@ -78,10 +78,7 @@ export class Vluns {
     const removed = makeSo(
       {
         act: async () => {
-          const removals = templates.map(async (vlun) => {
-            await this.#removeTemplate(vlun, signal);
-          });
-          await everyone(removals);
+          await everyone(templates.map(async (vlun) => this.#removeTemplate(vlun, signal)));
         },
         // Asked by host, the read-back also tells whether the host entry has become superfluous.
         read: async () => this.#list(`hostname EQ ${safeName(host)}`, signal),
@@ -95,7 +92,7 @@ export class Vluns {
       },
       signal,
     );
-    const [left, hostIsOurs] = await Promise.all([removed, this.#hosts.isOurs(host, signal)]);
+    const [left, hostIsOurs] = await everyone([removed, this.#hosts.isOurs(host, signal)]);
     if (hostIsOurs && !left.some((vlun) => vlun.host === host)) await this.#hosts.remove(host, signal);
   }
 
@@ -140,10 +137,12 @@ export class Vluns {
   }
 }
 
-/** Waits for all, then fails with the first failure: nothing goes on in the background. */
-async function everyone(work: Promise<void>[]): Promise<void> {
-  const failed = (await Promise.allSettled(work)).find((each) => each.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
+/** Waits for all, then fails with the first failure in their order: nothing goes on in the background. */
+async function everyone<T extends readonly unknown[] | []>(
+  work: T,
+): Promise<{ -readonly [P in keyof T]: Awaited<T[P]> }> {
+  await Promise.allSettled(work);
+  return Promise.all(work);
 }
 
 /** The LUN is the lowest that the host has free (reference 5.2). */

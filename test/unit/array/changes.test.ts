@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import nock from 'nock';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { ArrayClient, CreateGroup, CreateVolume } from '../../../src/contracts/array.js';
 import { failureOf, soon, volumeAnswer, VOLUME_NAME } from './array-settings.js';
 import { expectLogin, mockedArray, mockHttp } from './mocked-array.js';
@@ -466,6 +467,23 @@ describe('hosts and exports', () => {
       expect(typeof outcome === 'number' ? (await result).lun : (await failureOf(result)).code).toBe(outcome);
       nock.cleanAll();
     }
+  });
+
+  it('has no export under way any more when it reports that the ports cannot be read', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    let posted = false;
+    api.post('/vluns').reply(async () => {
+      await pause(300);
+      posted = true;
+      return [201, '', { Location: `/api/v1/vluns/${VOLUME_NAME},3,${HOST}` }];
+    });
+    api.get('/ports').reply(400, { code: 12, desc: 'no' });
+    api.get(`/hosts/${HOST}`).reply(200, { name: HOST, iSCSIPaths: [{ name: IQN }] });
+    vlunsOf(api).reply(200, { total: 1, members: [vlun()] });
+    const failure = await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()));
+    expect(posted).toBe(true);
+    expect(failure.message).toContain('GET /ports');
   });
 
   it('makes its host entry again when that went with its last export in the meantime', async () => {
