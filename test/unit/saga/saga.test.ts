@@ -153,6 +153,45 @@ describe('saga', () => {
     expect(world.stored).toBeUndefined();
   });
 
+  it('a way back that is repeated goes on where it stopped, and undoes nothing twice', async () => {
+    const world = newWorld();
+    const { saga, ctx } = build(world, 4, { failAt: { step: 3, when: 'before' } });
+    const undone: string[] = [];
+    let blocked = true;
+    const steps = saga.steps.map((step) => ({
+      ...step,
+      async undo(context: Parameters<typeof step.undo>[0]) {
+        if (step.name === 'step 1' && blocked) throw new DriverError('unavailable', 'array is gone');
+        undone.push(step.name);
+        await step.undo(context);
+      },
+    }));
+    expect(await caught(run({ ...saga, steps }, start, ctx))).toMatchObject({ rollback: 'pending' });
+    for (const stillBlocked of [true, false]) {
+      blocked = stillBlocked;
+      if (world.stored === undefined) throw new Error('nothing stored');
+      await caught(settle({ ...saga, steps }, structuredClone(world.stored), ctx));
+    }
+    expect(undone).toEqual(['step 3', 'step 2', 'step 1', 'step 0']);
+    expect(world.stored).toBeUndefined();
+  });
+
+  it('promises no rollback when the change of direction could not be recorded and the saga is redone', async () => {
+    for (const afterCrash of ['undo', 'redo'] as const) {
+      const world = newWorld();
+      const { saga, ctx } = build(world, 2, { failAt: { step: 0, when: 'before' } });
+      const { save } = ctx.journal;
+      ctx.journal.save = async (operation, also) => {
+        if (operation.phase === 'undo') throw new DriverError('unavailable', 'etcd is away');
+        await save(operation, also);
+      };
+      const thrown = await caught(run({ ...saga, afterCrash }, start, ctx));
+      if (afterCrash === 'undo') expect(thrown).toMatchObject({ rollback: 'pending' });
+      else expect(String(thrown)).toContain('may still be carried out');
+      expect(world.stored).toMatchObject({ phase: 'do', next: 0 });
+    }
+  });
+
   it('past the point of no return a failure stays open and is redone', async () => {
     const world = newWorld();
     const { saga, ctx } = build(world, 3, { failAt: { step: 1, when: 'before' } });
