@@ -25,9 +25,7 @@ export function connectArray(settings: ArraySettings, deps: { pins: PinStore; lo
     },
     findVolume: async (name, signal) => volumes.find(name, signal),
     ensureVolume: async (wanted, signal) => volumes.ensure(wanted, signal),
-    tagVolume: async (name, tag, signal) => {
-      await volumes.tag(name, tag, signal);
-    },
+    tagVolume: async (name, tag, signal) => volumes.tag(name, tag, signal),
     removeVolume: async (name, tag, signal) => {
       await volumes.remove(name, tag, signal);
     },

@@ -53,19 +53,17 @@ export class Volumes {
     });
   }
 
-  async tag(name: string, tag: string, signal: AbortSignal): Promise<void> {
-    const found = await this.find(name, signal);
-    if (found === undefined) throw new DriverError('not-found', `${this.#wsapi.label} has no volume ${name}`);
-    if (found.comment === tag) return;
+  async tag(name: string, tag: string, signal: AbortSignal): Promise<ArrayVolume> {
+    const found = await this.#get(name, signal);
+    if (found.comment === tag) return found;
     if (found.comment !== '') throw this.#foreign(found, 'it is not tagged');
-    await makeSo(
+    return makeSo(
       {
         act: async () =>
           this.#wsapi.change({ method: 'PUT', path: `volumes/${segment(name)}`, body: { comment: tag } }, signal),
-        read: async () => this.find(name, signal),
-        isDone: (state) => state?.comment === tag,
-        notDone: (state) =>
-          this.#notDone(`the comment of volume ${name}`, `it reads ${JSON.stringify(state?.comment)}`),
+        read: async () => this.#get(name, signal),
+        isDone: ({ comment }) => comment === tag,
+        notDone: ({ comment }) => this.#notDone(`the comment of volume ${name}`, `it reads ${JSON.stringify(comment)}`),
       },
       signal,
     );
@@ -84,6 +82,12 @@ export class Volumes {
       },
       signal,
     );
+  }
+
+  async #get(name: string, signal: AbortSignal): Promise<ArrayVolume> {
+    const found = await this.find(name, signal);
+    if (found === undefined) throw new DriverError('not-found', `${this.#wsapi.label} has no volume ${name}`);
+    return found;
   }
 
   #foreign(found: ArrayVolume, consequence: string): DriverError {

@@ -92,8 +92,8 @@ export interface ArrayClient {
   findVolume(name: string, signal: AbortSignal): Promise<ArrayVolume | undefined>;
   /** @throws `exists` when a volume of that name has another tag or shape. */
   ensureVolume(wanted: CreateVolume, signal: AbortSignal): Promise<ArrayVolume>;
-  /** Writes the comment; the peer's copy arrives without one. @throws `refused` when the comment is somebody else's. */
-  tagVolume(name: string, tag: string, signal: AbortSignal): Promise<void>;
+  /** Writes the comment and returns the volume; the peer's copy arrives without one. @throws `refused` when the comment is somebody else's, `not-found` when there is no such volume. */
+  tagVolume(name: string, tag: string, signal: AbortSignal): Promise<ArrayVolume>;
   /** Gone already is success. @throws `refused` when the comment is not exactly `tag`, or it is still exported or a group member. */
   removeVolume(name: string, tag: string, signal: AbortSignal): Promise<void>;
 

@@ -234,8 +234,9 @@ describe('remote copy', () => {
     const [ours, copy] = await Promise.all([primary, secondary].map(async (each) => each.findVolume(VOLUME, soon())));
     expect(copy).toMatchObject({ comment: '', sizeMiB: 20_480, provisioning: 'thin' });
     expect(copy?.wwn).not.toBe(ours?.wwn);
-    await secondary.tagVolume(VOLUME, TAG, soon());
-    await secondary.tagVolume(VOLUME, TAG, soon());
+    const tagged = await secondary.tagVolume(VOLUME, TAG, soon());
+    expect(tagged).toEqual({ ...copy, comment: TAG });
+    expect(await secondary.tagVolume(VOLUME, TAG, soon())).toEqual(tagged);
     expect(await codeOf(secondary.tagVolume(VOLUME, 'another', soon()))).toBe('refused');
     await primary.remoteCopy.startGroup(GROUP, soon());
     await primary.remoteCopy.startGroup(GROUP, soon());
