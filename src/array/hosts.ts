@@ -1,4 +1,4 @@
-import type { Initiators } from '../contracts/array.js';
+import type { Initiators, Vlun } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import { makeSo } from './make-so.js';
@@ -56,9 +56,10 @@ export class Hosts {
     }
   }
 
-  /** Removes a host entry of ours; the array itself refuses while it has an export. Only tidiness: a failure is logged. */
-  async remove(name: string, signal: AbortSignal): Promise<void> {
+  /** Removes a host entry of ours that has no export; the array itself refuses otherwise. Only tidiness: a failure is logged. */
+  async removeUnused(name: string, readExports: () => Promise<Vlun[]>, signal: AbortSignal): Promise<void> {
     try {
+      if ((await readExports()).length > 0) return;
       await this.#wsapi.change({ method: 'DELETE', path: `hosts/${segment(name)}` }, signal);
     } catch (thrown) {
       this.#logLeft(name, thrown);

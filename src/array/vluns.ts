@@ -71,18 +71,25 @@ export class Vluns {
     );
   }
 
+  /** Without an export there may still be a host entry, made for one that then failed. */
   async remove(volume: string, host: string, signal: AbortSignal): Promise<void> {
-    const ours = (vlun: Vlun): boolean => vlun.volume === volume && vlun.host === host;
-    const templates = (await this.find(volume, signal)).filter((vlun) => ours(vlun) && !vlun.active);
-    if (templates.length === 0) return;
-    const removed = makeSo(
+    const [found, hostIsOurs] = await everyone([this.find(volume, signal), this.#hosts.isOurs(host, signal)]);
+    const templates = found.filter((vlun) => vlun.host === host && !vlun.active);
+    const left = templates.length === 0 ? undefined : await this.#removeTemplates({ volume, host, templates }, signal);
+    if (!hostIsOurs) return;
+    await this.#hosts.removeUnused(host, async () => left ?? this.#listTo(host, signal), signal);
+  }
+
+  /** Answers what the host still has; asked by host, the read-back also tells whether its entry has become superfluous. */
+  async #removeTemplates(
+    { volume, host, templates }: { volume: string; host: string; templates: Vlun[] },
+    signal: AbortSignal,
+  ): Promise<Vlun[]> {
+    return makeSo(
       {
-        act: async () => {
-          await everyone(templates.map(async (vlun) => this.#removeTemplate(vlun, signal)));
-        },
-        // Asked by host, the read-back also tells whether the host entry has become superfluous.
-        read: async () => this.#list(`hostname EQ ${safeName(host)}`, signal),
-        isDone: (found) => !found.some(ours),
+        act: async () => everyone(templates.map(async (vlun) => this.#removeTemplate(vlun, signal))),
+        read: async () => this.#listTo(host, signal),
+        isDone: (found) => !found.some((vlun) => vlun.volume === volume),
         notDone: () =>
           new DriverError(
             'unavailable',
@@ -92,8 +99,11 @@ export class Vluns {
       },
       signal,
     );
-    const [left, hostIsOurs] = await everyone([removed, this.#hosts.isOurs(host, signal)]);
-    if (hostIsOurs && !left.some((vlun) => vlun.host === host)) await this.#hosts.remove(host, signal);
+  }
+
+  async #listTo(host: string, signal: AbortSignal): Promise<Vlun[]> {
+    const found = await this.#list(`hostname EQ ${safeName(host)}`, signal);
+    return found.filter((vlun) => vlun.host === host);
   }
 
   async #list(condition: string, signal: AbortSignal): Promise<Vlun[]> {

@@ -103,7 +103,7 @@ export interface ArrayClient {
   ensureVlun(volume: string, host: string, signal: AbortSignal): Promise<Export>;
   /** All exports of one volume, templates and active ones. */
   findVluns(volume: string, signal: AbortSignal): Promise<Vlun[]>;
-  /** Removes all exports of the volume to that host, and reads back that they are gone. The host entry goes with its last export if it is ours. */
+  /** Removes all exports of the volume to that host, and reads back that they are gone. A host entry of ours goes with its last export, or when it never had one. */
   removeVluns(volume: string, host: string, signal: AbortSignal): Promise<void>;
 
   readonly remoteCopy: RemoteCopy;

@@ -212,11 +212,37 @@ describe('one array', () => {
     expect((await primary.ensureVlun('y', HOST, soon())).host).toBe(HOST);
   });
 
+  it('takes back the host entry of a first mount whose export failed', async () => {
+    await primary.ensureVolume(volume(), soon());
+    await primary.ensureHost(HOST, ISCSI, soon());
+    await control.fault({
+      array: a.name,
+      match: { method: 'POST', pathRegex: '/vluns$' },
+      effect: 'error',
+      status: 400,
+      code: 12,
+    });
+    expect(await codeOf(primary.ensureVlun(VOLUME, HOST, soon()))).toBe('invalid');
+    await primary.removeVluns(VOLUME, HOST, soon());
+    expect(await operator(a, 'showhost')).not.toContain(HOST);
+  });
+
+  it('keeps a host entry that serves another volume when the export of this one failed', async () => {
+    for (const name of ['x', 'y']) await primary.ensureVolume(volume({ name }), soon());
+    await primary.ensureHost(HOST, ISCSI, soon());
+    await primary.ensureVlun('x', HOST, soon());
+    await control.clearLog();
+    await primary.removeVluns('y', HOST, soon());
+    expect((await control.log()).filter((entry) => entry.method === 'DELETE')).toEqual([]);
+    expect(await operator(a, 'showhost')).toContain(HOST);
+  });
+
   it('never touches a host entry that an administrator made', async () => {
     const byHand = { name: 'admins-host', wwns: [], iqns: ISCSI.names, domain: undefined, persona: 2, descriptors: {} };
     createHost(running.arrays[0], byHand);
     await primary.ensureVolume(volume(), soon());
     expect(await primary.ensureHost(HOST, ISCSI, soon())).toBe('admins-host');
+    await primary.removeVluns(VOLUME, 'admins-host', soon());
     await primary.ensureVlun(VOLUME, 'admins-host', soon());
     await primary.removeVluns(VOLUME, 'admins-host', soon());
     expect(await operator(a, 'showhost')).toContain('admins-host');

@@ -520,6 +520,28 @@ describe('hosts and exports', () => {
     expect(log()).toContain('the host entry without exports was left on the array');
   });
 
+  it('succeeds without an export to remove, also when its host entry cannot be looked at or removed', async () => {
+    const mine = { name: HOST, descriptors: { comment: 'hpe-volume-plugin' } };
+    const no = { code: 13, desc: 'permission denied' };
+    const troubles: ((api: nock.Scope) => unknown)[] = [
+      (api) => api.get(`/hosts/${HOST}`).reply(403, no),
+      (api) => [api.get(`/hosts/${HOST}`).reply(200, mine), vlunsTo(api).reply(403, no)],
+      (api) => [
+        api.get(`/hosts/${HOST}`).reply(200, mine),
+        vlunsTo(api).reply(200, MAX_LIST),
+        api.delete(`/hosts/${HOST}`).reply(403, no),
+      ],
+    ];
+    for (const trouble of troubles) {
+      const { array, api, log } = mockedArray();
+      expectLogin(api);
+      vlunsOf(api).reply(404, { code: 19, desc: 'VLUN does not exist' });
+      trouble(api);
+      await array.removeVluns(VOLUME_NAME, HOST, soon());
+      expect(log()).toContain('the host entry without exports was left on the array');
+    }
+  });
+
   it('leaves a host entry that somebody else made', async () => {
     const { array, api } = mockedArray();
     expectLogin(api);
