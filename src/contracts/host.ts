@@ -51,11 +51,18 @@ export interface Filesystems {
   make(device: BlockDevice, options: { uuid: string; repeat: boolean }, signal: AbortSignal): Promise<void>;
   /** Mounted there already from the same device is success. @throws `refused` when something else is mounted there. */
   mount(device: BlockDevice, target: string, signal: AbortSignal): Promise<void>;
-  /** Never lazy; removes the empty directory. Not mounted is success. @throws `busy` naming the users' pids. */
-  unmount(target: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Unmounts what is mounted there from that device, never lazily, and removes the empty directory. Not mounted is success.
+   * What somebody else mounted at the target is left alone; over ours it is `refused`. A directory that is not empty stays,
+   * with its files (rule 28), and that is success. @throws `busy` naming the users' pids
+   */
+  unmount(device: BlockDevice, target: string, signal: AbortSignal): Promise<void>;
   /** Mounts in the daemon's own namespace. */
   mounts(): Promise<MountEntry[]>;
-  /** Where the device is mounted, in any mount namespace, except at `ownTarget` in ours. */
+  /**
+   * Where the device is mounted, in any mount namespace, except at `ownTarget` in ours and except the copies that the kernel
+   * takes away with that one (shared and slave mounts).
+   */
   usersElsewhere(device: BlockDevice, ownTarget: string): Promise<DeviceUse[]>;
 }
 

@@ -1,7 +1,8 @@
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { DeviceUse, MountEntry } from '../contracts/host.js';
-import { parseMountinfo } from './mountinfo.js';
+import { parseMountinfo, type MountinfoEntry } from './mountinfo.js';
+import { findTakenAlong } from './propagation.js';
 
 /** `major:minor` as mountinfo has it; undefined when there is no such device node. */
 export async function findDeviceNumber(devicePath: string): Promise<string | undefined> {
@@ -10,22 +11,32 @@ export async function findDeviceNumber(devicePath: string): Promise<string | und
   return majorMinor(found.rdev);
 }
 
-/** Where the device is mounted, in any mount namespace, ours included; one process stands for all that see the same mounts. */
-export async function findMountsEverywhere(devicePath: string): Promise<(DeviceUse & { own: boolean })[]> {
+/** Which mounts are from that device, by its number; by its name only when the device node is gone. */
+export async function matchDevice(devicePath: string): Promise<(entry: MountEntry) => boolean> {
   const number = await findDeviceNumber(devicePath);
-  const isOurs = (entry: MountEntry): boolean =>
-    number === undefined ? entry.source === devicePath : entry.device === number;
-  const uses: (DeviceUse & { own: boolean })[] = [];
-  for (const { pids, own } of await mountViews()) {
-    for (const pid of pids) {
-      const text = await readFile(`/proc/${pid}/mountinfo`, 'utf8').catch(() => undefined);
-      // A process that has just ended: the next one with the same view answers for it.
-      if (text === undefined) continue;
-      for (const entry of parseMountinfo(text).filter(isOurs)) uses.push({ pid, target: entry.target, own });
-      break;
-    }
-  }
-  return uses;
+  return (entry) => (number === undefined ? entry.source === devicePath : entry.device === number);
+}
+
+/** Where the device is mounted, in any mount namespace, ours included; one process stands for all that see the same mounts. */
+export async function findMountsEverywhere(devicePath: string): Promise<DeviceUse[]> {
+  const [views, isFromDevice] = await Promise.all([readViews(), matchDevice(devicePath)]);
+  return usesIn(views, isFromDevice);
+}
+
+/** The same without the mount at `ownTarget` in our namespace, and without what its umount takes along elsewhere. */
+export async function findMountsElsewhere(devicePath: string, ownTarget: string): Promise<DeviceUse[]> {
+  const [views, isFromDevice] = await Promise.all([readViews(), matchDevice(devicePath)]);
+  const view = views.find(({ pid }) => pid === process.pid)?.entries ?? [];
+  const own = view.filter((entry) => entry.target === ownTarget && isFromDevice(entry));
+  const lists = views.map(({ entries }) => entries);
+  const takenAlong = own.flatMap((entry) => findTakenAlong({ entry, view }, lists));
+  // By id: another process of our namespace may see our mount under another path.
+  const ids = new Set([...own, ...takenAlong].map(({ id }) => id));
+  return usesIn(views, (entry) => isFromDevice(entry) && !ids.has(entry.id));
+}
+
+function usesIn(views: MountView[], isUse: (entry: MountinfoEntry) => boolean): DeviceUse[] {
+  return views.flatMap(({ pid, entries }) => entries.filter(isUse).map(({ target }) => ({ pid, target })));
 }
 
 /** Processes that use the file system on the device `major:minor` (open or mapped file, directory), or the device itself. */
@@ -38,23 +49,37 @@ export async function findUserPids(device: string): Promise<number[]> {
 }
 
 interface MountView {
-  pids: number[];
-  own: boolean;
+  pid: number;
+  entries: MountinfoEntry[];
 }
 
-/** The processes by what they see in mountinfo: their mount namespace, and their root in it. */
-async function mountViews(): Promise<MountView[]> {
-  const own = await readlink('/proc/self/ns/mnt');
-  const views = new Map<string, MountView>();
+/** What the processes see in mountinfo, each view once, our own first. */
+async function readViews(): Promise<MountView[]> {
+  const views: MountView[] = [];
+  for (const pids of await groupByView()) {
+    for (const pid of pids) {
+      const text = await readFile(`/proc/${pid}/mountinfo`, 'utf8').catch(() => undefined);
+      // A process that has just ended: the next one with the same view answers for it.
+      if (text === undefined) continue;
+      views.push({ pid, entries: parseMountinfo(text) });
+      break;
+    }
+  }
+  return views;
+}
+
+/** The processes by their mount namespace, and their root in it. */
+async function groupByView(): Promise<number[][]> {
+  const views = new Map<string, number[]>();
   for (const pid of [process.pid, ...(await allPids())]) {
     const links = await Promise.all([readlink(`/proc/${pid}/ns/mnt`), readlink(`/proc/${pid}/root`)]).catch(
       () => undefined,
     );
     if (links === undefined) continue;
     const key = links.join(' ');
-    const view = views.get(key);
-    if (view === undefined) views.set(key, { pids: [pid], own: links[0] === own });
-    else view.pids.push(pid);
+    const pids = views.get(key);
+    if (pids === undefined) views.set(key, [pid]);
+    else pids.push(pid);
   }
   return [...views.values()];
 }

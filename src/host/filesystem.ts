@@ -4,9 +4,15 @@ import type { Filesystems, MountEntry } from '../contracts/host.js';
 import type { BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
 import { errorCode } from './error-code.js';
-import { findDeviceNumber, findMountsEverywhere, findUserPids } from './device-users.js';
+import {
+  findDeviceNumber,
+  findMountsElsewhere,
+  findMountsEverywhere,
+  findUserPids,
+  matchDevice,
+} from './device-users.js';
 import { formatDevice } from './format.js';
-import { readMounts } from './mountinfo.js';
+import { readMounts, type MountinfoEntry } from './mountinfo.js';
 import { probeDevice } from './probe.js';
 import { CommandError, type Run } from './run.js';
 
@@ -27,15 +33,12 @@ export function createFilesystems({ run, mountRoot }: FilesystemOptions): Filesy
       checkTarget(mountRoot, target);
       await mountDevice(run, { device, target }, signal);
     },
-    async unmount(target, signal) {
+    async unmount(device, target, signal) {
       checkTarget(mountRoot, target);
-      await unmount(run, target, signal);
+      await unmountDevice(run, { device, target }, signal);
     },
     mounts: readMounts,
-    async usersElsewhere(device, ownTarget) {
-      const uses = await findMountsEverywhere(device.path);
-      return uses.filter((use) => !(use.own && use.target === ownTarget)).map(({ pid, target }) => ({ pid, target }));
-    },
+    usersElsewhere: async (device, ownTarget) => findMountsElsewhere(device.path, ownTarget),
   };
 }
 
@@ -77,37 +80,57 @@ async function isMounted({ device, target }: Mount): Promise<boolean> {
   if (entries.length === 1 && only !== undefined && only.device === number && only.root === '/') return true;
   throw new DriverError(
     'refused',
-    `something else is mounted at ${target} already: ${entries.map((each) => `${each.source} (${each.fsType})`).join(', ')}; expected ${device.path}`,
+    `something else is mounted at ${target} already: ${entries.map(describe).join(', ')}; expected ${device.path}`,
     { next: `find out who mounted it, then: umount ${target}` },
   );
 }
 
-async function unmount(run: Run, target: string, signal: AbortSignal): Promise<void> {
-  const entries = await mountsAt(target);
-  const foreign = entries.filter((each) => each.device !== entries[0]?.device);
-  if (foreign.length > 0) throw mountedOver(target, foreign);
-  for (const entry of entries.toReversed()) {
-    try {
-      await run('umount', [target], { timeoutMs: TIMEOUT_MS, signal });
-    } catch (error) {
-      if (error instanceof CommandError && error.stderr.includes('busy')) throw await busy(entry);
-      throw error;
-    }
+async function unmountDevice(run: Run, { device, target }: Mount, signal: AbortSignal): Promise<void> {
+  const isOurs = await matchDevice(device.path);
+  let entries = await mountsAt(target);
+  while (entries.some(isOurs)) {
+    const top = topOf(entries);
+    if (top === undefined || !isOurs(top)) throw mountedOver(target, top);
+    await unmountTop(run, top, signal);
+    const left = await mountsAt(target);
+    if (left.some(({ id }) => id === top.id)) throw stillMounted(target);
+    entries = left;
   }
-  if ((await mountsAt(target)).length > 0) {
-    throw new DriverError('unavailable', `umount ended without error, but ${target} is still in the mount table`, {
-      next: `findmnt ${target}`,
-    });
-  }
-  await removeDirectory(target);
+  if (entries.length > 0) return;
+  // In another mount namespace rmdir would take a mount off that directory lazily, from under its users.
+  if ((await findMountsEverywhere(device.path)).length === 0) await removeDirectory(target);
 }
 
-/** Rule 15: ours is the lowest; what lies on it belongs to somebody else, with whatever was written there. */
-function mountedOver(target: string, foreign: MountEntry[]): DriverError {
-  const what = foreign.map((each) => `${each.source} (${each.fsType})`).join(', ');
-  return new DriverError('refused', `something else is mounted over ${target}: ${what}; nothing was unmounted`, {
+async function unmountTop(run: Run, top: MountEntry, signal: AbortSignal): Promise<void> {
+  try {
+    await run('umount', [top.target], { timeoutMs: TIMEOUT_MS, signal });
+  } catch (error) {
+    if (error instanceof CommandError && error.stderr.includes('busy')) throw await busy(top);
+    throw error;
+  }
+}
+
+/** Of the mounts at one target, the one that is seen and that umount takes. */
+function topOf(entries: MountinfoEntry[]): MountinfoEntry | undefined {
+  return entries.findLast(({ id }) => !entries.some((each) => each.parentId === id));
+}
+
+/** Rule 15: what lies on ours belongs to somebody else, with whatever was written there. */
+function mountedOver(target: string, top: MountEntry | undefined): DriverError {
+  const what = top === undefined ? 'unknown' : describe(top);
+  return new DriverError('refused', `something else is mounted over ${target}: ${what}; it was left alone`, {
     next: `find out who mounted it, then: umount ${target}`,
   });
+}
+
+function stillMounted(target: string): DriverError {
+  return new DriverError('unavailable', `umount ended without error, but ${target} is still in the mount table`, {
+    next: `findmnt ${target}`,
+  });
+}
+
+function describe({ source, fsType }: MountEntry): string {
+  return `${source} (${fsType})`;
 }
 
 async function busy({ device, target }: MountEntry): Promise<DriverError> {
@@ -126,28 +149,17 @@ async function busy({ device, target }: MountEntry): Promise<DriverError> {
   );
 }
 
-/** Rule 28: plain rmdir, so that files that a mount had hidden survive. */
+/** Rule 28: plain rmdir, so that files that a mount had hidden survive; the next mount refuses, and names them. */
 async function removeDirectory(target: string): Promise<void> {
   try {
     await rmdir(target);
   } catch (error) {
-    const code = errorCode(error);
-    if (code === 'ENOENT') return;
-    if (code === 'ENOTEMPTY' || code === 'EEXIST') {
-      throw new DriverError(
-        'refused',
-        `${target} is unmounted, but the directory below holds files; they were left there`,
-        {
-          cause: error,
-          next: `move the content of ${target} away`,
-        },
-      );
-    }
+    if (['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(String(errorCode(error)))) return;
     throw new DriverError('unavailable', `the mount directory ${target} cannot be removed`, { cause: error });
   }
 }
 
-async function mountsAt(target: string): Promise<MountEntry[]> {
+async function mountsAt(target: string): Promise<MountinfoEntry[]> {
   const wanted = path.resolve(target);
   return (await readMounts()).filter((each) => each.target === wanted);
 }

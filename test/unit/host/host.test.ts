@@ -76,9 +76,28 @@ describe('mountinfo', () => {
       '',
     ].join('\n');
     expect(parseMountinfo(text)).toEqual([
-      { device: '0:20', root: '/', target: '/sys', fsType: 'sysfs', source: 'sysfs' },
-      { device: '7:3', root: '/sub/dir', target: '/mnt/a b\\c', fsType: 'ext4', source: '/dev/loop3' },
-      { device: '253:0', root: '/', target: '/m', fsType: 'ext4', source: '/dev/mapper/360002ac' },
+      { id: 22, parentId: 28, device: '0:20', root: '/', target: '/sys', fsType: 'sysfs', source: 'sysfs', shared: 7 },
+      {
+        id: 90,
+        parentId: 28,
+        device: '7:3',
+        root: '/sub/dir',
+        target: '/mnt/a b\\c',
+        fsType: 'ext4',
+        source: '/dev/loop3',
+      },
+      {
+        id: 91,
+        parentId: 28,
+        device: '253:0',
+        root: '/',
+        target: '/m',
+        fsType: 'ext4',
+        source: '/dev/mapper/360002ac',
+        shared: 1,
+        master: 2,
+        propagateFrom: 3,
+      },
     ]);
   });
 
