@@ -48,7 +48,11 @@ const NUMBERS: Readonly<Record<number, Meaning>> = {
     words: 'another group replicates to the same target in another mode, and a target takes only one',
     next: 'see the modes with: showrcopy groups',
   },
-  237: { code: 'exists', words: 'a remote copy group of that name exists already' },
+  237: {
+    code: 'exists',
+    words: 'a remote copy group of that name exists already',
+    next: 'see it with: showrcopy groups; choose another replicationGroup',
+  },
   284: { code: 'refused', words: 'the remote copy group is not stopped' },
 };
 

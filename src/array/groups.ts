@@ -86,13 +86,14 @@ function isoTime(text: string | undefined): string | undefined {
   return Number.isNaN(time.getTime()) ? undefined : time.toISOString();
 }
 
-/** In what an existing group differs from the wanted one, in words; the sync period may be changed later and is no difference. */
+/** In what a group differs from the wanted new one, in words; the sync period may be changed later and is no difference. */
 export function groupDifferences(wanted: CreateGroup, found: RemoteCopyGroup): string[] {
   const target = found.targets.find((each) => each.name === wanted.target);
   if (target === undefined || found.targets.length !== 1) {
     const names = found.targets.map((each) => each.name).join(', ');
     return [`it replicates to ${names === '' ? 'nothing' : names} instead of ${wanted.target}`];
   }
+  if (found.members.length > 0) return [`it has members: ${found.members.map((each) => each.volume).join(', ')}`];
   const pairs: [string, string, string | undefined][] = [
     ['mode', wanted.mode, target.mode],
     ['local CPG', wanted.localCpg, found.localCpg],

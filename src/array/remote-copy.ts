@@ -57,12 +57,20 @@ export class WsapiRemoteCopy implements RemoteCopy {
     return own.length === 0 ? undefined : own.some((link) => link.status === LINK_UP);
   }
 
+  /** After a lost answer a new group of the wanted shape is ours; after a refusal whatever is there is somebody else's. */
   async ensureGroup(wanted: CreateGroup, signal: AbortSignal): Promise<RemoteCopyGroup> {
     const { name } = wanted;
+    let made = false;
+    let refused = false;
+    const create = { method: 'POST', path: 'remotecopygroups', body: createBody(wanted) } as const;
     const group = await makeSo(
       {
         act: async () => {
-          await this.#wsapi.change({ method: 'POST', path: 'remotecopygroups', body: createBody(wanted) }, signal);
+          await this.#wsapi.change(create, signal).catch((thrown: unknown) => {
+            refused = thrown instanceof ArrayRefusal && thrown.code !== 'unknown-outcome';
+            throw thrown;
+          });
+          made = true;
           await this.#applySettings(wanted, signal);
         },
         read: async () => this.findGroup(name, signal),
@@ -73,14 +81,14 @@ export class WsapiRemoteCopy implements RemoteCopy {
     );
     if (group === undefined) throw new DriverError('internal', `group ${name} was made, and is not there`);
     const differences = groupDifferences(wanted, group);
-    if (differences.length > 0) {
-      throw new DriverError(
-        'exists',
-        `${this.#wsapi.label} has another remote copy group ${name}: ${differences.join(', ')}`,
-        {
-          next: `see it with: showrcopy groups ${name}; choose another replicationGroup`,
-        },
-      );
+    if (made && differences.length > 0) {
+      throw this.#notDone(`the creation of remote copy group ${name}`, differences.join(', '));
+    }
+    if (refused || differences.length > 0) {
+      const message = [`${this.#wsapi.label} has a remote copy group ${name} already`, ...differences].join(', ');
+      throw new DriverError('exists', message, {
+        next: `see it with: showrcopy groups ${name}; choose another replicationGroup`,
+      });
     }
     return this.#withSettings(wanted, group, signal);
   }
@@ -151,12 +159,13 @@ export class WsapiRemoteCopy implements RemoteCopy {
     );
   }
 
+  /** Nothing is copied by a group that is gone. */
   async stopGroup(name: string, signal: AbortSignal): Promise<void> {
     await makeSo(
       {
         act: async () => this.#wsapi.change(actionOn(name, { action: STOP }), signal),
-        read: async () => this.#getGroup(name, signal),
-        isDone: isStopped,
+        read: async () => this.findGroup(name, signal),
+        isDone: (seen) => seen === undefined || isStopped(seen),
         notDone: (seen) => this.#notDone(`the stop of group ${name}`, `it is ${statesOf(seen)}`),
       },
       signal,
@@ -200,10 +209,10 @@ export class WsapiRemoteCopy implements RemoteCopy {
     }
   }
 
-  /** A group that got its settings, or that others use already with theirs, is as it should be. */
+  /** Settings that were lost with an answer. */
   async #withSettings(wanted: CreateGroup, group: RemoteCopyGroup, signal: AbortSignal): Promise<RemoteCopyGroup> {
     const isSet = (found: RemoteCopyGroup): boolean => hasSettings(found, wanted);
-    if (isSet(group) || group.members.length > 0) return group;
+    if (isSet(group)) return group;
     return makeSo(
       {
         act: async () => this.#applySettings(wanted, signal),
@@ -245,7 +254,8 @@ const actionOn = (group: string, body: Record<string, unknown>): Change => ({
   body,
 });
 
-const statesOf = (group: RemoteCopyGroup): string => group.targets.map((target) => target.state).join(', ');
+const statesOf = (group: RemoteCopyGroup | undefined): string =>
+  group?.targets.map((target) => target.state).join(', ') ?? 'gone';
 
 const createBody = (wanted: CreateGroup): Record<string, unknown> => ({
   name: safeName(wanted.name),

@@ -117,17 +117,17 @@ export interface RemoteCopy {
   listGroups(signal: AbortSignal): Promise<RemoteCopyGroup[]>;
   /** Whether the links to that target are up, as this array sees them; undefined if it has no such target. */
   linksUp(target: string, signal: AbortSignal): Promise<boolean | undefined>;
-  /** @throws `exists` when a group of that name has another target, mode or CPGs. */
+  /** Unlike the others, not to be repeated after a success. @throws `exists` when a group of that name was there before: it is somebody else's, whatever its shape. */
   ensureGroup(wanted: CreateGroup, signal: AbortSignal): Promise<RemoteCopyGroup>;
   /** Only when it has no member: checked by a fresh read. Stops it first. @throws `refused` when it has members. */
   removeGroup(name: string, signal: AbortSignal): Promise<void>;
   /** The array creates the peer's copy with the same name. The group has to be stopped. Returns the group as read back. */
   admit(admission: Admission, signal: AbortSignal): Promise<RemoteCopyGroup>;
-  /** Both volumes stay. Not a member is success. The group has to be stopped. */
+  /** Both volumes stay. Not a member is success, and so is no such group. The group has to be stopped. */
   dismiss(group: string, volume: string, signal: AbortSignal): Promise<void>;
-  /** Started already is success. */
+  /** Started already is success. @throws `not-found` */
   startGroup(name: string, signal: AbortSignal): Promise<void>;
-  /** Stopped (or new) already is success. */
+  /** Stopped (or new) already is success, and so is no such group. */
   stopGroup(name: string, signal: AbortSignal): Promise<void>;
 }
 

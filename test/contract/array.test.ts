@@ -254,7 +254,6 @@ describe('remote copy', () => {
     await primary.ensureVolume(volume(), soon());
     const made = await primary.remoteCopy.ensureGroup(group(), soon());
     expect(made).toMatchObject({ name: GROUP, role: 'primary', members: [], remoteName: `${GROUP}.r${a.systemId}` });
-    expect(await primary.remoteCopy.ensureGroup(group(), soon())).toEqual(made);
     const admitted = await primary.remoteCopy.admit(admission(), soon());
     expect(admitted.members).toMatchObject([{ volume: VOLUME, remoteVolume: VOLUME }]);
     const [ours, copy] = await Promise.all([primary, secondary].map(async (each) => each.findVolume(VOLUME, soon())));
@@ -282,6 +281,20 @@ describe('remote copy', () => {
     await primary.remoteCopy.removeGroup(GROUP, soon());
     await primary.remoteCopy.removeGroup(GROUP, soon());
     for (const array of [primary, secondary]) expect(await array.remoteCopy.listGroups(soon())).toEqual([]);
+  });
+
+  it('tells a group of somebody else from the one that it makes, even if both look the same', async () => {
+    const made = await primary.remoteCopy.ensureGroup(group(), soon());
+    const failure = await failureOf(primary.remoteCopy.ensureGroup(group(), soon()));
+    expect(failure.code).toBe('exists');
+    expect(failure.next).toContain(`showrcopy groups ${GROUP}`);
+    expect(await primary.remoteCopy.findGroup(GROUP, soon())).toEqual(made);
+  });
+
+  it('has nothing to stop and nobody to dismiss in a group that is gone', async () => {
+    await primary.remoteCopy.stopGroup(GROUP, soon());
+    await primary.remoteCopy.dismiss(GROUP, VOLUME, soon());
+    expect(await codeOf(primary.remoteCopy.startGroup(GROUP, soon()))).toBe('not-found');
   });
 
   it('gives a periodic group its period, and tells the age of its last sync', async () => {

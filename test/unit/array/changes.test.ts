@@ -643,6 +643,37 @@ describe('remote copy groups', () => {
     expect(failure.message).toContain(words);
   });
 
+  it('never takes a group that was there before for its own, even if it is as wanted', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    api.post('/remotecopygroups').reply(409, { code: 237, desc: 'group exists' });
+    groupGet(api).reply(200, groupAnswer(1));
+    const failure = await failureOf(array.remoteCopy.ensureGroup(GROUP_WANTED, soon()));
+    expect(failure.code).toBe('exists');
+    expect(failure.message).toContain(`has a remote copy group ${GROUP} already`);
+  });
+
+  it('does not call its own new group somebody else’s when the array made it otherwise than asked', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    api.post('/remotecopygroups').reply(201);
+    setsPolicies(api).reply(200);
+    groupGet(api).reply(200, groupAnswer(1, [], { mode: 4 }));
+    const failure = await failureOf(array.remoteCopy.ensureGroup(GROUP_WANTED, soon()));
+    expect(failure.code).toBe('unavailable');
+    expect(failure.message).toContain('mode is streaming instead of synchronous');
+  });
+
+  it('does not take a group with members for the new one whose answer was lost', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    api.post('/remotecopygroups').replyWithError(LOST);
+    groupGet(api).reply(200, groupAnswer(1, ['somebody-elses']));
+    const failure = await failureOf(array.remoteCopy.ensureGroup(GROUP_WANTED, soon()));
+    expect(failure.code).toBe('exists');
+    expect(failure.message).toContain('somebody-elses');
+  });
+
   it('admits without a WWN of its own where the array does not know that, and says so', async () => {
     const { array, api, log } = mockedArray();
     expectLogin(api);
