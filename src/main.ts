@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { serve } from './commands/serve.js';
 import { ConfigError } from './config/config.js';
+import { DriverError } from './domain/errors.js';
 
 const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] [--state-dir DIR]
   --config     hpe.conf (default /etc/hpedockerplugin/hpe.conf)
@@ -52,6 +53,8 @@ function usage(problem: string): void {
 try {
   await main(process.argv.slice(2));
 } catch (error) {
-  console.error(error instanceof Error ? error.message : String(error));
+  // A ConfigError has one line for each problem.
+  if (error instanceof ConfigError) console.error(error.message);
+  else console.error(error instanceof DriverError ? error.toUserText() : String(error));
   process.exitCode = error instanceof ConfigError ? 2 : 1;
 }

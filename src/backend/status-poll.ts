@@ -4,6 +4,7 @@ import type { Group, RemoteCopyGroup, Side } from '../domain/replication.js';
 import type { Backend } from './backend.js';
 import type { BackendManager } from './manager.js';
 import type { GroupObservation } from './observe.js';
+import { Rounds } from './rounds.js';
 
 const POLL_INTERVAL_MS = 15_000;
 const POLL_TIMEOUT_MS = 10_000;
@@ -25,8 +26,7 @@ export class StatusPoll {
   readonly #knownGroups: () => Promise<Group[]>;
   readonly #logger: Logger;
   readonly #answers = new Map<string, { at: number; sides: Record<Side, Answer> }>();
-  #timer: NodeJS.Timeout | undefined;
-  #round: Promise<void> = Promise.resolve();
+  readonly #rounds = new Rounds(async (signal) => this.#poll(signal), POLL_INTERVAL_MS);
 
   constructor(backends: BackendManager, knownGroups: () => Promise<Group[]>, logger: Logger) {
     this.#backends = backends;
@@ -35,18 +35,16 @@ export class StatusPoll {
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.refresh(), POLL_INTERVAL_MS);
-    this.refresh();
+    this.#rounds.start();
   }
 
   /** One more round after the one that may be under way; returns at once. */
   refresh(): void {
-    this.#round = this.#round.then(async () => this.#poll());
+    this.#rounds.trigger();
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#round;
+    await this.#rounds.stop();
   }
 
   /** What was last heard of a group; undefined before the first round. */
@@ -66,13 +64,13 @@ export class StatusPoll {
     return { observation, ageSeconds: Math.round((performance.now() - answers.at) / 1000) };
   }
 
-  async #poll(): Promise<void> {
+  async #poll(signal: AbortSignal): Promise<void> {
     try {
       const names = new Set((await this.#knownGroups()).map((group) => group.backend));
       await Promise.all(
         [...names].map(async (name) => {
           const backend = this.#backends.find(name);
-          if (backend?.settings.replication !== undefined) await this.#ask(backend);
+          if (backend?.settings.replication !== undefined) await this.#ask(backend, signal);
         }),
       );
     } catch (thrown) {
@@ -80,11 +78,12 @@ export class StatusPoll {
     }
   }
 
-  async #ask(backend: Backend): Promise<void> {
+  async #ask(backend: Backend, signal: AbortSignal): Promise<void> {
     const at = performance.now();
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(POLL_TIMEOUT_MS)]);
     const ask = async (side: Side): Promise<Answer> => {
       try {
-        return { groups: await backend.array(side).remoteCopy.listGroups(AbortSignal.timeout(POLL_TIMEOUT_MS)) };
+        return { groups: await backend.array(side).remoteCopy.listGroups(bounded) };
       } catch (thrown) {
         return { failure: asDriverError(thrown).message };
       }

@@ -50,6 +50,8 @@ export function asDriverError(thrown: unknown): DriverError {
   // By name, since an abort reason is a DOMException, which need not be an Error of this realm.
   const name = typeof thrown === 'object' && thrown !== null && 'name' in thrown ? thrown.name : undefined;
   if (name === 'AbortError' || name === 'TimeoutError') {
+    // A wait that was aborted wraps the reason, which may be one of ours.
+    if (thrown instanceof Error && thrown.cause instanceof DriverError) return thrown.cause;
     return new DriverError('unavailable', 'the time ran out, or the caller gave up', { cause: thrown });
   }
   const text = thrown instanceof Error ? thrown.message : String(thrown);

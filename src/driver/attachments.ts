@@ -1,15 +1,14 @@
 import type { Backend } from '../backend/backend.js';
 import { proveActiveSide } from '../backend/observe.js';
 import type { DeviceUse } from '../contracts/host.js';
-import type { NodeMount } from '../contracts/node-journal.js';
 import type { Write } from '../contracts/store.js';
 import type { Attachment } from '../domain/attachment.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
-import { withMountId, withoutMountId, type MountId } from '../domain/mount-ids.js';
 import type { Group } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 import type { DriverContext } from './context.js';
 import { groupKeyOf } from './inventory.js';
+import { LocalUsers } from './local-users.js';
 import type { Held, Operations } from './operations.js';
 import { planUnmount, unmountSaga } from './unmount.js';
 
@@ -19,15 +18,19 @@ interface Attached {
   attachment: Attachment;
 }
 
+/** How long the metadata may take to prove that they are there after all. */
+const STORE_CHECK_MS = 3_000;
+
 /** What this node is attached to: who uses it, one user more or less, and letting go when there is none. */
 export class Attachments {
+  readonly users: LocalUsers;
   readonly #ctx: DriverContext;
   readonly #operations: Operations;
-  #lastIdChange: Promise<unknown> = Promise.resolve();
 
   constructor(ctx: DriverContext, operations: Operations) {
     this.#ctx = ctx;
     this.#operations = operations;
+    this.users = new LocalUsers(ctx.journal);
   }
 
   /** Attachments of the volume itself and of all other members of its group. */
@@ -47,10 +50,7 @@ export class Attachments {
    * One more user of a mount that is really there; undefined when it is only on record, as after a reboot.
    * @throws `refused` when its side is not the active one any more
    */
-  async join(
-    held: Held,
-    at: Attached & { group: Group | undefined; mountId: Omit<MountId, 'count'> },
-  ): Promise<string | undefined> {
+  async join(held: Held, at: Attached & { group: Group | undefined; id: string }): Promise<string | undefined> {
     const { volume, attachment } = at;
     const { device, mountpoint, side, host } = attachment;
     if (device === undefined || !(await this.#isMounted(attachment))) {
@@ -58,53 +58,38 @@ export class Attachments {
       return undefined;
     }
     if (at.group !== undefined) await refuseStaleSide(at.group, at, held.signal);
-    const known = await this.#changeIds(volume.name, (ids) => withMountId(ids, at.mountId));
-    if (known === undefined) {
-      const ids = withMountId([], at.mountId);
-      await this.#ctx.journal.saveMount({
-        volume: volume.name,
-        backend: at.backend.name,
-        device,
-        mountpoint,
-        side,
-        host,
-        ids,
-      });
-    }
+    await this.users.join({ volume: volume.name, backend: at.backend.name, device, mountpoint, side, host }, at.id);
     return mountpoint;
   }
 
   /** One user less, and the end of the attachment with the last one. An unknown id or volume is success. */
   async unmount(name: string, id: string, signal: AbortSignal): Promise<void> {
-    const { logger } = this.#ctx;
-    const mount = await this.#changeIds(name, (ids) => withoutMountId(ids, id));
+    const mount = await this.users.leave(name, id);
     if (mount !== undefined && mount.ids.length > 0) return;
     try {
       await this.releaseUnused(name, signal);
     } catch (thrown) {
       const cause = asDriverError(thrown);
-      if (cause.code !== 'unavailable' || mount === undefined) throw cause;
-      const reason = cause.message;
-      logger.warn('the metadata cannot be changed: detaching here, the export stays for later', {
+      if (cause.code !== 'unavailable' || mount === undefined || (await this.#isStoreThere(name))) throw cause;
+      this.#ctx.logger.warn('the metadata cannot be changed: detaching here, the export stays for later', {
         volume: name,
-        reason,
+        reason: cause.message,
       });
-      await this.#detachLocally(mount, signal);
+      await this.users.exclusively(name, async () => this.#detachLocally(name, signal));
     }
   }
 
   /** Detaches and unexports a volume that nobody on this node uses any more; one in use is left for a later round. */
   async releaseUnused(name: string, signal: AbortSignal): Promise<void> {
-    const { store, journal, backends, logger, node } = this.#ctx;
+    const { store, backends, logger, node } = this.#ctx;
     await this.#operations.withVolume({ volume: name, keys: [] }, signal, async (held) => {
       const [volume, attachment] = await Promise.all([
         store.find('volume', name, held.signal),
         store.find('attachment', name, held.signal),
       ]);
       if (volume === undefined || attachment === undefined || attachment.node !== node.id) return;
-      const wanted = (journal.findMount(name)?.ids.length ?? 0) > 0;
       // After a reboot the ids are still on record, but nothing is mounted for them any more.
-      if (wanted && (await this.#isMounted(attachment))) return;
+      if (this.users.areThere(name) && (await this.#isMounted(attachment))) return;
       const backend = backends.get(volume.spec.backend);
       const users = await this.#usersOf({ backend, attachment }, held.signal);
       if (users.length > 0) {
@@ -132,12 +117,25 @@ export class Attachments {
   }
 
   /** Rule 41: without the metadata only the host half is done; the record without ids makes the recovery round do the rest. */
-  async #detachLocally(mount: NodeMount, signal: AbortSignal): Promise<void> {
-    const { filesystems, backends } = this.#ctx;
+  async #detachLocally(name: string, signal: AbortSignal): Promise<void> {
+    const { filesystems, backends, journal } = this.#ctx;
+    const mount = journal.findMount(name);
+    // A Mount may have come in between.
+    if (mount === undefined || mount.ids.length > 0) return;
+    signal.throwIfAborted();
     const users = await filesystems.usersElsewhere(mount.device, mount.mountpoint);
     if (users.length > 0) return;
-    await filesystems.unmount(mount.mountpoint, signal);
+    await filesystems.unmount(mount.device, mount.mountpoint, signal);
     await this.#ctx.connector(backends.get(mount.backend)).detach(mount.device.wwn, signal);
+  }
+
+  async #isStoreThere(volume: string): Promise<boolean> {
+    try {
+      await this.#ctx.store.find('attachment', volume, AbortSignal.timeout(STORE_CHECK_MS));
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** The kernel's answer, whatever is on record. */
@@ -152,20 +150,6 @@ export class Attachments {
     throw new DriverError('busy', `volume ${at.attachment.volume} is in use on this node by ${describeUsers(users)}`, {
       next: 'stop the containers that use it, then try again',
     });
-  }
-
-  /** Unmounts of several containers come at once and take no lock while etcd is away; one change at a time loses none. */
-  async #changeIds(volume: string, change: (ids: MountId[]) => MountId[]): Promise<NodeMount | undefined> {
-    const { journal } = this.#ctx;
-    const mine = this.#lastIdChange.then(async () => {
-      const mount = journal.findMount(volume);
-      if (mount === undefined) return undefined;
-      const changed = { ...mount, ids: change(mount.ids) };
-      await journal.saveMount(changed);
-      return changed;
-    });
-    this.#lastIdChange = mine.catch(() => undefined);
-    return mine;
   }
 
   async #usersOf({ backend, attachment }: Omit<Attached, 'volume'>, signal: AbortSignal): Promise<DeviceUse[]> {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Backend } from '../backend/backend.js';
+import type { RemoteCopy } from '../contracts/array.js';
 import type { Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import { arrayVolumeName, ownershipTag } from '../domain/names.js';
@@ -13,7 +14,8 @@ import { planGroup, type GroupPlan } from './plan-group.js';
  * States that a crash or a failure can leave, and what undo makes of each:
  * - the operation only                         → the records go
  * - volume on the primary array                → deleted by its tag
- * - group made by us, empty                    → deleted, if the array itself shows no member
+ * - group made by us, empty                    → deleted, if the array itself shows no member; one that somebody else made
+ *                                                between the plan and the step, or has filled since, stays
  * - group stopped for the admission            → started again
  * - member admitted, secondary volume untagged → stopped, dismissed, the secondary deleted by its planned name
  * - group started with the member              → as before, after a stop
@@ -31,6 +33,8 @@ export interface CreateFacts {
   primaryWwn?: string;
   secondaryWwn?: string;
   remoteName?: string;
+  /** Somebody else made the group between the plan and the step. */
+  groupIsForeign?: boolean;
 }
 
 type CreateStep = Step<CreatePlan, CreateFacts, Write>;
@@ -150,25 +154,35 @@ function createGroupStep(backend: Backend, group: GroupPlan): CreateStep {
   const { remoteCopy } = backend.array('primary');
   return {
     name: `create remote copy group ${group.name}`,
-    async do({ signal }) {
+    async do({ facts, signal }) {
       const { target, mode, syncPeriod } = backend.replication();
       const [local, remote] = [backend.cpg('primary'), backend.cpg('secondary')];
-      const made = await remoteCopy.ensureGroup(
-        {
-          name: group.name,
-          target,
-          mode,
-          ...(syncPeriod === undefined ? {} : { syncPeriod }),
-          localCpg: local.cpg,
-          localSnapCpg: local.snapCpg,
-          remoteCpg: remote.cpg,
-          remoteSnapCpg: remote.snapCpg,
-        },
-        signal,
-      );
-      return { remoteName: made.remoteName };
+      const wanted = {
+        name: group.name,
+        target,
+        mode,
+        ...(syncPeriod === undefined ? {} : { syncPeriod }),
+        localCpg: local.cpg,
+        localSnapCpg: local.snapCpg,
+        remoteCpg: remote.cpg,
+        remoteSnapCpg: remote.snapCpg,
+      };
+      try {
+        return { remoteName: (await remoteCopy.ensureGroup(wanted, signal)).remoteName };
+      } catch (thrown) {
+        if (thrown instanceof DriverError && thrown.code === 'exists') facts.groupIsForeign = true;
+        throw thrown;
+      }
     },
-    undo: async ({ signal }) => remoteCopy.removeGroup(group.name, signal),
+    async undo({ facts, signal }) {
+      if (facts.groupIsForeign === true) return;
+      try {
+        await remoteCopy.removeGroup(group.name, signal);
+      } catch (thrown) {
+        // It has members, and ours is dismissed by now: others use it, so it stays.
+        if (!(thrown instanceof DriverError) || thrown.code !== 'refused') throw thrown;
+      }
+    },
   };
 }
 
@@ -177,8 +191,17 @@ function pauseGroupStep(backend: Backend, group: GroupPlan): CreateStep {
   return {
     name: `stop remote copy group ${group.name} for the admission`,
     do: async ({ signal }) => remoteCopy.stopGroup(group.name, signal),
-    undo: async ({ signal }) => remoteCopy.startGroup(group.name, signal),
+    undo: async ({ signal }) => restartGroup(remoteCopy, group.name, signal),
   };
+}
+
+/** A group that somebody removed meanwhile has nothing left to be restarted. */
+async function restartGroup(remoteCopy: RemoteCopy, name: string, signal: AbortSignal): Promise<void> {
+  try {
+    await remoteCopy.startGroup(name, signal);
+  } catch (thrown) {
+    if (!(thrown instanceof DriverError) || thrown.code !== 'not-found') throw thrown;
+  }
 }
 
 function admitStep(backend: Backend, group: GroupPlan): CreateStep {
@@ -207,27 +230,19 @@ function admitStep(backend: Backend, group: GroupPlan): CreateStep {
 function startStep(backend: Backend, group: GroupPlan): CreateStep {
   const { remoteCopy } = backend.array('primary');
   const secondary = backend.array('secondary');
-  const tagSecondary = async (volume: Volume, signal: AbortSignal): Promise<string> => {
-    const copy = await secondary.findVolume(volume.arrayName, signal);
-    if (copy === undefined) {
-      throw new DriverError(
-        'unavailable',
-        `the primary array admitted the volume, but ${secondary.label} has no ${volume.arrayName}`,
-      );
-    }
-    await secondary.tagVolume(volume.arrayName, ownershipTag(volume), signal);
-    return copy.wwn;
-  };
   return {
     name: group.startAfter
       ? `start remote copy group ${group.name}`
       : `tag the copy on the secondary array (group ${group.name} stays stopped, as it was)`,
     async do({ plan: { volume }, signal }) {
-      const [secondaryWwn] = await Promise.all([
-        tagSecondary(volume, signal),
+      const [copy, start] = await Promise.allSettled([
+        secondary.tagVolume(volume.arrayName, ownershipTag(volume), signal),
         group.startAfter ? remoteCopy.startGroup(group.name, signal) : undefined,
       ]);
-      return { secondaryWwn };
+      // Both are over before either failure is told: what goes on would run into the way back.
+      if (copy.status === 'rejected') throw copy.reason;
+      if (start.status === 'rejected') throw start.reason;
+      return { secondaryWwn: copy.value.wwn };
     },
     async undo({ signal }) {
       if (group.startAfter) await remoteCopy.stopGroup(group.name, signal);

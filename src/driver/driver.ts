@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { StatusPoll } from '../backend/status-poll.js';
 import type { Write } from '../contracts/store.js';
-import { DriverError } from '../domain/errors.js';
-import { checkVolumeName } from '../domain/names.js';
+import type { Attachment } from '../domain/attachment.js';
+import { asDriverError, DriverError } from '../domain/errors.js';
+import { arrayHostName, checkVolumeName } from '../domain/names.js';
 import { parseVolumeOptions } from '../domain/options.js';
 import type { Group } from '../domain/replication.js';
 import { specDifferences, type Volume, type VolumeSpec } from '../domain/volume.js';
@@ -16,7 +16,7 @@ import { attachmentOf, mountSaga } from './mount.js';
 import { groupKey, groupRecordKey, type Operations } from './operations.js';
 import { planMount } from './plan-mount.js';
 import { planRemove, removeSaga } from './remove.js';
-import { viewOf, type VolumeView } from './view.js';
+import { viewOf, viewOfMount, type VolumeView } from './view.js';
 
 /** How often a Mount looks whether another node has released the volume. */
 const CONFLICT_POLL_MS = 500;
@@ -44,8 +44,6 @@ export class DockerDriver implements VolumeDriver {
   readonly #inventory: Inventory;
   readonly #poll: StatusPoll;
   readonly #attachments: Attachments;
-  /** Which life of dockerd we serve; a new one makes the mount ids of the old one void. */
-  #life: string = randomUUID();
 
   constructor(ctx: DriverContext, parts: { operations: Operations; attachments: Attachments; poll: StatusPoll }) {
     this.#ctx = ctx;
@@ -56,7 +54,7 @@ export class DockerDriver implements VolumeDriver {
   }
 
   activated(): void {
-    this.#life = randomUUID();
+    this.#attachments.users.beginLife();
   }
 
   async create(name: string, options: Record<string, string>, signal: AbortSignal): Promise<void> {
@@ -73,6 +71,7 @@ export class DockerDriver implements VolumeDriver {
         refuseDifferent(existing, spec);
         return;
       }
+      if (group !== undefined) await this.#refuseUnfinished(groupKey(backend.name, group), held.signal);
       const groupRecord =
         group === undefined ? undefined : await store.find('group', groupRecordKey(backend.name, group), held.signal);
       const plan = await planCreate(backend, { name, spec, groupRecord }, held.signal);
@@ -90,6 +89,7 @@ export class DockerDriver implements VolumeDriver {
       const volume = await store.find('volume', name, held.signal);
       if (volume === undefined) return;
       const backend = backends.get(volume.spec.backend);
+      for (const key of groupLocks(volume)) await this.#refuseUnfinished(key, held.signal);
       await this.#attachments.releaseForRemoval(held, { volume, backend });
       const group = await this.#groupOf(volume, held.signal);
       const plan = await planRemove(backend, { volume, group }, held.signal);
@@ -99,14 +99,18 @@ export class DockerDriver implements VolumeDriver {
   }
 
   async mount(name: string, id: string, signal: AbortSignal): Promise<string> {
-    const patience = Date.now();
+    const started = performance.now();
     for (;;) {
       const seen = await this.#getVolume(name, signal);
       const owner = await this.#ctx.store.find('attachment', name, signal);
-      const elsewhere = owner !== undefined && owner.node !== this.#ctx.node.id;
-      if (!elsewhere) return this.#mountHere(seen, id, signal);
-      if (Date.now() - patience > seen.spec.mountConflictDelay * 1000) throw heldElsewhere(owner);
-      await pause(CONFLICT_POLL_MS, undefined, { signal });
+      if (owner === undefined || owner.node === this.#ctx.node.id) {
+        return this.#attachments.users.exclusively(name, async () => this.#mountHere(seen, id, signal));
+      }
+      const waited = performance.now() - started;
+      if (waited > seen.spec.mountConflictDelay * 1000) throw heldElsewhere(owner);
+      await pause(CONFLICT_POLL_MS, undefined, { signal }).catch(() => {
+        throw heldElsewhere(owner);
+      });
     }
   }
 
@@ -119,11 +123,25 @@ export class DockerDriver implements VolumeDriver {
   }
 
   async get(name: string, signal: AbortSignal): Promise<VolumeView> {
-    return this.#view(await this.#inventory.get(name, signal));
+    try {
+      return this.#view(await this.#inventory.get(name, signal));
+    } catch (thrown) {
+      // What is mounted here exists for certain, even if nobody else can be asked: dockerd has to be able to unmount it.
+      const mount = this.#ctx.journal.findMount(name);
+      const cause = asDriverError(thrown);
+      if (mount === undefined || cause.code === 'not-found') throw cause;
+      return viewOfMount(mount, cause.message);
+    }
   }
 
   async list(signal: AbortSignal): Promise<VolumeView[]> {
-    return (await this.#inventory.list(signal)).map((records) => this.#view(records));
+    try {
+      return (await this.#inventory.list(signal)).map((records) => this.#view(records));
+    } catch (thrown) {
+      const mounts = this.#ctx.journal.mounts();
+      if (mounts.length === 0) throw thrown;
+      return mounts.map((mount) => viewOfMount(mount, asDriverError(thrown).message));
+    }
   }
 
   #view(records: VolumeRecords): VolumeView {
@@ -147,19 +165,18 @@ export class DockerDriver implements VolumeDriver {
       const own = attachments.find((each) => each.volume === name);
       if (own !== undefined && own.node !== this.#ctx.node.id) throw heldElsewhere(own);
       if (own !== undefined) {
-        const mountId = { id, life: this.#life };
-        const joined = await this.#attachments.join(held, { volume, backend, group, attachment: own, mountId });
+        const joined = await this.#attachments.join(held, { volume, backend, group, attachment: own, id });
         if (joined !== undefined) return joined;
         await this.#attachments.detach(held, { volume, backend, attachment: own });
       }
-      const { node, mountRoot, logger } = this.#ctx;
+      const { mountRoot, logger } = this.#ctx;
       const plan = await planMount(
         backend,
         {
           volume,
           group,
-          node,
-          mountId: { id, life: this.#life },
+          ...this.#hostNames(volume, own),
+          mountId: this.#attachments.users.mountId(id),
           initiators: await this.#ctx.connector(backend).initiators(held.signal),
           mountpoint: join(mountRoot, name),
           attachments,
@@ -168,10 +185,36 @@ export class DockerDriver implements VolumeDriver {
       );
       if (plan.warning !== undefined) logger.warn(plan.warning, { volume: name });
       const claim: Write[] = [{ put: 'attachment', key: name, value: attachmentOf(this.#ctx, plan, {}) }];
-      await held.run(mountSaga(this.#ctx, backend, plan), { plan, volume: name, claim });
+      try {
+        await held.run(mountSaga(this.#ctx, backend, plan), { plan, volume: name, claim });
+      } catch (thrown) {
+        // dockerd drops the id of a Mount that failed, and never sends an Unmount for it.
+        await this.#attachments.users.leave(name, id);
+        throw thrown;
+      }
       if (group !== undefined) this.#poll.refresh();
       return plan.mountpoint;
     });
+  }
+
+  /** An export to one of these names is this host's own, whoever named it. */
+  #hostNames(volume: Volume, attachment: Attachment | undefined): { hostName: string; ownHosts: string[] } {
+    const hostName = arrayHostName(this.#ctx.node.name);
+    const deferred = this.#ctx.journal.deferredRemovals().filter((each) => each.arrayName === volume.arrayName);
+    const before = attachment === undefined ? [] : [attachment.host];
+    return { hostName, ownHosts: [hostName, ...before, ...deferred.map((each) => each.host)] };
+  }
+
+  /** A group with a half-made or half-removed member is nobody's to judge: its state is not the one that will be restored. */
+  async #refuseUnfinished(group: string, signal: AbortSignal): Promise<void> {
+    const open = await this.#ctx.store.list('operation', signal);
+    const blocking = open.find((operation) => operation.keys.includes(group));
+    if (blocking === undefined) return;
+    throw new DriverError(
+      'busy',
+      `the ${blocking.kind} of volume ${blocking.volume} in the same remote copy group is not finished (${blocking.error ?? 'it was interrupted'})`,
+      { next: 'see that both arrays answer; it then finishes by itself within a minute; then try again' },
+    );
   }
 
   async #getVolume(name: string, signal: AbortSignal): Promise<Volume> {

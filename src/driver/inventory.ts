@@ -35,7 +35,9 @@ export class Inventory {
         store.find('volume', name, signal),
         store.find('attachment', name, signal),
       ]);
-      if (volume !== undefined) return this.#remember(volume, attachment, await this.#groupOf(volume, signal));
+      // A volume that is being created was never acknowledged: dockerd would take it for a finished one.
+      if (volume !== undefined && volume.state !== 'creating')
+        return this.#remember(volume, attachment, await this.#groupOf(volume, signal));
     } catch (thrown) {
       const seen = this.#seen.get(name);
       if (seen !== undefined) return { ...seen, stale: asDriverError(thrown).message };
@@ -61,7 +63,8 @@ export class Inventory {
       const holders = new Map(attachments.map((each) => [each.volume, each]));
       const byKey = new Map(groups.map((each) => [groupRecordKey(each.backend, each.name), each]));
       this.#seen.clear();
-      return volumes.map((volume) =>
+      const acknowledged = volumes.filter((volume) => volume.state !== 'creating');
+      return acknowledged.map((volume) =>
         this.#remember(volume, holders.get(volume.name), byKey.get(groupKeyOf(volume) ?? '')),
       );
     } catch (thrown) {

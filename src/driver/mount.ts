@@ -10,6 +10,7 @@ import type { Saga, Step } from '../saga/saga.js';
 import type { DriverContext } from './context.js';
 import { groupRecordKey } from './operations.js';
 import type { MountPlan } from './plan-mount.js';
+import { unexport } from './unmount.js';
 
 /*
  * States that a crash can leave, and what undo makes of each:
@@ -109,12 +110,16 @@ function exportStep(ctx: DriverContext, backend: Backend, plan: MountPlan): Moun
         });
       }
       for (const work of ctx.journal.deferredRemovals()) {
-        if (work.arrayName === arrayName && work.side === plan.side) await ctx.journal.removeDeferredRemoval(work.id);
+        if (work.arrayName === arrayName && work.side === plan.side && work.host === host)
+          await ctx.journal.removeDeferredRemoval(work.id);
       }
       const { lun, targetPorts } = await array.ensureVlun(arrayName, host, signal);
       return { lun, targetPorts };
     },
-    undo: async ({ facts, signal }) => array.removeVluns(arrayName, facts.host ?? plan.hostName, signal),
+    async undo({ facts, signal }) {
+      const host = facts.host ?? plan.hostName;
+      await unexport({ ctx, backend }, { volume: name, arrayName, side: plan.side, host }, signal);
+    },
   };
 }
 
@@ -123,7 +128,7 @@ function confirmRolesStep(backend: Backend, plan: MountPlan): MountStep {
   return {
     name: 'read the roles of the group again',
     async do({ signal }) {
-      const { group, volume, side } = plan;
+      const { knownGroup: group, volume, side } = plan;
       if (group === undefined) return;
       const { arrayName, everMounted } = volume;
       const again = await proveActiveSide({ backend, group, arrayName, everMounted }, signal);
@@ -250,10 +255,7 @@ function mountStep(ctx: DriverContext): MountStep {
       });
     },
     async undo({ plan, facts, signal }) {
-      // What somebody else has mounted or put there is why the step failed; it is not ours to take away.
-      const entries = await ctx.filesystems.mounts();
-      const ours = entries.some((each) => each.target === plan.mountpoint && each.source === facts.device?.path);
-      if (ours) await ctx.filesystems.unmount(plan.mountpoint, signal);
+      if (facts.device !== undefined) await ctx.filesystems.unmount(facts.device, plan.mountpoint, signal);
       await ctx.journal.removeMount(plan.volume.name);
     },
   };

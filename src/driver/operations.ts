@@ -1,13 +1,15 @@
 import type { MetadataStore, Fence, Write } from '../contracts/store.js';
-import { DriverError } from '../domain/errors.js';
+import { asDriverError, DriverError } from '../domain/errors.js';
 import type { Operation } from '../saga/operation.js';
 import { run, type Journal, type Saga, type SagaRun } from '../saga/saga.js';
 import type { DriverContext } from './context.js';
 
 /** The way back and the clean-up have this long, whatever is left of the caller's time. */
 const UNDO_TIMEOUT_MS = 60_000;
-/** Waiting for a lock leaves the rest of the caller's time for the work itself. */
-const LOCK_WAIT_MS = 25_000;
+/** Waiting for a lock leaves the rest of the caller's time for the work itself; members of one group follow each other. */
+const LOCK_WAIT_MS = 60_000;
+/** Kinds whose steps touch a host, and so can only be settled there. */
+const HOST_KINDS = ['mount', 'unmount'];
 
 export const volumeKey = (name: string): string => `volume/${name}`;
 export const groupKey = (backend: string, group: string): string => `group/${backend}/${group}`;
@@ -75,6 +77,13 @@ export class Operations {
         next: 'try again',
       });
     }
+    if (operation.node !== this.#ctx.node.id && HOST_KINDS.includes(operation.kind)) {
+      throw new DriverError(
+        'busy',
+        `the ${operation.kind} of volume ${volume} on another node (id ${operation.node}) is not finished`,
+        { next: 'see that the plugin runs on that node; it finishes there by itself' },
+      );
+    }
     await this.#settle(operation, this.#sagaRun(fence, signal, volume));
   }
 
@@ -95,11 +104,14 @@ export class Operations {
     try {
       await settler(operation, sagaRun);
     } catch (thrown) {
-      const text = thrown instanceof Error ? thrown.message : String(thrown);
+      const cause = asDriverError(thrown);
       throw new DriverError(
-        'unavailable',
-        `an earlier ${operation.kind} of volume ${operation.volume} is not finished, and cannot be now: ${text}`,
-        { cause: thrown, next: 'see that both arrays answer; it then finishes by itself, or with the next command' },
+        cause.code,
+        `an earlier ${operation.kind} of volume ${operation.volume} is not finished, and cannot be now: ${cause.message}`,
+        {
+          cause,
+          next: cause.next ?? 'see that both arrays answer; it then finishes by itself, or with the next command',
+        },
       );
     }
   }

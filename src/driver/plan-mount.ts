@@ -3,7 +3,6 @@ import { proveActiveSide } from '../backend/observe.js';
 import type { Attachment } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
 import type { Initiators } from '../contracts/array.js';
-import { arrayHostName } from '../domain/names.js';
 import { otherSide, type Group, type Side } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 
@@ -25,7 +24,9 @@ export interface MountPlan {
   /** This host's export on the other array, left over from before a failover. */
   leftOver: string[];
   generation: number;
-  /** The group with `lastActive` and epoch as they are when this mount is done. */
+  /** The group as it is on record now; what is proven again is judged by it. */
+  knownGroup?: Group;
+  /** The same with `lastActive` and epoch as they are when this mount is done. */
   group?: Group;
   warning?: string;
 }
@@ -34,7 +35,10 @@ export interface MountRequest {
   volume: Volume;
   group: Group | undefined;
   mountId: { id: string; life: string };
-  node: { id: string; name: string };
+  /** What this host is called on an array that does not know its initiators yet. */
+  hostName: string;
+  /** All names that this host is known to have, or to have had, on an array. */
+  ownHosts: string[];
   initiators: Initiators;
   mountpoint: string;
   /** Attachments of all members of the group, this volume's old one too. */
@@ -43,8 +47,7 @@ export interface MountRequest {
 
 /** The side to mount from, proven by fresh answers; reads only. @throws `refused`, `unavailable` or `busy` */
 export async function planMount(backend: Backend, request: MountRequest, signal: AbortSignal): Promise<MountPlan> {
-  const { volume, group, node } = request;
-  const hostName = arrayHostName(node.name);
+  const { volume, group, hostName } = request;
   const [proven, exports] = await Promise.all([
     group === undefined ? undefined : provenSide(backend, { volume, group }, signal),
     exportsOf(backend, volume, signal),
@@ -67,9 +70,9 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
     leftOver: proven === undefined ? [] : (exports[otherSide(side)]?.hosts ?? []),
     generation: (previous?.generation ?? 0) + 1,
   };
-  if (group !== undefined) plan.group = withActive(group, side);
+  if (group !== undefined) Object.assign(plan, { knownGroup: group, group: withActive(group, side) });
   if (proven?.warning !== undefined) plan.warning = proven.warning;
-  const foreign = plan.leftOver.filter((host) => host !== hostName && host !== previous?.host);
+  const foreign = plan.leftOver.filter((host) => !request.ownHosts.includes(host));
   if (foreign.length > 0) {
     throw new DriverError(
       'refused',

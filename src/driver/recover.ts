@@ -1,5 +1,5 @@
 import type { Backend } from '../backend/backend.js';
-import type { Logger } from '../contracts/log.js';
+import { Rounds } from '../backend/rounds.js';
 import type { DeferredRemoval } from '../contracts/node-journal.js';
 import { asDriverError } from '../domain/errors.js';
 import { planOf, settle } from '../saga/saga.js';
@@ -46,9 +46,7 @@ export class Recovery {
   readonly #ctx: DriverContext;
   readonly #operations: Operations;
   readonly #attachments: Attachments;
-  readonly #stopped = new AbortController();
-  #timer: NodeJS.Timeout | undefined;
-  #round: Promise<void> = Promise.resolve();
+  readonly #rounds = new Rounds(async (signal) => this.#runRound(signal), ROUND_INTERVAL_MS);
 
   constructor(ctx: DriverContext, parts: { operations: Operations; attachments: Attachments }) {
     this.#ctx = ctx;
@@ -57,54 +55,48 @@ export class Recovery {
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.trigger(), ROUND_INTERVAL_MS);
-    this.trigger();
-  }
-
-  /** Another round, after the one that may be under way. */
-  trigger(): void {
-    this.#round = this.#round.then(async () => this.#runRound());
+    this.#rounds.start();
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    this.#stopped.abort();
-    await this.#round;
+    await this.#rounds.stop();
   }
 
-  async #runRound(): Promise<void> {
-    await this.#attempt('settle operations', async () => this.#settleOperations());
-    await this.#attempt('release what nobody uses', async () => this.#releaseAttachments());
+  async #runRound(stopped: AbortSignal): Promise<void> {
+    await this.#attempt(stopped, 'settle operations', async () => this.#settleOperations(stopped));
+    await this.#attempt(stopped, 'release what nobody uses', async () => this.#releaseAttachments(stopped));
     for (const work of this.#ctx.journal.deferredRemovals()) {
-      await this.#attempt(`remove the export of ${work.volume}`, async () => this.#removeExport(work));
+      await this.#attempt(stopped, `remove the export of ${work.volume}`, async (signal) =>
+        this.#removeExport(work, signal),
+      );
     }
   }
 
-  async #settleOperations(): Promise<void> {
+  async #settleOperations(stopped: AbortSignal): Promise<void> {
     const { store, node } = this.#ctx;
-    for (const operation of await store.list('operation', this.#signal())) {
+    for (const operation of await store.list('operation', within(stopped))) {
       if (operation.node !== node.id) continue;
       const { volume, keys } = operation;
-      await this.#attempt(`settle ${operation.kind} of ${volume}`, async () => {
-        await this.#operations.withVolume({ volume, keys }, this.#signal(), async () => Promise.resolve());
+      await this.#attempt(stopped, `settle ${operation.kind} of ${volume}`, async (signal) => {
+        await this.#operations.withVolume({ volume, keys }, signal, async () => Promise.resolve());
       });
     }
   }
 
   /** Attachments of this node without any user: after a reboot, or an Unmount that could not be finished. */
-  async #releaseAttachments(): Promise<void> {
+  async #releaseAttachments(stopped: AbortSignal): Promise<void> {
     const { store, node } = this.#ctx;
-    for (const { volume, node: owner } of await store.list('attachment', this.#signal())) {
+    for (const { volume, node: owner } of await store.list('attachment', within(stopped))) {
       if (owner !== node.id) continue;
-      await this.#attempt(`release ${volume}`, async () => {
-        await this.#attachments.releaseUnused(volume, this.#signal());
+      await this.#attempt(stopped, `release ${volume}`, async (signal) => {
+        await this.#attachments.releaseUnused(volume, signal);
       });
     }
   }
 
-  async #removeExport(work: DeferredRemoval): Promise<void> {
+  async #removeExport(work: DeferredRemoval, signal: AbortSignal): Promise<void> {
     const { store, backends, journal } = this.#ctx;
-    await this.#operations.withVolume({ volume: work.volume, keys: [] }, this.#signal(), async (held) => {
+    await this.#operations.withVolume({ volume: work.volume, keys: [] }, signal, async (held) => {
       const attachment = await store.find('attachment', work.volume, held.signal);
       const usedAgain = attachment?.side === work.side && attachment.host === work.host;
       if (!usedAgain) {
@@ -114,18 +106,15 @@ export class Recovery {
     });
   }
 
-  async #attempt(what: string, work: () => Promise<void>): Promise<void> {
-    if (this.#stopped.signal.aborted) return;
+  async #attempt(stopped: AbortSignal, what: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    if (stopped.aborted) return;
     try {
-      await work();
+      await work(within(stopped));
     } catch (thrown) {
-      const cause = asDriverError(thrown);
-      const log: Logger = this.#ctx.logger;
-      log.warn(`recovery: cannot ${what} now, trying again later`, { code: cause.code, reason: cause.message });
+      const { code, message: reason } = asDriverError(thrown);
+      this.#ctx.logger.warn(`recovery: cannot ${what} now, trying again later`, { code, reason });
     }
   }
-
-  #signal(): AbortSignal {
-    return AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(STEP_TIMEOUT_MS)]);
-  }
 }
+
+const within = (stopped: AbortSignal): AbortSignal => AbortSignal.any([stopped, AbortSignal.timeout(STEP_TIMEOUT_MS)]);

@@ -16,6 +16,7 @@ import { groupRecordKey } from './operations.js';
  * - dismissed, group still stopped       → the group started again if it has members and was started before
  * - one copy deleted, or both            → the rest deleted by the tag
  * - group empty                          → deleted, if the array itself shows no member
+ * A plain volume that the array refuses to delete stays, as if nobody had asked.
  * A failure before the dismissal turns back: the group is started again and the volume stays. After it there is no way back,
  * since a copy that left its group cannot rejoin without a full copy; the operation then stays open until it is finished.
  */
@@ -63,6 +64,14 @@ export async function planRemove(
     );
   }
   const observed = proven.side === 'primary' ? primary : secondary;
+  const restless = observed.targets.find((target) => !['new', 'started', 'stopped'].includes(target.state));
+  if (restless !== undefined) {
+    throw new DriverError(
+      'refused',
+      `group ${group.name} is ${restless.state}; a volume can leave it only while it is started or stopped`,
+      { next: `wait until "showrcopy groups ${group.name}" shows Started or Stopped, then try again` },
+    );
+  }
   return {
     volume,
     group: {
@@ -107,7 +116,7 @@ export function removeSaga(backend: Backend, plan: RemovePlan): Saga<RemovePlan,
   return {
     kind: 'remove',
     afterCrash: 'redo',
-    noWayBackFrom: group === undefined ? deleteStepName(first) : afterDismissName(group),
+    ...(group === undefined ? {} : { noWayBackFrom: afterDismissName(group) }),
     steps,
     result: (_plan, facts) => [
       { remove: 'volume', key: volume.name },
@@ -155,8 +164,8 @@ export async function settleRemove(backend: Backend, operation: Operation, run: 
   try {
     await settle(saga, operation, run);
   } catch (thrown) {
-    const leftAlready = operation.phase === 'undo' && thrown instanceof DriverError && thrown.code === 'not-found';
-    if (!leftAlready) throw thrown;
+    const pastReturn = operation.phase === 'undo' && thrown instanceof DriverError && thrown.code === 'not-found';
+    if (!pastReturn) throw thrown;
     operation.phase = 'do';
     await settle(saga, operation, run);
   }
@@ -192,6 +201,10 @@ function deleteStep(backend: Backend, side: Side): RemoveStep {
   return {
     name: deleteStepName(side),
     do: async ({ plan: { volume }, signal }) => array.removeVolume(volume.arrayName, ownershipTag(volume), signal),
-    undo: async () => Promise.resolve(),
+    // Only a plain volume gets here: the array refused, so the volume is there as before, or else it is gone.
+    async undo({ plan: { volume }, signal }) {
+      if ((await array.findVolume(volume.arrayName, signal)) !== undefined) return;
+      throw new DriverError('not-found', `volume ${volume.arrayName} is gone from ${array.label} already`);
+    },
   };
 }

@@ -1,11 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import type { Backend } from '../backend/backend.js';
 import type { Write } from '../contracts/store.js';
 import type { Attachment } from '../domain/attachment.js';
 import { asDriverError } from '../domain/errors.js';
+import type { Side } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 import type { Saga, Step } from '../saga/saga.js';
 import type { DriverContext } from './context.js';
-import { randomUUID } from 'node:crypto';
 
 /*
  * States that a crash can leave, and what redo makes of each:
@@ -51,7 +52,10 @@ const nothingToUndo = async (): Promise<void> => Promise.resolve();
 function unmountStep(ctx: DriverContext): UnmountStep {
   return {
     name: 'unmount the file system',
-    do: async ({ plan, signal }) => ctx.filesystems.unmount(plan.attachment.mountpoint, signal),
+    async do({ plan: { attachment }, signal }) {
+      const { device, mountpoint } = attachment;
+      if (device !== undefined) await ctx.filesystems.unmount(device, mountpoint, signal);
+    },
     undo: nothingToUndo,
   };
 }
@@ -71,29 +75,36 @@ function unexportStep(ctx: DriverContext, backend: Backend): UnmountStep {
   return {
     name: 'remove the export',
     async do({ plan, signal }) {
-      const { side, host, volume } = plan.attachment;
-      try {
-        await backend.array(side).removeVluns(plan.arrayName, host, signal);
-      } catch (thrown) {
-        const cause = asDriverError(thrown);
-        if (cause.code !== 'unavailable' && cause.code !== 'unknown-outcome') throw cause;
-        await deferUnexport(ctx, plan);
-        ctx.logger.warn('the export stays until the array answers again', { volume, side, reason: cause.message });
-      }
+      const { attachment, arrayName } = plan;
+      await unexport({ ctx, backend }, { ...attachment, arrayName }, signal);
     },
     undo: nothingToUndo,
   };
 }
 
-/** Puts the removal of the export on this node's own record; the recovery round does it when the array is back. */
-export async function deferUnexport(ctx: DriverContext, plan: UnmountPlan): Promise<void> {
-  const { side, host, volume } = plan.attachment;
-  await ctx.journal.saveDeferredRemoval({
-    id: randomUUID(),
-    volume,
-    backend: plan.backend,
-    side,
-    arrayName: plan.arrayName,
-    host,
-  });
+interface ExportOf {
+  volume: string;
+  arrayName: string;
+  side: Side;
+  host: string;
+}
+
+/**
+ * Removes an export and reads back that it is gone. On an array that does not answer it goes on this node's own record,
+ * and the recovery round does it when the array is back (rule 29).
+ */
+export async function unexport(
+  { ctx, backend }: { ctx: DriverContext; backend: Backend },
+  { volume, arrayName, side, host }: ExportOf,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await backend.array(side).removeVluns(arrayName, host, signal);
+  } catch (thrown) {
+    const cause = asDriverError(thrown);
+    if (cause.code !== 'unavailable' && cause.code !== 'unknown-outcome') throw cause;
+    const work = { id: randomUUID(), volume, backend: backend.name, side, arrayName, host };
+    await ctx.journal.saveDeferredRemoval(work);
+    ctx.logger.warn('the export stays until the array answers again', { volume, side, reason: cause.message });
+  }
 }

@@ -12,8 +12,8 @@ export interface VolumeView {
   name: string;
   /** Empty when it is not mounted on this node. */
   mountpoint: string;
-  /** ISO 8601. */
-  createdAt: string;
+  /** ISO 8601; absent when only this node's journal could be asked. */
+  createdAt?: string;
   status: Record<string, Json>;
 }
 
@@ -47,6 +47,21 @@ export function viewOf({ records, mount, backend, polled }: ViewParts): VolumeVi
   if (group !== undefined) status['replication'] = replicationOf({ records, group, backend, polled });
   if (records.stale !== undefined) status['stale'] = `the metadata cannot be read now: ${records.stale}`;
   return { name: volume.name, mountpoint: mount?.mountpoint ?? '', createdAt: volume.createdAt, status };
+}
+
+/** What this node's own journal proves of a volume while the metadata cannot be read. */
+export function viewOfMount(mount: NodeMount, reason: string): VolumeView {
+  return {
+    name: mount.volume,
+    mountpoint: mount.mountpoint,
+    status: {
+      backend: mount.backend,
+      wwn: mount.device.wwn,
+      holder: { node: 'this node', array: mount.side, state: 'attached' },
+      mounts: mount.ids.reduce((sum, each) => sum + each.count, 0),
+      stale: `the metadata cannot be read now: ${reason}`,
+    },
+  };
 }
 
 interface ReplicationParts {

@@ -152,7 +152,7 @@ function parseJson(body: string): unknown {
 }
 
 function viewAnswer({ mountpoint, createdAt, status }: VolumeView): Answer {
-  const birth = new Date(createdAt);
+  const birth = new Date(createdAt ?? '');
   // dockerd cannot decode any other form, and then takes the volume for missing.
   const time = Number.isNaN(birth.getTime()) ? {} : { CreatedAt: birth.toISOString() };
   return { Mountpoint: mountpoint, ...time, Status: status };

@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto';
+import type { NodeJournal, NodeMount } from '../contracts/node-journal.js';
+import { withMountId, withoutMountId, type MountId } from '../domain/mount-ids.js';
+
+/**
+ * For so long after a new life of dockerd began (or ours), ids of the old one still count: a container of the old life may
+ * be between its Mount and its start.
+ */
+const OLD_LIFE_GRACE_MS = 5 * 60_000;
+
+/** Who uses volumes on this node, by what dockerd said; the kernel's word on it is asked elsewhere. */
+export class LocalUsers {
+  readonly #journal: NodeJournal;
+  readonly #working = new Map<string, Promise<unknown>>();
+  /** A new life of dockerd makes the mount ids of the old one void. */
+  #life: string = randomUUID();
+  #since = performance.now();
+  #lastChange: Promise<unknown> = Promise.resolve();
+
+  constructor(journal: NodeJournal) {
+    this.#journal = journal;
+  }
+
+  /** dockerd has just started, or has found us for the first time. */
+  beginLife(): void {
+    this.#life = randomUUID();
+    this.#since = performance.now();
+  }
+
+  mountId(id: string): Omit<MountId, 'count'> {
+    return { id, life: this.#life };
+  }
+
+  /** One more user by that id; `mount` is what goes on record when nothing is yet. */
+  async join(mount: Omit<NodeMount, 'ids'>, id: string): Promise<void> {
+    const join = (ids: MountId[]): MountId[] => withMountId(ids, this.mountId(id));
+    const known = await this.#change(mount.volume, join);
+    if (known === undefined) await this.#journal.saveMount({ ...mount, ids: join([]) });
+  }
+
+  /** One user by that id less; answers the mount as it is then, undefined when there is none. */
+  async leave(volume: string, id: string): Promise<NodeMount | undefined> {
+    return this.#change(volume, (ids) => withoutMountId(ids, id));
+  }
+
+  /** Some container is on record as a user. */
+  areThere(volume: string): boolean {
+    const ids = this.#journal.findMount(volume)?.ids ?? [];
+    const oldCounts = performance.now() - this.#since < OLD_LIFE_GRACE_MS;
+    return ids.some((each) => oldCounts || each.life === this.#life);
+  }
+
+  /**
+   * Does one thing at a time with a volume's mount. Locks of the metadata do this between nodes, but an Unmount has to do
+   * its host half when they are out of reach.
+   */
+  async exclusively<T>(volume: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#working.get(volume) ?? Promise.resolve();
+    const mine = before.then(work, work);
+    const settled = mine.catch(() => undefined);
+    this.#working.set(volume, settled);
+    try {
+      return await mine;
+    } finally {
+      if (this.#working.get(volume) === settled) this.#working.delete(volume);
+    }
+  }
+
+  /** Unmounts of several containers come at once; one change at a time loses none. */
+  async #change(volume: string, change: (ids: MountId[]) => MountId[]): Promise<NodeMount | undefined> {
+    const mine = this.#lastChange.then(async () => {
+      const mount = this.#journal.findMount(volume);
+      if (mount === undefined) return undefined;
+      const changed = { ...mount, ids: change(mount.ids) };
+      await this.#journal.saveMount(changed);
+      return changed;
+    });
+    this.#lastChange = mine.catch(() => undefined);
+    return mine;
+  }
+}
