@@ -6,6 +6,8 @@ import { majorMinor } from './device-users.js';
 import type { Run } from './run.js';
 
 const TIMEOUT_MS = 10_000;
+/** The unit of `size` in sysfs, whatever the device's own sectors are. */
+const SECTOR_BYTES = 512;
 
 /** What makes a file the same file, whatever it is called now. */
 export interface FileIdentity {
@@ -68,9 +70,13 @@ export async function identifyFile(file: string): Promise<FileIdentity> {
   }
 }
 
-export async function readLoopSize(run: Run, devicePath: string, signal: AbortSignal): Promise<number> {
-  const { stdout } = await run('blockdev', ['--getsize64', devicePath], { timeoutMs: TIMEOUT_MS, signal });
-  return Number(stdout.trim());
+/** Bytes, from sysfs: every Mount and Unmount waits for this, and a tool would have to be started. */
+export async function readLoopSize(devicePath: string): Promise<number> {
+  try {
+    return Number(await readFile(sysFile(devicePath, 'size'), 'utf8')) * SECTOR_BYTES;
+  } catch (error) {
+    throw new DriverError('unavailable', `the size of ${devicePath} cannot be read`, { cause: error });
+  }
 }
 
 /** Differs after every boot. */
@@ -91,6 +97,9 @@ function parseList(stdout: string): z.infer<typeof losetupSchema> {
 
 /** Empty before Linux 5.15, which has no such number. */
 async function readDiskSequence(devicePath: string): Promise<string> {
-  const file = path.join('/sys/class/block', path.basename(devicePath), 'diskseq');
-  return (await readFile(file, 'utf8').catch(() => '')).trim();
+  return (await readFile(sysFile(devicePath, 'diskseq'), 'utf8').catch(() => '')).trim();
+}
+
+function sysFile(devicePath: string, name: string): string {
+  return path.join('/sys/class/block', path.basename(devicePath), name);
 }

@@ -61,14 +61,14 @@ class LoopbackConnector implements HostConnector {
     const file = await waitForLun(this.#folder, connection, signal);
     const identity = await identifyFile(file);
     const ours = await this.#findLoop(wwn, signal);
-    if (ours !== undefined && isSameFile(ours, identity)) return this.#prove(ours, connection, signal);
+    if (ours !== undefined && isSameFile(ours, identity)) return prove(ours, connection);
     // Ours, but cut off: the array has moved the data since (rule 13).
     if (ours !== undefined) await this.detach(wwn, signal);
     await this.#refuseForeign(file, identity, signal);
     const loop = await this.#add(file, { wwn, ...identity }, signal);
     // The array may have moved the data between the look and the attachment.
     const now = await identifyFile(await waitForLun(this.#folder, connection, signal));
-    if (isSameFile(now, identity)) return this.#prove(loop, connection, signal);
+    if (isSameFile(now, identity)) return prove(loop, connection);
     await this.detach(wwn, signal);
     throw movedAway(wwn);
   }
@@ -76,7 +76,7 @@ class LoopbackConnector implements HostConnector {
   async find(wwn: string, signal: AbortSignal): Promise<BlockDevice | undefined> {
     const loop = await this.#findLoop(wwn, signal);
     if (loop === undefined) return undefined;
-    return { path: loop.path, wwn, sizeBytes: await readLoopSize(this.#run, loop.path, signal) };
+    return { path: loop.path, wwn, sizeBytes: await readLoopSize(loop.path) };
   }
 
   async detach(wwn: string, signal: AbortSignal): Promise<void> {
@@ -115,14 +115,6 @@ class LoopbackConnector implements HostConnector {
     throw movedAway(wwn);
   }
 
-  async #prove(loop: LoopDevice, { wwn, sizeBytes }: Connection, signal: AbortSignal): Promise<BlockDevice> {
-    const size = await readLoopSize(this.#run, loop.path, signal);
-    if (size === sizeBytes) return { path: loop.path, wwn, sizeBytes };
-    throw new DriverError('refused', `${loop.path} has ${size} bytes, but volume ${wwn} has ${sizeBytes}`, {
-      next: `compare with showvv; losetup --list ${loop.path} shows the file behind it`,
-    });
-  }
-
   async #refuseForeign(file: string, identity: FileIdentity, signal: AbortSignal): Promise<void> {
     const foreign = (await listLoopDevices(this.#run, signal)).find((each) => isSameFile(each, identity));
     if (foreign === undefined) return;
@@ -142,6 +134,14 @@ class LoopbackConnector implements HostConnector {
       await pause(POLL_MS, undefined, { signal });
     }
   }
+}
+
+async function prove(loop: LoopDevice, { wwn, sizeBytes }: Connection): Promise<BlockDevice> {
+  const size = await readLoopSize(loop.path);
+  if (size === sizeBytes) return { path: loop.path, wwn, sizeBytes };
+  throw new DriverError('refused', `${loop.path} has ${size} bytes, but volume ${wwn} has ${sizeBytes}`, {
+    next: `compare with showvv; losetup --list ${loop.path} shows the file behind it`,
+  });
 }
 
 function movedAway(wwn: string): DriverError {

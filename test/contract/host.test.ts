@@ -171,6 +171,19 @@ describe('loopback connector', () => {
     await connector.detach(WWN, signal());
   });
 
+  it('attaches and finds with no more tools than it needs: mounts are waited for', async () => {
+    await attached();
+    expect(ran.map(([command, option]) => `${command} ${option}`)).toEqual([
+      'losetup --list',
+      'losetup --find',
+      'losetup --list',
+    ]);
+    ran = [];
+    await connector.attach(connection(), signal());
+    await connector.find(WWN, signal());
+    expect(ran.map(([command, option]) => `${command} ${option}`)).toEqual(['losetup --list', 'losetup --list']);
+  });
+
   it('names its initiator', async () => {
     expect(await connector.initiators(signal())).toEqual({ protocol: 'iscsi', names: [INITIATOR] });
   });
