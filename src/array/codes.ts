@@ -1,5 +1,9 @@
 import { DriverError, type ErrorCode } from '../domain/errors.js';
 
+/** For answers that WSAPI of the array would not give. */
+export const CHECK_ADDRESS =
+  'check that hpe3par_api_url in hpe.conf leads to WSAPI of this array, and its state and version with: showwsapi';
+
 interface Meaning {
   code: ErrorCode;
   words: string;
@@ -64,7 +68,11 @@ const STATUSES: Readonly<Record<number, Meaning>> = {
   409: { code: 'refused', words: 'it conflicts with what is on the array' },
   413: { code: 'invalid', words: 'the request is too long' },
   501: { code: 'invalid', words: 'the array cannot do this' },
-  503: { code: 'unavailable', words: 'the array is busy: all its sessions or workers are in use' },
+  503: {
+    code: 'unavailable',
+    words: 'the array is busy: all its sessions or workers are in use',
+    next: 'see its sessions with: showwsapisession, its state with: showwsapi; try again later',
+  },
 };
 
 /** The array's answer was an error. Says for certain what the array said, not yet what was done. */
@@ -88,7 +96,7 @@ export class ArrayRefusal extends DriverError {
 const WRONG_ADDRESS: Meaning = {
   code: 'unavailable',
   words: 'the array does not know this address',
-  next: 'compare hpe3par_api_url with: showwsapi',
+  next: CHECK_ADDRESS,
 };
 
 const isWrongAddress = ({ change, status }: RefusedCall): boolean => status === 404 && !change;

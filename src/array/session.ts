@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Logger } from '../contracts/log.js';
 import { DriverError } from '../domain/errors.js';
+import { CHECK_ADDRESS } from './codes.js';
 import type { ArraySettings } from './settings.js';
 import { exchangePatiently } from './retry.js';
 import { NoReply, type Transport, type WsapiReply, type WsapiRequest } from './transport.js';
@@ -89,21 +90,24 @@ export class Session {
     if (status === 200 || status === 201) {
       const answer = loginAnswer.safeParse(parsed);
       if (answer.success) return answer.data.key;
-      throw new DriverError('unavailable', `${label}: the answer to POST /credentials cannot be understood`);
+      throw new DriverError('unavailable', `${label}: the answer to POST /credentials cannot be understood`, {
+        next: CHECK_ADDRESS,
+      });
     }
     const number = errorAnswer.safeParse(parsed).data?.code;
     if (status === 401 || (status === 403 && number === INV_USER_PASS)) {
       const error = new DriverError('unavailable', `${label}: user or password refused (user ${username})`, {
-        next: 'correct hpe3par_username and hpe3par_password in hpe.conf',
+        next: 'correct hpe3par_username and hpe3par_password of this array in hpe.conf',
       });
       this.#refused = { error, at: performance.now() };
       throw error;
     }
-    const busy = status === 503 ? 'all its sessions are in use' : 'no login is possible';
+    const [what, next] =
+      status === 503
+        ? ['all its sessions are in use', 'see the sessions with: showwsapisession']
+        : ['no login is possible', CHECK_ADDRESS];
     const code = number === undefined ? '' : `, code ${number}`;
-    throw new DriverError('unavailable', `${label}: ${busy} (POST /credentials → HTTP ${status}${code})`, {
-      next: 'see the sessions with: showwsapisession',
-    });
+    throw new DriverError('unavailable', `${label}: ${what} (POST /credentials → HTTP ${status}${code})`, { next });
   }
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Logger } from '../contracts/log.js';
 import { DriverError } from '../domain/errors.js';
-import { ArrayRefusal, refusalOf } from './codes.js';
+import { ArrayRefusal, CHECK_ADDRESS, refusalOf } from './codes.js';
 import { exchangePatiently } from './retry.js';
 import { parseJson, Session } from './session.js';
 import type { ArraySettings } from './settings.js';
@@ -63,6 +63,7 @@ export class Wsapi {
     throw new DriverError(
       'unavailable',
       `${this.label}: the answer to ${callOf({ method: 'GET', path })} cannot be understood${what}`,
+      { next: CHECK_ADDRESS },
     );
   }
 

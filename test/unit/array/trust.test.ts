@@ -120,6 +120,7 @@ async function refusalFrom(client: ArrayClient): Promise<string> {
   expect(failure.code).toBe('unavailable');
   expect(tiny?.requests).toEqual([]);
   expect(inspect(failure, { depth: 20 })).not.toContain(PASSWORD);
+  expect(failure.next).toMatch(/^(verify|if the array got a new certificate, verify|bring the metadata back)/);
   return failure.message;
 }
 
@@ -194,7 +195,8 @@ describe('without CA and fingerprint', () => {
     tiny = await startTinyArray(ours);
     const pins = memoryPins();
     const { find } = pins;
-    pins.find = async () => Promise.reject(new DriverError('unavailable', 'etcd does not answer'));
+    pins.find = async () =>
+      Promise.reject(new DriverError('unavailable', 'etcd does not answer', { next: 'bring the metadata back' }));
     const client = connect(tiny.apiUrl, {}, { pins });
     expect(await refusalFrom(client)).toMatch('etcd does not answer');
     pins.find = find;

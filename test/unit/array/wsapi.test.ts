@@ -7,6 +7,12 @@ import { expectLogin, mockedArray, mockHttp } from './mocked-array.js';
 const KEY_HEADER = 'X-HP3PAR-WSAPI-SessionKey';
 const withKey = (key: string) => ({ reqheaders: { [KEY_HEADER]: key } });
 
+/** The read of `identity`, after a login. */
+function system(api: nock.Scope): nock.Interceptor {
+  expectLogin(api);
+  return api.get('/system');
+}
+
 mockHttp();
 
 describe('sessions', () => {
@@ -225,6 +231,34 @@ describe('answers that cannot be trusted', () => {
     const failure = await failureOf(array.identity(soon()));
     expect(failure.code).toBe('unavailable');
     expect(inspect(failure)).not.toContain('tell-nobody');
+  });
+});
+
+describe('an array that answers, but not as it should', () => {
+  it.each<[string, (api: nock.Scope) => unknown, RegExp]>([
+    ['a wrong password', (api) => api.post('/credentials').reply(403, { code: 5 }), /correct .*hpe3par_password/],
+    ['a login that it does not know', (api) => api.post('/credentials').reply(401), /correct .*hpe3par_password/],
+    ['a login answer without a key', (api) => api.post('/credentials').reply(200, '<html>'), /hpe3par_api_url/],
+    ['a login at another server', (api) => api.post('/credentials').reply(404, '<html>'), /hpe3par_api_url/],
+    ['a login that fails', (api) => api.post('/credentials').reply(500, { code: 1 }), /showwsapi$/],
+    ['an answer that is no JSON', (api) => system(api).reply(200, '<html>'), /hpe3par_api_url/],
+    ['an address that it does not know', (api) => system(api).reply(404, '<html>'), /hpe3par_api_url/],
+    ['a failure of its own', (api) => system(api).reply(500, { code: 1 }), /showsys -d/],
+  ])('says what to do about %s', async (_name, answer, next) => {
+    const { array, api } = mockedArray();
+    answer(api);
+    const failure = await failureOf(array.identity(soon()));
+    expect(failure.code).toBe('unavailable');
+    expect(failure.next).toMatch(next);
+  });
+
+  it('says what to do while it is busy', async () => {
+    const { array, api } = mockedArray();
+    system(api).times(8).reply(503);
+    const failure = await failureOf(array.identity(soon(1_500)));
+    expect(failure.code).toBe('unavailable');
+    expect(failure.next).toMatch(/showwsapi/);
+    nock.cleanAll();
   });
 });
 
