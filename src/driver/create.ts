@@ -216,7 +216,7 @@ function admitStep(backend: Backend, group: GroupPlan): CreateStep {
       return { remoteName: admitted.remoteName };
     },
     async undo({ plan: { volume }, signal }) {
-      await remoteCopy.dismiss(group.name, volume.arrayName, signal);
+      await dismissAgain(remoteCopy, { group: group.name, volume: volume.arrayName }, signal);
       // The array made it under the name that this plan drew from a fresh uuid, so an untagged one is ours too.
       const tag = ownershipTag(volume);
       if ((await secondary.findVolume(volume.arrayName, signal)) !== undefined) {
@@ -225,6 +225,24 @@ function admitStep(backend: Backend, group: GroupPlan): CreateStep {
       await secondary.removeVolume(volume.arrayName, tag, signal);
     },
   };
+}
+
+/**
+ * While a way back waits for an array, an operator or the arrays themselves may start the group again; a started group
+ * lets no member go, and the others want it started afterwards (rule 35).
+ */
+async function dismissAgain(
+  remoteCopy: RemoteCopy,
+  from: { group: string; volume: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const found = await remoteCopy.findGroup(from.group, signal);
+  const isStarted = found?.targets.some((target) => target.state === 'started') ?? false;
+  const isMember = found?.members.some((member) => member.volume === from.volume) ?? false;
+  if (isStarted && isMember) await remoteCopy.stopGroup(from.group, signal);
+  await remoteCopy.dismiss(from.group, from.volume, signal);
+  const others = found?.members.some((member) => member.volume !== from.volume) ?? false;
+  if (isStarted && isMember && others) await remoteCopy.startGroup(from.group, signal);
 }
 
 function startStep(backend: Backend, group: GroupPlan): CreateStep {
