@@ -21,7 +21,7 @@ const TRANSITION_PAUSE_MS = 1_000;
 export interface GroupObservation {
   groups: Partial<Record<Side, RemoteCopyGroup>>;
   /** Why a side has no group here. */
-  failures: Partial<Record<Side, { silent: boolean; text: string }>>;
+  failures: Partial<Record<Side, { silent: boolean; text: string; next?: string | undefined }>>;
 }
 
 /** A proven active side. */
@@ -49,7 +49,8 @@ export async function observeGroup(
       else observation.failures[side] = { silent: false, text: `has no remote copy group ${name}` };
     } catch (thrown) {
       signal.throwIfAborted();
-      observation.failures[side] = { silent: true, text: asDriverError(thrown).message };
+      const { message, next } = asDriverError(thrown);
+      observation.failures[side] = { silent: true, text: message, next };
     }
   };
   await Promise.all([ask('primary'), ask('secondary')]);
@@ -81,7 +82,7 @@ export async function proveActiveSide(request: ActiveSideRequest, signal: AbortS
     if (verdict.side !== undefined) {
       return { side: verdict.side, row: verdict.row, warning: verdict.warning, observation };
     }
-    if (!verdict.transition || attempt >= TRANSITION_RETRIES) throw refusal(request, views, verdict);
+    if (!verdict.transition || attempt >= TRANSITION_RETRIES) throw refusal(request, { views, observation }, verdict);
     await pause(TRANSITION_PAUSE_MS, undefined, { signal });
   }
 }
@@ -181,7 +182,7 @@ const targetNames = (group: RemoteCopyGroup): string => group.targets.map((targe
 
 function refusal(
   request: ActiveSideRequest,
-  views: Record<Side, SideView>,
+  { views, observation }: { views: Record<Side, SideView>; observation: GroupObservation },
   verdict: Extract<ActiveSide, { side: undefined }>,
 ): DriverError {
   const seen = (['primary', 'secondary'] as const)
@@ -191,23 +192,22 @@ function refusal(
   return new DriverError(
     code,
     `no array is proven to hold the live copy of group ${request.group.name} (row ${verdict.row} of the role table): ${verdict.reason} [${seen}]`,
-    { next: nextStep(request, views, verdict.row) },
+    { next: nextStep(request, observation, verdict.row) },
   );
 }
 
-function nextStep(request: ActiveSideRequest, views: Record<Side, SideView>, row: number): string {
+function nextStep(request: ActiveSideRequest, { failures }: GroupObservation, row: number): string {
   const { name, remoteName } = request.group;
-  const silent: Side = views.primary.answer === 'silent' ? 'primary' : 'secondary';
-  if (row === 9) {
-    const standby = otherSide(silent);
-    const groupThere = standby === 'primary' ? name : remoteName;
-    return `bring the ${silent} array back, or, if it is lost, type on ${request.backend.array(standby).label}: setrcopygroup failover -f ${groupThere}`;
-  }
+  const compare = `compare "showrcopy groups ${name}" and "showrcopy groups ${remoteName}" on the two arrays`;
   if (row === 1)
     return `wait until "showrcopy groups ${name}" shows the group Started and every volume Synced, then start the container again`;
-  if (row === 11)
-    return `finish what was begun: compare "showrcopy groups ${name}" and "showrcopy groups ${remoteName}" on the two arrays`;
-  if (row === 12)
-    return `compare "showrcopy groups ${name}" and "showrcopy groups ${remoteName}" on the two arrays and repair the group`;
-  return `bring the ${row === 10 ? 'arrays' : `${silent} array`} back, then start the container again`;
+  if (row === 11) return `finish what was begun: ${compare}`;
+  if (row === 12) return `${compare} and repair the group`;
+  const silent: Side = failures.primary?.silent === true ? 'primary' : 'secondary';
+  // A refused password or certificate makes an array silent, too, and has a remedy of its own.
+  const remedy = failures[silent]?.next ?? `bring the ${silent} array back`;
+  if (row !== 9) return `${remedy}; then start the container again`;
+  const standby = otherSide(silent);
+  const groupThere = standby === 'primary' ? name : remoteName;
+  return `${remedy}; or, if the ${silent} array is lost, type on ${request.backend.array(standby).label}: setrcopygroup failover -f ${groupThere}`;
 }

@@ -135,13 +135,7 @@ export class DockerDriver implements VolumeDriver {
   }
 
   async list(signal: AbortSignal): Promise<VolumeView[]> {
-    try {
-      return (await this.#inventory.list(signal)).map((records) => this.#view(records));
-    } catch (thrown) {
-      const mounts = this.#ctx.journal.mounts();
-      if (mounts.length === 0) throw thrown;
-      return mounts.map((mount) => viewOfMount(mount, asDriverError(thrown).message));
-    }
+    return (await this.#inventory.list(signal)).map((records) => this.#view(records));
   }
 
   #view(records: VolumeRecords): VolumeView {
