@@ -49,6 +49,11 @@ async function story(stack: Stack): Promise<void> {
   const container = `${stack.driver}-container`;
   /** The container runs for as long as nobody stops it; what is written and read goes through `docker exec`. */
   const inside = async (script: string): Promise<string> => docker('exec', container, 'sh', '-c', script);
+  const write = async (file: string): Promise<string> => {
+    await inside(`dd if=/dev/urandom of=/data/${file} bs=64k count=32 2>/dev/null; sync`);
+    return checksumOf(file);
+  };
+  const checksumOf = async (file: string): Promise<string> => (await inside(`md5sum < /data/${file}`)).slice(0, 32);
   let arrayVolume = '';
   const servedBy = async (): Promise<string> => (await arraysExporting(stack.control, arrayVolume)).join(' and ');
   const restart = async (): Promise<string> => {
@@ -99,7 +104,7 @@ async function story(stack: Stack): Promise<void> {
       'sleep',
       '100000',
     );
-    first = await inside('dd if=/dev/urandom of=/data/first bs=64k count=32 2>/dev/null; sync; md5sum < /data/first');
+    first = await write('first');
     const array = await servedBy();
     expect(array === primary.name, `served by ${array}`);
     return { 'VLUN on': array, checksum: first };
@@ -117,7 +122,7 @@ async function story(stack: Stack): Promise<void> {
   });
   await step('start after failover', 'docker start: the data is there, served by the other array', async () => {
     const array = await restart();
-    const checksum = await inside('md5sum < /data/first');
+    const checksum = await checksumOf('first');
     expect(array === secondary.name, `served by ${array}`);
     expect(checksum === first, `the checksum is ${checksum}, was ${first}`);
     second = await inside(
@@ -133,7 +138,7 @@ async function story(stack: Stack): Promise<void> {
   });
   await step('start after restore', 'docker start: home again, both writes are there', async () => {
     const array = await restart();
-    const [one, two] = [await inside('md5sum < /data/first'), await inside('md5sum < /data/second')];
+    const [one, two] = [await checksumOf('first'), await checksumOf('second')];
     expect(array === primary.name, `served by ${array}`);
     expect(one === first && two === second, `checksums ${one} and ${two}, were ${first} and ${second}`);
     return { 'VLUN on': array, first: one, second: two };

@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, mkdtemp, open, rm, symlink } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, open, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -80,8 +80,9 @@ async function startDaemon(dir: string): Promise<{ host: string; stop(): Promise
   };
   try {
     await waitFor(async () => {
-      if (daemon.exitCode !== null) throw new Error(`dockerd ended with ${daemon.exitCode}; see ${dir}/dockerd.log`);
-      await clientOf(host)('version');
+      if (daemon.exitCode === null) return clientOf(host)('version');
+      const tail = (await readFile(path.join(dir, 'dockerd.log'), 'utf8')).trim().split('\n').slice(-3).join('\n');
+      throw new Error(`dockerd ended with ${daemon.exitCode}: ${tail}`);
     });
   } catch (error) {
     await stop();
