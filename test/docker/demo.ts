@@ -125,9 +125,7 @@ async function story(stack: Stack): Promise<void> {
     const checksum = await checksumOf('first');
     expect(array === secondary.name, `served by ${array}`);
     expect(checksum === first, `the checksum is ${checksum}, was ${first}`);
-    second = await inside(
-      'dd if=/dev/urandom of=/data/second bs=64k count=32 2>/dev/null; sync; md5sum < /data/second',
-    );
+    second = await write('second');
     return { 'VLUN on': array, checksum, 'second write': second };
   });
   await step('restore', `the operator: setrcopygroup recover, then restore ${remoteGroup}`, async () => {
