@@ -34,6 +34,16 @@ export class DriverError extends Error {
     this.rollback = options.rollback;
   }
 
+  /** The same failure told from further out: code and next step stay, this one becomes the cause. */
+  reworded(message: string, rollback?: 'done' | 'pending'): DriverError {
+    const next = this.next === undefined ? {} : { next: this.next };
+    return new DriverError(this.code, message, {
+      cause: this,
+      ...next,
+      ...(rollback === undefined ? {} : { rollback }),
+    });
+  }
+
   /** The text for Docker's user: what happened, whether it was rolled back, what to do next; always one line. */
   toUserText(): string {
     const parts = [this.message];

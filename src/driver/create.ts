@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { Backend } from '../backend/backend.js';
 import type { RemoteCopy } from '../contracts/array.js';
 import type { Write } from '../contracts/store.js';
-import { DriverError } from '../domain/errors.js';
+import { asDriverError, DriverError } from '../domain/errors.js';
 import { arrayVolumeName, ownershipTag } from '../domain/names.js';
 import type { Group } from '../domain/replication.js';
 import type { Volume, VolumeSpec } from '../domain/volume.js';
 import type { Saga, Step } from '../saga/saga.js';
 import { groupRecordKey } from './operations.js';
-import { planGroup, type GroupPlan } from './plan-group.js';
+import { planGroup, shapeDifferences, type GroupPlan } from './plan-group.js';
 
 /*
  * States that a crash or a failure can leave, and what undo makes of each:
@@ -17,7 +17,8 @@ import { planGroup, type GroupPlan } from './plan-group.js';
  * - group made by us, empty                    → deleted, if the array itself shows no member; one that somebody else made
  *                                                between the plan and the step, or has filled since, stays
  * - group stopped for the admission            → started again
- * - member admitted, secondary volume untagged → stopped, dismissed, the secondary deleted by its planned name
+ * - member admitted, secondary volume untagged → stopped, dismissed, the group restarted for its other members, and then the
+ *                                                secondary deleted by its planned name
  * - group started with the member              → as before, after a stop
  */
 
@@ -35,6 +36,8 @@ export interface CreateFacts {
   remoteName?: string;
   /** Somebody else made the group between the plan and the step. */
   groupIsForeign?: boolean;
+  /** The way back found the group started, and stopped it: it owes the others a start. */
+  owesStart?: boolean;
 }
 
 type CreateStep = Step<CreatePlan, CreateFacts, Write>;
@@ -60,10 +63,20 @@ export async function planCreate(
     createdAt: new Date().toISOString(),
   };
   const name = wanted.spec.replicationGroup;
-  if (name === undefined) return { volume };
-  const { groupRecord } = wanted;
-  const group = await planGroup(backend, name, signal);
-  return { volume, group, ...(groupRecord === undefined ? {} : { groupRecord }) };
+  try {
+    if (name === undefined) {
+      // Its name is new, so it is not there; what this asks is whether the array answers, before anything is begun.
+      await backend.array('primary').findVolume(volume.arrayName, signal);
+      return { volume };
+    }
+    const { groupRecord } = wanted;
+    const group = await planGroup(backend, name, signal);
+    return { volume, group, ...(groupRecord === undefined ? {} : { groupRecord }) };
+  } catch (thrown) {
+    const cause = asDriverError(thrown);
+    if (cause.code !== 'unavailable') throw cause;
+    throw cause.reworded(`backend ${backend.name} is not usable now: ${cause.message}; nothing was changed`);
+  }
 }
 
 /** A replicated backend needs a replicationGroup, a plain one refuses it. @throws `invalid` */
@@ -88,6 +101,7 @@ export function createSaga(backend: Backend, plan: CreatePlan): Saga<CreatePlan,
   const steps = [createVolumeStep(backend)];
   if (group !== undefined) {
     if (group.action === 'create') steps.push(createGroupStep(backend, group));
+    steps.push(copyStep(backend));
     if (group.wasStarted) steps.push(pauseGroupStep(backend, group));
     steps.push(admitStep(backend, group), startStep(backend, group));
   }
@@ -176,12 +190,26 @@ function createGroupStep(backend: Backend, group: GroupPlan): CreateStep {
     },
     async undo({ facts, signal }) {
       if (facts.groupIsForeign === true) return;
-      try {
-        await remoteCopy.removeGroup(group.name, signal);
-      } catch (thrown) {
-        // It has members, and ours is dismissed by now: others use it, so it stays.
-        if (!(thrown instanceof DriverError) || thrown.code !== 'refused') throw thrown;
-      }
+      // Only the empty group that we would have made goes; what somebody else made or uses by now stays.
+      const left = await remoteCopy.findGroup(group.name, signal);
+      if (left === undefined || left.members.length > 0 || shapeDifferences(backend, left).length > 0) return;
+      await remoteCopy.removeGroup(group.name, signal);
+    },
+  };
+}
+
+/** The arrays make the copy at the admission; on the way back it goes after the group was restarted (rule 35). */
+function copyStep(backend: Backend): CreateStep {
+  const secondary = backend.array('secondary');
+  return {
+    name: 'let the arrays create the copy on the secondary array',
+    do: async () => Promise.resolve(),
+    async undo({ plan: { volume }, signal }) {
+      // Its name was drawn from a fresh uuid, so one without a tag is ours, too.
+      const tag = ownershipTag(volume);
+      if ((await secondary.findVolume(volume.arrayName, signal)) === undefined) return;
+      await secondary.tagVolume(volume.arrayName, tag, signal);
+      await secondary.removeVolume(volume.arrayName, tag, signal);
     },
   };
 }
@@ -206,7 +234,6 @@ async function restartGroup(remoteCopy: RemoteCopy, name: string, signal: AbortS
 
 function admitStep(backend: Backend, group: GroupPlan): CreateStep {
   const { remoteCopy } = backend.array('primary');
-  const secondary = backend.array('secondary');
   return {
     name: `admit the volume to remote copy group ${group.name}`,
     async do({ plan: { volume }, signal }) {
@@ -215,34 +242,28 @@ function admitStep(backend: Backend, group: GroupPlan): CreateStep {
       const admitted = await remoteCopy.admit(admission, signal);
       return { remoteName: admitted.remoteName };
     },
-    async undo({ plan: { volume }, signal }) {
-      await dismissAgain(remoteCopy, { group: group.name, volume: volume.arrayName }, signal);
-      // The array made it under the name that this plan drew from a fresh uuid, so an untagged one is ours too.
-      const tag = ownershipTag(volume);
-      if ((await secondary.findVolume(volume.arrayName, signal)) !== undefined) {
-        await secondary.tagVolume(volume.arrayName, tag, signal);
+    /**
+     * While a way back waits for an array, an operator or the arrays themselves may start the group again; a started group
+     * lets no member go, and the others want it started afterwards.
+     */
+    async undo(context) {
+      const { plan, facts, signal } = context;
+      const { volume } = plan;
+      const found = await remoteCopy.findGroup(group.name, signal);
+      if (found === undefined) return;
+      const isMember = found.members.some((member) => member.volume === volume.arrayName);
+      if (isMember && found.targets.some((target) => target.state === 'started')) {
+        facts.owesStart = found.members.length > 1;
+        await context.record([]);
+        await remoteCopy.stopGroup(group.name, signal);
       }
-      await secondary.removeVolume(volume.arrayName, tag, signal);
+      try {
+        await remoteCopy.dismiss(group.name, volume.arrayName, signal);
+      } finally {
+        if (facts.owesStart === true) await restartGroup(remoteCopy, group.name, signal);
+      }
     },
   };
-}
-
-/**
- * While a way back waits for an array, an operator or the arrays themselves may start the group again; a started group
- * lets no member go, and the others want it started afterwards (rule 35).
- */
-async function dismissAgain(
-  remoteCopy: RemoteCopy,
-  from: { group: string; volume: string },
-  signal: AbortSignal,
-): Promise<void> {
-  const found = await remoteCopy.findGroup(from.group, signal);
-  const isStarted = found?.targets.some((target) => target.state === 'started') ?? false;
-  const isMember = found?.members.some((member) => member.volume === from.volume) ?? false;
-  if (isStarted && isMember) await remoteCopy.stopGroup(from.group, signal);
-  await remoteCopy.dismiss(from.group, from.volume, signal);
-  const others = found?.members.some((member) => member.volume !== from.volume) ?? false;
-  if (isStarted && isMember && others) await remoteCopy.startGroup(from.group, signal);
 }
 
 function startStep(backend: Backend, group: GroupPlan): CreateStep {

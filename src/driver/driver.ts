@@ -202,7 +202,8 @@ export class DockerDriver implements VolumeDriver {
   /** A group with a half-made or half-removed member is nobody's to judge: its state is not the one that will be restored. */
   async #refuseUnfinished(group: string, signal: AbortSignal): Promise<void> {
     const open = await this.#ctx.store.list('operation', signal);
-    const blocking = open.find((operation) => operation.keys.includes(group));
+    // A Mount holds the group's lock, too, but leaves the group as it is.
+    const blocking = open.find(({ kind, keys }) => ['create', 'remove'].includes(kind) && keys.includes(group));
     if (blocking === undefined) return;
     throw new DriverError(
       'busy',

@@ -22,6 +22,8 @@ export interface VolumeRecords {
 export class Inventory {
   readonly #ctx: DriverContext;
   readonly #seen = new Map<string, VolumeRecords>();
+  /** `#seen` began as a whole list; a part of one would make volumes vanish from `docker volume ls`. */
+  #isComplete = false;
 
   constructor(ctx: DriverContext) {
     this.#ctx = ctx;
@@ -63,12 +65,13 @@ export class Inventory {
       const holders = new Map(attachments.map((each) => [each.volume, each]));
       const byKey = new Map(groups.map((each) => [groupRecordKey(each.backend, each.name), each]));
       this.#seen.clear();
+      this.#isComplete = true;
       const acknowledged = volumes.filter((volume) => volume.state !== 'creating');
       return acknowledged.map((volume) =>
         this.#remember(volume, holders.get(volume.name), byKey.get(groupKeyOf(volume) ?? '')),
       );
     } catch (thrown) {
-      if (this.#seen.size === 0) throw thrown;
+      if (!this.#isComplete) throw thrown;
       const stale = asDriverError(thrown).message;
       return [...this.#seen.values()].map((records) => ({ ...records, stale }));
     }

@@ -32,7 +32,7 @@ export interface MountFacts {
 type MountStep = Step<MountPlan, MountFacts, Write>;
 
 export function mountSaga(ctx: DriverContext, backend: Backend, plan: MountPlan): Saga<MountPlan, MountFacts, Write> {
-  const steps = [hostStep(backend, plan), exportStep(ctx, backend, plan)];
+  const steps = [hostStep(ctx, backend, plan), exportStep(ctx, backend, plan)];
   if (plan.leftOver.length > 0) steps.unshift(leftOverStep(backend, plan));
   if (plan.group !== undefined) steps.push(confirmRolesStep(backend, plan));
   steps.push(attachStep(ctx, backend), filesystemStep(ctx), mountStep(ctx));
@@ -72,8 +72,6 @@ export function attachmentOf(ctx: DriverContext, plan: MountPlan, facts: MountFa
   };
 }
 
-const nothingToUndo = async (): Promise<void> => Promise.resolve();
-
 function leftOverStep(backend: Backend, plan: MountPlan): MountStep {
   const passive = backend.array(otherSide(plan.side));
   return {
@@ -81,18 +79,21 @@ function leftOverStep(backend: Backend, plan: MountPlan): MountStep {
     async do({ signal }) {
       for (const host of plan.leftOver) await passive.removeVluns(plan.volume.arrayName, host, signal);
     },
-    undo: nothingToUndo,
   };
 }
 
-function hostStep(backend: Backend, plan: MountPlan): MountStep {
+function hostStep(ctx: DriverContext, backend: Backend, plan: MountPlan): MountStep {
   const array = backend.array(plan.side);
   return {
     name: `find this host on ${array.label}`,
     async do({ signal }) {
       return { host: await array.ensureHost(plan.hostName, plan.initiators, signal) };
     },
-    undo: nothingToUndo,
+    // An entry that we made goes with its last export, and also when there was none yet.
+    async undo({ signal }) {
+      const { arrayName, name } = plan.volume;
+      await unexport({ ctx, backend }, { volume: name, arrayName, side: plan.side, host: plan.hostName }, signal);
+    },
   };
 }
 
@@ -141,7 +142,6 @@ function confirmRolesStep(backend: Backend, plan: MountPlan): MountStep {
         },
       );
     },
-    undo: nothingToUndo,
   };
 }
 
@@ -186,7 +186,6 @@ function filesystemStep(ctx: DriverContext): MountStep {
       await context.record([{ put: 'volume', key, value: { ...volume, filesystem } }]);
       return { filesystem };
     },
-    undo: nothingToUndo,
   };
 }
 

@@ -8,8 +8,9 @@ import type { DriverContext } from './context.js';
 const UNDO_TIMEOUT_MS = 60_000;
 /** Waiting for a lock leaves the rest of the caller's time for the work itself; members of one group follow each other. */
 const LOCK_WAIT_MS = 60_000;
-/** Kinds whose steps touch a host, and so can only be settled there. */
-const HOST_KINDS = ['mount', 'unmount'];
+
+/** Whether the steps of an operation touch its node, so that they can only be settled there. */
+export const needsItsNode = (operation: Operation): boolean => ['mount', 'unmount'].includes(operation.kind);
 
 export const volumeKey = (name: string): string => `volume/${name}`;
 export const groupKey = (backend: string, group: string): string => `group/${backend}/${group}`;
@@ -42,13 +43,13 @@ export class Operations {
    * is settled; the work's signal also fires when the locks are about to be lost.
    */
   async withVolume<T>(
-    on: { volume: string; keys: string[] },
+    on: { volume: string; keys: string[]; lockWaitMs?: number },
     signal: AbortSignal,
     work: (held: Held) => Promise<T>,
   ): Promise<T> {
     const open = await this.#ctx.store.find('operation', on.volume, signal);
     const keys = new Set([volumeKey(on.volume), ...on.keys, ...(open?.keys ?? [])]);
-    const waiting = AbortSignal.any([signal, AbortSignal.timeout(LOCK_WAIT_MS)]);
+    const waiting = AbortSignal.any([signal, AbortSignal.timeout(on.lockWaitMs ?? LOCK_WAIT_MS)]);
     const fence = await this.#ctx.store.lock([...keys], waiting);
     try {
       const held = this.#held(fence, AbortSignal.any([signal, fence.signal]));
@@ -77,7 +78,7 @@ export class Operations {
         next: 'try again',
       });
     }
-    if (operation.node !== this.#ctx.node.id && HOST_KINDS.includes(operation.kind)) {
+    if (operation.node !== this.#ctx.node.id && needsItsNode(operation)) {
       throw new DriverError(
         'busy',
         `the ${operation.kind} of volume ${volume} on another node (id ${operation.node}) is not finished`,
@@ -105,6 +106,14 @@ export class Operations {
       await settler(operation, sagaRun);
     } catch (thrown) {
       const cause = asDriverError(thrown);
+      // It went back to where it began, and so it is settled: why it failed is no concern of the verb that found it.
+      if (cause.rollback === 'done') {
+        this.#ctx.logger.warn('an unfinished operation was undone', {
+          volume: operation.volume,
+          reason: cause.message,
+        });
+        return;
+      }
       throw new DriverError(
         cause.code,
         `an earlier ${operation.kind} of volume ${operation.volume} is not finished, and cannot be now: ${cause.message}`,

@@ -11,7 +11,7 @@ export interface GroupPlan {
   action: 'create' | 'join';
   /** It has to be stopped for the admission and started again. */
   wasStarted: boolean;
-  /** Started at the end: a new group, one that was started before, or one that an administrator made and never used. */
+  /** Started at the end: a new group, an empty one, or one that was started before. */
   startAfter: boolean;
 }
 
@@ -34,8 +34,9 @@ export async function planGroup(backend: Backend, name: string, signal: AbortSig
   }
   const target = checkShape(backend, group);
   checkRoles(backend, { group, peer, target });
-  const neverUsed = target.state === 'new' && group.members.length === 0;
-  if (!neverUsed && target.state !== 'started' && target.state !== 'stopped' && target.state !== 'new') {
+  // The stop of an empty group protects nobody; the first volume wants it started.
+  const isEmpty = group.members.length === 0;
+  if (!['new', 'started', 'stopped'].includes(target.state)) {
     throw new DriverError(
       'refused',
       `group ${name} is ${target.state}; a volume can join only while it is started or stopped`,
@@ -45,39 +46,38 @@ export async function planGroup(backend: Backend, name: string, signal: AbortSig
     );
   }
   const wasStarted = target.state === 'started';
-  return { name, remoteName: group.remoteName, action: 'join', wasStarted, startAfter: wasStarted || neverUsed };
+  return { name, remoteName: group.remoteName, action: 'join', wasStarted, startAfter: wasStarted || isEmpty };
 }
 
-function checkShape(backend: Backend, group: RemoteCopyGroup): GroupTarget {
+/** What keeps a group from being the one that hpe.conf describes: target, mode or CPGs; empty when nothing does. */
+export function shapeDifferences(backend: Backend, group: RemoteCopyGroup): string[] {
   const wanted = backend.replication();
   const target = findPartner(backend, 'primary', group);
-  const names = group.targets.map((each) => each.name).join(', ');
   if (target === undefined) {
-    throw new DriverError(
-      'refused',
-      `group ${group.name} replicates to ${names || 'nothing'}, not to ${wanted.target} as hpe.conf says`,
-      {
-        next: 'name another replicationGroup, or correct backend_id in hpe.conf',
-      },
-    );
+    const names = group.targets.map((each) => each.name).join(', ');
+    return [`it replicates to ${names || 'nothing'}, hpe.conf says ${wanted.target}`];
   }
   const [local, remote] = [backend.cpg('primary'), backend.cpg('secondary')];
-  const differences = [
+  return [
     ['mode', target.mode, wanted.mode],
     ['CPG', group.localCpg, local.cpg],
     ['snapshot CPG', group.localSnapCpg, local.snapCpg],
     ['remote CPG', target.remoteCpg, remote.cpg],
     ['remote snapshot CPG', target.remoteSnapCpg, remote.snapCpg],
-  ].filter(([, is, should]) => is !== should);
-  if (differences.length > 0) {
-    const text = differences
-      .map(([what, is, should]) => `${what} is ${is ?? 'not set'}, hpe.conf says ${should}`)
-      .join('; ');
-    throw new DriverError('refused', `group ${group.name} does not fit backend ${backend.name}: ${text}`, {
-      next: 'name another replicationGroup, or make the two agree',
-    });
-  }
-  return target;
+  ]
+    .filter(([, is, should]) => is !== should)
+    .map(([what, is, should]) => `${what} is ${is ?? 'not set'}, hpe.conf says ${should}`);
+}
+
+function checkShape(backend: Backend, group: RemoteCopyGroup): GroupTarget {
+  const target = findPartner(backend, 'primary', group);
+  const differences = shapeDifferences(backend, group);
+  if (target !== undefined && differences.length === 0) return target;
+  throw new DriverError(
+    'refused',
+    `group ${group.name} does not fit backend ${backend.name}: ${differences.join('; ')}`,
+    { next: 'name another replicationGroup, or make the two agree' },
+  );
 }
 
 function checkRoles(

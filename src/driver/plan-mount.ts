@@ -54,12 +54,19 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
   ]);
   const side = proven?.side ?? 'primary';
   const exportedTo = hostsOf(exports, side, backend);
+  const isOtherSilent = proven?.observation.failures[otherSide(side)]?.silent === true;
+  let leftOver: string[] = [];
   if (proven !== undefined) {
-    if (proven.observation.failures[otherSide(side)]?.silent !== true) refuseOtherSideInUse(backend, request, side);
     refuseMissingData(volume, group, proven.row);
+    // A dead array exports nothing that could be seen or removed, and the role table has judged its silence.
+    if (!isOtherSilent) {
+      refuseOtherSideInUse(backend, request, side);
+      leftOver = hostsOf(exports, otherSide(side), backend);
+      refuseForeignExport(backend, request, { side: otherSide(side), hosts: leftOver });
+    }
   }
   const previous = request.attachments.find((each) => each.volume === volume.name);
-  const plan: MountPlan = {
+  return {
     volume,
     mountId: request.mountId,
     side,
@@ -67,22 +74,11 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
     initiators: request.initiators,
     mountpoint: request.mountpoint,
     exportedTo,
-    leftOver: proven === undefined ? [] : (exports[otherSide(side)]?.hosts ?? []),
+    leftOver,
     generation: (previous?.generation ?? 0) + 1,
+    ...(group === undefined ? {} : { knownGroup: group, group: withActive(group, side) }),
+    ...(proven?.warning === undefined ? {} : { warning: proven.warning }),
   };
-  if (group !== undefined) Object.assign(plan, { knownGroup: group, group: withActive(group, side) });
-  if (proven?.warning !== undefined) plan.warning = proven.warning;
-  const foreign = plan.leftOver.filter((host) => !request.ownHosts.includes(host));
-  if (foreign.length > 0) {
-    throw new DriverError(
-      'refused',
-      `${backend.array(otherSide(side)).label}, which is not active for group ${group?.name ?? ''}, still exports volume ${volume.name} to ${foreign.join(', ')}: two hosts could write two copies`,
-      {
-        next: `stop the containers there, or type on that array: removevlun -f ${volume.arrayName} LUN ${foreign[0] ?? ''} (showvlun -v ${volume.arrayName} names the LUN)`,
-      },
-    );
-  }
-  return plan;
 }
 
 async function provenSide(backend: Backend, of: { volume: Volume; group: Group }, signal: AbortSignal) {
@@ -115,7 +111,7 @@ async function exportsOf(backend: Backend, volume: Volume, signal: AbortSignal):
   return exports;
 }
 
-/** Only the array that will export has to answer; the other one may be dead, which the role table has judged already. */
+/** @throws the reason why that array did not say */
 function hostsOf(exports: Exports, side: Side, backend: Backend): string[] {
   const found = exports[side];
   if (found?.hosts !== undefined) return found.hosts;
@@ -123,7 +119,22 @@ function hostsOf(exports: Exports, side: Side, backend: Backend): string[] {
   throw new DriverError('internal', `nobody asked ${backend.array(side).label} for its exports`);
 }
 
-/** Rule 46: the role belongs to the whole group. Not asked while the other array is silent: its members could not be let go. */
+/** Rule 4: an export that is not this host's own on the array that is not active. */
+function refuseForeignExport(backend: Backend, request: MountRequest, on: { side: Side; hosts: string[] }): void {
+  const foreign = on.hosts.filter((host) => !request.ownHosts.includes(host));
+  const first = foreign[0];
+  if (first === undefined) return;
+  const { name, arrayName } = request.volume;
+  throw new DriverError(
+    'refused',
+    `${backend.array(on.side).label}, which is not active for group ${request.group?.name ?? ''}, still exports volume ${name} to ${foreign.join(', ')}: two hosts could write two copies`,
+    {
+      next: `stop the containers there, or type on that array: removevlun -f ${arrayName} LUN ${first} (showvlun -v ${arrayName} names the LUN)`,
+    },
+  );
+}
+
+/** Rule 46: the role belongs to the whole group. */
 function refuseOtherSideInUse(backend: Backend, request: MountRequest, side: Side): void {
   const stale = request.attachments.find((each) => each.side !== side && each.volume !== request.volume.name);
   if (stale === undefined) return;

@@ -7,13 +7,14 @@ import type { Attachments } from './attachments.js';
 import type { DriverContext } from './context.js';
 import { createSaga, type CreatePlan } from './create.js';
 import { mountSaga } from './mount.js';
-import type { Operations, Settler } from './operations.js';
+import { needsItsNode, type Operations, type Settler } from './operations.js';
 import type { MountPlan } from './plan-mount.js';
 import { settleRemove, type RemovePlan } from './remove.js';
 import { unmountSaga, type UnmountPlan } from './unmount.js';
 
 const ROUND_INTERVAL_MS = 60_000;
 const STEP_TIMEOUT_MS = 90_000;
+const FOREIGN_LOCK_WAIT_MS = 1_000;
 
 /** How each kind of unfinished operation goes on. The plans are our own records, read back. */
 export function settlersOf(ctx: DriverContext): Record<string, Settler> {
@@ -75,10 +76,13 @@ export class Recovery {
   async #settleOperations(stopped: AbortSignal): Promise<void> {
     const { store, node } = this.#ctx;
     for (const operation of await store.list('operation', within(stopped))) {
-      if (operation.node !== node.id) continue;
+      const isOurs = operation.node === node.id;
+      if (!isOurs && needsItsNode(operation)) continue;
       const { volume, keys } = operation;
+      // While its node lives, it holds the locks of what it is doing.
+      const patience = isOurs ? {} : { lockWaitMs: FOREIGN_LOCK_WAIT_MS };
       await this.#attempt(stopped, `settle ${operation.kind} of ${volume}`, async (signal) => {
-        await this.#operations.withVolume({ volume, keys }, signal, async () => Promise.resolve());
+        await this.#operations.withVolume({ volume, keys, ...patience }, signal, async () => Promise.resolve());
       });
     }
   }

@@ -31,6 +31,8 @@ export interface RemovePlan {
     /** The group goes when its last member is gone. */
     removeEmpty: boolean;
   };
+  /** Somebody deleted both copies: only the records, and a group that is empty, are left to go. */
+  copiesAreGone?: boolean;
 }
 
 type RemoveFacts = { groupRemoved?: boolean };
@@ -51,8 +53,10 @@ export async function planRemove(
   }
   const copiesAsked = backend.sides.map(async (side) => backend.array(side).findVolume(volume.arrayName, signal));
   const [copies] = await Promise.all([Promise.all(copiesAsked), refuseIfExported(backend, volume, signal)]);
-  // Somebody deleted both copies: only the records are left to go.
-  if (copies.every((copy) => copy === undefined)) return { volume };
+  const removeEmpty = group.createdByUs || backend.replication().removeEmptyGroup === 'always';
+  if (copies.every((copy) => copy === undefined)) {
+    return { volume, group: { record: group, side: 'primary', wasStarted: false, removeEmpty }, copiesAreGone: true };
+  }
   const { arrayName, everMounted } = volume;
   const proven = await proveActiveSide({ backend, group, arrayName, everMounted }, signal);
   const { primary, secondary } = proven.observation.groups;
@@ -78,7 +82,7 @@ export async function planRemove(
       record: group,
       side: proven.side,
       wasStarted: observed.targets.some((target) => target.state === 'started'),
-      removeEmpty: group.createdByUs || backend.replication().removeEmptyGroup === 'always',
+      removeEmpty,
     },
   };
 }
@@ -106,18 +110,11 @@ async function refuseIfExported(backend: Backend, volume: Volume, signal: AbortS
 
 export function removeSaga(backend: Backend, plan: RemovePlan): Saga<RemovePlan, RemoveFacts, Write> {
   const { volume, group } = plan;
-  const first: Side = group?.side ?? 'primary';
-  const steps = [deleteStep(backend, first)];
-  if (group !== undefined) {
-    steps.unshift(dismissStep(backend, group), afterDismissStep(backend, group));
-    steps.push(deleteStep(backend, otherSide(first)));
-  }
   const record = group?.record;
   return {
     kind: 'remove',
     afterCrash: 'redo',
-    ...(group === undefined ? {} : { noWayBackFrom: afterDismissName(group) }),
-    steps,
+    steps: stepsOf(backend, plan),
     result: (_plan, facts) => [
       { remove: 'volume', key: volume.name },
       ...(record !== undefined && facts.groupRemoved === true
@@ -126,6 +123,18 @@ export function removeSaga(backend: Backend, plan: RemovePlan): Saga<RemovePlan,
     ],
     undone: () => [{ put: 'volume', key: volume.name, value: { ...volume, state: 'ready' } }],
   };
+}
+
+function stepsOf(backend: Backend, { group, copiesAreGone }: RemovePlan): RemoveStep[] {
+  if (group === undefined) return [deleteStep(backend, 'primary')];
+  const tidy = tidyGroupStep(backend, group);
+  if (copiesAreGone === true) return [tidy];
+  return [
+    dismissStep(backend, group),
+    { ...tidy, noWayBack: true },
+    deleteStep(backend, group.side),
+    deleteStep(backend, otherSide(group.side)),
+  ];
 }
 
 type GroupPart = NonNullable<RemovePlan['group']>;
@@ -164,21 +173,20 @@ export async function settleRemove(backend: Backend, operation: Operation, run: 
   try {
     await settle(saga, operation, run);
   } catch (thrown) {
-    const pastReturn = operation.phase === 'undo' && thrown instanceof DriverError && thrown.code === 'not-found';
-    if (!pastReturn) throw thrown;
+    // An undo that finds the deed done says not-found by itself; what the way back has dealt with carries a rollback.
+    const wayBackIsGone = thrown instanceof DriverError && thrown.code === 'not-found' && thrown.rollback === undefined;
+    if (operation.phase !== 'undo' || !wayBackIsGone) throw thrown;
     operation.phase = 'do';
+    operation.next = 0;
     await settle(saga, operation, run);
   }
 }
 
-const afterDismissName = (group: GroupPart): string =>
-  `restart remote copy group ${nameOn(group)}, or remove it when it is empty`;
-
 /** The other members are unprotected from the stop to here, so this comes before the deletions. */
-function afterDismissStep(backend: Backend, group: GroupPart): RemoveStep {
+function tidyGroupStep(backend: Backend, group: GroupPart): RemoveStep {
   const { remoteCopy } = backend.array(group.side);
   return {
-    name: afterDismissName(group),
+    name: `restart remote copy group ${nameOn(group)}, or remove it when it is empty`,
     async do({ signal }) {
       const left = await remoteCopy.findGroup(nameOn(group), signal);
       if (left === undefined) return { groupRemoved: true };
@@ -190,16 +198,13 @@ function afterDismissStep(backend: Backend, group: GroupPart): RemoveStep {
       await remoteCopy.removeGroup(nameOn(group), signal);
       return { groupRemoved: true };
     },
-    undo: async () => Promise.resolve(),
   };
 }
-
-const deleteStepName = (side: Side): string => `delete the volume on the ${side} array`;
 
 function deleteStep(backend: Backend, side: Side): RemoveStep {
   const array = backend.array(side);
   return {
-    name: deleteStepName(side),
+    name: `delete the volume on the ${side} array`,
     do: async ({ plan: { volume }, signal }) => array.removeVolume(volume.arrayName, ownershipTag(volume), signal),
     // Only a plain volume gets here: the array refused, so the volume is there as before, or else it is gone.
     async undo({ plan: { volume }, signal }) {

@@ -40,14 +40,11 @@ export function unmountSaga(ctx: DriverContext, backend: Backend, plan: UnmountP
   return {
     kind: 'unmount',
     afterCrash: 'redo',
-    noWayBackFrom: 'detach the device',
     steps: [unmountStep(ctx), detachStep(ctx, backend), unexportStep(ctx, backend)],
     result: () => [{ remove: 'attachment', key: attachment.volume }],
     undone: () => [{ put: 'attachment', key: attachment.volume, value: attachment }],
   };
 }
-
-const nothingToUndo = async (): Promise<void> => Promise.resolve();
 
 function unmountStep(ctx: DriverContext): UnmountStep {
   return {
@@ -56,18 +53,17 @@ function unmountStep(ctx: DriverContext): UnmountStep {
       const { device, mountpoint } = attachment;
       if (device !== undefined) await ctx.filesystems.unmount(device, mountpoint, signal);
     },
-    undo: nothingToUndo,
   };
 }
 
 function detachStep(ctx: DriverContext, backend: Backend): UnmountStep {
   return {
     name: 'detach the device',
+    noWayBack: true,
     async do({ plan, signal }) {
       if (plan.wwn !== undefined) await ctx.connector(backend).detach(plan.wwn, signal);
       await ctx.journal.removeMount(plan.attachment.volume);
     },
-    undo: nothingToUndo,
   };
 }
 
@@ -78,7 +74,6 @@ function unexportStep(ctx: DriverContext, backend: Backend): UnmountStep {
       const { attachment, arrayName } = plan;
       await unexport({ ctx, backend }, { ...attachment, arrayName }, signal);
     },
-    undo: nothingToUndo,
   };
 }
 

@@ -46,18 +46,22 @@ export function viewOf({ records, mount, backend, polled }: ViewParts): VolumeVi
   };
   if (group !== undefined) status['replication'] = replicationOf({ records, group, backend, polled });
   if (records.stale !== undefined) status['stale'] = `the metadata cannot be read now: ${records.stale}`;
-  return { name: volume.name, mountpoint: mount?.mountpoint ?? '', createdAt: volume.createdAt, status };
+  return { name: volume.name, mountpoint: mountpointOf(mount), createdAt: volume.createdAt, status };
 }
+
+/** A mount without users is on its way out, and may be gone from here already. */
+const mountpointOf = (mount: NodeMount | undefined): string =>
+  mount !== undefined && mount.ids.length > 0 ? mount.mountpoint : '';
 
 /** What this node's own journal proves of a volume while the metadata cannot be read. */
 export function viewOfMount(mount: NodeMount, reason: string): VolumeView {
   return {
     name: mount.volume,
-    mountpoint: mount.mountpoint,
+    mountpoint: mountpointOf(mount),
     status: {
       backend: mount.backend,
       wwn: mount.device.wwn,
-      holder: { node: 'this node', array: mount.side, state: 'attached' },
+      holder: { node: 'this node', array: mount.side, state: mount.ids.length > 0 ? 'attached' : 'detaching' },
       mounts: mount.ids.reduce((sum, each) => sum + each.count, 0),
       stale: `the metadata cannot be read now: ${reason}`,
     },

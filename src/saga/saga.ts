@@ -8,8 +8,8 @@ import type { Json, Operation } from './operation.js';
  * 2. Before step i runs, `next: i` and all facts of earlier steps are on record. So after a crash every step before `next`
  *    is done, the step at `next` may be done, partly done or not begun, and no later one has begun. On the way back `next`
  *    is the step to be undone; the later ones are undone already and are not touched again.
- * 3. `do` and `undo` are idempotent and both work when the last answer was lost; `undo` of step i works from the plan and
- *    the facts of earlier steps alone.
+ * 3. `do` and `undo` are idempotent and both work when the last answer was lost. `undo` of step i may find that the step was
+ *    never begun, so it works from the plan and the facts of earlier steps, and asks before it takes anything away.
  * 4. A way back that cannot be finished leaves the operation open in phase `undo`; a redo that cannot be finished leaves it
  *    open in phase `do`. An open operation is never dropped, only settled.
  * 5. Every write goes through the journal, which is bound to one fence: a writer that lost its locks fails with `fenced`
@@ -30,16 +30,16 @@ export interface Step<P, F extends object, W> {
   name: string;
   /** Makes it so, if it is ours; returns what it found out. */
   do(context: StepContext<P, F, W>): Promise<Partial<F> | void>;
-  /** Makes it gone, if it is ours. */
-  undo(context: StepContext<P, F, W>): Promise<void>;
+  /** Makes it gone, if it is ours; absent when there is nothing to be undone. */
+  undo?(context: StepContext<P, F, W>): Promise<void>;
+  /** From here on there is no way back: a failure leaves the operation open, to be redone. */
+  noWayBack?: boolean;
 }
 
 export interface Saga<P, F extends object, W> {
   kind: string;
   /** Which way a crash in the middle is settled. */
   afterCrash: 'undo' | 'redo';
-  /** First step that has no way back: a failure there or later leaves the operation open, to be redone. */
-  noWayBackFrom?: string;
   steps: Step<P, F, W>[];
   /** The records that are true when all steps are done. */
   result(plan: P, facts: F): W[];
@@ -112,7 +112,7 @@ export async function settle<P, F extends object, W>(
     await goForward(saga, operation, ctx);
     return;
   }
-  if (operation.phase === 'do') await turnBack(saga, operation, ctx);
+  if (operation.phase === 'do') await turnBack(operation, ctx);
   await goBack(saga, operation, ctx);
 }
 
@@ -122,13 +122,16 @@ async function goForward<P, F extends object, W>(
   ctx: SagaRun<W>,
 ): Promise<F> {
   let doing = 'go on';
+  let isUnderWay = false;
   try {
     while (operation.next < saga.steps.length) {
       const step = getStep(saga, operation.next);
       doing = step.name;
       ctx.signal.throwIfAborted();
       ctx.onStep?.(operation, step.name);
+      isUnderWay = true;
       const found = await step.do(contextOf(operation, ctx, ctx.signal));
+      isUnderWay = false;
       Object.assign(operation.facts, found ?? {});
       operation.next += 1;
       doing = `record that it was done: ${step.name}`;
@@ -137,7 +140,7 @@ async function goForward<P, F extends object, W>(
     await ctx.journal.finish(operation, saga.result(planOf<P>(operation), factsOf<F>(operation)));
     return factsOf<F>(operation);
   } catch (thrown) {
-    throw await afterFailure(saga, operation, { ctx, doing, thrown });
+    throw await afterFailure(saga, operation, { ctx, doing, isUnderWay, thrown });
   }
 }
 
@@ -145,53 +148,47 @@ interface Failure<W> {
   ctx: SagaRun<W>;
   /** What was being done, in the words of the step. */
   doing: string;
+  /** The step at `next` was begun; otherwise only those before it have to be undone. */
+  isUnderWay: boolean;
   thrown: unknown;
 }
 
 async function afterFailure<P, F extends object, W>(
   saga: Saga<P, F, W>,
   operation: Operation,
-  { ctx, doing, thrown }: Failure<W>,
+  { ctx, doing, isUnderWay, thrown }: Failure<W>,
 ): Promise<DriverError> {
   const cause = asDriverError(thrown);
   if (cause.code === 'fenced') return cause;
   const message = `cannot ${doing}: ${cause.message}`;
-  const next = cause.next === undefined ? {} : { next: cause.next };
   if (isPastReturn(saga, operation)) {
-    const text = `${message}; what is left is finished later, or by the same command again`;
-    return new DriverError(cause.code, text, { cause, ...next });
+    return cause.reworded(`${message}; what is left is finished later, or by the same command again`);
   }
   operation.error = message;
+  if (!isUnderWay) operation.next -= 1;
   try {
-    await turnBack(saga, operation, ctx);
+    await turnBack(operation, ctx);
   } catch {
     return notRecorded(saga, cause, message);
   }
   try {
     await goBack(saga, operation, ctx);
-    return new DriverError(cause.code, message, { cause, ...next, rollback: 'done' });
+    return cause.reworded(message, 'done');
   } catch (undoFailure) {
-    const text = `${message}; and the way back stopped: ${asDriverError(undoFailure).message}`;
-    return new DriverError(cause.code, text, { cause, ...next, rollback: 'pending' });
+    return cause.reworded(`${message}; and the way back stopped: ${asDriverError(undoFailure).message}`, 'pending');
   }
 }
 
 /** The error for a change of direction, or a beginning, that may or may not be on record: what then happens by itself. */
 function notRecorded<P, F extends object, W>(saga: Saga<P, F, W>, cause: DriverError, message: string): DriverError {
-  const next = cause.next === undefined ? {} : { next: cause.next };
-  if (saga.afterCrash === 'undo') return new DriverError(cause.code, message, { cause, ...next, rollback: 'pending' });
-  const text = `${message}; the metadata cannot be written, so it may still be carried out when they can`;
-  return new DriverError(cause.code, text, { cause, ...next });
+  if (cause.code === 'fenced') return cause;
+  if (saga.afterCrash === 'undo') return cause.reworded(message, 'pending');
+  return cause.reworded(`${message}; the metadata cannot be written, so it may still be carried out when they can`);
 }
 
 /** Puts the change of direction on record. */
-async function turnBack<P, F extends object, W>(
-  saga: Saga<P, F, W>,
-  operation: Operation,
-  ctx: SagaRun<W>,
-): Promise<void> {
+async function turnBack<W>(operation: Operation, ctx: SagaRun<W>): Promise<void> {
   operation.phase = 'undo';
-  operation.next = Math.min(operation.next, saga.steps.length - 1);
   await ctx.journal.save(operation, []);
 }
 
@@ -205,7 +202,7 @@ async function goBack<P, F extends object, W>(
   while (operation.next >= 0) {
     const step = getStep(saga, operation.next);
     ctx.onStep?.(operation, step.name);
-    await step.undo(contextOf(operation, ctx, signal));
+    await step.undo?.(contextOf(operation, ctx, signal));
     operation.next -= 1;
     if (operation.next >= 0) await ctx.journal.save(operation, []);
   }
@@ -240,7 +237,7 @@ function factsOf<F extends object>(operation: Operation): F {
 /* oxlint-enable */
 
 function isPastReturn<P, F extends object, W>(saga: Saga<P, F, W>, operation: Operation): boolean {
-  const index = saga.steps.findIndex((step) => step.name === saga.noWayBackFrom);
+  const index = saga.steps.findIndex((step) => step.noWayBack === true);
   return index !== -1 && operation.next >= index;
 }
 

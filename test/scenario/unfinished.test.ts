@@ -89,4 +89,33 @@ describe('what an interrupted change leaves', () => {
     expect(await docker.unmount('kept')).toBe('');
     expect(await docker.remove('kept')).toBe('');
   });
+
+  it('a rollback that waits for the secondary array lets the other members replicate meanwhile', async () => {
+    const { docker, control } = site.node;
+    const secondary = arrayOf(site.node.pair, 'secondary').name;
+    expect(await docker.create('member', replicated('WAIT'))).toBe('');
+    const copies = { method: 'GET', pathRegex: '/volumes/dcv-' };
+    await control.fault({ array: secondary, match: copies, effect: 'error', status: 500, code: 1, times: 1_000 });
+    expect(await docker.create('joiner', replicated('WAIT'))).toContain('the rollback is not finished yet');
+    const groups = (await stateOf(control)).arrays.flatMap((array) => array.groups);
+    expect(groups.map((group) => [group.state, group.members.length])).toEqual([
+      ['started', 1],
+      ['started', 1],
+    ]);
+    await control.clearFaults();
+    expect(await docker.create('joiner', replicated('WAIT'))).toBe('');
+    expect(await docker.remove('joiner')).toBe('');
+    expect(await docker.remove('member')).toBe('');
+  });
+
+  it('a Create on an array that does not answer is refused before it is begun, and its name stays free', async () => {
+    const { docker, control } = site.node;
+    await control.power(site.primary, false);
+    expect(await docker.create('early', { size: '1', backend: 'plain' })).toMatch(
+      /^backend plain is not usable now: .*nothing was changed/,
+    );
+    await control.power(site.primary, true);
+    expect(await docker.create('early', { size: '2', backend: 'plain' })).toBe('');
+    expect(await docker.remove('early')).toBe('');
+  });
 });

@@ -74,6 +74,11 @@ function build(world: World, steps: number, faults: Faults) {
 
 const start = { plan: { name: 'v' }, node: 'n', volume: 'v', keys: ['volume/v'], claim: ['claimed'] };
 
+/** The same saga, with no way back from its second step on. */
+function noWayBackFrom1<S extends ReturnType<typeof build>['saga']>(saga: S): S {
+  return { ...saga, steps: saga.steps.map((step, index) => ({ ...step, noWayBack: index === 1 })) };
+}
+
 async function caught(work: Promise<unknown>): Promise<unknown> {
   try {
     await work;
@@ -160,10 +165,10 @@ describe('saga', () => {
     let blocked = true;
     const steps = saga.steps.map((step) => ({
       ...step,
-      async undo(context: Parameters<typeof step.undo>[0]) {
+      async undo(context: Parameters<typeof step.do>[0]) {
         if (step.name === 'step 1' && blocked) throw new DriverError('unavailable', 'array is gone');
         undone.push(step.name);
-        await step.undo(context);
+        await step.undo?.(context);
       },
     }));
     expect(await caught(run({ ...saga, steps }, start, ctx))).toMatchObject({ rollback: 'pending' });
@@ -195,11 +200,11 @@ describe('saga', () => {
   it('past the point of no return a failure stays open and is redone', async () => {
     const world = newWorld();
     const { saga, ctx } = build(world, 3, { failAt: { step: 1, when: 'before' } });
-    expect(await caught(run({ ...saga, noWayBackFrom: 'step 1' }, start, ctx))).not.toHaveProperty('rollback', 'done');
+    expect(await caught(run(noWayBackFrom1(saga), start, ctx))).not.toHaveProperty('rollback', 'done');
     expect(world.on.has(0)).toBe(true);
     const later = build(world, 3, {});
     if (world.stored === undefined) throw new Error('nothing stored');
-    await settle({ ...later.saga, noWayBackFrom: 'step 1' }, world.stored, later.ctx);
+    await settle(noWayBackFrom1(later.saga), world.stored, later.ctx);
     expect([...world.on]).toEqual([0, 1, 2]);
     expect(world.records.at(-1)).toBe('made');
   });
