@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { parseCommandLine, USAGE, UsageError } from './command-line.js';
+import { DirectoryInUseError } from './directory-lock.js';
 import { startPair } from './pair.js';
 import { SeedError } from './seed.js';
 
@@ -17,5 +18,6 @@ try {
 } catch (error) {
   console.error(`hpe-3par-sim: ${error instanceof Error ? error.message : String(error)}`);
   if (error instanceof UsageError) console.error(USAGE);
-  process.exitCode = error instanceof UsageError || error instanceof SeedError ? 2 : 1;
+  const wrongUse = [UsageError, SeedError, DirectoryInUseError].some((kind) => error instanceof kind);
+  process.exitCode = wrongUse ? 2 : 1;
 }

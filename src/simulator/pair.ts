@@ -6,6 +6,7 @@ import { SimulatedArray } from './array.js';
 import { ArrayPair } from './array-pair.js';
 import { makeCertificate } from './certificate.js';
 import { startControlServer } from './control.js';
+import { lockDirectory } from './directory-lock.js';
 import { Fabric } from './fabric.js';
 import { chooseCommonPort } from './free-port.js';
 import { runDueSyncs } from './replication.js';
@@ -86,22 +87,28 @@ interface Running {
   close(): Promise<void>;
 }
 
-/** Starts two arrays that replicate to each other. @throws SeedError; Error for a port in use */
+/** Starts two arrays that replicate to each other. @throws SeedError; DirectoryInUseError; Error for a port in use */
 export async function startPair(options: PairOptions): Promise<RunningPair> {
   const seed = parseSeed(options.seed ?? {});
   const madeDir = await mkdir(options.dir, { recursive: true });
   const setup: Setup = { ...OWN_DEFAULTS, ...options, dir: await realpath(options.dir) };
+  const lock = await lockDirectory(setup.dir);
   const pair = makePair(setup, seed);
   const running: Running[] = [];
-  const close = async () => {
+  const end = async () => {
     await Promise.all(running.splice(0).map((each) => each.close()));
     await pair.close();
-    await pair.fabric.close();
-    if (setup.fabric === 'loopback') await detachLoopDevices(setup.dir);
+    await clearFabric(setup, pair);
     if (madeDir !== undefined) await rm(madeDir, { recursive: true, force: true });
+    await lock.release();
   };
+  // Once only: by the second call the directory may belong to another pair.
+  let ending: Promise<void> | undefined;
+  const close = async () => (ending ??= end());
   try {
     pair.latencyMs = setup.latencyMs;
+    // What a killed predecessor left behind.
+    await clearFabric(setup, pair);
     await pair.fabric.refresh(pair.arrays);
     const arrays = await startServers(setup, pair, running);
     const control = await startControlServer(pair);
@@ -187,6 +194,12 @@ function startTicker(pair: ArrayPair): Running {
       await Promise.resolve();
     },
   };
+}
+
+/** Links and loop devices. */
+async function clearFabric(setup: Setup, pair: ArrayPair): Promise<void> {
+  await pair.fabric.close();
+  if (setup.fabric === 'loopback') await detachLoopDevices(setup.dir);
 }
 
 /** Loop devices on files below the directory, deleted files included. */

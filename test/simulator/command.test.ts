@@ -2,7 +2,7 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { EventEmitter } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -86,6 +86,50 @@ describe('hpe-3par-sim', () => {
     expect(existsSync(join(dir, 'bad'))).toBe(false);
   });
 
+  it('refuses a directory that another pair uses, and leaves that pair as it is', async () => {
+    const shared = join(dir, 'shared');
+    const first = await startPair({ dir: shared, fabric: 'loopback' });
+    const caFile = first.ready.arrays[0].caFile;
+    const certificate = await readFile(caFile, 'utf8');
+    await writeFile(join(shared, 'image'), Buffer.alloc(1024 * 1024));
+    const device = (await run('losetup', ['--find', '--show', join(shared, 'image')])).stdout.trim();
+    const message = `${shared} is used by process ${process.pid}`;
+    await expect(startPair({ dir: shared, fabric: 'loopback' })).rejects.toThrow(message);
+    const command = run(process.execPath, [...COMMAND, 'pair', '--dir', shared, '--fabric', 'loopback']);
+    await expect(command).rejects.toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(message) });
+    expect(await readFile(caFile, 'utf8')).toBe(certificate);
+    expect((await run('losetup', ['--list', '--noheadings', '--output', 'NAME'])).stdout).toContain(device);
+    await first.close();
+    expect(existsSync(shared)).toBe(false);
+  });
+
+  it('takes over the directory of a pair that was killed, with a fabric that shows nothing of it', async () => {
+    const options = { dir: join(dir, 'killed'), fabric: 'loopback' as const };
+    const stale = join(options.dir, 'fabric', 'iqn.2020-01.test:gone');
+    await mkdir(stale, { recursive: true });
+    const killed = spawn('true');
+    await firstEvent(killed, 'close');
+    for (const pid of [killed.pid, process.pid, 'garbage']) {
+      await writeFile(join(options.dir, '.pid'), `${pid}\n`);
+      const pair = await startPair(options);
+      expect(await readFile(join(options.dir, '.pid'), 'utf8')).toBe(`${process.pid}\n`);
+      expect(existsSync(stale)).toBe(false);
+      await pair.close();
+      expect(existsSync(join(options.dir, '.pid'))).toBe(false);
+    }
+  });
+
+  it('a second close leaves the next pair on the directory alone', async () => {
+    const options = { dir: join(dir, 'twice') };
+    const first = await startPair(options);
+    await first.close();
+    const next = await startPair(options);
+    await first.close();
+    expect(existsSync(next.ready.arrays[0].caFile)).toBe(true);
+    await expect(startPair(options)).rejects.toThrow('is used by process');
+    await next.close();
+  });
+
   it('keeps a directory that was there, and takes ports that are given', async () => {
     const options = { dir, addresses: ['127.0.0.3', '127.0.0.4'] as [string, string] };
     const first = await startPair({ ...options, os: '3.3.1', user: 'u', password: 'p' });
@@ -93,7 +137,8 @@ describe('hpe-3par-sim', () => {
     const port = Number(new URL(a.apiUrl).port);
     expect([new URL(a.apiUrl).hostname, b.sshHost, b.user]).toEqual(['127.0.0.3', '127.0.0.4', 'u']);
     expect([Number(new URL(b.apiUrl).port), b.sshPort]).toEqual([port, a.sshPort]);
-    await expect(startPair({ ...options, wsapiPort: port })).rejects.toThrow('EADDRINUSE');
+    const second = { ...options, dir: join(dir, 'second'), wsapiPort: port };
+    await expect(startPair(second)).rejects.toThrow('EADDRINUSE');
     await first.close();
     expect(existsSync(dir)).toBe(true);
   });
