@@ -3,7 +3,7 @@ import type { ArraySettings } from '../array/settings.js';
 import { connectArray } from '../array/three-par.js';
 import { Backend, type BackendSettings } from '../backend/backend.js';
 import { BackendManager } from '../backend/manager.js';
-import { ConfigError, type ArrayConfig, type BackendConfig, type Config, type EtcdConfig } from '../config/config.js';
+import type { ArrayConfig, BackendConfig, Config, EtcdConfig } from '../config/config.js';
 import type { PinStore } from '../contracts/array.js';
 import type { HostConnector } from '../contracts/host.js';
 import type { Logger } from '../contracts/log.js';
@@ -35,25 +35,25 @@ export async function openStore(
 
 function readTls({ caFile, client }: NonNullable<EtcdConfig['tls']>): EtcdTls {
   return {
-    ...(caFile === undefined ? {} : { ca: readFile('host_etcd_ca_cert', caFile) }),
+    ...(caFile === undefined ? {} : { ca: readFile(caFile) }),
     ...(client === undefined
       ? {}
       : {
           client: {
-            cert: readFile('host_etcd_client_cert', client.certFile),
-            key: readFile('host_etcd_client_key', client.keyFile),
+            cert: readFile(client.certFile),
+            key: readFile(client.keyFile),
           },
         }),
   };
 }
 
-/** A file that hpe.conf names. @throws ConfigError */
-function readFile(key: string, file: string): Buffer {
+/** A file that hpe.conf names, and that was there when hpe.conf was read. @throws `invalid` */
+function readFile(file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (error) {
-    const what = error instanceof Error ? error.message : String(error);
-    throw new ConfigError('hpe.conf', [{ section: 'DEFAULT', key, what, fix: 'a file that the plugin can read' }]);
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new DriverError('invalid', `a file that hpe.conf names cannot be read any more: ${reason}`, { cause: error });
   }
 }
 
@@ -94,7 +94,7 @@ function arraySettings(backend: string, side: Side, array: ArrayConfig): ArraySe
     username: array.username,
     password: array.password,
     tlsVerify: array.tlsVerify,
-    ...(array.caFile === undefined ? {} : { ca: readFile('hpe3par_ca_file', array.caFile).toString('utf8') }),
+    ...(array.caFile === undefined ? {} : { ca: readFile(array.caFile).toString('utf8') }),
     ...(array.fingerprint === undefined ? {} : { fingerprint: array.fingerprint }),
   };
 }

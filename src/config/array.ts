@@ -51,8 +51,8 @@ export function readArray(settings: Settings, protocol: 'iscsi' | 'fc' | undefin
 }
 
 function readFiles(settings: Settings): Pick<ArrayConfig, 'sanPrivateKey' | 'caFile' | 'fingerprint'> {
-  const sanPrivateKey = settings.read('san_private_key', absolutePath);
-  const caFile = settings.read('hpe3par_ca_file', absolutePath);
+  const sanPrivateKey = settings.readFile('san_private_key');
+  const caFile = settings.readFile('hpe3par_ca_file');
   const certificate = settings.read('hpe3par_fingerprint', fingerprint);
   return {
     ...(sanPrivateKey === undefined ? {} : { sanPrivateKey }),

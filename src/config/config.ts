@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { readBackend } from './backend.js';
 import { readDaemon } from './daemon.js';
 import type { BackendConfig, Config } from './model.js';
-import { ConfigError, Report, type Problem } from './problem.js';
+import { ConfigError, Report, type CanRead, type Problem } from './problem.js';
 import { scan } from './scan.js';
 import { DAEMON_SECTION, readSections, SHARED_SECTION, type Section } from './sections.js';
 import { Settings, type Layer } from './settings.js';
@@ -26,12 +26,29 @@ export function loadConfig(path: string): ParsedConfig {
     const fix = 'name the file with --config, and start from hpe.conf.sample';
     throw new ConfigError(path, [{ section: DAEMON_SECTION, what: `the file cannot be read: ${reason}`, fix }]);
   }
-  return parseConfig(text, path);
+  return parseConfig(text, path, whyUnreadable);
 }
 
-/** @throws ConfigError with every problem of the text, and nothing else */
-export function parseConfig(text: string, fileName: string): ParsedConfig {
-  const report = new Report();
+function whyUnreadable(file: string): string | undefined {
+  try {
+    // Asked first: reading a pipe would wait for its writer.
+    if (!statSync(file).isFile()) return 'it is not a file';
+    readFileSync(file);
+    return undefined;
+  } catch (error) {
+    // What follows the comma is the path once more.
+    return String(error).replace(/^Error: |,.*/gs, '');
+  }
+}
+
+const nothingChecked: CanRead = () => undefined;
+
+/**
+ * Looks at no file itself; those that the text names are as `canRead` says.
+ * @throws ConfigError with every problem of the text, and nothing else
+ */
+export function parseConfig(text: string, fileName: string, canRead = nothingChecked): ParsedConfig {
+  const report = new Report(canRead);
   const sections = readSections(scan(text, report), report);
   const daemon = readDaemon(settingsOf(sections, DAEMON_SECTION, report));
   const backends = new Map<string, BackendConfig>();

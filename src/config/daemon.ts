@@ -32,16 +32,18 @@ export function readDaemon(settings: Settings): Omit<Config, 'backends'> {
 
 function readEtcd(settings: Settings): EtcdConfig | undefined {
   const defaultPort = settings.read('host_etcd_port_number', port) ?? DEFAULT_ETCD_PORT;
-  const tls = readTls(settings);
-  const isAbsent = settings.find('host_etcd_ip_address')?.text.split(':')[0] === NO_ETCD;
+  const address = settings.find('host_etcd_ip_address')?.text;
+  const isAbsent = address === undefined || address.split(':')[0] === NO_ETCD;
+  // Old files without etcd may still name its files, which nobody needs then.
+  const tls = readTls(settings, (key) => (isAbsent ? settings.read(key, absolutePath) : settings.readFile(key)));
   const hosts = isAbsent ? undefined : settings.read('host_etcd_ip_address', endpoints(defaultPort));
   return hosts === undefined ? undefined : { hosts, ...(tls === undefined ? {} : { tls }) };
 }
 
-function readTls(settings: Settings): EtcdConfig['tls'] {
-  const caFile = settings.read('host_etcd_ca_cert', absolutePath);
-  const certFile = settings.read('host_etcd_client_cert', absolutePath);
-  const keyFile = settings.read('host_etcd_client_key', absolutePath);
+function readTls(settings: Settings, file: (key: string) => string | undefined): EtcdConfig['tls'] {
+  const caFile = file('host_etcd_ca_cert');
+  const certFile = file('host_etcd_client_cert');
+  const keyFile = file('host_etcd_client_key');
   const has = (key: string): boolean => settings.find(key) !== undefined;
   if (has('host_etcd_client_cert') && !has('host_etcd_client_key')) {
     settings.missing('host_etcd_client_key', 'add the file with the key of host_etcd_client_cert');

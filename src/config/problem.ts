@@ -32,10 +32,18 @@ export function describeProblem(fileName: string, problem: Problem): string {
   return `${place}: [${problem.section}]${key}: ${problem.what}; fix: ${problem.fix}`;
 }
 
+/** Why a file that hpe.conf names cannot be read; undefined if it can. */
+export type CanRead = (file: string) => string | undefined;
+
 /** Collects what is found while a file is read, each finding once, and sorts it by line. */
 export class Report {
+  readonly canRead: CanRead;
   readonly #errors = new Map<string, Problem>();
   readonly #warnings = new Map<string, Problem>();
+
+  constructor(canRead: CanRead) {
+    this.canRead = canRead;
+  }
 
   error(problem: Problem): void {
     this.#errors.set(JSON.stringify(problem), problem);

@@ -1,6 +1,6 @@
 import { findKey, findKeyInside } from './keys.js';
 import type { Report } from './problem.js';
-import { quoted, type ValueType } from './values.js';
+import { absolutePath, quoted, type ValueType } from './values.js';
 
 /** One value as the file has it. */
 export interface Setting {
@@ -45,12 +45,24 @@ export class Settings {
     if (setting === undefined || this.#reportRunOn(setting)) return undefined;
     const result = type.schema.safeParse(setting.text);
     if (result.success) return result.data;
-    const message = result.error.issues[0]?.message ?? 'is wrong';
-    // A message that begins with a quote names the part of a list that is wrong.
-    const what = message.startsWith('"') ? message : `${shown(setting)} ${message}`;
     const comment = /\s[#;]/.test(setting.text) ? ' (a comment needs a line of its own)' : '';
-    this.#report.error({ ...labelOf(setting), what: `${what}${comment}`, fix: type.right });
+    for (const { message } of result.error.issues) {
+      // A message that begins with a quote names the part of a list that is wrong.
+      const what = message.startsWith('"') ? message : `${shown(setting)} ${message}`;
+      this.#report.error({ ...labelOf(setting), what: `${what}${comment}`, fix: type.right });
+    }
     return undefined;
+  }
+
+  /** The path of a file that has to be readable; what is wrong is reported. */
+  readFile(key: string): string | undefined {
+    const file = this.read(key, absolutePath);
+    const reason = file === undefined ? undefined : this.#report.canRead(file);
+    if (file !== undefined && reason !== undefined) {
+      const what = `${quoted(file)} cannot be read: ${reason}`;
+      this.complain('error', key, { what, fix: 'name a file that the plugin can read' });
+    }
+    return file;
   }
 
   /** The value, whose absence is reported too. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Secret } from '../domain/secret.js';
 import type { Endpoint } from './model.js';
 
-/** How a value is read. The schema's message goes on after the value, or begins with the quoted part of it that is wrong. */
+/** How a value is read. Each message of the schema goes on after the value, or begins with the quoted part that is wrong. */
 export interface ValueType<T> {
   schema: z.ZodType<T, string>;
   /** What would be right. */
@@ -11,10 +11,11 @@ export interface ValueType<T> {
 }
 
 const LONGEST_QUOTED = 200;
+const HIDDEN = '"***"';
 
 /** A value for a message; what a lost line end may have brought into it, perhaps a password, is left out. */
 export function quoted(text: string): string {
-  if (text.length > LONGEST_QUOTED || /pas+w|pwd/i.test(text)) return '"***"';
+  if (text.length > LONGEST_QUOTED || /pas+w|pwd/i.test(text)) return HIDDEN;
   return JSON.stringify(text.replace(/\/\/.*@/s, '//***@').replace(/\s.*[:=].*/s, ' …'));
 }
 
@@ -89,11 +90,16 @@ function readEndpoint(text: string, defaultPort: number): Endpoint | undefined {
 export function endpoints(defaultPort: number): ValueType<Endpoint[]> {
   return {
     schema: z.string().transform((text, context) => {
-      const read = words(text, /[\s,;]+/).map((word) => ({ word, endpoint: readEndpoint(word, defaultPort) }));
-      const wrong = read.find(({ endpoint }) => endpoint === undefined);
-      if (wrong !== undefined) fail(context, `${quoted(wrong.word)} is not ADDRESS[:PORT]`);
-      if (read.length === 0) fail(context, 'holds no address');
-      return read.flatMap(({ endpoint }) => endpoint ?? []);
+      const found: Endpoint[] = [];
+      const addresses = words(text, /[\s,;]+/);
+      failEach(context, addresses, (word, shown) => {
+        const endpoint = readEndpoint(word, defaultPort);
+        if (endpoint === undefined) return `${shown} is not ADDRESS[:PORT]`;
+        found.push(endpoint);
+        return undefined;
+      });
+      if (addresses.length === 0) fail(context, 'holds no address');
+      return found;
     }),
     right: `write ADDRESS[:PORT], several separated by commas; the port is ${defaultPort} if it is not given`,
   };
@@ -105,8 +111,7 @@ const isCpgName = (text: string): boolean => /^[A-Za-z0-9_.-]{1,31}$/.test(text)
 export const cpgNames: ValueType<string[]> = {
   schema: z.string().transform((text, context) => {
     const names = words(text, /\s*[,\n]\s*/);
-    const wrong = names.find((each) => !isCpgName(each));
-    if (wrong !== undefined) fail(context, `${quoted(wrong)} is not the name of a CPG`);
+    failEach(context, names, (each, shown) => (isCpgName(each) ? undefined : `${shown} is not the name of a CPG`));
     if (names.length === 0) fail(context, 'holds no CPG');
     return names;
   }),
@@ -117,13 +122,14 @@ export const cpgNames: ValueType<string[]> = {
 export const cpgPairs: ValueType<Map<string, string>> = {
   schema: z.string().transform((text, context) => {
     const map = new Map<string, string>();
-    for (const pair of words(text, /\s+/)) {
+    failEach(context, words(text, /\s+/), (pair, shown) => {
       const [source = '', target = '', ...more] = pair.split(':');
-      if (more.length > 0 || !isCpgName(source) || !isCpgName(target)) {
-        fail(context, `${quoted(pair)} is not SOURCE_CPG:TARGET_CPG`);
-      } else if (map.has(source)) fail(context, `maps ${source} twice`);
-      else map.set(source, target);
-    }
+      const isPair = more.length === 0 && isCpgName(source) && isCpgName(target);
+      if (!isPair) return `${shown} is not SOURCE_CPG:TARGET_CPG`;
+      if (map.has(source)) return `maps ${source} twice`;
+      map.set(source, target);
+      return undefined;
+    });
     return map;
   }),
   right: 'write SOURCE_CPG:TARGET_CPG, several pairs separated by blanks',
@@ -153,9 +159,10 @@ export const fingerprint: ValueType<string> = {
 export const driver: ValueType<'iscsi' | 'fc'> = {
   schema: z.string().transform((text, context) => {
     const word = text.toLowerCase();
-    if (word.includes('lefthand') || word.includes('file')) fail(context, 'is not a driver for 3PAR block volumes');
+    const isOther = word.includes('lefthand') || word.includes('file');
+    if (isOther) fail(context, 'is not a driver for 3PAR block volumes');
     if (word.includes('iscsi')) return 'iscsi';
-    if (!word.includes('fc')) fail(context, 'names neither the iSCSI nor the Fibre Channel driver');
+    if (!isOther && !word.includes('fc')) fail(context, 'names neither the iSCSI nor the Fibre Channel driver');
     return 'fc';
   }),
   right:
@@ -167,6 +174,29 @@ const words = (text: string, separator: RegExp): string[] =>
     .trim()
     .split(separator)
     .filter((word) => word !== '');
+
+/** What a value has in it where a line end was lost, or where a comment stands behind it. */
+const isForeign = (word: string): boolean => /[=#]|:$/.test(word) || quoted(word) === HIDDEN;
+
+/**
+ * Reports each element of a list that is wrong. `problemOf` gets an element, and how to show it. What follows a foreign
+ * one is part of it, perhaps a password: it is not shown, and reported only if nothing else is.
+ */
+function failEach(
+  context: z.RefinementCtx<string>,
+  elements: string[],
+  problemOf: (element: string, shown: string) => string | undefined,
+): void {
+  let foreign = false;
+  let failed = false;
+  for (const element of elements) {
+    const problem = problemOf(element, foreign ? HIDDEN : quoted(element));
+    if (problem !== undefined) fail(context, problem);
+    failed ||= problem !== undefined;
+    foreign ||= isForeign(element);
+    if (foreign && failed) return;
+  }
+}
 
 function fail(context: z.RefinementCtx<string>, message: string): void {
   context.addIssue({ code: 'custom', message, input: context.value });

@@ -22,6 +22,14 @@ export const brokenReplication: BrokenFile[] = [
     ],
   },
   {
+    name: 'two portals that are none',
+    edits: [['10.1.1.1;10.1.1.2', '10.1.1;10.1.1.2;10.2']],
+    messages: [
+      ':24: [DEFAULT] replication_device.hpe3par_iscsi_ips: "10.1.1" is not ADDRESS[:PORT]; fix: write ADDRESS[:PORT], several separated by commas; the port is 3260 if it is not given',
+      ':24: [DEFAULT] replication_device.hpe3par_iscsi_ips: "10.2" is not ADDRESS[:PORT]; fix: write ADDRESS[:PORT], several separated by commas; the port is 3260 if it is not given',
+    ],
+  },
+  {
     name: 'iSCSI without portals of the secondary array',
     edits: [[',\n                     hpe3par_iscsi_ips:10.1.1.1;10.1.1.2', '']],
     messages: [
@@ -73,6 +81,15 @@ export const brokenReplication: BrokenFile[] = [
     edits: [['cpg_map:FC_r6:FC_r1,', 'cpg_map:FC_r6:FC_r1:FC_r5,']],
     messages: [
       ':16: [DEFAULT] replication_device.cpg_map: "FC_r6:FC_r1:FC_r5" is not SOURCE_CPG:TARGET_CPG; fix: write SOURCE_CPG:TARGET_CPG, several pairs separated by blanks',
+    ],
+  },
+  {
+    name: 'two pairs that are none',
+    edits: [['cpg_map:FC_r6:FC_r1,', 'cpg_map:FC_r5 FC_r6:FC_r1 FC_r6:FC_r2 A:B:C,']],
+    messages: [
+      ':16: [DEFAULT] replication_device.cpg_map: "FC_r5" is not SOURCE_CPG:TARGET_CPG; fix: write SOURCE_CPG:TARGET_CPG, several pairs separated by blanks',
+      ':16: [DEFAULT] replication_device.cpg_map: "FC_r5 …" maps FC_r6 twice; fix: write SOURCE_CPG:TARGET_CPG, several pairs separated by blanks',
+      ':16: [DEFAULT] replication_device.cpg_map: "A:B:C" is not SOURCE_CPG:TARGET_CPG; fix: write SOURCE_CPG:TARGET_CPG, several pairs separated by blanks',
     ],
   },
   {

@@ -210,6 +210,51 @@ export const brokenSections: BrokenFile[] = [
     ],
   },
   {
+    name: 'two etcd addresses that are none',
+    edits: [['10.0.0.9', '10.0.0,10.0.0.9,etcd:x']],
+    messages: [
+      ':3: [DEFAULT] host_etcd_ip_address: "10.0.0" is not ADDRESS[:PORT]; fix: write ADDRESS[:PORT], several separated by commas; the port is 2379 if it is not given',
+      ':3: [DEFAULT] host_etcd_ip_address: "etcd:x" is not ADDRESS[:PORT]; fix: write ADDRESS[:PORT], several separated by commas; the port is 2379 if it is not given',
+    ],
+  },
+  {
+    name: 'a comment behind an address',
+    edits: [['10.0.0.9', '10.0.0,10.0.0.9 # (not 10.0.0.8)']],
+    messages: [
+      ':3: [DEFAULT] host_etcd_ip_address: "10.0.0" is not ADDRESS[:PORT] (a comment needs a line of its own); fix: write ADDRESS[:PORT], several separated by commas; the port is 2379 if it is not given',
+      ':3: [DEFAULT] host_etcd_ip_address: "#" is not ADDRESS[:PORT] (a comment needs a line of its own); fix: write ADDRESS[:PORT], several separated by commas; the port is 2379 if it is not given',
+    ],
+  },
+  {
+    name: 'a portal that swallowed what is left of a password',
+    edits: [[/= 10\.1\.0\.1\n/, '= 10.1.0.1assword = hush!1 hush!2\n']],
+    messages: [
+      ':13: [DEFAULT] hpe3par_iscsi_ips: "=" is not ADDRESS[:PORT]; fix: write ADDRESS[:PORT], several separated by commas; the port is 3260 if it is not given',
+    ],
+  },
+  {
+    name: 'a portal called like a password',
+    edits: [[/= 10\.1\.0\.1\n/, '= passwd hush!1 hush!2\n']],
+    messages: [
+      ':13: [DEFAULT] hpe3par_iscsi_ips: "***" is not ADDRESS[:PORT]; fix: write ADDRESS[:PORT], several separated by commas; the port is 3260 if it is not given',
+    ],
+  },
+  {
+    name: 'two CPG names that are none',
+    edits: [['hpe3par_cpg = FC_r6', 'hpe3par_cpg = FC r6, FC_r5, FC/r1']],
+    messages: [
+      ':11: [DEFAULT] hpe3par_cpg: "FC r6" is not the name of a CPG; fix: write names of CPGs (at most 31 letters, digits, _, . and -), separated by commas',
+      ':11: [DEFAULT] hpe3par_cpg: "FC/r1" is not the name of a CPG; fix: write names of CPGs (at most 31 letters, digits, _, . and -), separated by commas',
+    ],
+  },
+  {
+    name: 'the driver of File Persona',
+    edits: [['hpe.hpe_3par_iscsi.HPE3PARISCSIDriver', 'hpe.hpe_3par_file.HPE3PARFileDriver']],
+    messages: [
+      ':4: [DEFAULT] hpedockerplugin_driver: "hpedockerplugin.hpe.hpe_3par_file.HPE3PARFileDriver" is not a driver for 3PAR block volumes; fix: write hpedockerplugin.hpe.hpe_3par_iscsi.HPE3PARISCSIDriver or hpedockerplugin.hpe.hpe_3par_fc.HPE3PARFCDriver',
+    ],
+  },
+  {
     name: 'a CPG name with a blank',
     edits: [['= FC_r6\n', '= FC r6\n']],
     messages: [
