@@ -9,6 +9,7 @@ const startupMs = 100;
 const settleMs = 5;
 const interrupt = '\u0003';
 const endOfInput = '\u0004';
+const clearLine = '\u0015';
 const erase = ['\b', '\u007f'];
 /** Arrow keys and the like. */
 const escape = '\u001b';
@@ -114,6 +115,9 @@ export class TerminalShell {
       this.#typed = '';
     } else if (character === endOfInput) {
       if (this.#typed === '') this.#end();
+    } else if (character === clearLine) {
+      this.#channel.write('\b \b'.repeat(this.#typed.length));
+      this.#typed = '';
     } else if (erase.includes(character)) {
       if (this.#typed !== '') this.#channel.write('\b \b');
       this.#typed = this.#typed.slice(0, -1);

@@ -110,9 +110,14 @@ describe('shell', () => {
     await shell.until('3.3.1\r\nsim-a cli% ');
     shell.write('nonsense\u0003');
     await shell.until('^C\r\nsim-a cli% ');
+    shell.write('wrong\u0015showversion -s\r');
+    await shell.until('3.3.1\r\nsim-a cli% ');
     shell.write('\u0004');
     await shell.closed;
-    expect(shell.text).toBe('sim-a cli% x\b \bshowversionn\b \b -s\r\n3.3.1\r\nsim-a cli% nonsense^C\r\nsim-a cli% ');
+    expect(shell.text).toBe(
+      'sim-a cli% x\b \bshowversionn\b \b -s\r\n3.3.1\r\nsim-a cli% nonsense^C\r\n' +
+        `sim-a cli% wrong${'\b \b'.repeat(5)}showversion -s\r\n3.3.1\r\nsim-a cli% `,
+    );
   });
 
   it('is the same for the ssh program, with and without a terminal, and for one command', async () => {
