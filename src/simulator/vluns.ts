@@ -83,7 +83,7 @@ export function createVlun(array: SimulatedArray, wanted: CreateVlun): VlunTempl
   const place = { host, pos: wanted.pos };
   const lun = wanted.autoLun ? chooseLun(array, place, wanted) : wanted.lun;
   if (!wanted.autoLun && isTaken(array, place, lun)) {
-    throw new Refusal('EXISTENT_LUN', `LUN ${lun} is in use for host ${host?.name ?? '-'}`, 'lun');
+    throw new Refusal('EXISTENT_LUN', `LUN ${lun} is in use for ${formatPlace(place)}`, 'lun');
   }
   const template = { volume, lun, ...place };
   array.vluns.push(template);
@@ -98,6 +98,9 @@ function checkPort(array: SimulatedArray, pos: PortPos | undefined): void {
 }
 
 type Place = Pick<VlunTemplate, 'host' | 'pos'>;
+
+const formatPlace = ({ host, pos }: Place): string =>
+  host === undefined && pos !== undefined ? `port ${formatPos(pos)}` : `host ${host?.name ?? '-'}`;
 
 /** The same LUN for the same host on the same port; a HOST template takes the LUN on every port. */
 function isTaken(array: SimulatedArray, { host, pos }: Place, lun: number): boolean {

@@ -213,6 +213,16 @@ describe('VLUNs (reference 5.2)', () => {
     expect(await a.refusal('DELETE', '/vluns/lun-vol1,0,node1')).toBe('404/19');
   });
 
+  it('a LUN that is taken is refused by what it is taken for', async () => {
+    const vlun = { volumeName: 'lun-vol1', lun: 7 };
+    const onPort = { ...vlun, portPos: { node: 0, slot: 2, cardPort: 1 } };
+    await a.done('POST', '/vluns', onPort);
+    expect((await a.send('POST', '/vluns', onPort)).text).toContain('LUN 7 is in use for port 0:2:1');
+    const toHost = { ...vlun, hostname: 'node1' };
+    expect((await a.send('POST', '/vluns', toHost)).text).toContain('LUN 7 is in use for host node1');
+    await a.done('DELETE', '/vluns/lun-vol1,7,,0:2:1');
+  });
+
   it('matched sets name their port', async () => {
     const portPos = { node: 0, slot: 2, cardPort: 1 };
     const answer = await a.done('POST', '/vluns', { volumeName: 'lun-vol1', lun: 5, hostname: 'node1', portPos });
