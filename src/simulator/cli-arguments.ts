@@ -7,6 +7,8 @@ export interface Syntax {
   usage: string;
   options?: string[];
   valueOptions?: string[];
+  /** First words that the array knows and the simulator does not; the rest of such a line is not looked at. */
+  notSimulated?: string[];
   /** Fewest and most words beside the options. */
   words: [number, number];
 }
@@ -19,6 +21,9 @@ export interface Arguments {
 
 /** Sorts the words after the command's name. Options may stand anywhere, as operators type them. @throws CliError */
 export function parseArguments(given: string[], syntax: Syntax): Arguments {
+  const subcommand = given.find((word) => !word.startsWith('-'));
+  if (subcommand !== undefined && syntax.notSimulated?.includes(subcommand))
+    throw usageError(`subcommand ${subcommand} is not simulated`, syntax);
   const parsed: Arguments = { options: new Set(), values: new Map(), words: [] };
   const rest = [...given];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {

@@ -22,10 +22,11 @@ export interface MemberLine {
   lastSync: string;
 }
 
-const groupColumns = ['Name', 'Target', 'Status', 'Role', 'Mode', 'Options'];
-const memberColumns = ['LocalVV', 'ID', 'RemoteVV', 'ID', 'SyncStatus', 'LastSyncTime'];
+/** In CSV the headings are padded to at least these widths (reference 7.4), here with blanks. */
+const groupColumns = ['Name', 'Target    ', 'Status  ', 'Role      ', 'Mode', 'Options'];
+const memberColumns = ['LocalVV     ', 'ID  ', 'RemoteVV    ', 'ID  ', 'SyncStatus   ', 'LastSyncTime'];
 
-/** A group's row and, indented below it, its members; headings are padded in CSV too (reference 7.4). */
+/** A group's row and, indented below it, its members. */
 export function formatGroup(group: GroupLines, style: TableStyle): string[] {
   const row = [group.name, group.target, group.status, group.role, group.mode];
   if (group.options !== '') row.push(group.options);
@@ -45,10 +46,20 @@ export function formatGroup(group: GroupLines, style: TableStyle): string[] {
 
 function section(indent: string, columns: string[], rows: Cell[][], style: TableStyle): string[] {
   if (rows.length === 0) return [];
+  return (style.csv ? csvSection(columns, rows) : plainSection(columns, rows)).map((line) => indent + line);
+}
+
+function csvSection(columns: string[], rows: Cell[][]): string[] {
   const widths = columnWidths([columns, ...rows]);
-  const heading = style.csv
-    ? columns.map((column, index) => column.padEnd(widths[index] ?? 0)).join(',')
-    : plainLine(columns, widths);
-  const lines = rows.map((row) => (style.csv ? csvLine(row) : plainLine(row, widths)));
-  return [heading.trimEnd(), ...lines].map((line) => indent + line);
+  // Nothing follows the last heading.
+  const heading = columns.map((column, index) =>
+    index === columns.length - 1 ? column : column.padEnd(widths[index] ?? 0),
+  );
+  return [csvLine(heading), ...rows.map(csvLine)];
+}
+
+function plainSection(columns: string[], rows: Cell[][]): string[] {
+  const headings = columns.map((column) => column.trimEnd());
+  const widths = columnWidths([headings, ...rows]);
+  return [headings, ...rows].map((row) => plainLine(row, widths));
 }

@@ -62,6 +62,7 @@ const setrcopygroup: Command = {
     '[-natural|-current] [-local] [-nosnap] [-nopromote] [-discard] [-waittask] <group_name>',
   options: ['-f', '-nostart', '-natural', '-current', '-local', '-nosnap', '-nopromote', '-discard', '-waittask'],
   valueOptions: ['-t'],
+  notSimulated: ['pol', 'period', 'mode', 'cpg'],
   words: [2, 2],
   changes: true,
   async run(call) {

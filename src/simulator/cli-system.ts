@@ -1,3 +1,4 @@
+import { CliError } from './cli-arguments.js';
 import type { Call, Command } from './cli-command.js';
 import { formatTable } from './cli-tables.js';
 import type { Cell } from './cli-tables.js';
@@ -48,15 +49,18 @@ const PERSONAS: Record<number, string> = {
 };
 
 const showport: Command = {
-  usage: 'showport [-iscsi|-iscsivlans]',
+  usage: 'showport [-iscsi|-iscsivlans] [<N:S:P>]',
   options: ['-iscsi', '-iscsivlans'],
-  words: [0, 0],
+  words: [0, 1],
   changes: false,
-  run({ array, style, given: { options } }) {
+  run({ array, style, given: { options, words } }) {
+    const [pos] = words;
+    const known = pos === undefined ? array.ports : array.ports.filter((port) => formatPos(port.pos) === pos);
+    if (known.length === 0) throw new CliError(`Error: port ${pos} does not exist`);
     // No port of the simulator has a VLAN; the array then prints the count alone (reference 7.3).
     if (options.has('-iscsivlans')) return formatTable({ columns: VLAN_COLUMNS, rows: [], total: [0] }, style);
     const iscsi = options.has('-iscsi');
-    const ports = array.ports.filter((port) => !iscsi || port.kind === 'iscsi');
+    const ports = known.filter((port) => !iscsi || port.kind === 'iscsi');
     const rows = ports.map(iscsi ? iscsiRow : portRow);
     return formatTable({ columns: iscsi ? ISCSI_COLUMNS : PORT_COLUMNS, rows, total: [ports.length] }, style);
   },

@@ -1,3 +1,4 @@
+import type { SimulatedArray } from './array.js';
 import { CliError } from './cli-arguments.js';
 import type { Call, Command } from './cli-command.js';
 import { formatTable, formatTime } from './cli-tables.js';
@@ -7,13 +8,13 @@ import { activeVluns, formatPos, parsePos, removeVlun, templateType } from './vl
 import type { ActiveVlun, VlunId } from './vluns.js';
 
 const showvv: Command = {
-  usage: 'showvv [-d] [<vv_name>]',
+  usage: 'showvv [-d] [<vv_name>|<pattern>]',
   options: ['-d'],
   words: [0, 1],
   changes: false,
   run({ array, style, given: { words, options } }) {
     const [name] = words;
-    const volumes = name === undefined ? [...array.volumes.values()] : [array.getVolume(name)];
+    const volumes = findVolumes(array, name);
     if (volumes.length === 0) return ['no vv listed'];
     if (options.has('-d')) {
       return formatTable(
@@ -27,6 +28,16 @@ const showvv: Command = {
     return formatTable({ columns: VV_COLUMNS, rows, total }, style);
   },
 };
+
+/** `*` and `?` match as in a shell. */
+function findVolumes(array: SimulatedArray, name: string | undefined): Volume[] {
+  const all = [...array.volumes.values()];
+  if (name === undefined) return all;
+  if (!/[*?]/.test(name)) return [array.getVolume(name)];
+  const literal = name.replace(/[.+^$(){}|[\]\\]/g, String.raw`\$&`);
+  const pattern = new RegExp(`^${literal.replaceAll('*', '.*').replaceAll('?', '.')}$`);
+  return all.filter((volume) => pattern.test(volume.name));
+}
 
 const VV_COLUMNS = [
   'Id',

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { formatGroup } from '../../src/simulator/cli-group-table.js';
 import { setLink } from '../../src/simulator/outage.js';
 import { setSyncHold, startGroup, stopGroup } from '../../src/simulator/replication.js';
 import { makeReplicatedVolume, peerGroup, startArrays } from './cli-array.js';
@@ -60,22 +61,35 @@ describe('showrcopy', () => {
       'Status: Started, Normal',
       'Group Information',
     ]);
-    expect(lines[3]?.split(',').map((head) => head.trim())).toEqual([
-      'Name',
-      'Target',
-      'Status',
-      'Role',
-      'Mode',
-      'Options',
-    ]);
+    expect(lines[3]).toBe('Name,Target    ,Status  ,Role      ,Mode    ,Options');
     expect(lines[4]).toMatch(
       new RegExp(`^RCG1,sim-b-rc,Started,Primary,Periodic,"Last-Sync ${time} , Period 5m, auto_recover"$`),
     );
-    expect(lines[5]).toMatch(/^ ,LocalVV *,ID *,RemoteVV *,ID *,SyncStatus *,LastSyncTime *$/);
+    expect(lines[5]).toBe(' ,LocalVV     ,ID  ,RemoteVV    ,ID  ,SyncStatus   ,LastSyncTime');
     expect(lines[6]).toMatch(new RegExp(`^ ,vol1,${local},vol1,${remote},Synced,${time}$`));
     expect(await arrays.operator.csvOnB('showrcopy groups')).toContain(
       `${peerGroup},sim-a-rc,Started,Secondary,Periodic`,
     );
+  });
+
+  it('pads the headings of CSV as the array does', () => {
+    const options = 'Last-Sync 2014-03-05 10:19:42 CET , Period 5m, auto_recover,over_per_alert';
+    const member = { localName: 'LXC.DATA01', localId: 2706, remoteName: 'LXC.DATA01', remoteId: 2718 };
+    const group = {
+      name: 'RCG.SVCTEST1',
+      target: 'array-dr',
+      status: 'Started',
+      role: 'Primary',
+      mode: 'Periodic',
+      options,
+      members: [{ ...member, syncStatus: 'Synced', lastSync: '2014-03-05 10:19:42 CET' }],
+    };
+    expect(formatGroup(group, { csv: true, bare: true })).toEqual([
+      'Name        ,Target    ,Status  ,Role      ,Mode    ,Options',
+      `RCG.SVCTEST1,array-dr,Started,Primary,Periodic,"${options}"`,
+      ' ,LocalVV     ,ID  ,RemoteVV    ,ID  ,SyncStatus   ,LastSyncTime',
+      ' ,LXC.DATA01,2706,LXC.DATA01,2718,Synced,2014-03-05 10:19:42 CET',
+    ]);
   });
 
   it('shows a running synchronisation, a lost link and a missing group', async () => {
@@ -168,6 +182,10 @@ describe('remote copy commands', () => {
     ['stoprcopygroup RCG2', 'Error: group matching RCG2 does not exist on the system\n'],
     ['startrcopygroup RCG1', 'Error: group RCG1 is started already\n'],
     ['setrcopygroup upgrade -f RCG1', 'Error: Invalid subcommand upgrade. Usage: setrcopygroup '],
+    ['setrcopygroup pol auto_recover RCG1', 'Error: subcommand pol is not simulated. Usage: setrcopygroup failover|'],
+    ['setrcopygroup period 5m sim-b-rc RCG1', 'Error: subcommand period is not simulated. '],
+    ['setrcopygroup mode periodic sim-b-rc RCG1', 'Error: subcommand mode is not simulated. '],
+    ['setrcopygroup cpg -usr_cpg cpg-a sim-b-rc:cpg-b RCG1', 'Error: subcommand cpg is not simulated. '],
     ['setrcopygroup failover -natural RCG1', 'Error: Invalid option -natural for setrcopygroup failover\n'],
     ['setrcopygroup failover -f RCG1', 'Error: group RCG1 is primary on this system\n'],
     ['setrcopygroup restore -f RCG1', 'Error: role of group RCG1 was not previously switched\n'],
@@ -178,6 +196,7 @@ describe('remote copy commands', () => {
     ['showrcopy everything', 'Error: Invalid subcommand everything. Usage: showrcopy '],
     ['showrcopy links RCG1', 'Error: Invalid argument RCG1\n'],
     ['showvv vol2', 'Error: volume vol2 does not exist\n'],
+    ['showport 9:2:1', 'Error: port 9:2:1 does not exist\n'],
     ['showhost node2', 'Error: host does not exist: node2\n'],
     ['setclienv csvtable 2', 'Error: Invalid setting. Usage: setclienv '],
     ['StopRcopyGroup RCG1', 'invalid command name "StopRcopyGroup"\n'],
@@ -207,6 +226,13 @@ describe('volumes, hosts, ports and the system', () => {
     expect(await arrays.operator.csvOnA('showvv -d vol1')).toMatch(
       /^\d+,vol1,RW,cpg-a,cpg-a,60002AC0\w{24},[-0-9: ]+ UTC,"made by ""me"", today"$/m,
     );
+    const everything = await arrays.operator.csvOnA('showvv');
+    for (const pattern of ['vol*', '*', 'v?l1']) {
+      expect(await arrays.operator.csvOnA(`showvv ${pattern}`)).toBe(everything);
+    }
+    for (const pattern of ['ol*', 'vol?1', 'vol1.*']) {
+      expect(await arrays.operator.csvOnA(`showvv ${pattern}`)).toBe('no vv listed\n');
+    }
     expect((await arrays.operator.onA('showvv')).output).toMatch(/^ *\d+ vol1 +tpvv .* RW normal +512$/m);
   });
 
@@ -246,6 +272,12 @@ describe('volumes, hosts, ports and the system', () => {
     expect((await arrays.operator.csvOnA('showport -iscsi')).split('\n')).toEqual(
       expect.arrayContaining([expect.stringMatching(/^0:2:1,ready,10\.10\.1\.11,255/), '2,,,,,,,,,']),
     );
+    expect((await arrays.operator.csvOnA('showport 0:2:1')).split('\n').slice(1)).toEqual([
+      expect.stringMatching(/^0:2:1,target,ready,.*,iSCSI,10\.10\.1\.11$/),
+      expect.stringMatching(/^-+$/),
+      '1,,,,,,,',
+      '',
+    ]);
     expect(await arrays.operator.csvOnA('showport -iscsivlans')).toMatch(/^N:S:P,VLAN,IPAddr,.*\n-+\n0,,,,,,,,,\n$/);
     expect(await arrays.operator.csvOnA('showsys')).toMatch(/\n46750,sim-a,HP_3PAR 8400,1646750,2,0,/);
     expect((await arrays.operator.onA('showversion')).output).toMatch(/^Release version 3\.3\.1\n/);
