@@ -52,6 +52,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     filesystems: createFilesystems({ run, mountRoot }),
     node,
     mountRoot,
+    mountSeconds: timeoutsOf(config).longMs / 1000,
     logger,
   };
   const operations = new Operations(ctx, settlersOf(ctx));

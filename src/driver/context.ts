@@ -15,5 +15,7 @@ export interface DriverContext {
   node: { id: string; name: string };
   /** Mountpoints are `<mountRoot>/<volume>`. */
   mountRoot: string;
+  /** How long a Mount may take, waiting for another node included; less than dockerd's own limit. */
+  mountSeconds: number;
   logger: Logger;
 }

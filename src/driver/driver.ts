@@ -62,6 +62,13 @@ export class DockerDriver implements VolumeDriver {
     const spec = parseVolumeOptions(options);
     const backend = this.#ctx.backends.get(spec.backend);
     checkReplicationOption(backend, spec);
+    if (spec.mountConflictDelay >= this.#ctx.mountSeconds) {
+      const { mountSeconds } = this.#ctx;
+      this.#ctx.logger.warn(
+        `mountConflictDelay ${spec.mountConflictDelay} s does not fit the ${mountSeconds} s that a Mount may take here: it ends first`,
+        { volume: name },
+      );
+    }
     const group = spec.replicationGroup;
     const keys = group === undefined ? [] : [groupKey(backend.name, group)];
     await this.#operations.withVolume({ volume: name, keys }, signal, async (held) => {
