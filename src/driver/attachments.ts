@@ -1,10 +1,11 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Backend } from '../backend/backend.js';
 import { proveActiveSide } from '../backend/observe.js';
 import type { DeviceUse } from '../contracts/host.js';
 import type { Write } from '../contracts/store.js';
 import type { Attachment } from '../domain/attachment.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
-import type { Group } from '../domain/replication.js';
+import { otherSide, type Group } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 import type { DriverContext } from './context.js';
 import { groupKeyOf } from './inventory.js';
@@ -20,6 +21,9 @@ interface Attached {
 
 /** How long the metadata may take to prove that they are there after all. */
 const STORE_CHECK_MS = 3_000;
+/** Whoever uses a device for less than this does not keep it attached. */
+const PASSING_USE_MS = 3_000;
+const USE_POLL_MS = 200;
 
 /** What this node is attached to: who uses it, one user more or less, and letting go when there is none. */
 export class Attachments {
@@ -57,7 +61,12 @@ export class Attachments {
       await this.#refuseIfUsed(at, held.signal);
       return undefined;
     }
-    if (at.group !== undefined) await refuseStaleSide(at.group, at, held.signal);
+    if (at.group !== undefined && !(await isOnActiveSide(at.group, at, held.signal))) {
+      if (this.users.areThere(volume.name)) throw staleSide(at.group, at);
+      // An Unmount left it because something held the device; nobody is on record, so it can go now.
+      await this.#refuseIfUsed(at, held.signal);
+      return undefined;
+    }
     await this.users.join({ volume: volume.name, backend: at.backend.name, device, mountpoint, side, host }, at.id);
     return mountpoint;
   }
@@ -91,7 +100,7 @@ export class Attachments {
       // After a reboot the ids are still on record, but nothing is mounted for them any more.
       if (this.users.areThere(name) && (await this.#isMounted(attachment))) return;
       const backend = backends.get(volume.spec.backend);
-      const users = await this.#usersOf({ backend, attachment }, held.signal);
+      const users = await this.#lastingUsersOf({ backend, attachment }, held.signal);
       if (users.length > 0) {
         logger.info('still in use, detached later', { volume: name, users: describeUsers(users) });
         return;
@@ -152,6 +161,16 @@ export class Attachments {
     });
   }
 
+  /** Any container that starts holds a copy of every mount for a moment, before it has its own root. */
+  async #lastingUsersOf(at: Omit<Attached, 'volume'>, signal: AbortSignal): Promise<DeviceUse[]> {
+    const end = performance.now() + PASSING_USE_MS;
+    for (;;) {
+      const users = await this.#usersOf(at, signal);
+      if (users.length === 0 || performance.now() > end) return users;
+      await pause(USE_POLL_MS, undefined, { signal });
+    }
+  }
+
   async #usersOf({ backend, attachment }: Omit<Attached, 'volume'>, signal: AbortSignal): Promise<DeviceUse[]> {
     const { device, mountpoint } = attachment;
     if (device === undefined) return [];
@@ -162,14 +181,18 @@ export class Attachments {
   }
 }
 
-async function refuseStaleSide(group: Group, at: Attached, signal: AbortSignal): Promise<void> {
+async function isOnActiveSide(group: Group, at: Attached, signal: AbortSignal): Promise<boolean> {
   const { volume, backend, attachment } = at;
   const { arrayName, everMounted } = volume;
   const proven = await proveActiveSide({ backend, group, arrayName, everMounted }, signal);
-  if (proven.side === attachment.side) return;
-  throw new DriverError(
+  return proven.side === attachment.side;
+}
+
+function staleSide(group: Group, { volume, backend, attachment }: Attached): DriverError {
+  const active = backend.array(otherSide(attachment.side)).label;
+  return new DriverError(
     'refused',
-    `group ${group.name} is active on ${backend.array(proven.side).label}, but volume ${volume.name} is still mounted here from the ${attachment.side} array, whose copy is stale`,
+    `group ${group.name} is active on ${active}, but volume ${volume.name} is still mounted here from the ${attachment.side} array, whose copy is stale`,
     { next: `stop all containers that use ${volume.name}, then start them again` },
   );
 }

@@ -17,15 +17,35 @@ export async function createData(file: string, sizeMiB: number): Promise<void> {
 
 /**
  * Makes `to` hold what `from` holds now, in a new inode: whoever still has the old one open neither sees nor disturbs it.
- * `cp` copies holes as holes, which node's own copy does not.
+ * `cp` copies holes as holes, which node's own copy does not. While somebody writes to `from`, the copy is not of one moment.
  */
 export async function copyData(from: string, to: string): Promise<void> {
-  const fresh = `${to}.new`;
-  await run('cp', ['--sparse=always', '--reflink=auto', '--', from, fresh]);
-  await rename(fresh, to);
+  await rename(await copyBeside(from, to), to);
 }
 
-/** Cuts off whoever has the file open. */
-export const renewInode = (file: string): Promise<void> => copyData(file, file);
+/**
+ * Cuts off whoever has the file open. Writes to it fail while it is copied, so that the copy is of one moment, as after a
+ * loss of power; where the file system has no immutable flag they go on, and the copy may be torn.
+ */
+export async function renewInode(file: string): Promise<void> {
+  await setImmutable(file, true);
+  let fresh: string;
+  try {
+    fresh = await copyBeside(file, file);
+  } finally {
+    await setImmutable(file, false);
+  }
+  await rename(fresh, file);
+}
 
 export const removeData = (file: string): Promise<void> => rm(file, { force: true });
+
+async function copyBeside(from: string, to: string): Promise<string> {
+  const fresh = `${to}.new`;
+  await run('cp', ['--sparse=always', '--reflink=auto', '--', from, fresh]);
+  return fresh;
+}
+
+async function setImmutable(file: string, immutable: boolean): Promise<void> {
+  await run('chattr', [immutable ? '+i' : '-i', '--', file]).catch(() => undefined);
+}

@@ -213,6 +213,15 @@ describe('A volume that is in use', () => {
     await done(node.docker.remove(name));
   });
 
+  it('that a starting container holds for a moment is let go by the Unmount itself', async () => {
+    const name = await newVolume();
+    const child = await otherNamespace(await node.docker.mount(name));
+    setTimeout(() => child.kill('SIGKILL'), 700);
+    await done(node.docker.unmount(name));
+    expect(await attachments()).toEqual([]);
+    await done(node.docker.remove(name));
+  });
+
   it('that only dockerd has forgotten is removed although it was never unmounted', async () => {
     const name = await newVolume();
     await node.docker.mount(name);
