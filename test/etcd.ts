@@ -1,11 +1,11 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { chooseCommonPort } from '../src/simulator/free-port.js';
 
 /** A real etcd of its own, on free loopback ports and with its own data. */
 export interface Etcd {
@@ -116,16 +116,8 @@ async function healthy(child: ChildProcess, port: number): Promise<void> {
   throw new Error('etcd did not become healthy within 15 s');
 }
 
-/** Three different ports that were free a moment ago. */
+/** Three ports that were free a moment ago. */
 async function freePorts(): Promise<[number, number, number]> {
-  const servers = [createServer(), createServer(), createServer()];
-  const ports: number[] = [];
-  for (const server of servers) {
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    if (address !== null && typeof address === 'object') ports.push(address.port);
-  }
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return [ports[0] ?? 0, ports[1] ?? 0, ports[2] ?? 0];
+  const free = async (): Promise<number> => chooseCommonPort(['127.0.0.1', '127.0.0.2']);
+  return [await free(), await free(), await free()];
 }
