@@ -14,7 +14,7 @@ export async function chooseCommonPort([first, second]: readonly [string, string
   for (let attempt = 0; attempt < 50; attempt += 1) {
     const port = randomInt(FIRST_PORT, LAST_PORT);
     const servers = await Promise.all([first, second].map((address) => listen(port, address).catch(() => undefined)));
-    await Promise.all(servers.map((server) => server && closed(server)));
+    for (const server of servers) if (server !== undefined) await closed(server);
     if (servers.every((server) => server !== undefined)) return port;
   }
   throw new Error(`no port is free on both ${first} and ${second}`);

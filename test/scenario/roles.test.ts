@@ -246,12 +246,8 @@ describe('which copy', () => {
   });
 
   it('rule 4: an own export that was left over on the passive array is removed by the next mount', async () => {
-    const volume = await site.createVolume();
-    await site.mount(volume);
-    await site.node.control.power(site.primary, false);
-    await site.unmount(volume);
-    await volume.type.failover();
-    await site.node.control.power(site.primary, true);
+    const volume = await site.createFailedOver();
+    await exportToStranger(volume, 'node1');
     expect(await site.exporting(volume)).toEqual([site.primary]);
     expect(await site.mountedFrom(volume)).toEqual([site.secondary]);
   });
