@@ -1,5 +1,5 @@
 import { request } from 'node:http';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { serve } from '../src/commands/serve.js';
@@ -7,6 +7,7 @@ import type { Run } from '../src/host/run.js';
 import type { RecordKind, Records } from '../src/contracts/store.js';
 import { startPair, type RunningPair } from '../src/simulator/pair.js';
 import { openEmbeddedStore } from '../src/store/embedded-store.js';
+import { openEtcdStore } from '../src/store/etcd-store.js';
 import { controlOf, hpeConf, type PairControl, type ReadyPair, type ReplicationMode } from './pair-client.js';
 
 export interface DockerAnswer {
@@ -29,6 +30,7 @@ export interface DockerClient {
 
 /** One whole daemon on its socket, in this process, with a pair of simulated arrays. */
 export interface Node {
+  name: string;
   docker: DockerClient;
   control: PairControl;
   pair: ReadyPair;
@@ -38,11 +40,21 @@ export interface Node {
   fabricDir: string;
   /** Ends the daemon in good order and starts it again on the same state. */
   restart(): Promise<void>;
-  /** The metadata's records of one kind as they are on file; restarts the daemon, which alone may have them open. */
+  /** The metadata's records of one kind as they are on file; without etcd it restarts the daemon, which alone may have them open. */
   records<K extends RecordKind>(kind: K): Promise<Records[K][]>;
   /** Ends only the daemon. */
   stopDaemon(): Promise<void>;
+  /** One more daemon on the same pair and etcd, which has to be in the options; its `close` leaves the pair as it is. */
+  secondNode(options?: SecondNodeOptions): Promise<Node>;
+  /** Ends the daemon, and the pair with it; other daemons on the pair have to be closed before. */
   close(): Promise<void>;
+}
+
+export interface SecondNodeOptions {
+  /** `node2` when not given. */
+  name?: string;
+  /** How the daemon runs the host's tools; as they are, when not given. */
+  run?: Run;
 }
 
 export interface NodeOptions {
@@ -53,6 +65,15 @@ export interface NodeOptions {
   seed?: Record<string, unknown>;
   /** How the daemon runs the host's tools; as they are, when not given. */
   run?: Run;
+  /** The metadata are there (`Etcd.host`) instead of in the state directory. */
+  etcd?: string;
+}
+
+/** What all daemons of one pair have in common. */
+interface Shared {
+  pair: RunningPair;
+  pairDir: string;
+  options: NodeOptions;
 }
 
 export async function startNode(options: NodeOptions = {}): Promise<Node> {
@@ -63,20 +84,40 @@ export async function startNode(options: NodeOptions = {}): Promise<Node> {
     fabric: 'loopback',
     ...(options.seed === undefined ? {} : { seed: options.seed }),
   });
+  const node = await startDaemon({ pair, pairDir, options }, { name: 'node1', dir, run: options.run });
+  return {
+    ...node,
+    async close() {
+      await node.stopDaemon();
+      await pair.close();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function startDaemon(shared: Shared, own: { name: string; dir: string; run: Run | undefined }): Promise<Node> {
+  const { pair, pairDir, options } = shared;
+  const { name, dir } = own;
   const configFile = path.join(dir, 'hpe.conf');
   const fabricDir = path.join(pairDir, 'fabric');
+  const etcdLines = options.etcd === undefined ? [] : [`host_etcd_ip_address = ${options.etcd}`];
   const conf = hpeConf(pair.ready, {
     mode: options.mode ?? 'synchronous',
     fabricDir,
-    more: ['logging = ERROR', ...(options.more ?? [])],
+    more: ['logging = ERROR', ...etcdLines, ...(options.more ?? [])],
   });
   await writeFile(configFile, conf, { mode: 0o600 });
   const socketPath = path.join(dir, 'hpe.sock');
   const stateDir = path.join(dir, 'state');
-  const tools = options.run === undefined ? {} : { run: options.run };
-  const start = async () => serve({ configFile, socketPath, stateDir, nodeName: 'node1', ...tools });
-  let daemon = await start();
+  const tools = own.run === undefined ? {} : { run: own.run };
+  const start = async () => serve({ configFile, socketPath, stateDir, nodeName: name, ...tools });
+  let daemon: Awaited<ReturnType<typeof start>> | undefined = await start();
+  const stopDaemon = async (): Promise<void> => {
+    await daemon?.close();
+    daemon = undefined;
+  };
   return {
+    name,
     docker: dockerClient(socketPath),
     control: controlOf(pair.ready),
     pair: pair.ready,
@@ -84,12 +125,13 @@ export async function startNode(options: NodeOptions = {}): Promise<Node> {
     dir,
     fabricDir,
     async restart() {
-      await daemon.close();
+      await stopDaemon();
       daemon = await start();
     },
     async records(kind) {
-      await daemon.close();
-      const store = await openEmbeddedStore(stateDir, 'node1');
+      if (options.etcd !== undefined) return etcdRecords(options.etcd, { stateDir, name }, kind);
+      await stopDaemon();
+      const store = await openEmbeddedStore(stateDir, name);
       try {
         return await store.list(kind, AbortSignal.timeout(5000));
       } finally {
@@ -97,13 +139,29 @@ export async function startNode(options: NodeOptions = {}): Promise<Node> {
         daemon = await start();
       }
     },
-    stopDaemon: async () => daemon.close(),
-    async close() {
-      await daemon.close();
-      await pair.close();
-      await rm(dir, { recursive: true, force: true });
+    stopDaemon,
+    async secondNode({ name: second = 'node2', run } = {}) {
+      if (options.etcd === undefined) throw new Error('two daemons need an etcd: startNode({ etcd: etcd.host })');
+      const place = path.join(dir, second);
+      await mkdir(place);
+      return startDaemon(shared, { name: second, dir: place, run });
     },
+    close: stopDaemon,
   };
+}
+
+async function etcdRecords<K extends RecordKind>(
+  host: string,
+  { stateDir, name }: { stateDir: string; name: string },
+  kind: K,
+): Promise<Records[K][]> {
+  const silent = { debug() {}, info() {}, warn() {}, error() {} };
+  const store = openEtcdStore({ hosts: [host], stateDir, node: { id: 'reader', name }, logger: silent });
+  try {
+    return await store.list(kind, AbortSignal.timeout(5000));
+  } finally {
+    await store.close();
+  }
 }
 
 export function dockerClient(socketPath: string): DockerClient {
