@@ -89,7 +89,7 @@ export async function startNode(options: NodeOptions = {}): Promise<Node> {
     },
     async records(kind) {
       await daemon.close();
-      const store = await openEmbeddedStore(stateDir, 'node1');
+      const store = await openEmbeddedStore(stateDir, { id: 'test', name: 'node1' });
       try {
         return await store.list(kind, AbortSignal.timeout(5000));
       } finally {
