@@ -131,7 +131,7 @@ async function startDaemon(shared: Shared, own: { name: string; dir: string; run
     async records(kind) {
       if (options.etcd !== undefined) return etcdRecords(options.etcd, { stateDir, name }, kind);
       await stopDaemon();
-      const store = await openEmbeddedStore(stateDir, name);
+      const store = await openEmbeddedStore(stateDir, { id: 'test', name });
       try {
         return await store.list(kind, AbortSignal.timeout(5000));
       } finally {

@@ -3,7 +3,7 @@
 # and the tools that a stranger would use on the simulator. What is there already is left alone.
 set -euo pipefail
 declare -A package=(
-  [dockerd]=docker.io [etcd]=etcd-server [busybox]=busybox-static [sshpass]=sshpass [ssh]=openssh-client
+  [dockerd]=docker.io [etcd]=etcd-server [etcdctl]=etcd-client [busybox]=busybox-static [sshpass]=sshpass [ssh]=openssh-client
   [curl]=curl [mkfs.ext4]=e2fsprogs [losetup]=mount [blkid]=util-linux
 )
 tools=("$@")

@@ -25,9 +25,9 @@ interface Node {
 /** The metadata, where hpe.conf says; does not wait for etcd. @throws `unavailable` when the state directory is in use */
 export async function openStore(
   etcd: EtcdConfig | undefined,
-  parts: { stateDir: string; node: Node; logger: Logger },
+  parts: { stateDir: string; node: Node; leaseTtl?: number; logger: Logger },
 ): Promise<MetadataStore> {
-  if (etcd === undefined) return openEmbeddedStore(parts.stateDir, parts.node.name);
+  if (etcd === undefined) return openEmbeddedStore(parts.stateDir, parts.node);
   const hosts = etcd.hosts.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`);
   const tls = etcd.tls === undefined ? {} : { tls: readTls(etcd.tls) };
   return openEtcdStore({ hosts, ...tls, ...parts });

@@ -21,6 +21,8 @@ export interface ServeOptions {
   stateDir: string;
   /** For tests that run several nodes on one machine. */
   nodeName?: string;
+  /** Seconds after which the locks and the presence of a dead node end; for tests. */
+  leaseTtl?: number;
   /** How the host's tools are run; for tests and measurements. */
   run?: Run;
 }
@@ -41,7 +43,8 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const { stateDir, socketPath, run = runTool } = options;
   const journal = await openNodeJournal(stateDir);
   const node = { id: journal.nodeId, name: options.nodeName ?? hostname() };
-  const store = await openStore(config.etcd, { stateDir, node, logger });
+  const leaseTtl = options.leaseTtl === undefined ? {} : { leaseTtl: options.leaseTtl };
+  const store = await openStore(config.etcd, { stateDir, node, logger, ...leaseTtl });
   const backends = buildBackends(config, { pins: pinsIn(store), logger });
   const mountRoot = config.mountPrefix ?? path.join(stateDir, 'volumes');
   const ctx: DriverContext = {
@@ -67,6 +70,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     timeouts: timeoutsOf(config),
     within: withLogContext,
   });
+  store.announce();
   recovery.start();
   poll.start();
   logger.info('serving', { socket: socketPath, metadata: store.kind, backends: [...config.backends.keys()] });

@@ -45,5 +45,15 @@ export interface MetadataStore {
   lock(keys: readonly string[], signal: AbortSignal): Promise<Fence>;
   /** All writes in one transaction that fails with `fenced` unless every key of the fence is still held. At most 60 writes. */
   commit(fence: Fence, writes: readonly Write[]): Promise<void>;
+  /**
+   * Calls the listener, which must not throw, after a record of that kind may have changed: with its key, or with undefined
+   * when changes may have been missed (in etcd also once soon after this call). Not any more after the returned function
+   * was called. Never throws.
+   */
+  watch(kind: RecordKind, listener: (key: string | undefined) => void): () => void;
+  /** Ids of the nodes whose daemon holds its presence now: this one (once announced) and, in etcd, every other whose lease lives. */
+  livingNodes(signal: AbortSignal): Promise<Set<string>>;
+  /** This node's daemon is here, until close(): its presence is a key on a lease, taken again when it was lost. Returns at once. */
+  announce(): void;
   close(): Promise<void>;
 }

@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { Fence, MetadataStore, RecordKind, Records, Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import { errorCode, errorText, throwIfAborted } from './failure.js';
+import { Listeners } from './listeners.js';
 import { LocalLocks, lockOrder } from './local-locks.js';
 import { checkWriteCount, decodeRecord, encodeRecord } from './records.js';
 
@@ -19,7 +20,7 @@ const openFolders = new Set<string>();
  * Opens the metadata of a single host in `<stateDir>/metadata`. @throws `unavailable` when they are open already, in
  * whatever process, or cannot be read
  */
-export async function openEmbeddedStore(stateDir: string, nodeName: string): Promise<MetadataStore> {
+export async function openEmbeddedStore(stateDir: string, node: { id: string; name: string }): Promise<MetadataStore> {
   const folder = await attempt('opened', stateDir, async () => {
     await mkdir(path.join(stateDir, 'metadata'), { recursive: true, mode: 0o700 });
     return realpath(path.join(stateDir, 'metadata'));
@@ -31,7 +32,7 @@ export async function openEmbeddedStore(stateDir: string, nodeName: string): Pro
   try {
     const level = new ClassicLevel(folder, { keyEncoding: 'utf8', valueEncoding: 'utf8' });
     await level.open();
-    return new EmbeddedStore(level, nodeName);
+    return new EmbeddedStore(level, node);
   } catch (error) {
     openFolders.delete(folder);
     const cause = error instanceof Error ? (error.cause ?? error) : error;
@@ -48,10 +49,14 @@ class EmbeddedStore implements MetadataStore {
   readonly #level: ClassicLevel;
   readonly #locks: LocalLocks;
   readonly #fences = new Set<EmbeddedFence>();
+  readonly #listeners = new Listeners();
+  readonly #nodeId: string;
+  #announced = false;
 
-  constructor(level: ClassicLevel, nodeName: string) {
+  constructor(level: ClassicLevel, node: { id: string; name: string }) {
     this.#level = level;
-    this.#locks = new LocalLocks(nodeName);
+    this.#nodeId = node.id;
+    this.#locks = new LocalLocks(node.name);
   }
 
   async find<K extends RecordKind>(kind: K, key: string, signal: AbortSignal): Promise<Records[K] | undefined> {
@@ -97,7 +102,25 @@ class EmbeddedStore implements MetadataStore {
           } as const)
         : ({ type: 'del', key: recordKey(write.remove, write.key) } as const),
     );
-    await this.#attempt('written', () => this.#level.batch(batch, { sync: true }));
+    try {
+      await this.#attempt('written', () => this.#level.batch(batch, { sync: true }));
+    } finally {
+      for (const write of writes) this.#listeners.tell('put' in write ? write.put : write.remove, write.key);
+    }
+  }
+
+  watch(kind: RecordKind, listener: (key: string | undefined) => void): () => void {
+    return this.#listeners.add(kind, listener);
+  }
+
+  /** Nobody else has these metadata. */
+  async livingNodes(signal: AbortSignal): Promise<Set<string>> {
+    throwIfAborted(signal);
+    return new Set(this.#announced ? [this.#nodeId] : []);
+  }
+
+  announce(): void {
+    this.#announced = true;
   }
 
   async close(): Promise<void> {

@@ -11,21 +11,29 @@ import {
   Etcd3,
   GRPCDeadlineExceededError,
   GRPCUnavailableError,
+  type IDuplexStream,
   type IOptions,
   type IRangeRequest,
   type IRangeResponse,
   type ITxnRequest,
   type ITxnResponse,
+  type IWatchRequest,
+  type IWatchResponse,
 } from 'etcd3';
 import { rootCertificates } from 'node:tls';
 import { DriverError } from '../domain/errors.js';
 import { abortError, errorText, throwIfAborted } from './failure.js';
+
+type Interceptor = NonNullable<NonNullable<Parameters<Etcd3['watchClient']['watch']>[0]>['interceptors']>[number];
 
 /** PEM texts. Without a CA, those that the system trusts; the client's pair only when etcd asks for one. */
 export interface EtcdTls {
   ca?: Buffer;
   client?: { cert: Buffer; key: Buffer };
 }
+
+/** Answers of a watch; it never ends by itself while all is well. */
+export type ChangeStream = IDuplexStream<IWatchRequest, IWatchResponse>;
 
 /** One attempt at one host. */
 const ATTEMPT_MS = 2_000;
@@ -75,6 +83,16 @@ export class EtcdClient {
     return this.#call(() => this.#keepAliveOnce(id));
   }
 
+  /**
+   * Asks for the changes of all keys from `key` up to `end` from now on. The caller cancels the stream, and has to judge its
+   * silence: a host that hangs ends nothing. It does end when its member has lost the others.
+   */
+  async watch(key: Buffer, end: Buffer): Promise<ChangeStream> {
+    const stream = await this.#etcd.watchClient.watch({ deadline: Infinity, interceptors: [requireLeader] });
+    stream.write({ create_request: { key, range_end: end } });
+    return stream;
+  }
+
   close(): void {
     this.#etcd.close();
   }
@@ -115,6 +133,19 @@ export class EtcdClient {
     });
   }
 }
+
+/** Says what etcd's own client calls `WithRequireLeader`; without it a member that is cut off from the others is just silent. */
+const requireLeader: Interceptor = (options, nextCall) => {
+  const call = nextCall(options);
+  const start = call.start.bind(call);
+  call.start = (metadata, listener) => {
+    metadata.set('hasleader', 'true');
+    start(metadata, listener);
+  };
+  // The chain uses no more of it than that interface; to make an InterceptingCall takes a package that is not ours.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return call as ReturnType<Interceptor>;
+};
 
 async function rejectionAt(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {

@@ -4,10 +4,13 @@ import type { Fence, MetadataStore, RecordKind, Records, Write } from '../contra
 import { DriverError } from '../domain/errors.js';
 import { EtcdClient, type EtcdTls } from './etcd-client.js';
 import { endOf, GuardedEtcd, rangeOp } from './etcd-root.js';
+import { EtcdWatch } from './etcd-watch.js';
 import { errorText } from './failure.js';
 import { Lease } from './lease.js';
+import { Listeners } from './listeners.js';
 import { LocalLocks, lockOrder } from './local-locks.js';
 import { EtcdFence, takeInEtcd, type Claim } from './lock.js';
+import { Presence } from './presence.js';
 import { checkWriteCount, decodeRecord, encodeRecord } from './records.js';
 
 const DEFAULT_PREFIX = '/hpe-volume-plugin/v1/';
@@ -43,6 +46,9 @@ class EtcdStore implements MetadataStore {
   readonly #etcd: GuardedEtcd;
   readonly #locks: LocalLocks;
   readonly #fences = new Set<EtcdFence>();
+  readonly #listeners = new Listeners();
+  readonly #watches = new Map<RecordKind, EtcdWatch>();
+  #presence: Presence | undefined;
 
   constructor(options: EtcdStoreOptions) {
     this.#options = options;
@@ -59,17 +65,8 @@ class EtcdStore implements MetadataStore {
   }
 
   async list<K extends RecordKind>(kind: K, signal: AbortSignal): Promise<Records[K][]> {
-    const prefix = this.#recordKey(kind, '');
-    const records: Records[K][] = [];
-    // All pages are of the revision of the first, so that the list is of one moment.
-    let page = await this.#page({ key: Buffer.from(prefix), end: endOf(prefix) }, signal);
-    for (;;) {
-      for (const { key, value } of page.found) {
-        records.push(decodeRecord(kind, key.toString().slice(prefix.length), value.toString()));
-      }
-      if (page.next === undefined) return records;
-      page = await this.#page(page.next, signal);
-    }
+    const found = await this.#below(this.#recordKey(kind, ''), signal);
+    return found.map(({ rest, value }) => decodeRecord(kind, rest, value.toString()));
   }
 
   async lock(keys: readonly string[], signal: AbortSignal): Promise<Fence> {
@@ -89,14 +86,49 @@ class EtcdStore implements MetadataStore {
     await fence.commit(writes.map((write) => this.#operation(write)));
   }
 
+  watch(kind: RecordKind, listener: (key: string | undefined) => void): () => void {
+    const remove = this.#listeners.add(kind, listener);
+    if (!this.#watches.has(kind)) {
+      const tell = (key: string | undefined): void => this.#listeners.tell(kind, key);
+      this.#watches.set(kind, new EtcdWatch(this.#client, this.#recordKey(kind, ''), tell));
+    }
+    return () => {
+      remove();
+      if (this.#listeners.has(kind)) return;
+      this.#watches.get(kind)?.close();
+      this.#watches.delete(kind);
+    };
+  }
+
+  async livingNodes(signal: AbortSignal): Promise<Set<string>> {
+    const others = await this.#below(`${this.#prefix}node/`, signal);
+    const self = this.#presence === undefined ? [] : [this.#options.node.id];
+    return new Set([...others.map(({ rest }) => rest), ...self]);
+  }
+
+  announce(): void {
+    const { node, logger } = this.#options;
+    this.#presence ??= new Presence({
+      etcd: this.#etcd,
+      key: `${this.#prefix}node/${node.id}`,
+      value: JSON.stringify({ name: node.name }),
+      ttl: this.#leaseTtl,
+      logger,
+    });
+  }
+
   async close(): Promise<void> {
-    await Promise.all([...this.#fences].map((fence) => fence.release()));
+    for (const watch of this.#watches.values()) watch.close();
+    await Promise.all([this.#presence?.end(), ...[...this.#fences].map((fence) => fence.release())]);
     this.#client.close();
   }
 
+  get #leaseTtl(): number {
+    return this.#options.leaseTtl ?? DEFAULT_LEASE_TTL;
+  }
+
   async #lockInEtcd(keys: string[], giveBack: () => void, signal: AbortSignal): Promise<Fence> {
-    const ttl = this.#options.leaseTtl ?? DEFAULT_LEASE_TTL;
-    const lease = await Lease.grant(this.#client, ttl, signal);
+    const lease = await Lease.grant(this.#client, this.#leaseTtl, signal);
     const claim: Claim = { etcd: this.#etcd, lease, prefix: `${this.#prefix}lock/`, node: this.#options.node };
     try {
       const tokens = await takeInEtcd(claim, keys, signal);
@@ -121,6 +153,18 @@ class EtcdStore implements MetadataStore {
         reason: errorText(error),
       });
     }
+  }
+
+  /** All keys below the prefix, which ends in `/`, sorted, each without it. All pages are of the first one's revision: of one moment. */
+  async #below(prefix: string, signal: AbortSignal): Promise<{ rest: string; value: Buffer }[]> {
+    const entries: { rest: string; value: Buffer }[] = [];
+    let next: PageRange | undefined = { key: Buffer.from(prefix), end: endOf(prefix) };
+    while (next !== undefined) {
+      const page: Page = await this.#page(next, signal);
+      entries.push(...page.found.map(({ key, value }) => ({ rest: key.toString().slice(prefix.length), value })));
+      next = page.next;
+    }
+    return entries;
   }
 
   async #page(range: PageRange, signal: AbortSignal): Promise<Page> {

@@ -9,6 +9,8 @@ export interface Child {
   line(): Promise<string>;
   tell(line: string): void;
   signal(name: 'SIGSTOP' | 'SIGCONT'): void;
+  /** Waits until it ends by itself. */
+  end(): Promise<void>;
   kill(): Promise<void>;
 }
 
@@ -16,6 +18,7 @@ export interface Child {
 export function startChild(script: string, args: string[]): Child {
   const file = path.join(import.meta.dirname, script);
   const child = spawn(process.execPath, ['--import', 'tsx', file, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null;
   let errors = '';
   child.stderr.on('data', (data: Buffer) => (errors += data.toString()));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
@@ -27,8 +30,11 @@ export function startChild(script: string, args: string[]): Child {
     },
     tell: (line) => void child.stdin.write(`${line}\n`),
     signal: (name) => void child.kill(name),
+    end: async () => {
+      if (!isOver()) await once(child, 'exit');
+    },
     kill: async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
+      if (isOver()) return;
       child.kill('SIGKILL');
       await once(child, 'exit');
     },

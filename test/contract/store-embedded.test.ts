@@ -7,7 +7,9 @@ import type { MetadataStore } from '../../src/contracts/store.js';
 import { openEmbeddedStore } from '../../src/store/embedded-store.js';
 import { startChild } from './child.js';
 import { aVolume } from './store-records.js';
-import { storeContract } from './store-suite.js';
+import { NODE_ID, storeContract } from './store-suite.js';
+
+const NODE = { id: NODE_ID, name: 'node-one' };
 
 describe('the embedded metadata store', () => {
   const signal = AbortSignal.timeout(60_000);
@@ -16,7 +18,7 @@ describe('the embedded metadata store', () => {
 
   beforeEach(async () => {
     dir = await mkdtemp(path.join(os.tmpdir(), 'store-'));
-    store = await openEmbeddedStore(dir, 'node-one');
+    store = await openEmbeddedStore(dir, NODE);
   });
 
   afterEach(async () => {
@@ -50,14 +52,14 @@ describe('the embedded metadata store', () => {
     expect(fence.signal.aborted).toBe(true);
     await expect(store.find('volume', 'one', signal)).rejects.toMatchObject({ code: 'unavailable' });
     await expect(store.commit(fence, [])).rejects.toMatchObject({ code: 'fenced' });
-    store = await openEmbeddedStore(dir, 'node-one');
+    store = await openEmbeddedStore(dir, NODE);
     expect(await store.list('volume', signal)).toEqual([aVolume('one')]);
   });
 
   it('refuses a second opener, in this and in another process, and opens after a killed one', async () => {
     const refusal = { code: 'unavailable', message: expect.stringContaining('another process') };
     const twice = { code: 'unavailable', message: expect.stringContaining('this process has') };
-    await expect(openEmbeddedStore(dir, 'node-one')).rejects.toMatchObject(twice);
+    await expect(openEmbeddedStore(dir, NODE)).rejects.toMatchObject(twice);
     const refused = startChild('hold-store.ts', [dir]);
     const said = await refused.line();
     await refused.kill();
@@ -66,11 +68,11 @@ describe('the embedded metadata store', () => {
     const holder = startChild('hold-store.ts', [dir]);
     try {
       expect(await holder.line()).toBe('open');
-      await expect(openEmbeddedStore(dir, 'node-one')).rejects.toMatchObject(refusal);
+      await expect(openEmbeddedStore(dir, NODE)).rejects.toMatchObject(refusal);
     } finally {
       await holder.kill();
     }
-    store = await openEmbeddedStore(dir, 'node-one');
+    store = await openEmbeddedStore(dir, NODE);
   }, 20_000);
 
   it.each([
@@ -89,7 +91,7 @@ describe('the embedded metadata store', () => {
     const level = new ClassicLevel(path.join(dir, 'metadata'));
     await level.put('volume/bad', text);
     await level.close();
-    store = await openEmbeddedStore(dir, 'node-one');
+    store = await openEmbeddedStore(dir, NODE);
     const failure = { code, message: expect.stringMatching(new RegExp(`volume record bad.*${why}`)) };
     await expect(store.find('volume', 'bad', signal)).rejects.toMatchObject(failure);
     await expect(store.list('volume', signal)).rejects.toMatchObject(failure);

@@ -1,16 +1,17 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { generate } from 'selfsigned';
 import type { Logger } from '../../src/contracts/log.js';
 import type { Fence, MetadataStore } from '../../src/contracts/store.js';
-import type { EtcdTls } from '../../src/store/etcd-client.js';
+import { EtcdClient, type EtcdTls } from '../../src/store/etcd-client.js';
 import { openEtcdStore } from '../../src/store/etcd-store.js';
 import { startEtcd, type Etcd } from '../etcd.js';
 import { startChild, type Child } from './child.js';
 import { aVolume } from './store-records.js';
-import { storeContract } from './store-suite.js';
+import { Heard, storeContract } from './store-suite.js';
 
 const PREFIX = '/hpe-volume-plugin/v1/';
 const LEASE_TTL = 3;
@@ -44,9 +45,20 @@ describe('the metadata store in etcd', () => {
   };
   const identityFile = (): string => path.join(dir, 'node-one', 'metadata-identity.json');
   const leaseOf = async (key: string): Promise<string> => {
-    const found = await etcd.ctl('get', `${PREFIX}lock/${key}`, '-w', 'json');
+    const found = await etcd.ctl('get', `${PREFIX}${key}`, '-w', 'json');
     // The lease's id is larger than a number of JSON can be.
     return BigInt(/"lease":(\d+)/.exec(found)?.[1] ?? '0').toString(16);
+  };
+
+  /** Waits until the store says that just those nodes live. */
+  const livesWith = async (store: MetadataStore, nodes: string[]): Promise<void> => {
+    const until = performance.now() + 15_000;
+    for (;;) {
+      const living = [...(await store.livingNodes(soon()))].toSorted();
+      if (living.join() === nodes.toSorted().join()) return;
+      if (performance.now() > until) throw new Error(`living: ${living.join()}, not ${nodes.join()}`);
+      await pause(50);
+    }
   };
 
   beforeAll(async () => {
@@ -72,7 +84,7 @@ describe('the metadata store in etcd', () => {
   storeContract('etcd', () => ({
     store: one,
     rival: two,
-    lose: async (fence) => void (await etcd.ctl('lease', 'revoke', await leaseOf(fence.keys[0] ?? ''))),
+    lose: async (fence) => void (await etcd.ctl('lease', 'revoke', await leaseOf(`lock/${fence.keys[0]}`))),
   }));
 
   it('keeps a lock as long as it is used, and leaves nothing of it behind', async () => {
@@ -179,6 +191,119 @@ describe('the metadata store in etcd', () => {
     const store = open('node-three', ['127.0.0.1:1', etcd.host]);
     for (let i = 0; i < 10; i += 1) expect(await names(store)).toEqual([]);
   });
+
+  it('a watch goes on by itself after etcd was killed, silent, compacted and wiped, and says that something was missed', async () => {
+    const fence = await one.lock(['volume/a'], soon());
+    await put(one, fence, 'a');
+    await fence.release();
+    const heard = new Heard(one, 'volume');
+    await heard.something('first contact');
+    const putThere = (key: string): Promise<string> => etcd.ctl('put', `${PREFIX}volume/${key}`, 'x');
+    await putThere('b');
+    await heard.something('b');
+    for (const trouble of [
+      async () => {
+        await etcd.kill();
+        await pause(3_000);
+        await etcd.start();
+      },
+      async () => {
+        etcd.pause();
+        await pause(6_000);
+        etcd.resume();
+      },
+      async () => {
+        for (let i = 0; i < 5; i += 1) await putThere('c');
+        await etcd.kill();
+        await etcd.start();
+        const revision = /"revision":(\d+)/.exec(await etcd.ctl('get', 'x', '-w', 'json'))?.[1] ?? '';
+        await etcd.ctl('compact', revision);
+      },
+      () => etcd.wipe(),
+    ]) {
+      const before = heard.all.length;
+      await trouble();
+      await heard.something('the gap', before);
+      expect(heard.all.slice(before)).toContain(undefined);
+      await pause(500);
+      const after = heard.all.length;
+      await putThere('d');
+      await heard.something('d', after);
+      expect(heard.all.slice(after)).toContain('d');
+    }
+    heard.stop();
+    await etcd.wipe();
+  }, 60_000);
+
+  it('asks a dead etcd for changes ever more seldom', async () => {
+    const lonely = open('lonely', ['127.0.0.1:1']);
+    const attempts = jest.spyOn(EtcdClient.prototype, 'watch');
+    try {
+      const heard = new Heard(lonely, 'volume');
+      await pause(6_000);
+      expect(attempts.mock.calls.length).toBeGreaterThan(2);
+      expect(attempts.mock.calls.length).toBeLessThan(8);
+      expect(heard.all).toEqual([]);
+      heard.stop();
+      await pause(5_500);
+      const last = attempts.mock.calls.length;
+      await pause(500);
+      expect(attempts.mock.calls).toHaveLength(last);
+    } finally {
+      attempts.mockRestore();
+    }
+  }, 20_000);
+
+  it('nodes live as long as their lease: until they are closed, or their time to live after they were killed', async () => {
+    one.announce();
+    two.announce();
+    const other = startChild('announce.ts', [etcd.host, path.join(dir, 'other'), 'other']);
+    child = startChild('announce.ts', [etcd.host, path.join(dir, 'child'), 'child']);
+    await livesWith(one, ['id-node-one', 'id-node-two', 'child', 'other']);
+    expect(await etcd.ctl('get', '--print-value-only', `${PREFIX}node/child`)).toContain('name of child');
+    await two.close();
+    expect(await one.livingNodes(soon())).toEqual(new Set(['id-node-one', 'child', 'other']));
+    other.tell('close');
+    await other.end();
+    expect(await one.livingNodes(soon())).toEqual(new Set(['id-node-one', 'child']));
+    await child.kill();
+    const killed = performance.now();
+    await livesWith(one, ['id-node-one']);
+    expect(performance.now() - killed).toBeGreaterThan(500);
+    await one.close();
+    expect(await etcd.ctl('get', '--prefix', '--keys-only', `${PREFIX}node/`)).toBe('');
+  }, 30_000);
+
+  it('a node that was stopped past its lease is gone, and is there again by itself when it goes on', async () => {
+    child = startChild('announce.ts', [etcd.host, path.join(dir, 'child'), 'child']);
+    await livesWith(one, ['child']);
+    child.signal('SIGSTOP');
+    await livesWith(one, []);
+    child.signal('SIGCONT');
+    await livesWith(one, ['child']);
+    expect(await etcd.ctl('get', '--print-value-only', `${PREFIX}node/child`)).toContain('name of child');
+  }, 30_000);
+
+  it('a presence is taken again after its lease, or etcd, was lost; without etcd nothing is said of who lives', async () => {
+    two.announce();
+    await livesWith(one, ['id-node-two']);
+    await etcd.ctl('lease', 'revoke', await leaseOf('node/id-node-two'));
+    expect(await one.livingNodes(soon())).toEqual(new Set());
+    await livesWith(one, ['id-node-two']);
+    await etcd.kill();
+    await expect(two.livingNodes(soon())).rejects.toMatchObject({ code: 'unavailable' });
+    await pause(LEASE_TTL * 1_000);
+    await etcd.start();
+    await etcd.ctl('lease', 'revoke', await leaseOf('node/id-node-two')).catch(() => undefined);
+    await livesWith(one, ['id-node-two']);
+    await etcd.wipe();
+    await expect(two.livingNodes(soon())).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('wiped'),
+    });
+    await pause(LEASE_TTL * 1_000);
+    expect(await etcd.ctl('get', '--prefix', '/')).toBe('');
+  }, 40_000);
 
   it('refuses a wiped etcd, and changes nothing in it, until it is the known one again', async () => {
     const fence = await one.lock(['volume/a'], soon());

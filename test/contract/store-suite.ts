@@ -1,5 +1,6 @@
 import { expect, it } from '@jest/globals';
-import type { Fence, MetadataStore, Write } from '../../src/contracts/store.js';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Fence, MetadataStore, RecordKind, Write } from '../../src/contracts/store.js';
 import { aGroup, anAttachment, anOperation, aVolume } from './store-records.js';
 
 /** A store under test, empty at the start. */
@@ -10,6 +11,9 @@ export interface StoreSubject {
   /** Takes the locks away from their holder. */
   lose: (fence: Fence) => Promise<void>;
 }
+
+/** Id of the node whose store is under test. */
+export const NODE_ID = 'id-node-one';
 
 const soon = (ms = 5_000): AbortSignal => AbortSignal.timeout(ms);
 
@@ -33,6 +37,7 @@ export function storeContract(name: string, start: () => StoreSubject): void {
   recordContract(name, start);
   lockContract(name, start);
   fenceContract(name, start);
+  watchContract(name, start);
 }
 
 function recordContract(name: string, start: () => StoreSubject): void {
@@ -191,5 +196,80 @@ function fenceContract(name: string, start: () => StoreSubject): void {
     await fence.release();
     await expect(store.commit(fence, [putVolume('late')])).rejects.toMatchObject({ code: 'fenced' });
     expect(await store.find('volume', 'late', soon())).toBeUndefined();
+  });
+}
+
+/** What a watch has told so far. */
+export class Heard {
+  readonly all: (string | undefined)[] = [];
+  readonly stop: () => void;
+
+  constructor(store: MetadataStore, kind: RecordKind) {
+    this.stop = store.watch(kind, (key) => void this.all.push(key));
+  }
+
+  /** Waits until it has told of the key, or of changes that may have been missed, since it had told so much. */
+  async something(key: string, since = 0): Promise<void> {
+    const until = performance.now() + 15_000;
+    while (!this.all.slice(since).some((told) => told === key || told === undefined)) {
+      if (performance.now() > until) throw new Error(`nothing was heard of ${key}, but: ${this.all.join(', ')}`);
+      await pause(10);
+    }
+  }
+}
+
+function watchContract(name: string, start: () => StoreSubject): void {
+  it(`${name}: a watch tells what was put and removed by whomever, in its own kind, until it is stopped`, async () => {
+    const { store, rival } = start();
+    const [volumes, also, groups] = [new Heard(store, 'volume'), new Heard(store, 'volume'), new Heard(store, 'group')];
+    await write(rival, [putVolume('first')]);
+    await volumes.something('first');
+    await also.something('first');
+    // From here on nothing is missed any more.
+    await pause(500);
+    const before = volumes.all.length;
+    groups.all.length = 0;
+    await write(rival, [putVolume('Zürich/x'), { put: 'group', key: 'DEFAULT/g', value: aGroup('DEFAULT', 'g') }]);
+    await volumes.something('Zürich/x', before);
+    await write(store, [{ remove: 'volume', key: 'first' }]);
+    await volumes.something('first', before + 1);
+    await also.something('first', before + 1);
+    also.stop();
+    also.stop();
+    await write(rival, [putVolume('last')]);
+    await volumes.something('last', before + 2);
+    expect(volumes.all.slice(before)).toEqual(['Zürich/x', 'first', 'last']);
+    expect(also.all.slice(before)).toEqual(['Zürich/x', 'first']);
+    expect(groups.all).toEqual(['DEFAULT/g']);
+    volumes.stop();
+    const again = new Heard(store, 'volume');
+    await write(rival, [putVolume('again')]);
+    await again.something('again');
+    expect(volumes.all.slice(before)).toEqual(['Zürich/x', 'first', 'last']);
+    again.stop();
+    groups.stop();
+  }, 30_000);
+
+  it(`${name}: whoever heard of a change reads it`, async () => {
+    const { store, rival } = start();
+    const seen: Promise<unknown>[] = [];
+    const stop = store.watch('volume', (key) => {
+      if (key !== undefined) seen.push(store.find('volume', key, soon()));
+    });
+    for (let i = 0; i < 20 || seen.length === 0; i += 1) await write(rival, [putVolume(`v${i}`)]);
+    stop();
+    expect((await Promise.all(seen)).every((volume) => volume !== undefined)).toBe(true);
+  });
+
+  it(`${name}: this node lives from when it is announced`, async () => {
+    const { store } = start();
+    expect(await store.livingNodes(soon())).toEqual(new Set());
+    store.announce();
+    store.announce();
+    expect(await store.livingNodes(soon())).toEqual(new Set([NODE_ID]));
+    await expect(store.livingNodes(AbortSignal.abort())).rejects.toMatchObject({
+      name: 'DriverError',
+      code: 'unavailable',
+    });
   });
 }

@@ -158,7 +158,7 @@ describe('the metadata in etcd', () => {
   const keys = async (): Promise<string[]> =>
     (await etcd.ctl('get', '--prefix', '--keys-only', '/hpe-volume-plugin/')).split('\n').filter((key) => key !== '');
 
-  it('the main verbs work and leave only the root marker', async () => {
+  it('the main verbs work and leave only the root marker and the presence of the node', async () => {
     const { docker } = site.node;
     const volume = await site.createVolume();
     await writeFile(path.join(await site.mount(volume), 'file'), 'x');
@@ -169,7 +169,10 @@ describe('the metadata in etcd', () => {
     await site.unmount(volume);
     expect(await docker.remove(volume.name)).toBe('');
     expect(await arrayObjects(site.node.control)).toEqual([]);
-    expect(await keys()).toEqual(['/hpe-volume-plugin/v1/root']);
+    expect(await keys()).toEqual([
+      expect.stringMatching(/^\/hpe-volume-plugin\/v1\/node\/[0-9a-f-]{36}$/),
+      '/hpe-volume-plugin/v1/root',
+    ]);
   });
 
   it('without etcd: changes are refused soon, what is known is shown as stale, nothing is "not found"', async () => {

@@ -1,0 +1,19 @@
+import { openEtcdStore } from '../../src/store/etcd-store.js';
+
+/** Another node that announces itself and watches: `announce.ts HOST STATE_DIR NODE`; closes its store at a line on stdin. */
+const [host = '', stateDir = '', id = ''] = process.argv.slice(2);
+const silence = (): void => undefined;
+const store = openEtcdStore({
+  hosts: [host],
+  node: { id, name: `name of ${id}` },
+  stateDir,
+  leaseTtl: 3,
+  logger: { debug: silence, info: silence, warn: silence, error: silence },
+});
+store.announce();
+store.watch('volume', silence);
+process.stdout.write('announced\n');
+process.stdin.once('data', () => {
+  process.stdin.destroy();
+  store.close().catch(() => process.exit(1));
+});
