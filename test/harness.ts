@@ -55,6 +55,8 @@ export interface SecondNodeOptions {
   name?: string;
   /** How the daemon runs the host's tools; as they are, when not given. */
   run?: Run;
+  /** More lines for the [DEFAULT] section of its hpe.conf. */
+  more?: string[];
 }
 
 export interface NodeOptions {
@@ -95,7 +97,10 @@ export async function startNode(options: NodeOptions = {}): Promise<Node> {
   };
 }
 
-async function startDaemon(shared: Shared, own: { name: string; dir: string; run: Run | undefined }): Promise<Node> {
+async function startDaemon(
+  shared: Shared,
+  own: { name: string; dir: string; run: Run | undefined; more?: string[] },
+): Promise<Node> {
   const { pair, pairDir, options } = shared;
   const { name, dir } = own;
   const configFile = path.join(dir, 'hpe.conf');
@@ -104,7 +109,7 @@ async function startDaemon(shared: Shared, own: { name: string; dir: string; run
   const conf = hpeConf(pair.ready, {
     mode: options.mode ?? 'synchronous',
     fabricDir,
-    more: ['logging = ERROR', ...etcdLines, ...(options.more ?? [])],
+    more: ['logging = ERROR', ...etcdLines, ...(options.more ?? []), ...(own.more ?? [])],
   });
   await writeFile(configFile, conf, { mode: 0o600 });
   const socketPath = path.join(dir, 'hpe.sock');
@@ -140,11 +145,11 @@ async function startDaemon(shared: Shared, own: { name: string; dir: string; run
       }
     },
     stopDaemon,
-    async secondNode({ name: second = 'node2', run } = {}) {
+    async secondNode({ name: second = 'node2', run, more = [] } = {}) {
       if (options.etcd === undefined) throw new Error('two daemons need an etcd: startNode({ etcd: etcd.host })');
       const place = path.join(dir, second);
       await mkdir(place);
-      return startDaemon(shared, { name: second, dir: place, run });
+      return startDaemon(shared, { name: second, dir: place, run, more });
     },
     close: stopDaemon,
   };

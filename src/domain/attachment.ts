@@ -26,3 +26,9 @@ export interface Attachment {
   mountpoint: string;
   device?: BlockDevice;
 }
+
+/** Whether what a node has mounted belongs to its own attachment; otherwise another node took the volume over meanwhile. */
+export function isOwnMount(node: string, mount: { generation?: number }, attachment: Attachment | undefined): boolean {
+  if (attachment?.node !== node) return false;
+  return mount.generation === undefined || mount.generation === attachment.generation;
+}

@@ -40,6 +40,8 @@ export interface Volume {
   filesystem: FilesystemRecord;
   /** A Mount of it was acknowledged to Docker at least once. */
   everMounted: boolean;
+  /** Of its last attachment; only grows. Absent before the first. */
+  generation?: number;
   /** ISO 8601. */
   createdAt: string;
 }

@@ -1,14 +1,13 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Backend } from '../backend/backend.js';
 import { proveActiveSide } from '../backend/observe.js';
-import type { DeviceUse } from '../contracts/host.js';
 import type { Write } from '../contracts/store.js';
-import type { Attachment } from '../domain/attachment.js';
+import { isOwnMount, type Attachment } from '../domain/attachment.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import { otherSide, type Group } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 import type { DriverContext } from './context.js';
 import { groupKeyOf } from './inventory.js';
+import { describeUsers, LocalRelease, type AttachedHere } from './local-release.js';
 import { LocalUsers } from './local-users.js';
 import type { Held, Operations } from './operations.js';
 import { planUnmount, unmountSaga } from './unmount.js';
@@ -21,13 +20,11 @@ interface Attached {
 
 /** How long the metadata may take to prove that they are there after all. */
 const STORE_CHECK_MS = 3_000;
-/** Whoever uses a device for less than this does not keep it attached. */
-const PASSING_USE_MS = 3_000;
-const USE_POLL_MS = 200;
 
 /** What this node is attached to: who uses it, one user more or less, and letting go when there is none. */
 export class Attachments {
   readonly users: LocalUsers;
+  readonly local: LocalRelease;
   readonly #ctx: DriverContext;
   readonly #operations: Operations;
 
@@ -35,6 +32,7 @@ export class Attachments {
     this.#ctx = ctx;
     this.#operations = operations;
     this.users = new LocalUsers(ctx.journal);
+    this.local = new LocalRelease(ctx, this.users);
   }
 
   /** Attachments of the volume itself and of all other members of its group. */
@@ -56,18 +54,20 @@ export class Attachments {
    */
   async join(held: Held, at: Attached & { group: Group | undefined; id: string }): Promise<string | undefined> {
     const { volume, attachment } = at;
-    const { device, mountpoint, side, host } = attachment;
+    const { device, mountpoint, side, host, generation } = attachment;
     if (device === undefined || !(await this.#isMounted(attachment))) {
-      await this.#refuseIfUsed(at, held.signal);
+      await this.#refuseIfUsed(attachedHere(at), held.signal);
       return undefined;
     }
     if (at.group !== undefined && !(await isOnActiveSide(at.group, at, held.signal))) {
       if (this.users.areThere(volume.name)) throw staleSide(at.group, at);
       // An Unmount left it because something held the device; nobody is on record, so it can go now.
-      await this.#refuseIfUsed(at, held.signal);
+      await this.#refuseIfUsed(attachedHere(at), held.signal);
       return undefined;
     }
-    await this.users.join({ volume: volume.name, backend: at.backend.name, device, mountpoint, side, host }, at.id);
+    const { wwn } = device;
+    const mount = { volume: volume.name, backend: at.backend.name, wwn, device, mountpoint, side, host, generation };
+    await this.users.join(mount, at.id);
     return mountpoint;
   }
 
@@ -84,12 +84,25 @@ export class Attachments {
         volume: name,
         reason: cause.message,
       });
-      await this.users.exclusively(name, async () => this.#detachLocally(name, signal));
+      await this.local.releaseForLater(name, signal);
     }
   }
 
-  /** Detaches and unexports a volume that nobody on this node uses any more; one in use is left for a later round. */
+  /**
+   * Detaches and unexports a volume that nobody on this node uses any more; one in use is left for a later round. Of one that
+   * another node took over only this host's side is cleaned up.
+   */
   async releaseUnused(name: string, signal: AbortSignal): Promise<void> {
+    const { store, journal, node } = this.#ctx;
+    const [attachment, mount] = [await store.find('attachment', name, signal), journal.findMount(name)];
+    if (mount !== undefined && !isOwnMount(node.id, mount, attachment)) {
+      await this.local.releaseRobbed(name, signal);
+    } else if (attachment?.node === node.id) {
+      await this.#releaseOwn(name, signal);
+    }
+  }
+
+  async #releaseOwn(name: string, signal: AbortSignal): Promise<void> {
     const { store, backends, logger, node } = this.#ctx;
     await this.#operations.withVolume({ volume: name, keys: [] }, signal, async (held) => {
       const [volume, attachment] = await Promise.all([
@@ -100,7 +113,7 @@ export class Attachments {
       // After a reboot the ids are still on record, but nothing is mounted for them any more.
       if (this.users.areThere(name) && (await this.#isMounted(attachment))) return;
       const backend = backends.get(volume.spec.backend);
-      const users = await this.#lastingUsersOf({ backend, attachment }, held.signal);
+      const users = await this.local.lastingUsersOf(attachedHere({ volume, backend, attachment }), held.signal);
       if (users.length > 0) {
         logger.info('still in use, detached later', { volume: name, users: describeUsers(users) });
         return;
@@ -114,7 +127,7 @@ export class Attachments {
     const attachment = await this.#ctx.store.find('attachment', of.volume.name, held.signal);
     if (attachment === undefined) return;
     if (attachment.node !== this.#ctx.node.id) throw heldElsewhere(attachment);
-    await this.#refuseIfUsed({ ...of, attachment }, held.signal);
+    await this.#refuseIfUsed(attachedHere({ ...of, attachment }), held.signal);
     await this.detach(held, { ...of, attachment });
   }
 
@@ -123,19 +136,6 @@ export class Attachments {
     const plan = planUnmount(volume, attachment);
     const claim: Write[] = [{ put: 'attachment', key: volume.name, value: { ...attachment, state: 'detaching' } }];
     await held.run(unmountSaga(this.#ctx, backend, plan), { plan, volume: volume.name, claim });
-  }
-
-  /** Rule 41: without the metadata only the host half is done; the record without ids makes the recovery round do the rest. */
-  async #detachLocally(name: string, signal: AbortSignal): Promise<void> {
-    const { filesystems, backends, journal } = this.#ctx;
-    const mount = journal.findMount(name);
-    // A Mount may have come in between.
-    if (mount === undefined || mount.ids.length > 0) return;
-    signal.throwIfAborted();
-    const users = await filesystems.usersElsewhere(mount.device, mount.mountpoint);
-    if (users.length > 0) return;
-    await filesystems.unmount(mount.device, mount.mountpoint, signal);
-    await this.#ctx.connector(backends.get(mount.backend)).detach(mount.device.wwn, signal);
   }
 
   async #isStoreThere(volume: string): Promise<boolean> {
@@ -153,32 +153,19 @@ export class Attachments {
     return entries.some((each) => each.target === mountpoint && each.source === device?.path);
   }
 
-  async #refuseIfUsed(at: Omit<Attached, 'volume'>, signal: AbortSignal): Promise<void> {
-    const users = await this.#usersOf(at, signal);
+  async #refuseIfUsed(at: AttachedHere & { volume: string }, signal: AbortSignal): Promise<void> {
+    const users = await this.local.usersOf(at, signal);
     if (users.length === 0) return;
-    throw new DriverError('busy', `volume ${at.attachment.volume} is in use on this node by ${describeUsers(users)}`, {
+    throw new DriverError('busy', `volume ${at.volume} is in use on this node by ${describeUsers(users)}`, {
       next: 'stop the containers that use it, then try again',
     });
   }
+}
 
-  /** Any container that starts holds a copy of every mount for a moment, before it has its own root. */
-  async #lastingUsersOf(at: Omit<Attached, 'volume'>, signal: AbortSignal): Promise<DeviceUse[]> {
-    const end = performance.now() + PASSING_USE_MS;
-    for (;;) {
-      const users = await this.#usersOf(at, signal);
-      if (users.length === 0 || performance.now() > end) return users;
-      await pause(USE_POLL_MS, undefined, { signal });
-    }
-  }
-
-  async #usersOf({ backend, attachment }: Omit<Attached, 'volume'>, signal: AbortSignal): Promise<DeviceUse[]> {
-    const { device, mountpoint } = attachment;
-    if (device === undefined) return [];
-    // After a reboot the name of the device may be another volume's; only the WWN says whose it is.
-    const there = await this.#ctx.connector(backend).find(device.wwn, signal);
-    if (there?.path !== device.path) return [];
-    return this.#ctx.filesystems.usersElsewhere(device, mountpoint);
-  }
+function attachedHere({ volume, backend, attachment }: Attached): AttachedHere & { volume: string } {
+  const { device, mountpoint, side } = attachment;
+  const wwn = device?.wwn ?? volume.wwn[side] ?? '';
+  return { volume: volume.name, backend: backend.name, wwn, mountpoint, ...(device === undefined ? {} : { device }) };
 }
 
 async function isOnActiveSide(group: Group, at: Attached, signal: AbortSignal): Promise<boolean> {
@@ -205,6 +192,3 @@ export function heldElsewhere(attachment: Attachment): DriverError {
     { next: `stop the containers that use it on ${attachment.nodeName}` },
   );
 }
-
-const describeUsers = (users: DeviceUse[]): string =>
-  users.map((user) => `pid ${user.pid} (${user.target})`).join(', ');

@@ -1,10 +1,11 @@
 import path from 'node:path';
+import type { MetadataStore } from '../contracts/store.js';
 import type { Attachment } from '../domain/attachment.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import type { Group } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 import type { DriverContext } from './context.js';
-import { groupRecordKey } from './operations.js';
+import { groupKey, groupRecordKey } from './operations.js';
 
 /** What the metadata say of one volume. */
 export interface VolumeRecords {
@@ -94,6 +95,29 @@ export class Inventory {
     this.#seen.set(volume.name, records);
     return records;
   }
+}
+
+/** @throws `not-found` */
+export async function getVolume(store: MetadataStore, name: string, signal: AbortSignal): Promise<Volume> {
+  const volume = await store.find('volume', name, signal);
+  if (volume === undefined) throw new DriverError('not-found', `there is no volume ${name}`);
+  return volume;
+}
+
+/** The volume's group; undefined when it is not replicated. @throws `internal` when its record is missing */
+export async function getGroup(store: MetadataStore, volume: Volume, signal: AbortSignal): Promise<Group | undefined> {
+  const key = groupKeyOf(volume);
+  if (key === undefined) return undefined;
+  const group = await store.find('group', key, signal);
+  if (group === undefined)
+    throw new DriverError('internal', `the metadata have volume ${volume.name}, but not its group ${key}`);
+  return group;
+}
+
+/** The volume's group, whose lock every change of a member needs. */
+export function groupLocks(volume: Volume): string[] {
+  const { backend, replicationGroup } = volume.spec;
+  return replicationGroup === undefined ? [] : [groupKey(backend, replicationGroup)];
 }
 
 /** Record key of the volume's remote copy group. */

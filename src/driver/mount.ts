@@ -1,41 +1,35 @@
 import { randomUUID } from 'node:crypto';
 import type { Backend } from '../backend/backend.js';
 import { proveActiveSide } from '../backend/observe.js';
+import type { NodeMount } from '../contracts/node-journal.js';
 import type { Write } from '../contracts/store.js';
 import type { Attachment, BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
 import { otherSide } from '../domain/replication.js';
 import type { FilesystemRecord } from '../domain/volume.js';
-import type { Saga, Step } from '../saga/saga.js';
+import type { Saga } from '../saga/saga.js';
 import type { DriverContext } from './context.js';
 import { groupRecordKey } from './operations.js';
-import type { MountPlan } from './plan-mount.js';
+import type { MountFacts, MountPlan, MountStep } from './plan-mount.js';
+import { takeOverStep } from './take-over.js';
 import { unexport } from './unmount.js';
 
 /*
  * States that a crash can leave, and what undo makes of each:
  * - claim only                    → the claim goes
+ * - taken over in part            → the old node's exports go wholly: once begun, a take-over is not given back
  * - exported                      → unexported, read back
  * - attached                      → detached by its WWN, unexported
  * - formatting on record          → stays on record; the next Mount may repeat mkfs on the same copy
  * - mounted, not acknowledged     → unmounted, detached, unexported
  */
 
-export interface MountFacts {
-  host?: string;
-  lun?: number;
-  targetPorts?: string[];
-  device?: BlockDevice;
-  filesystem?: FilesystemRecord;
-}
-
-type MountStep = Step<MountPlan, MountFacts, Write>;
-
 export function mountSaga(ctx: DriverContext, backend: Backend, plan: MountPlan): Saga<MountPlan, MountFacts, Write> {
   const steps = [hostStep(ctx, backend, plan), exportStep(ctx, backend, plan)];
   if (plan.leftOver.length > 0) steps.unshift(leftOverStep(backend, plan));
+  if (plan.takeOver !== undefined) steps.unshift(takeOverStep(ctx, backend, plan.takeOver));
   if (plan.group !== undefined) steps.push(confirmRolesStep(backend, plan));
-  steps.push(attachStep(ctx, backend), filesystemStep(ctx), mountStep(ctx));
+  steps.push(attachStep(ctx, backend), filesystemStep(ctx), mountStep(ctx, plan));
   const { volume, group } = plan;
   return {
     kind: 'mount',
@@ -157,11 +151,13 @@ function attachStep(ctx: DriverContext, backend: Backend): MountStep {
         throw new DriverError('internal', `the ${side} copy of volume ${volume.name} has no WWN or LUN on record`);
       }
       const sizeBytes = volume.spec.sizeGiB * 1024 ** 3;
+      await ctx.journal.saveMount({ ...nodeMountOf(plan, facts), wwn, ids: [] });
       return { device: await connector.attach({ targetPorts, lun, wwn, sizeBytes }, signal) };
     },
     async undo({ plan, signal }) {
       const wwn = plan.volume.wwn[plan.side];
       if (wwn !== undefined) await connector.detach(wwn, signal);
+      await ctx.journal.removeMount(plan.volume.name);
     },
   };
 }
@@ -237,27 +233,25 @@ async function proveFilesystem(ctx: DriverContext, what: ExpectedFilesystem, sig
   );
 }
 
-function mountStep(ctx: DriverContext): MountStep {
+function mountStep(ctx: DriverContext, { mountpoint }: MountPlan): MountStep {
   return {
     name: 'mount the file system',
     async do({ plan, facts, signal }) {
       const device = getDevice(facts);
-      await ctx.filesystems.mount(device, plan.mountpoint, signal);
-      await ctx.journal.saveMount({
-        volume: plan.volume.name,
-        backend: plan.volume.spec.backend,
-        device,
-        mountpoint: plan.mountpoint,
-        side: plan.side,
-        host: facts.host ?? plan.hostName,
-        ids: [{ ...plan.mountId, count: 1 }],
-      });
+      await ctx.filesystems.mount(device, mountpoint, signal);
+      const ids = [{ ...plan.mountId, count: 1 }];
+      await ctx.journal.saveMount({ ...nodeMountOf(plan, facts), wwn: device.wwn, device, ids });
     },
-    async undo({ plan, facts, signal }) {
-      if (facts.device !== undefined) await ctx.filesystems.unmount(facts.device, plan.mountpoint, signal);
-      await ctx.journal.removeMount(plan.volume.name);
+    async undo({ facts, signal }) {
+      if (facts.device !== undefined) await ctx.filesystems.unmount(facts.device, mountpoint, signal);
     },
   };
+}
+
+function nodeMountOf(plan: MountPlan, facts: MountFacts): Omit<NodeMount, 'wwn' | 'ids'> {
+  const { volume, mountpoint, side, generation } = plan;
+  const host = facts.host ?? plan.hostName;
+  return { volume: volume.name, backend: volume.spec.backend, mountpoint, side, host, generation };
 }
 
 function getDevice(facts: MountFacts): BlockDevice {

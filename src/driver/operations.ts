@@ -40,10 +40,11 @@ export class Operations {
 
   /**
    * Does the work while the volume's lock and the other keys are held, after an operation that was left open on the volume
-   * is settled; the work's signal also fires when the locks are about to be lost.
+   * is settled; the work's signal also fires when the locks are about to be lost. What the node `robs` has left open is not
+   * settled: the operation that the work begins takes its place.
    */
   async withVolume<T>(
-    on: { volume: string; keys: string[]; lockWaitMs?: number },
+    on: { volume: string; keys: string[]; lockWaitMs?: number; robs?: string },
     signal: AbortSignal,
     work: (held: Held) => Promise<T>,
   ): Promise<T> {
@@ -53,7 +54,7 @@ export class Operations {
     const fence = await this.#ctx.store.lock([...keys], waiting);
     try {
       const held = this.#held(fence, AbortSignal.any([signal, fence.signal]));
-      await this.#settleOpen(fence, on.volume, held.signal);
+      await this.#settleOpen(fence, on, held.signal);
       return await work(held);
     } finally {
       await fence.release();
@@ -70,7 +71,8 @@ export class Operations {
     };
   }
 
-  async #settleOpen(fence: Fence, volume: string, signal: AbortSignal): Promise<void> {
+  async #settleOpen(fence: Fence, on: { volume: string; robs?: string }, signal: AbortSignal): Promise<void> {
+    const { volume, robs } = on;
     const operation = await this.#ctx.store.find('operation', volume, signal);
     if (operation === undefined) return;
     if (!operation.keys.every((key) => fence.keys.includes(key))) {
@@ -79,6 +81,7 @@ export class Operations {
       });
     }
     if (operation.node !== this.#ctx.node.id && needsItsNode(operation)) {
+      if (operation.node === robs) return;
       throw new DriverError(
         'busy',
         `the ${operation.kind} of volume ${volume} on another node (id ${operation.node}) is not finished`,

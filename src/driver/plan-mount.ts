@@ -1,10 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import type { Backend } from '../backend/backend.js';
 import { proveActiveSide } from '../backend/observe.js';
-import type { Attachment } from '../domain/attachment.js';
+import type { Write } from '../contracts/store.js';
+import type { Attachment, BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
 import type { Initiators } from '../contracts/array.js';
 import { otherSide, type Group, type Side } from '../domain/replication.js';
-import type { Volume } from '../domain/volume.js';
+import type { FilesystemRecord, Volume } from '../domain/volume.js';
+import type { Step } from '../saga/saga.js';
 
 /** The array that is not active may be dead; it must not use up the time of the one that is. */
 const ASK_TIMEOUT_MS = 8_000;
@@ -23,12 +26,36 @@ export interface MountPlan {
   exportedTo: string[];
   /** This host's export on the other array, left over from before a failover. */
   leftOver: string[];
+  /** The node that holds the volume and is to lose it. */
+  takeOver?: TakeOver;
   generation: number;
   /** The group as it is on record now; what is proven again is judged by it. */
   knownGroup?: Group;
   /** The same with `lastActive` and epoch as they are when this mount is done. */
   group?: Group;
   warning?: string;
+}
+
+/** What the steps find out. */
+export interface MountFacts {
+  host?: string;
+  lun?: number;
+  targetPorts?: string[];
+  device?: BlockDevice;
+  filesystem?: FilesystemRecord;
+}
+
+export type MountStep = Step<MountPlan, MountFacts, Write>;
+
+/** Another node's exports, which all have to be gone before this node gets its own (rule 25). */
+export interface TakeOver {
+  nodeName: string;
+  /** Its host entry. */
+  host: string;
+  /** The arrays that answered: there the exports are removed, and seen gone. */
+  sides: Side[];
+  /** What a silent array, proven not to be the active one, keeps until it is back; done by this node then. */
+  deferred: { id: string; side: Side }[];
 }
 
 export interface MountRequest {
@@ -43,6 +70,10 @@ export interface MountRequest {
   mountpoint: string;
   /** Attachments of all members of the group, this volume's old one too. */
   attachments: Attachment[];
+  /** Another node's attachment, after it was waited for in vain (rule 25). */
+  takeOverFrom?: Attachment;
+  /** Ids of the nodes whose daemon is alive. */
+  livingNodes: ReadonlySet<string>;
 }
 
 /** The side to mount from, proven by fresh answers; reads only. @throws `refused`, `unavailable` or `busy` */
@@ -53,7 +84,7 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
     exportsOf(backend, volume, signal),
   ]);
   const side = proven?.side ?? 'primary';
-  const exportedTo = hostsOf(exports, side, backend);
+  const exportedTo = hostsOf(exports, side, backend).filter((host) => host !== request.takeOverFrom?.host);
   const isOtherSilent = proven?.observation.failures[otherSide(side)]?.silent === true;
   let leftOver: string[] = [];
   if (proven !== undefined) {
@@ -61,13 +92,14 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
     // A dead array exports nothing that could be seen or removed, and the role table has judged its silence.
     if (!isOtherSilent) {
       refuseOtherSideInUse(backend, request, side);
-      leftOver = hostsOf(exports, otherSide(side), backend);
+      leftOver = hostsOf(exports, otherSide(side), backend).filter((host) => host !== request.takeOverFrom?.host);
       refuseForeignExport(backend, request, { side: otherSide(side), hosts: leftOver });
     }
   }
-  const previous = request.attachments.find((each) => each.volume === volume.name);
+  const generation = nextGeneration(request);
+  const silent = isOtherSilent ? [otherSide(side)] : [];
   return {
-    volume,
+    volume: { ...volume, generation },
     mountId: request.mountId,
     side,
     hostName,
@@ -75,10 +107,26 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
     mountpoint: request.mountpoint,
     exportedTo,
     leftOver,
-    generation: (previous?.generation ?? 0) + 1,
+    ...(request.takeOverFrom === undefined ? {} : { takeOver: planTakeOver(backend, request.takeOverFrom, silent) }),
+    generation,
     ...(group === undefined ? {} : { knownGroup: group, group: withActive(group, side) }),
     ...(proven?.warning === undefined ? {} : { warning: proven.warning }),
   };
+}
+
+function planTakeOver(backend: Backend, from: Attachment, silent: Side[]): TakeOver {
+  return {
+    nodeName: from.nodeName,
+    host: from.host,
+    sides: backend.sides.filter((side) => !silent.includes(side)),
+    deferred: silent.map((side) => ({ id: randomUUID(), side })),
+  };
+}
+
+/** Never one that any attachment of the volume ever had, so that a node can tell its own from a later one. */
+function nextGeneration({ volume, attachments }: MountRequest): number {
+  const previous = attachments.find((each) => each.volume === volume.name);
+  return Math.max(volume.generation ?? 0, previous?.generation ?? 0) + 1;
 }
 
 async function provenSide(backend: Backend, of: { volume: Volume; group: Group }, signal: AbortSignal) {
@@ -134,9 +182,11 @@ function refuseForeignExport(backend: Backend, request: MountRequest, on: { side
   );
 }
 
-/** Rule 46: the role belongs to the whole group. */
+/** Rule 46: the role belongs to the whole group. A dead node cannot clean up, and its record says so until it does. */
 function refuseOtherSideInUse(backend: Backend, request: MountRequest, side: Side): void {
-  const stale = request.attachments.find((each) => each.side !== side && each.volume !== request.volume.name);
+  const stale = request.attachments.find(
+    (each) => each.side !== side && each.volume !== request.volume.name && request.livingNodes.has(each.node),
+  );
   if (stale === undefined) return;
   throw new DriverError(
     'refused',

@@ -2,6 +2,7 @@ import type { Backend } from '../backend/backend.js';
 import { Rounds } from '../backend/rounds.js';
 import type { DeferredRemoval } from '../contracts/node-journal.js';
 import { asDriverError } from '../domain/errors.js';
+import { isOwnMount } from '../domain/attachment.js';
 import { planOf, settle } from '../saga/saga.js';
 import type { Attachments } from './attachments.js';
 import type { DriverContext } from './context.js';
@@ -48,6 +49,9 @@ export class Recovery {
   readonly #operations: Operations;
   readonly #attachments: Attachments;
   readonly #rounds = new Rounds(async (signal) => this.#runRound(signal), ROUND_INTERVAL_MS);
+  /** What is mounted here and may have been taken by another node. */
+  readonly #losses = new Rounds(async (signal) => this.#releaseRobbed(signal), ROUND_INTERVAL_MS);
+  #unwatch: (() => void) | undefined;
 
   constructor(ctx: DriverContext, parts: { operations: Operations; attachments: Attachments }) {
     this.#ctx = ctx;
@@ -56,11 +60,17 @@ export class Recovery {
   }
 
   start(): void {
+    const { store, journal } = this.#ctx;
+    this.#unwatch = store.watch('attachment', (key) => {
+      if (key === undefined || journal.findMount(key) !== undefined) this.#losses.trigger();
+    });
     this.#rounds.start();
+    this.#losses.start();
   }
 
   async stop(): Promise<void> {
-    await this.#rounds.stop();
+    this.#unwatch?.();
+    await Promise.all([this.#rounds.stop(), this.#losses.stop()]);
   }
 
   async #runRound(stopped: AbortSignal): Promise<void> {
@@ -94,6 +104,22 @@ export class Recovery {
       if (owner !== node.id) continue;
       await this.#attempt(stopped, `release ${volume}`, async (signal) => {
         await this.#attachments.releaseUnused(volume, signal);
+      });
+    }
+  }
+
+  /**
+   * What is mounted or attached here without an attachment of ours on record: another node took it over, or a Mount was cut
+   * short and then undone elsewhere. An empty record of volumes proves nothing (rule 42).
+   */
+  async #releaseRobbed(stopped: AbortSignal): Promise<void> {
+    const { store, journal, node } = this.#ctx;
+    for (const mount of journal.mounts()) {
+      await this.#attempt(stopped, `clean up ${mount.volume}`, async (signal) => {
+        const attachment = await store.find('attachment', mount.volume, signal);
+        if (isOwnMount(node.id, mount, attachment)) return;
+        if (attachment === undefined && (await store.list('volume', signal)).length === 0) return;
+        await this.#attachments.local.releaseRobbed(mount.volume, signal);
       });
     }
   }

@@ -2,7 +2,7 @@ import type { Backend } from '../backend/backend.js';
 import { findPartner, judgeObservation } from '../backend/observe.js';
 import type { PolledGroup } from '../backend/status-poll.js';
 import type { NodeMount } from '../contracts/node-journal.js';
-import type { Attachment } from '../domain/attachment.js';
+import { isOwnMount, type Attachment } from '../domain/attachment.js';
 import { roleWord, type Group, type Side } from '../domain/replication.js';
 import type { Json } from '../saga/operation.js';
 import type { VolumeRecords } from './inventory.js';
@@ -18,6 +18,8 @@ export interface VolumeView {
 }
 
 interface ViewParts {
+  /** Id of this node. */
+  node: string;
   records: VolumeRecords;
   mount: NodeMount | undefined;
   /** Undefined when hpe.conf has lost the backend. */
@@ -26,7 +28,7 @@ interface ViewParts {
 }
 
 /** What Docker's users see of a volume; made from records and the last poll alone. */
-export function viewOf({ records, mount, backend, polled }: ViewParts): VolumeView {
+export function viewOf({ node, records, mount, backend, polled }: ViewParts): VolumeView {
   const { volume, attachment, group } = records;
   const live: Side = attachment?.side ?? group?.lastActive ?? 'primary';
   const status: Record<string, Json> = {
@@ -46,7 +48,10 @@ export function viewOf({ records, mount, backend, polled }: ViewParts): VolumeVi
   };
   if (group !== undefined) status['replication'] = replicationOf({ records, group, backend, polled });
   if (records.stale !== undefined) status['stale'] = `the metadata cannot be read now: ${records.stale}`;
-  return { name: volume.name, mountpoint: mountpointOf(mount), createdAt: volume.createdAt, status };
+  const isLost = mount !== undefined && !isOwnMount(node, mount, attachment);
+  if (isLost)
+    status['fenced'] = `this node lost the volume to ${attachment?.nodeName ?? 'nobody'}; what uses it here is cut off`;
+  return { name: volume.name, mountpoint: isLost ? '' : mountpointOf(mount), createdAt: volume.createdAt, status };
 }
 
 /** A mount without users is on its way out, and may be gone from here already. */
@@ -60,7 +65,7 @@ export function viewOfMount(mount: NodeMount, reason: string): VolumeView {
     mountpoint: mountpointOf(mount),
     status: {
       backend: mount.backend,
-      wwn: mount.device.wwn,
+      wwn: mount.wwn,
       holder: { node: 'this node', array: mount.side, state: mount.ids.length > 0 ? 'attached' : 'detaching' },
       mounts: mount.ids.reduce((sum, each) => sum + each.count, 0),
       stale: `the metadata cannot be read now: ${reason}`,

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import type { DeferredRemoval, NodeJournal, NodeMount } from '../contracts/node-journal.js';
+import type { Conflict, DeferredRemoval, NodeJournal, NodeMount } from '../contracts/node-journal.js';
 import { DriverError } from '../domain/errors.js';
 import type { MountId } from '../domain/mount-ids.js';
 import { readIfThere, removeDurably, writeDurably } from './durable-file.js';
@@ -12,15 +12,26 @@ import { blockDevice } from './records.js';
 const side = z.enum(['primary', 'secondary']);
 const mountId: z.ZodType<MountId> = z.strictObject({ id: z.string(), count: z.number(), life: z.string() });
 
-const mount: z.ZodType<NodeMount> = z.strictObject({
-  volume: z.string(),
-  backend: z.string(),
-  device: blockDevice,
-  mountpoint: z.string(),
-  side,
-  host: z.string(),
-  ids: z.array(mountId),
-});
+const mount: z.ZodType<NodeMount> = z.preprocess(
+  withWwn,
+  z.strictObject({
+    volume: z.string(),
+    backend: z.string(),
+    wwn: z.string(),
+    device: blockDevice.exactOptional(),
+    mountpoint: z.string(),
+    side,
+    host: z.string(),
+    generation: z.number().exactOptional(),
+    ids: z.array(mountId),
+  }),
+);
+
+/** Records of the first release name the WWN in the device only. */
+function withWwn(record: unknown): unknown {
+  const old = z.looseObject({ wwn: z.undefined(), device: z.looseObject({ wwn: z.string() }) }).safeParse(record);
+  return old.success ? { ...old.data, wwn: old.data.device.wwn } : record;
+}
 
 const deferredRemoval: z.ZodType<DeferredRemoval> = z.strictObject({
   id: z.string(),
@@ -31,20 +42,33 @@ const deferredRemoval: z.ZodType<DeferredRemoval> = z.strictObject({
   host: z.string(),
 });
 
+const nanoseconds = z.string().regex(/^\d+$/);
+const conflictFile = z.strictObject({
+  volume: z.string(),
+  node: z.string(),
+  generation: z.number(),
+  bootId: z.string(),
+  sinceNs: nanoseconds,
+  lastNs: nanoseconds,
+});
+type ConflictFile = z.infer<typeof conflictFile>;
+
 /** Raised when the shape of a file changes. */
 const SCHEMA = 1;
 
 /**
- * Opens this node's memory: `<stateDir>/node-id`, and one file per record below `mounts` and `deferred-removals`.
+ * Opens this node's memory: `<stateDir>/node-id`, and one file per record below `mounts`, `deferred-removals` and `conflicts`.
  * @throws `unavailable` naming the file that cannot be read or understood
  */
 export async function openNodeJournal(stateDir: string): Promise<NodeJournal> {
   return attempt(stateDir, async () => {
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
-    const [nodeId, mounts, removals] = await Promise.all([
+    const [nodeId, bootId, mounts, removals, conflicts] = await Promise.all([
       nodeIdIn(path.join(stateDir, 'node-id')),
+      readBootId(),
       RecordFolder.open(path.join(stateDir, 'mounts'), mount),
       RecordFolder.open(path.join(stateDir, 'deferred-removals'), deferredRemoval),
+      RecordFolder.open(path.join(stateDir, 'conflicts'), conflictFile),
     ]);
     return {
       nodeId,
@@ -55,8 +79,27 @@ export async function openNodeJournal(stateDir: string): Promise<NodeJournal> {
       deferredRemovals: () => removals.all(),
       saveDeferredRemoval: (record) => removals.save(record.id, record),
       removeDeferredRemoval: (id) => removals.remove(id),
+      findConflict(volume) {
+        const found = conflicts.find(volume);
+        return found?.bootId === bootId ? fromFile(found) : undefined;
+      },
+      saveConflict: (record) => conflicts.save(record.volume, toFile(record, bootId)),
+      removeConflict: (volume) => conflicts.remove(volume),
     };
   });
+}
+
+function toFile({ sinceNs, lastNs, ...conflict }: Conflict, bootId: string): ConflictFile {
+  return { ...conflict, bootId, sinceNs: String(sinceNs), lastNs: String(lastNs) };
+}
+
+function fromFile({ volume, node, generation, sinceNs, lastNs }: ConflictFile): Conflict {
+  return { volume, node, generation, sinceNs: BigInt(sinceNs), lastNs: BigInt(lastNs) };
+}
+
+/** Differs after every boot. */
+async function readBootId(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
 }
 
 async function nodeIdIn(file: string): Promise<string> {

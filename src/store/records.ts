@@ -49,6 +49,7 @@ const volume: z.ZodType<Volume> = z.strictObject({
   state: z.enum(['creating', 'ready', 'deleting']),
   filesystem,
   everMounted: z.boolean(),
+  generation: z.number().exactOptional(),
   createdAt: z.string(),
 });
 

@@ -7,11 +7,13 @@ import { openNodeJournal } from '../../src/store/node-journal.js';
 
 const aMount = (volume: string): NodeMount => ({
   volume,
+  wwn: '60002ac0000000000000000000000001',
   device: { path: '/dev/loop3', wwn: '60002ac0000000000000000000000001', sizeBytes: 1_073_741_824 },
   mountpoint: `/mnt/${volume}`,
   backend: 'DEFAULT',
   side: 'secondary',
   host: 'docker1',
+  generation: 3,
   ids: [{ id: 'abc', count: 2, life: 'boot-1' }],
 });
 
@@ -51,6 +53,28 @@ describe("the node's journal", () => {
       expect(journal.deferredRemovals()).toEqual([aRemoval('r2')]);
     }
     expect(await readdir(dir)).toEqual(['state']);
+  });
+
+  it('reads a mount as the first release wrote it, whose WWN stands in the device only', async () => {
+    await (await openNodeJournal(dir)).saveMount(aMount('one'));
+    const file = path.join(dir, 'mounts', 'one.json');
+    const { wwn, generation, ...old } = aMount('one');
+    await writeFile(file, JSON.stringify({ schema: 1, key: 'one', record: old }));
+    expect((await openNodeJournal(dir)).findMount('one')).toEqual({ ...old, wwn });
+    expect(generation).toBe(3);
+  });
+
+  it('keeps the wait for another node over a restart, but not over a boot: the clock is of one boot only', async () => {
+    const conflict = { volume: 'one', node: 'other', generation: 7, sinceNs: 5_000_000_000_000n, lastNs: 6n };
+    await (await openNodeJournal(dir)).saveConflict(conflict);
+    expect((await openNodeJournal(dir)).findConflict('one')).toEqual(conflict);
+    const file = path.join(dir, 'conflicts', 'one.json');
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, text.replace(/"bootId": "[^"]*"/, '"bootId": "another"'));
+    const after = await openNodeJournal(dir);
+    expect(after.findConflict('one')).toBeUndefined();
+    await after.removeConflict('one');
+    expect(await readdir(path.join(dir, 'conflicts'))).toEqual([]);
   });
 
   it('gives nobody a hold on its memory', async () => {

@@ -35,11 +35,11 @@ export class Site {
   }
 
   /** A new volume, in a group of its own unless one is given. */
-  async createVolume(group?: string): Promise<Replica> {
+  async createVolume(group?: string, options: Record<string, string> = {}): Promise<Replica> {
     this.#volumes += 1;
     const name = `vol-${this.#volumes}`;
     const replicationGroup = group ?? `RCG${this.#volumes}`;
-    succeed(await this.node.docker.create(name, { size: '1', replicationGroup }));
+    succeed(await this.node.docker.create(name, { size: '1', replicationGroup, ...options }));
     const arrayVolume = String((await this.node.docker.status(name))['arrayVolume']);
     return { name, group: replicationGroup, arrayVolume, type: commandsFor(this.node.pair, replicationGroup) };
   }

@@ -1,0 +1,161 @@
+import { join } from 'node:path';
+import type { StatusPoll } from '../backend/status-poll.js';
+import type { Write } from '../contracts/store.js';
+import { isOwnMount, type Attachment } from '../domain/attachment.js';
+import { arrayHostName } from '../domain/names.js';
+import type { Volume } from '../domain/volume.js';
+import type { Attachments } from './attachments.js';
+import { Conflicts } from './conflicts.js';
+import type { DriverContext } from './context.js';
+import { getGroup, getVolume, groupLocks } from './inventory.js';
+import { attachmentOf, mountSaga } from './mount.js';
+import type { Held, Operations } from './operations.js';
+import { planMount, type MountPlan } from './plan-mount.js';
+
+interface MountCall {
+  /** As it was when the Mount began; read again under its lock. */
+  seen: Volume;
+  /** dockerd's id. */
+  id: string;
+  /** The other node's attachment that was waited for in vain. */
+  takeOverFrom?: Attachment;
+}
+
+/** The Mount verb: waits for a node that holds the volume, joins a mount that is there already, or attaches it here. */
+export class Mounts {
+  readonly #ctx: DriverContext;
+  readonly #operations: Operations;
+  readonly #attachments: Attachments;
+  readonly #conflicts: Conflicts;
+  readonly #poll: StatusPoll;
+
+  constructor(ctx: DriverContext, parts: { operations: Operations; attachments: Attachments; poll: StatusPoll }) {
+    this.#ctx = ctx;
+    this.#operations = parts.operations;
+    this.#attachments = parts.attachments;
+    this.#poll = parts.poll;
+    this.#conflicts = new Conflicts(ctx);
+  }
+
+  /** Returns the directory that containers bind. */
+  async mount(name: string, id: string, signal: AbortSignal): Promise<string> {
+    for (;;) {
+      const call: MountCall = { seen: await getVolume(this.#ctx.store, name, signal), id };
+      await this.#attachments.local.releaseRobbed(name, signal);
+      const holder = await this.#ctx.store.find('attachment', name, signal);
+      if (holder !== undefined && holder.node !== this.#ctx.node.id) {
+        if (!(await this.#conflicts.isOver(call.seen, holder, signal))) continue;
+        call.takeOverFrom = holder;
+      }
+      const mountpoint = await this.#attachments.users.exclusively(name, async () => this.#mountHere(call, signal));
+      if (mountpoint === undefined) continue;
+      await this.#conflicts.end(name);
+      return mountpoint;
+    }
+  }
+
+  /** Undefined when another node holds the volume by now, again, or has held it meanwhile: then look at it anew. */
+  async #mountHere(call: MountCall, signal: AbortSignal): Promise<string | undefined> {
+    const { seen, takeOverFrom } = call;
+    const { node } = this.#ctx;
+    const robs = takeOverFrom === undefined ? {} : { robs: takeOverFrom.node };
+    const on = { volume: seen.name, keys: groupLocks(seen), ...robs };
+    return this.#operations.withVolume(on, signal, async (held) => {
+      const volume = await getVolume(this.#ctx.store, seen.name, held.signal);
+      const attachments = await this.#attachments.related(volume, held.signal);
+      const present = attachments.find((each) => each.volume === volume.name);
+      if (present !== undefined && present.node !== node.id && !isSame(present, takeOverFrom)) return undefined;
+      const mounted = this.#ctx.journal.findMount(volume.name);
+      if (mounted !== undefined && !isOwnMount(node.id, mounted, present)) return undefined;
+      if (present?.node === node.id) {
+        const joined = await this.#join(held, { volume, attachment: present, id: call.id });
+        if (joined !== undefined) return joined;
+      }
+      const from = present !== undefined && present.node !== node.id ? { takeOverFrom: present } : {};
+      return this.#attach(held, { volume, attachments, id: call.id, ...from });
+    });
+  }
+
+  /** Undefined when the mount was on record only: then it has been taken down. */
+  async #join(
+    held: Held,
+    { volume, attachment, id }: { volume: Volume; attachment: Attachment; id: string },
+  ): Promise<string | undefined> {
+    const backend = this.#ctx.backends.get(volume.spec.backend);
+    const group = await getGroup(this.#ctx.store, volume, held.signal);
+    const joined = await this.#attachments.join(held, { volume, backend, group, attachment, id });
+    if (joined === undefined) await this.#attachments.detach(held, { volume, backend, attachment });
+    return joined;
+  }
+
+  async #attach(held: Held, request: AttachRequest): Promise<string> {
+    const { logger } = this.#ctx;
+    const { volume, takeOverFrom, id } = request;
+    const backend = this.#ctx.backends.get(volume.spec.backend);
+    const plan = await this.#plan(held, request);
+    if (plan.warning !== undefined) logger.warn(plan.warning, { volume: volume.name });
+    if (takeOverFrom !== undefined) {
+      logger.warn(`taking the volume over from node ${takeOverFrom.nodeName}, which did not release it in time`, {
+        volume: volume.name,
+        seconds: volume.spec.mountConflictDelay,
+      });
+    }
+    const key = volume.name;
+    const claim: Write[] = [
+      { put: 'attachment', key, value: attachmentOf(this.#ctx, plan, {}) },
+      { put: 'volume', key, value: plan.volume },
+    ];
+    try {
+      await held.run(mountSaga(this.#ctx, backend, plan), { plan, volume: key, claim });
+    } catch (thrown) {
+      // dockerd drops the id of a Mount that failed, and never sends an Unmount for it.
+      await this.#attachments.users.leave(key, id);
+      throw thrown;
+    }
+    if (plan.group !== undefined) this.#poll.refresh();
+    return plan.mountpoint;
+  }
+
+  async #plan(held: Held, request: AttachRequest): Promise<MountPlan> {
+    const { store, node, mountRoot } = this.#ctx;
+    const { volume, attachments, id, takeOverFrom } = request;
+    const backend = this.#ctx.backends.get(volume.spec.backend);
+    const own = attachments.find((each) => each.volume === volume.name && each.node === node.id);
+    // Only who is asked about another node needs to know which ones live.
+    const others = attachments.some((each) => each.node !== node.id);
+    return planMount(
+      backend,
+      {
+        volume,
+        group: await getGroup(store, volume, held.signal),
+        ...this.#hostNames(volume, own),
+        mountId: this.#attachments.users.mountId(id),
+        initiators: await this.#ctx.connector(backend).initiators(held.signal),
+        mountpoint: join(mountRoot, volume.name),
+        attachments,
+        livingNodes: others ? await store.livingNodes(held.signal) : new Set([node.id]),
+        ...(takeOverFrom === undefined ? {} : { takeOverFrom }),
+      },
+      held.signal,
+    );
+  }
+
+  /** An export to one of these names is this host's own, whoever named it. */
+  #hostNames(volume: Volume, attachment: Attachment | undefined): { hostName: string; ownHosts: string[] } {
+    const hostName = arrayHostName(this.#ctx.node.name);
+    const deferred = this.#ctx.journal.deferredRemovals().filter((each) => each.arrayName === volume.arrayName);
+    const before = attachment === undefined ? [] : [attachment.host];
+    return { hostName, ownHosts: [hostName, ...before, ...deferred.map((each) => each.host)] };
+  }
+}
+
+interface AttachRequest {
+  volume: Volume;
+  /** Of the volume and of all other members of its group. */
+  attachments: Attachment[];
+  id: string;
+  takeOverFrom?: Attachment;
+}
+
+const isSame = (a: Attachment, b: Attachment | undefined): boolean =>
+  a.node === b?.node && a.generation === b.generation;
