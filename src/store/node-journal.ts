@@ -29,8 +29,8 @@ const mount: z.ZodType<NodeMount> = z.preprocess(
 
 /** Records of the first release name the WWN in the device only. */
 function withWwn(record: unknown): unknown {
-  const old = z.looseObject({ wwn: z.undefined(), device: z.looseObject({ wwn: z.string() }) }).safeParse(record);
-  return old.success ? { ...old.data, wwn: old.data.device.wwn } : record;
+  const old = z.looseObject({ device: z.looseObject({ wwn: z.string() }) }).safeParse(record);
+  return old.success ? { wwn: old.data.device.wwn, ...old.data } : record;
 }
 
 const deferredRemoval: z.ZodType<DeferredRemoval> = z.strictObject({
