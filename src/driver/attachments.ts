@@ -5,12 +5,14 @@ import type { DeviceUse } from '../contracts/host.js';
 import type { Write } from '../contracts/store.js';
 import type { Attachment } from '../domain/attachment.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
+import type { Override } from '../domain/override.js';
 import { otherSide, type Group } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 import type { DriverContext } from './context.js';
 import { groupKeyOf } from './inventory.js';
 import { LocalUsers } from './local-users.js';
 import type { Held, Operations } from './operations.js';
+import { mountQuestion } from './plan-mount.js';
 import { planUnmount, unmountSaga } from './unmount.js';
 
 interface Attached {
@@ -54,14 +56,17 @@ export class Attachments {
    * One more user of a mount that is really there; undefined when it is only on record, as after a reboot.
    * @throws `refused` when its side is not the active one any more
    */
-  async join(held: Held, at: Attached & { group: Group | undefined; id: string }): Promise<string | undefined> {
+  async join(
+    held: Held,
+    at: Attached & { group: Group | undefined; id: string; override: Override | undefined },
+  ): Promise<string | undefined> {
     const { volume, attachment } = at;
     const { device, mountpoint, side, host } = attachment;
     if (device === undefined || !(await this.#isMounted(attachment))) {
       await this.#refuseIfUsed(at, held.signal);
       return undefined;
     }
-    if (at.group !== undefined && !(await isOnActiveSide(at.group, at, held.signal))) {
+    if (at.group !== undefined && !(await this.#isOnActiveSide(at.group, at, held.signal))) {
       if (this.users.areThere(volume.name)) throw staleSide(at.group, at);
       // An Unmount left it because something held the device; nobody is on record, so it can go now.
       await this.#refuseIfUsed(at, held.signal);
@@ -147,6 +152,16 @@ export class Attachments {
     }
   }
 
+  async #isOnActiveSide(
+    group: Group,
+    { volume, backend, attachment, override }: Attached & { override: Override | undefined },
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const proven = await proveActiveSide(mountQuestion({ backend, volume, group }, override?.side), signal);
+    if (proven.overridden) this.#ctx.logger.warn(proven.warning ?? '', { volume: volume.name, override });
+    return proven.side === attachment.side;
+  }
+
   /** The kernel's answer, whatever is on record. */
   async #isMounted({ mountpoint, device }: Attachment): Promise<boolean> {
     const entries = await this.#ctx.filesystems.mounts();
@@ -179,13 +194,6 @@ export class Attachments {
     if (there?.path !== device.path) return [];
     return this.#ctx.filesystems.usersElsewhere(device, mountpoint);
   }
-}
-
-async function isOnActiveSide(group: Group, at: Attached, signal: AbortSignal): Promise<boolean> {
-  const { volume, backend, attachment } = at;
-  const { arrayName, everMounted } = volume;
-  const proven = await proveActiveSide({ backend, group, arrayName, everMounted }, signal);
-  return proven.side === attachment.side;
 }
 
 function staleSide(group: Group, { volume, backend, attachment }: Attached): DriverError {

@@ -14,6 +14,7 @@ import { checkReplicationOption, createSaga, planCreate } from './create.js';
 import { groupKeyOf, Inventory, type VolumeRecords } from './inventory.js';
 import { attachmentOf, mountSaga } from './mount.js';
 import { groupKey, groupRecordKey, type Operations } from './operations.js';
+import { findOverride } from './overrides.js';
 import { planMount } from './plan-mount.js';
 import { planRemove, removeSaga } from './remove.js';
 import { viewOf, viewOfMount, type VolumeView } from './view.js';
@@ -163,10 +164,11 @@ export class DockerDriver implements VolumeDriver {
       const backend = this.#ctx.backends.get(volume.spec.backend);
       const group = await this.#groupOf(volume, held.signal);
       const attachments = await this.#attachments.related(volume, held.signal);
+      const override = await findOverride(this.#ctx.store, volume, held.signal);
       const own = attachments.find((each) => each.volume === name);
       if (own !== undefined && own.node !== this.#ctx.node.id) throw heldElsewhere(own);
       if (own !== undefined) {
-        const joined = await this.#attachments.join(held, { volume, backend, group, attachment: own, id });
+        const joined = await this.#attachments.join(held, { volume, backend, group, attachment: own, id, override });
         if (joined !== undefined) return joined;
         await this.#attachments.detach(held, { volume, backend, attachment: own });
       }
@@ -181,6 +183,7 @@ export class DockerDriver implements VolumeDriver {
           initiators: await this.#ctx.connector(backend).initiators(held.signal),
           mountpoint: join(mountRoot, name),
           attachments,
+          override,
         },
         held.signal,
       );
