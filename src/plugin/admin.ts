@@ -57,15 +57,15 @@ export async function startAdminServer(options: AdminOptions): Promise<{ close()
   };
   await removeStaleSocket(socketPath, '--state-dir');
   await listen(server, socketPath, '--state-dir');
-  return {
-    async close() {
-      const closed = once(server, 'close');
-      server.close();
-      stopped.abort(new DriverError('unavailable', 'the volume plugin is being stopped'));
-      setTimeout(() => server.closeAllConnections(), 50);
-      await closed;
-    },
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    const closed = once(server, 'close');
+    server.close();
+    stopped.abort(new DriverError('unavailable', 'the volume plugin is being stopped'));
+    setTimeout(() => server.closeAllConnections(), 50);
+    await closed;
   };
+  return { close: async () => (closing ??= close()) };
 }
 
 const deadline = (stopped: AbortSignal): AbortSignal => AbortSignal.any([stopped, AbortSignal.timeout(TIMEOUT_MS)]);
