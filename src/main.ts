@@ -1,15 +1,23 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
+import { override } from './commands/override.js';
 import { serve } from './commands/serve.js';
+import { UsageError } from './commands/usage.js';
 import { ConfigError } from './config/config.js';
 import { DriverError } from './domain/errors.js';
 
 const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] [--state-dir DIR]
+       hpe-volume-plugin override VOLUME --side primary|secondary --for 30m --reason TEXT [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin override VOLUME --end [--config FILE] [--state-dir DIR]
   --config     hpe.conf (default /etc/hpedockerplugin/hpe.conf)
   --socket     where dockerd finds the plugin (default /run/docker/plugins/hpe.sock)
   --state-dir  this node's own memory (default /var/lib/hpe-volume-plugin)`;
 
 async function main(args: string[]): Promise<void> {
+  if (args[0] === 'override' && !args.includes('--help')) {
+    for (const line of await override(args.slice(1))) console.log(line);
+    return;
+  }
   let parsed;
   try {
     parsed = parseArgs({
@@ -53,8 +61,9 @@ function usage(problem: string): void {
 try {
   await main(process.argv.slice(2));
 } catch (error) {
+  if (error instanceof UsageError) usage(error.message);
   // A ConfigError has one line for each problem.
-  if (error instanceof ConfigError) console.error(error.message);
+  else if (error instanceof ConfigError) console.error(error.message);
   else console.error(error instanceof DriverError ? error.toUserText() : String(error));
-  process.exitCode = error instanceof ConfigError ? 2 : 1;
+  process.exitCode = error instanceof ConfigError || error instanceof UsageError ? 2 : 1;
 }

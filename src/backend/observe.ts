@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { decideActiveSide, describeView, type ActiveSide, type SideView } from '../domain/active-side.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
+import { overrideCommand } from '../domain/override.js';
 import {
   otherSide,
   partnerTarget,
@@ -30,6 +31,8 @@ export interface ProvenSide {
   /** Row of the role table. */
   row: number;
   warning: string | undefined;
+  /** Only an operator's override allows it. */
+  overridden: boolean;
   observation: GroupObservation;
 }
 
@@ -68,6 +71,15 @@ export interface ActiveSideRequest {
   /** Name of the member on both arrays. */
   arrayName: string;
   everMounted: boolean;
+  /** For a mount: Docker's name of the volume, and the side that an operator's override names. Nothing else honours one (rule 8). */
+  override?: { volume: string; side: Side | undefined };
+}
+
+/** What both arrays said, and what the role table makes of it. */
+export interface ActiveSideFinding {
+  observation: GroupObservation;
+  views: Record<Side, SideView>;
+  verdict: ActiveSide;
 }
 
 /**
@@ -76,16 +88,28 @@ export interface ActiveSideRequest {
  */
 export async function proveActiveSide(request: ActiveSideRequest, signal: AbortSignal): Promise<ProvenSide> {
   for (let attempt = 1; ; attempt += 1) {
-    const observation = await observeGroup(request.backend, request.group, signal);
-    const views = await viewsOf(request, observation, signal);
-    const verdict = decideActiveSide({ ...questionOf(request), views });
+    const { observation, views, verdict } = await askActiveSide(request, signal);
     if (verdict.side !== undefined) {
-      return { side: verdict.side, row: verdict.row, warning: verdict.warning, observation };
+      const { side, row, warning, overridden = false } = verdict;
+      return { side, row, warning, overridden, observation };
     }
     if (!verdict.transition || attempt >= TRANSITION_RETRIES) throw refusal(request, { views, observation }, verdict);
     await pause(TRANSITION_PAUSE_MS, undefined, { signal });
   }
 }
+
+/** Asks both arrays once, for people; a refusal is a finding like any other. */
+export async function askActiveSide(request: ActiveSideRequest, signal: AbortSignal): Promise<ActiveSideFinding> {
+  const observation = await observeGroup(request.backend, request.group, signal);
+  const views = await viewsOf(request, observation, signal);
+  return { observation, views, verdict: decideActiveSide({ ...questionOf(request), views }) };
+}
+
+/** What each array said, in words. */
+export const describeViews = (backend: Backend, views: Record<Side, SideView>): string =>
+  (['primary', 'secondary'] as const)
+    .map((side) => `${backend.array(side).label}: ${describeView(views[side])}`)
+    .join('; ');
 
 /** The verdict on an observation that is there already, without asking for links: for status, never for a mount. */
 export function judgeObservation(request: ActiveSideRequest, observation: GroupObservation): ActiveSide {
@@ -100,6 +124,8 @@ const questionOf = (request: ActiveSideRequest) => ({
   lastActive: request.group.lastActive,
   everMounted: request.everMounted,
   strict: request.backend.replication().strict,
+  passedOver: request.group.passedOver,
+  override: request.override?.side,
 });
 
 async function viewsOf(
@@ -185,13 +211,10 @@ function refusal(
   { views, observation }: { views: Record<Side, SideView>; observation: GroupObservation },
   verdict: Extract<ActiveSide, { side: undefined }>,
 ): DriverError {
-  const seen = (['primary', 'secondary'] as const)
-    .map((side) => `${request.backend.array(side).label}: ${describeView(views[side])}`)
-    .join('; ');
   const code = views.primary.answer === 'silent' || views.secondary.answer === 'silent' ? 'unavailable' : 'refused';
   return new DriverError(
     code,
-    `no array is proven to hold the live copy of group ${request.group.name} (row ${verdict.row} of the role table): ${verdict.reason} [${seen}]`,
+    `no array is proven to hold the live copy of group ${request.group.name} (row ${verdict.row} of the role table): ${verdict.reason} [${describeViews(request.backend, views)}]`,
     { next: nextStep(request, observation, verdict.row) },
   );
 }
@@ -206,8 +229,14 @@ function nextStep(request: ActiveSideRequest, { failures }: GroupObservation, ro
   const silent: Side = failures.primary?.silent === true ? 'primary' : 'secondary';
   // A refused password or certificate makes an array silent, too, and has a remedy of its own.
   const remedy = failures[silent]?.next ?? `bring the ${silent} array back`;
-  if (row !== 9) return `${remedy}; then start the container again`;
   const standby = otherSide(silent);
+  if (row !== 9) return `${remedy}; then start the container again${lastResort(request, standby, row)}`;
   const groupThere = standby === 'primary' ? name : remoteName;
   return `${remedy}; or, if the ${silent} array is lost, type on ${request.backend.array(standby).label}: setrcopygroup failover -f ${groupThere}`;
+}
+
+/** Rule 8: only rows 6 to 8 have it. */
+function lastResort({ override }: ActiveSideRequest, standby: Side, row: number): string {
+  if (override === undefined || row < 6 || row > 8) return '';
+  return `; the last resort, if you know that the ${standby} copy is the one to use: ${overrideCommand(override.volume, standby)}`;
 }

@@ -6,13 +6,16 @@ import { Attachments } from '../driver/attachments.js';
 import type { DriverContext } from '../driver/context.js';
 import { DockerDriver } from '../driver/driver.js';
 import { Operations } from '../driver/operations.js';
+import { Overrides } from '../driver/overrides.js';
 import { Recovery, settlersOf } from '../driver/recover.js';
 import { createFilesystems } from '../host/filesystem.js';
 import { run as runTool, type Run } from '../host/run.js';
 import { createLogger, withLogContext } from '../log.js';
+import { startAdminServer } from '../plugin/admin.js';
 import { startPluginServer } from '../plugin/server.js';
 import { openNodeJournal } from '../store/node-journal.js';
 import { buildBackends, buildConnectors, openStore } from './build.js';
+import { adminSocketOf } from './daemon-client.js';
 import { pinsIn } from './pins.js';
 
 export interface ServeOptions {
@@ -61,17 +64,23 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const operations = new Operations(ctx, settlersOf(ctx));
   const attachments = new Attachments(ctx, operations);
   const poll = new StatusPoll(backends, async () => store.list('group', AbortSignal.timeout(STATUS_READ_MS)), logger);
+  const overrides = new Overrides(ctx);
   const recovery = new Recovery(ctx, { operations, attachments });
   const driver = new DockerDriver(ctx, { operations, attachments, poll });
+  const admin = await startAdminServer({ socketPath: adminSocketOf(stateDir), overrides, logger });
   const server = await startPluginServer({
     socketPath,
     driver,
     logger,
     timeouts: timeoutsOf(config),
     within: withLogContext,
+  }).catch(async (error: unknown) => {
+    await admin.close();
+    throw error;
   });
   store.announce();
   recovery.start();
+  overrides.start();
   poll.start();
   logger.info('serving', { socket: socketPath, metadata: store.kind, backends: [...config.backends.keys()] });
   if (store.kind === 'embedded') {
@@ -79,8 +88,8 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   }
   return {
     async close() {
-      await server.close();
-      await Promise.all([recovery.stop(), poll.stop()]);
+      await Promise.all([server.close(), admin.close()]);
+      await Promise.all([recovery.stop(), overrides.stop(), poll.stop()]);
       await backends.close();
       await store.close();
     },

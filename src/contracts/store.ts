@@ -1,4 +1,5 @@
 import type { Attachment } from '../domain/attachment.js';
+import type { Override } from '../domain/override.js';
 import type { Group } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
@@ -9,19 +10,23 @@ export interface Pin {
   fingerprint: string;
 }
 
-/** Everything that is shared between nodes: record kind → record. Keys: volume name; `backend/group`; volume name; the blocked volume's name; peer. */
+/** Everything that is shared between nodes: record kind → record. Keys: volume name; `backend/group`; volume name; the blocked volume's name; peer; volume name. */
 export interface Records {
   volume: Volume;
   group: Group;
   attachment: Attachment;
   operation: Operation;
   pin: Pin;
+  override: Override;
 }
 export type RecordKind = keyof Records;
 
+/** An override is gone after that many seconds, by a clock that nobody can set; no other record ends by itself. */
+type Lifetime<K> = K extends 'override' ? { ttlSeconds: number } : { ttlSeconds?: never };
+
 /** One change; a list of them is applied as a whole or not at all. */
 export type Write = {
-  [K in RecordKind]: { put: K; key: string; value: Records[K] } | { remove: K; key: string };
+  [K in RecordKind]: ({ put: K; key: string; value: Records[K] } & Lifetime<K>) | { remove: K; key: string };
 }[RecordKind];
 
 /** Proof that the keys are held, and until when. */

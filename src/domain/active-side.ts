@@ -26,11 +26,16 @@ export interface ActiveSideQuestion {
   everMounted: boolean;
   /** `replication_strict`: row 6 mounts nothing. */
   strict: boolean;
+  /** The silent side that an override went past before; row 8 does not forget it. */
+  passedOver?: Side | undefined;
+  /** The side that an operator's override names; it lifts the refusals of rows 6 to 8 (rule 8), nothing else. */
+  override?: Side | undefined;
 }
 
 /** The answer, with the number of the row of the safety rules' table that gave it. */
 export type ActiveSide =
-  { side: Side; row: number; warning?: string } | { side: undefined; row: number; reason: string; transition: boolean };
+  | { side: Side; row: number; warning?: string; overridden?: true }
+  | { side: undefined; row: number; reason: string; transition: boolean };
 
 /** The words for one array's answer, for messages. */
 export function describeView(view: SideView): string {
@@ -115,17 +120,21 @@ function oneAnswered(question: ActiveSideQuestion, y: Side, view: GroupView): Ac
   }
   if (view.reversed) return { side: y, row: 4 };
   const replicating = view.state === 'started' && view.linksUp === true;
+  const usedThere = question.lastActive === x || question.passedOver === x;
   // Row 5 names no lastActive, row 8 does: a copy that X holds and Y has not got back must never be passed over.
-  if (question.lastActive === x && !(replicating && view.lagging.length === 0)) {
-    return refuse(8, `the ${x} array does not answer, and the volume was last used there: it may hold newer data`);
+  if (usedThere && !(replicating && view.lagging.length === 0)) {
+    return unlessOverridden(question, y, {
+      row: 8,
+      reason: `the ${x} array does not answer, and ${question.lastActive === x ? 'the volume was last used there' : 'an override went past it before'}: it may hold newer data`,
+    });
   }
   if (replicating) return { side: y, row: 5 };
   if (view.linksUp === false && (question.lastActive === y || !question.everMounted)) {
     if (question.strict) {
-      return refuse(
-        6,
-        `the ${x} array does not answer and its links are down; replication_strict forbids to go on alone`,
-      );
+      return unlessOverridden(question, y, {
+        row: 6,
+        reason: `the ${x} array does not answer and its links are down; replication_strict forbids to go on alone`,
+      });
     }
     return {
       side: y,
@@ -133,10 +142,24 @@ function oneAnswered(question: ActiveSideQuestion, y: Side, view: GroupView): Ac
       warning: `the ${x} array does not answer and the links to it are down: the ${y} array goes on alone, without replication`,
     };
   }
-  return refuse(
-    7,
-    `the ${x} array does not answer, and the group is ${view.state} on the ${y} array: somebody may be on the way to a failover`,
-  );
+  return unlessOverridden(question, y, {
+    row: 7,
+    reason: `the ${x} array does not answer, and the group is ${view.state} on the ${y} array: somebody may be on the way to a failover`,
+  });
+}
+
+/** Rule 8: the refusal, or the side that answers if the operator's override names that one. */
+function unlessOverridden(question: ActiveSideQuestion, y: Side, refusal: { row: number; reason: string }): ActiveSide {
+  const { row, reason } = refusal;
+  if (question.override === undefined) return refuse(row, reason);
+  if (question.override !== y) {
+    return refuse(
+      row,
+      `${reason}; an override is in force, but it names the ${question.override} array, which is silent`,
+    );
+  }
+  const warning = `${reason}; an operator's override lets the ${y} array be used all the same (row ${row})`;
+  return { side: y, row, warning, overridden: true };
 }
 
 const is = (view: GroupView, role: 'primary' | 'secondary', reversed: boolean): boolean =>

@@ -59,6 +59,11 @@ export interface Group {
   lastActive?: Side;
   /** Grows with every change of `lastActive`, never falls. */
   epoch: number;
+  /**
+   * The silent side that an operator's override went past: it may hold newer data than `lastActive`. Stays until a mount is
+   * proven without an override.
+   */
+  passedOver?: Side;
 }
 
 export type RoleWord = 'Primary' | 'Secondary' | 'Primary-Rev' | 'Secondary-Rev';

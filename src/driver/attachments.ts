@@ -3,6 +3,7 @@ import { proveActiveSide } from '../backend/observe.js';
 import type { Write } from '../contracts/store.js';
 import { isOwnMount, type Attachment } from '../domain/attachment.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
+import type { Override } from '../domain/override.js';
 import { otherSide, type Group } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 import type { DriverContext } from './context.js';
@@ -10,6 +11,7 @@ import { groupKeyOf } from './inventory.js';
 import { describeUsers, LocalRelease, type AttachedHere } from './local-release.js';
 import { LocalUsers } from './local-users.js';
 import type { Held, Operations } from './operations.js';
+import { mountQuestion } from './plan-mount.js';
 import { planUnmount, unmountSaga } from './unmount.js';
 
 interface Attached {
@@ -52,14 +54,17 @@ export class Attachments {
    * One more user of a mount that is really there; undefined when it is only on record, as after a reboot.
    * @throws `refused` when its side is not the active one any more
    */
-  async join(held: Held, at: Attached & { group: Group | undefined; id: string }): Promise<string | undefined> {
+  async join(
+    held: Held,
+    at: Attached & { group: Group | undefined; id: string; override: Override | undefined },
+  ): Promise<string | undefined> {
     const { volume, attachment } = at;
     const { device, mountpoint, side, host, generation } = attachment;
     if (device === undefined || !(await this.#isMounted(attachment))) {
       await this.#refuseIfUsed(attachedHere(at), held.signal);
       return undefined;
     }
-    if (at.group !== undefined && !(await isOnActiveSide(at.group, at, held.signal))) {
+    if (at.group !== undefined && !(await this.#isOnActiveSide(at.group, at, held.signal))) {
       if (this.users.areThere(volume.name)) throw staleSide(at.group, at);
       // An Unmount left it because something held the device; nobody is on record, so it can go now.
       await this.#refuseIfUsed(attachedHere(at), held.signal);
@@ -147,6 +152,16 @@ export class Attachments {
     }
   }
 
+  async #isOnActiveSide(
+    group: Group,
+    { volume, backend, attachment, override }: Attached & { override: Override | undefined },
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const proven = await proveActiveSide(mountQuestion({ backend, volume, group }, override?.side), signal);
+    if (proven.overridden) this.#ctx.logger.warn(proven.warning ?? '', { volume: volume.name, override });
+    return proven.side === attachment.side;
+  }
+
   /** The kernel's answer, whatever is on record. */
   async #isMounted({ mountpoint, device }: Attachment): Promise<boolean> {
     const entries = await this.#ctx.filesystems.mounts();
@@ -166,13 +181,6 @@ function attachedHere({ volume, backend, attachment }: Attached): AttachedHere &
   const { device, mountpoint, side } = attachment;
   const wwn = device?.wwn ?? volume.wwn[side] ?? '';
   return { volume: volume.name, backend: backend.name, wwn, mountpoint, ...(device === undefined ? {} : { device }) };
-}
-
-async function isOnActiveSide(group: Group, at: Attached, signal: AbortSignal): Promise<boolean> {
-  const { volume, backend, attachment } = at;
-  const { arrayName, everMounted } = volume;
-  const proven = await proveActiveSide({ backend, group, arrayName, everMounted }, signal);
-  return proven.side === attachment.side;
 }
 
 function staleSide(group: Group, { volume, backend, attachment }: Attached): DriverError {

@@ -2,8 +2,10 @@ import path from 'node:path';
 import type { MetadataStore } from '../contracts/store.js';
 import type { Attachment } from '../domain/attachment.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
+import type { Override } from '../domain/override.js';
 import type { Group } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
+import type { Operation } from '../saga/operation.js';
 import type { DriverContext } from './context.js';
 import { groupKey, groupRecordKey } from './operations.js';
 
@@ -12,6 +14,10 @@ export interface VolumeRecords {
   volume: Volume;
   attachment: Attachment | undefined;
   group: Group | undefined;
+  /** An unfinished change, under way or waiting for an array. */
+  operation: Operation | undefined;
+  /** An operator's, in force. */
+  override: Override | undefined;
   /** The metadata cannot be read now: this is what they said last, and the reason. */
   stale?: string;
 }
@@ -34,13 +40,15 @@ export class Inventory {
   async get(name: string, signal: AbortSignal): Promise<VolumeRecords> {
     const { store } = this.#ctx;
     try {
-      const [volume, attachment] = await Promise.all([
+      const [volume, attachment, operation, override] = await Promise.all([
         store.find('volume', name, signal),
         store.find('attachment', name, signal),
+        store.find('operation', name, signal),
+        store.find('override', name, signal),
       ]);
       // A volume that is being created was never acknowledged: dockerd would take it for a finished one.
       if (volume !== undefined && volume.state !== 'creating')
-        return this.#remember(volume, attachment, await this.#groupOf(volume, signal));
+        return this.#remember({ volume, attachment, operation, override, group: await this.#groupOf(volume, signal) });
     } catch (thrown) {
       const seen = this.#seen.get(name);
       if (seen !== undefined) return { ...seen, stale: asDriverError(thrown).message };
@@ -58,18 +66,28 @@ export class Inventory {
   async list(signal: AbortSignal): Promise<VolumeRecords[]> {
     const { store } = this.#ctx;
     try {
-      const [volumes, attachments, groups] = await Promise.all([
+      const [volumes, attachments, operations, overrides, groups] = await Promise.all([
         store.list('volume', signal),
         store.list('attachment', signal),
+        store.list('operation', signal),
+        store.list('override', signal),
         store.list('group', signal),
       ]);
-      const holders = new Map(attachments.map((each) => [each.volume, each]));
+      const holders = byVolume(attachments);
+      const open = byVolume(operations);
+      const inForce = byVolume(overrides);
       const byKey = new Map(groups.map((each) => [groupRecordKey(each.backend, each.name), each]));
       this.#seen.clear();
       this.#isComplete = true;
       const acknowledged = volumes.filter((volume) => volume.state !== 'creating');
       return acknowledged.map((volume) =>
-        this.#remember(volume, holders.get(volume.name), byKey.get(groupKeyOf(volume) ?? '')),
+        this.#remember({
+          volume,
+          attachment: holders.get(volume.name),
+          operation: open.get(volume.name),
+          override: inForce.get(volume.name),
+          group: byKey.get(groupKeyOf(volume) ?? ''),
+        }),
       );
     } catch (thrown) {
       if (!this.#isComplete) throw thrown;
@@ -90,13 +108,16 @@ export class Inventory {
     return key === undefined ? undefined : this.#ctx.store.find('group', key, signal);
   }
 
-  #remember(volume: Volume, attachment: Attachment | undefined, group: Group | undefined): VolumeRecords {
-    const records = { volume, attachment, group };
-    this.#seen.set(volume.name, records);
+  #remember(found: VolumeRecords): VolumeRecords {
+    // An override for a volume of the same name that is gone says nothing of this one.
+    const records = found.override?.volumeId === found.volume.id ? found : { ...found, override: undefined };
+    this.#seen.set(records.volume.name, records);
     return records;
   }
 }
 
+const byVolume = <T extends { volume: string }>(records: T[]): Map<string, T> =>
+  new Map(records.map((each) => [each.volume, each]));
 /** @throws `not-found` */
 export async function getVolume(store: MetadataStore, name: string, signal: AbortSignal): Promise<Volume> {
   const volume = await store.find('volume', name, signal);

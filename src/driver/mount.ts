@@ -10,7 +10,7 @@ import type { FilesystemRecord } from '../domain/volume.js';
 import type { Saga } from '../saga/saga.js';
 import type { DriverContext } from './context.js';
 import { groupRecordKey } from './operations.js';
-import type { MountFacts, MountPlan, MountStep } from './plan-mount.js';
+import { mountQuestion, type MountFacts, type MountPlan, type MountStep } from './plan-mount.js';
 import { takeOverStep } from './take-over.js';
 import { unexport } from './unmount.js';
 
@@ -123,10 +123,9 @@ function confirmRolesStep(backend: Backend, plan: MountPlan): MountStep {
   return {
     name: 'read the roles of the group again',
     async do({ signal }) {
-      const { knownGroup: group, volume, side } = plan;
+      const { knownGroup: group, volume, side, override } = plan;
       if (group === undefined) return;
-      const { arrayName, everMounted } = volume;
-      const again = await proveActiveSide({ backend, group, arrayName, everMounted }, signal);
+      const again = await proveActiveSide(mountQuestion({ backend, group, volume }, override), signal);
       if (again.side === side) return;
       throw new DriverError(
         'refused',

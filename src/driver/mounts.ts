@@ -10,6 +10,7 @@ import type { DriverContext } from './context.js';
 import { getGroup, getVolume, groupLocks } from './inventory.js';
 import { attachmentOf, mountSaga } from './mount.js';
 import type { Held, Operations } from './operations.js';
+import { findOverride } from './overrides.js';
 import { planMount, type MountPlan } from './plan-mount.js';
 
 interface MountCall {
@@ -81,9 +82,11 @@ export class Mounts {
     held: Held,
     { volume, attachment, id }: { volume: Volume; attachment: Attachment; id: string },
   ): Promise<string | undefined> {
-    const backend = this.#ctx.backends.get(volume.spec.backend);
-    const group = await getGroup(this.#ctx.store, volume, held.signal);
-    const joined = await this.#attachments.join(held, { volume, backend, group, attachment, id });
+    const { store, backends } = this.#ctx;
+    const backend = backends.get(volume.spec.backend);
+    const group = await getGroup(store, volume, held.signal);
+    const override = await findOverride(store, volume, held.signal);
+    const joined = await this.#attachments.join(held, { volume, backend, group, attachment, id, override });
     if (joined === undefined) await this.#attachments.detach(held, { volume, backend, attachment });
     return joined;
   }
@@ -133,6 +136,7 @@ export class Mounts {
         initiators: await this.#ctx.connector(backend).initiators(held.signal),
         mountpoint: join(mountRoot, volume.name),
         attachments,
+        override: await findOverride(store, volume, held.signal),
         livingNodes: others ? await store.livingNodes(held.signal) : new Set([node.id]),
         ...(takeOverFrom === undefined ? {} : { takeOverFrom }),
       },

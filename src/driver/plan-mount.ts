@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Backend } from '../backend/backend.js';
-import { proveActiveSide } from '../backend/observe.js';
+import { proveActiveSide, type ActiveSideRequest, type ProvenSide } from '../backend/observe.js';
 import type { Write } from '../contracts/store.js';
 import type { Attachment, BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
 import type { Initiators } from '../contracts/array.js';
+import { overrideCommand, type Override } from '../domain/override.js';
 import { otherSide, type Group, type Side } from '../domain/replication.js';
 import type { FilesystemRecord, Volume } from '../domain/volume.js';
 import type { Step } from '../saga/saga.js';
@@ -33,6 +34,8 @@ export interface MountPlan {
   knownGroup?: Group;
   /** The same with `lastActive` and epoch as they are when this mount is done. */
   group?: Group;
+  /** The side that an operator's override named when the plan was made; what is proven again is judged by it, too. */
+  override?: Side;
   warning?: string;
 }
 
@@ -74,13 +77,26 @@ export interface MountRequest {
   takeOverFrom?: Attachment;
   /** Ids of the nodes whose daemon is alive. */
   livingNodes: ReadonlySet<string>;
+  /** An operator's override of this volume that is in force (rule 8). */
+  override: Override | undefined;
+}
+
+/** The question to both arrays on behalf of a mount, which alone honours an override. */
+export function mountQuestion(
+  of: { backend: Backend; volume: Volume; group: Group },
+  override: Side | undefined,
+): ActiveSideRequest {
+  const { arrayName, everMounted, name } = of.volume;
+  return { backend: of.backend, group: of.group, arrayName, everMounted, override: { volume: name, side: override } };
 }
 
 /** The side to mount from, proven by fresh answers; reads only. @throws `refused`, `unavailable` or `busy` */
 export async function planMount(backend: Backend, request: MountRequest, signal: AbortSignal): Promise<MountPlan> {
-  const { volume, group, hostName } = request;
+  const { volume, group, hostName, override } = request;
   const [proven, exports] = await Promise.all([
-    group === undefined ? undefined : provenSide(backend, { volume, group }, signal),
+    group === undefined
+      ? undefined
+      : proveActiveSide(mountQuestion({ backend, volume, group }, override?.side), signal),
     exportsOf(backend, volume, signal),
   ]);
   const side = proven?.side ?? 'primary';
@@ -88,7 +104,7 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
   const isOtherSilent = proven?.observation.failures[otherSide(side)]?.silent === true;
   let leftOver: string[] = [];
   if (proven !== undefined) {
-    refuseMissingData(volume, group, proven.row);
+    refuseMissingData(request, proven);
     // A dead array exports nothing that could be seen or removed, and the role table has judged its silence.
     if (!isOtherSilent) {
       refuseOtherSideInUse(backend, request, side);
@@ -109,8 +125,10 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
     leftOver,
     ...(request.takeOverFrom === undefined ? {} : { takeOver: planTakeOver(backend, request.takeOverFrom, silent) }),
     generation,
-    ...(group === undefined ? {} : { knownGroup: group, group: withActive(group, side) }),
-    ...(proven?.warning === undefined ? {} : { warning: proven.warning }),
+    ...(group === undefined || proven === undefined
+      ? {}
+      : { knownGroup: group, group: withActive(group, proven), ...warningOf(request, proven) }),
+    ...(override === undefined ? {} : { override: override.side }),
   };
 }
 
@@ -129,15 +147,27 @@ function nextGeneration({ volume, attachments }: MountRequest): number {
   return Math.max(volume.generation ?? 0, previous?.generation ?? 0) + 1;
 }
 
-async function provenSide(backend: Backend, of: { volume: Volume; group: Group }, signal: AbortSignal) {
-  const { arrayName, everMounted } = of.volume;
-  return proveActiveSide({ backend, group: of.group, arrayName, everMounted }, signal);
+/** An epoch that only grows, and changes exactly when the side does (rule 5). */
+function withActive(group: Group, { side, row, overridden }: ProvenSide): Group {
+  const { passedOver, ...known } = group;
+  const skipped = overridden ? (row === 8 ? otherSide(side) : passedOver) : undefined;
+  return {
+    ...known,
+    lastActive: side,
+    epoch: group.lastActive === side ? group.epoch : group.epoch + 1,
+    ...(skipped === undefined ? {} : { passedOver: skipped }),
+  };
 }
 
-/** An epoch that only grows, and changes exactly when the side does (rule 5). */
-function withActive(group: Group, side: Side): Group {
-  if (group.lastActive === side) return group;
-  return { ...group, lastActive: side, epoch: group.epoch + 1 };
+/** What the log says of a mount that is not beyond doubt, with the override that allows it. */
+function warningOf({ volume, override }: MountRequest, proven: ProvenSide): { warning?: string } {
+  const lifted = lacksData(volume, proven.row)
+    ? `volume ${volume.name} has never been formatted and its group is failed over; an operator's override lets its blank ${proven.side} copy be taken for new`
+    : proven.warning;
+  if (lifted === undefined) return {};
+  if (override === undefined || !(proven.overridden || lacksData(volume, proven.row))) return { warning: lifted };
+  const { reason, madeBy, until } = override;
+  return { warning: `${lifted} (override made on ${madeBy} until ${until}: ${reason})` };
 }
 
 type Exports = Partial<Record<Side, { hosts: string[] } | { failure: unknown; hosts?: undefined }>>;
@@ -196,12 +226,17 @@ function refuseOtherSideInUse(backend: Backend, request: MountRequest, side: Sid
 }
 
 /** Rule 18: an empty copy after a failover is not a new volume, it is missing data. */
-function refuseMissingData(volume: Volume, group: Group | undefined, row: number): void {
-  const failedOver = row === 2 || row === 3 || row === 4;
-  if (volume.filesystem.state === 'formatted' || !failedOver) return;
+function refuseMissingData({ volume, group, override }: MountRequest, { side, row }: ProvenSide): void {
+  if (!lacksData(volume, row) || override?.side === side) return;
   throw new DriverError(
     'refused',
     `data missing: volume ${volume.name} has never been formatted, and group ${group?.name ?? ''} is failed over, so whether its blank copy is new or incomplete cannot be told`,
-    { next: `bring the group home (setrcopygroup recover, then restore) and mount the volume there first` },
+    {
+      next: `bring the group home (setrcopygroup recover, then restore) and mount the volume there first; the last resort, if you know that the volume is new: ${overrideCommand(volume.name, side)}`,
+    },
   );
 }
+
+/** Never formatted, and in a group that is failed over (rows 2 to 4). */
+const lacksData = (volume: Volume, row: number): boolean =>
+  volume.filesystem.state !== 'formatted' && (row === 2 || row === 3 || row === 4);

@@ -3,9 +3,11 @@ import { findPartner, judgeObservation } from '../backend/observe.js';
 import type { PolledGroup } from '../backend/status-poll.js';
 import type { NodeMount } from '../contracts/node-journal.js';
 import { isOwnMount, type Attachment } from '../domain/attachment.js';
+import type { Override } from '../domain/override.js';
 import { roleWord, type Group, type Side } from '../domain/replication.js';
-import type { Json } from '../saga/operation.js';
+import type { Json, Operation } from '../saga/operation.js';
 import type { VolumeRecords } from './inventory.js';
+import { mountQuestion } from './plan-mount.js';
 
 /** What `docker volume inspect` and `ls` show. */
 export interface VolumeView {
@@ -46,12 +48,23 @@ export function viewOf({ node, records, mount, backend, polled }: ViewParts): Vo
       attachment === undefined ? null : { node: attachment.nodeName, array: attachment.side, state: attachment.state },
     mounts: mount === undefined ? 0 : mount.ids.reduce((sum, each) => sum + each.count, 0),
   };
+  if (records.operation !== undefined) status['operation'] = operationOf(records.operation);
+  if (records.override !== undefined) status['override'] = overrideOf(records.override);
   if (group !== undefined) status['replication'] = replicationOf({ records, group, backend, polled });
   if (records.stale !== undefined) status['stale'] = `the metadata cannot be read now: ${records.stale}`;
   const isLost = mount !== undefined && !isOwnMount(node, mount, attachment);
   if (isLost)
     status['fenced'] = `this node lost the volume to ${attachment?.nodeName ?? 'nobody'}; what uses it here is cut off`;
   return { name: volume.name, mountpoint: isLost ? '' : mountpointOf(mount), createdAt: volume.createdAt, status };
+}
+
+/** A change that is not finished; one that waits for an array says why. */
+function operationOf({ kind, phase, node, startedAt, error }: Operation): Json {
+  return { kind, phase, node, startedAt, ...(error === undefined ? {} : { error }) };
+}
+
+function overrideOf({ side, until, reason, madeBy, madeAt }: Override): Json {
+  return { side, until, reason, madeBy, madeAt };
 }
 
 /** A mount without users is on its way out, and may be gone from here already. */
@@ -103,8 +116,7 @@ function replicationOf({ records, group, backend, polled }: ReplicationParts): J
       lastSync: member?.lastSync ?? null,
     };
   };
-  const request = { backend, group, arrayName: volume.arrayName, everMounted: volume.everMounted };
-  const verdict = judgeObservation(request, observation);
+  const verdict = judgeObservation(mountQuestion({ backend, volume, group }, records.override?.side), observation);
   return {
     ...known,
     primary: side('primary'),

@@ -51,11 +51,12 @@ async function stop(server: Server, calls: Calls, finishMs: number): Promise<voi
   await closed;
 }
 
-async function listen(server: Server, socketPath: string): Promise<void> {
+/** Makes the socket, for root alone. @param option of the command line that its path comes from */
+export async function listen(server: Server, socketPath: string, option = '--socket'): Promise<void> {
   // Node cuts a longer path without a word, and then listens somewhere else.
   if (Buffer.byteLength(socketPath) > SOCKET_PATH_LIMIT) {
     throw new DriverError('invalid', `the socket path ${socketPath} has more than ${SOCKET_PATH_LIMIT} bytes`, {
-      next: 'choose a shorter --socket',
+      next: `choose a shorter ${option}`,
     });
   }
   try {
@@ -79,15 +80,17 @@ async function listen(server: Server, socketPath: string): Promise<void> {
 }
 
 /** Only a socket that refuses connections is stale: with a living one, two daemons would share the path. */
-async function removeStaleSocket(socketPath: string): Promise<void> {
+export async function removeStaleSocket(socketPath: string, option = '--socket'): Promise<void> {
   const found = await lstat(socketPath).catch(() => undefined);
   if (found === undefined) return;
   if (!found.isSocket()) {
-    throw new DriverError('refused', `${socketPath} is there and is not a socket`, { next: 'choose another --socket' });
+    throw new DriverError('refused', `${socketPath} is there and is not a socket`, {
+      next: `choose another ${option}`,
+    });
   }
   if (await answers(socketPath)) {
     throw new DriverError('refused', `another daemon already serves ${socketPath}`, {
-      next: `find it with: fuser ${socketPath}; stop it, or choose another --socket`,
+      next: `find it with: fuser ${socketPath}; stop it, or choose another ${option}`,
     });
   }
   await unlink(socketPath);

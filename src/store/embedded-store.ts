@@ -5,6 +5,7 @@ import type { Fence, MetadataStore, RecordKind, Records, Write } from '../contra
 import { DriverError } from '../domain/errors.js';
 import { errorCode, errorText, throwIfAborted } from './failure.js';
 import { Listeners } from './listeners.js';
+import { textIfAlive, withLifetime } from './lifetime.js';
 import { LocalLocks, lockOrder } from './local-locks.js';
 import { checkWriteCount, decodeRecord, encodeRecord } from './records.js';
 
@@ -61,7 +62,10 @@ class EmbeddedStore implements MetadataStore {
 
   async find<K extends RecordKind>(kind: K, key: string, signal: AbortSignal): Promise<Records[K] | undefined> {
     throwIfAborted(signal);
-    const text = await this.#attempt('read', () => this.#level.get(recordKey(kind, key)));
+    const text = await this.#attempt('read', async () => {
+      const stored = await this.#level.get(recordKey(kind, key));
+      return stored === undefined ? undefined : textIfAlive(stored);
+    });
     return text === undefined ? undefined : decodeRecord(kind, key, text);
   }
 
@@ -71,7 +75,12 @@ class EmbeddedStore implements MetadataStore {
     // '0' follows '/'.
     const range = { gte: start, lt: `${kind}0` };
     const entries = await this.#attempt('read', () => this.#level.iterator(range).all());
-    return entries.map(([key, text]) => decodeRecord(kind, key.slice(start.length), text));
+    const records: Records[K][] = [];
+    for (const [key, stored] of entries) {
+      const text = await textIfAlive(stored);
+      if (text !== undefined) records.push(decodeRecord(kind, key.slice(start.length), text));
+    }
+    return records;
   }
 
   async lock(keys: readonly string[], signal: AbortSignal): Promise<Fence> {
@@ -93,15 +102,7 @@ class EmbeddedStore implements MetadataStore {
         `the locks of ${fence.keys.join(', ')} were given up before this change; nothing was written`,
       );
     }
-    const batch = writes.map((write) =>
-      'put' in write
-        ? ({
-            type: 'put',
-            key: recordKey(write.put, write.key),
-            value: encodeRecord(write.put, write.key, write.value),
-          } as const)
-        : ({ type: 'del', key: recordKey(write.remove, write.key) } as const),
-    );
+    const batch = await Promise.all(writes.map(changeOf));
     try {
       await this.#attempt('written', () => this.#level.batch(batch, { sync: true }));
     } finally {
@@ -132,6 +133,13 @@ class EmbeddedStore implements MetadataStore {
   async #attempt<T>(what: string, work: () => Promise<T>): Promise<T> {
     return attempt(what, this.#level.location, work);
   }
+}
+
+async function changeOf(write: Write) {
+  if ('remove' in write) return { type: 'del', key: recordKey(write.remove, write.key) } as const;
+  const text = encodeRecord(write.put, write.key, write.value);
+  const value = write.ttlSeconds === undefined ? text : await withLifetime(text, write.ttlSeconds);
+  return { type: 'put', key: recordKey(write.put, write.key), value } as const;
 }
 
 /** Locks of one process cannot be lost before the process is. */

@@ -83,7 +83,16 @@ class EtcdStore implements MetadataStore {
   async commit(fence: Fence, writes: readonly Write[]): Promise<void> {
     checkWriteCount(writes);
     if (!(fence instanceof EtcdFence)) throw new DriverError('internal', 'a fence of another store');
-    await fence.commit(writes.map((write) => this.#operation(write)));
+    const leases: string[] = [];
+    try {
+      const operations: IRequestOp[] = [];
+      for (const write of writes) operations.push(await this.#operation(write, leases));
+      await fence.commit(operations);
+    } catch (error) {
+      // If the commit was applied after all, its answer lost, its record is gone with the lease: the caller heard of a failure.
+      for (const id of leases) await this.#revoke(id);
+      throw error;
+    }
   }
 
   watch(kind: RecordKind, listener: (key: string | undefined) => void): () => void {
@@ -167,6 +176,16 @@ class EtcdStore implements MetadataStore {
     return entries;
   }
 
+  async #revoke(lease: string): Promise<void> {
+    try {
+      await this.#client.revokeLease(lease);
+    } catch (error) {
+      this.#options.logger.debug('etcd did not hear that a lease was given up; it ends by its time', {
+        reason: errorText(error),
+      });
+    }
+  }
+
   async #page(range: PageRange, signal: AbortSignal): Promise<Page> {
     const { key, end, revision } = range;
     const request = { key, range_end: end, limit: PAGE, ...(revision === undefined ? {} : { revision }) };
@@ -179,12 +198,17 @@ class EtcdStore implements MetadataStore {
     return { found: found.kvs, next };
   }
 
-  #operation(write: Write): IRequestOp {
+  /** A record that ends by itself hangs on a lease of its own, whose id is added to `leases`. */
+  async #operation(write: Write, leases: string[]): Promise<IRequestOp> {
     if ('remove' in write) {
       return { request_delete_range: { key: Buffer.from(this.#recordKey(write.remove, write.key)) } };
     }
     const text = encodeRecord(write.put, write.key, write.value);
-    return { request_put: { key: Buffer.from(this.#recordKey(write.put, write.key)), value: Buffer.from(text) } };
+    const request = { key: Buffer.from(this.#recordKey(write.put, write.key)), value: Buffer.from(text) };
+    if (write.ttlSeconds === undefined) return { request_put: request };
+    const lease = await this.#client.grantLease(write.ttlSeconds);
+    leases.push(lease);
+    return { request_put: { ...request, lease } };
   }
 
   #recordKey(kind: RecordKind, key: string): string {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { RecordKind, Records, Write } from '../contracts/store.js';
 import type { Attachment, BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
+import type { Override } from '../domain/override.js';
 import type { Group } from '../domain/replication.js';
 import type { FilesystemRecord, Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
@@ -60,6 +61,7 @@ const group: z.ZodType<Group> = z.strictObject({
   createdByUs: z.boolean(),
   lastActive: side.exactOptional(),
   epoch: z.number(),
+  passedOver: side.exactOptional(),
 });
 
 const attachment: z.ZodType<Attachment> = z.strictObject({
@@ -90,6 +92,16 @@ const operation: z.ZodType<Operation> = z.strictObject({
   startedAt: z.string(),
 });
 
+const override: z.ZodType<Override> = z.strictObject({
+  volume: z.string(),
+  volumeId: z.string(),
+  side,
+  reason: z.string(),
+  madeBy: z.string(),
+  madeAt: z.string(),
+  until: z.string(),
+});
+
 const pin = z.strictObject({ peer: z.string(), fingerprint: z.string() });
 
 /** How one kind of record is kept. `schema` is raised when its shape changes; nothing else may be in the record than the shape says. */
@@ -106,6 +118,7 @@ const FORMATS: { [K in RecordKind]: Format<Records[K]> } = {
   attachment: { schema: 1, shape: attachment, keyOf: (record) => record.volume },
   operation: { schema: 1, shape: operation, keyOf: (record) => record.volume },
   pin: { schema: 1, shape: pin, keyOf: (record) => record.peer },
+  override: { schema: 1, shape: override, keyOf: (record) => record.volume },
 };
 
 const envelope = z.strictObject({ schema: z.number(), record: z.unknown() });

@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { MetadataStore } from '../../src/contracts/store.js';
 import { openEmbeddedStore } from '../../src/store/embedded-store.js';
 import { startChild } from './child.js';
-import { aVolume } from './store-records.js';
+import { anOverride, aVolume } from './store-records.js';
 import { NODE_ID, storeContract } from './store-suite.js';
 
 const NODE = { id: NODE_ID, name: 'node-one' };
@@ -74,6 +74,20 @@ describe('the embedded metadata store', () => {
     }
     store = await openEmbeddedStore(dir, NODE);
   }, 20_000);
+
+  it('keeps an override through a restart of the daemon, and ends it with a reboot of the host', async () => {
+    const put = (key: string) => ({ put: 'override', key, value: anOverride(key), ttlSeconds: 600 }) as const;
+    const fence = await store.lock(['a'], signal);
+    await store.commit(fence, [put('kept'), put('rebooted')]);
+    await store.close();
+    const level = new ClassicLevel(path.join(dir, 'metadata'));
+    const stored = (await level.get('override/rebooted')) ?? '';
+    await level.put('override/rebooted', stored.replace(/"bootId":"[^"]*"/, '"bootId":"another"'));
+    await level.close();
+    store = await openEmbeddedStore(dir, NODE);
+    expect(await store.list('override', signal)).toEqual([anOverride('kept')]);
+    expect(await store.find('override', 'rebooted', signal)).toBeUndefined();
+  });
 
   it.each([
     ['a cut record', '{"schema":1,"rec', 'internal', 'not JSON'],

@@ -1,4 +1,5 @@
 import type { Attachment } from '../../src/domain/attachment.js';
+import type { Override } from '../../src/domain/override.js';
 import type { Group } from '../../src/domain/replication.js';
 import type { Volume } from '../../src/domain/volume.js';
 import type { Operation } from '../../src/saga/operation.js';
@@ -37,6 +38,16 @@ export const anAttachment = (volume: string): Attachment => ({
   state: 'attached',
   mountpoint: `/mnt/${volume}`,
   device: { path: '/dev/loop3', wwn: '60002ac0000000000000000000000001', sizeBytes: 1_073_741_824 },
+});
+
+export const anOverride = (volume: string): Override => ({
+  volume,
+  volumeId: 'b7a1f0d2-6c1e-4f0a-9a51-0c1d2e3f4a5b',
+  side: 'secondary',
+  reason: 'the primary burnt down',
+  madeBy: 'docker1',
+  madeAt: '2026-01-01T00:00:00.000Z',
+  until: '2026-01-01T00:30:00.000Z',
 });
 
 export const anOperation = (volume: string): Operation => ({

@@ -1,7 +1,7 @@
-import { expect, it } from '@jest/globals';
+import { expect, it, jest } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Fence, MetadataStore, RecordKind, Write } from '../../src/contracts/store.js';
-import { aGroup, anAttachment, anOperation, aVolume } from './store-records.js';
+import { aGroup, anAttachment, anOperation, anOverride, aVolume } from './store-records.js';
 
 /** A store under test, empty at the start. */
 export interface StoreSubject {
@@ -14,6 +14,20 @@ export interface StoreSubject {
 
 /** Id of the node whose store is under test. */
 export const NODE_ID = 'id-node-one';
+
+/** The wall clock of the host, and nothing else, is what a test shifts. */
+const EVERYTHING_BUT_DATE = [
+  'hrtime',
+  'nextTick',
+  'performance',
+  'queueMicrotask',
+  'setImmediate',
+  'clearImmediate',
+  'setInterval',
+  'clearInterval',
+  'setTimeout',
+  'clearTimeout',
+] as const;
 
 const soon = (ms = 5_000): AbortSignal => AbortSignal.timeout(ms);
 
@@ -51,12 +65,15 @@ function recordContract(name: string, start: () => StoreSubject): void {
       { put: 'attachment', key: 'one', value: anAttachment('one') },
       { put: 'operation', key: 'one', value: anOperation('one') },
       { put: 'pin', key: pin.peer, value: pin },
+      { put: 'override', key: 'one', value: anOverride('one'), ttlSeconds: 60 },
     ]);
     expect(await store.find('volume', 'one', soon())).toEqual(aVolume('one'));
     expect(await store.find('group', 'DEFAULT/g', soon())).toEqual(aGroup('DEFAULT', 'g'));
     expect(await store.find('attachment', 'one', soon())).toEqual(anAttachment('one'));
     expect(await store.find('operation', 'one', soon())).toEqual(anOperation('one'));
     expect(await store.find('pin', pin.peer, soon())).toEqual(pin);
+    expect(await store.find('override', 'one', soon())).toEqual(anOverride('one'));
+    expect(await store.list('override', soon())).toEqual([anOverride('one')]);
     expect(await store.find('volume', 'on', soon())).toBeUndefined();
     expect(await store.find('volume', 'one/x', soon())).toBeUndefined();
     expect(await store.find('attachment', 'DEFAULT/g', soon())).toBeUndefined();
@@ -75,6 +92,33 @@ function recordContract(name: string, start: () => StoreSubject): void {
     expect(await store.list('group', soon())).toEqual([]);
     expect(await store.find('volume', '東京', soon())).toEqual(aVolume('東京'));
   });
+
+  it(`${name}: rule 43: an override ends after its seconds, whatever the clock of the host says; a new one begins anew`, async () => {
+    const { store } = start();
+    const put = (key: string, ttlSeconds: number): Write => ({
+      put: 'override',
+      key,
+      value: anOverride(key),
+      ttlSeconds,
+    });
+    await write(store, [put('short', 2), put('long', 60), put('again', 2)]);
+    await write(store, [put('again', 60)]);
+    const day = 24 * 60 * 60 * 1_000;
+    const now = Date.now();
+    jest.useFakeTimers({ now: now - day, doNotFake: [...EVERYTHING_BUT_DATE] });
+    try {
+      expect(await store.find('override', 'short', soon())).toEqual(anOverride('short'));
+      // etcd looks for leases that are over twice a second, and takes none of less than two seconds.
+      const gone = async (): Promise<boolean> => (await store.find('override', 'short', soon())) === undefined;
+      for (let i = 0; i < 40 && !(await gone()); i += 1) await new Promise((resolve) => setTimeout(resolve, 250));
+      jest.setSystemTime(now + day);
+      expect((await store.list('override', soon())).map((each) => each.volume)).toEqual(['again', 'long']);
+    } finally {
+      jest.useRealTimers();
+    }
+    await write(store, [{ remove: 'override', key: 'long' }]);
+    expect(await store.find('override', 'long', soon())).toBeUndefined();
+  }, 30_000);
 
   it(`${name}: replaces a record as a whole`, async () => {
     const { store } = start();

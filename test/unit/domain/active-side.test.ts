@@ -30,6 +30,8 @@ interface Row {
   lastActive?: 'x' | 'y';
   everMounted?: boolean;
   strict?: boolean;
+  passedOver?: 'x' | 'y';
+  override?: 'x' | 'y';
   active: 'x' | 'y' | 'none';
   row: number;
 }
@@ -167,6 +169,89 @@ const rows: Row[] = [
     active: 'none',
     row: 8,
   },
+  {
+    what: 'X silent, links down, last used on Y, but only by an override that went past X',
+    x: silent,
+    y: primary({ linksUp: false }),
+    lastActive: 'y',
+    passedOver: 'x',
+    active: 'none',
+    row: 8,
+  },
+  {
+    what: 'X silent, Y replicates to it and all is synced, though an override went past X before',
+    x: silent,
+    y: primary({ linksUp: true }),
+    lastActive: 'y',
+    passedOver: 'x',
+    active: 'y',
+    row: 5,
+  },
+  {
+    what: 'X silent, links down, strict, override for Y',
+    x: silent,
+    y: primary({ linksUp: false }),
+    lastActive: 'y',
+    strict: true,
+    override: 'y',
+    active: 'y',
+    row: 6,
+  },
+  {
+    what: 'X silent, links up, stopped, override for Y',
+    x: silent,
+    y: primary({ linksUp: true, ...stopped }),
+    lastActive: 'y',
+    override: 'y',
+    active: 'y',
+    row: 7,
+  },
+  {
+    what: 'X silent, X was used last, override for Y',
+    x: silent,
+    y: primary({ linksUp: false, ...stopped }),
+    lastActive: 'x',
+    override: 'y',
+    active: 'y',
+    row: 8,
+  },
+  {
+    what: 'X silent, X was used last, override for X itself',
+    x: silent,
+    y: primary({ linksUp: false, ...stopped }),
+    lastActive: 'x',
+    override: 'x',
+    active: 'none',
+    row: 8,
+  },
+  {
+    what: 'natural, but last used on Y and lagging, override for X',
+    x: primary(lagging),
+    y: secondary(),
+    lastActive: 'y',
+    override: 'x',
+    active: 'none',
+    row: 1,
+  },
+  {
+    what: 'failover done at Y, override for X',
+    x: primary(stopped),
+    y: primary({ ...reversed, ...stopped }),
+    override: 'x',
+    active: 'y',
+    row: 2,
+  },
+  { what: 'X silent, Y Secondary, override for Y', x: silent, y: secondary(), override: 'y', active: 'none', row: 9 },
+  { what: 'both silent, override for Y', x: silent, y: silent, override: 'y', active: 'none', row: 10 },
+  {
+    what: 'both Primary without reversal, override for Y',
+    x: primary(stopped),
+    y: primary(stopped),
+    override: 'y',
+    active: 'none',
+    row: 11,
+  },
+  { what: 'X silent, missing on Y, override for Y', x: silent, y: missing, override: 'y', active: 'none', row: 12 },
   { what: 'X silent, Y Secondary', x: silent, y: secondary(), lastActive: 'x', active: 'none', row: 9 },
   { what: 'X silent, Y Secondary-Rev', x: silent, y: secondary(reversed), active: 'none', row: 9 },
   { what: 'both silent', x: silent, y: silent, active: 'none', row: 10 },
@@ -194,6 +279,8 @@ function ask(row: Row, sideOfX: Side): ReturnType<typeof decideActiveSide> {
     lastActive: row.lastActive === undefined ? undefined : sideOf(row.lastActive),
     everMounted: row.everMounted ?? true,
     strict: row.strict ?? false,
+    passedOver: row.passedOver === undefined ? undefined : sideOf(row.passedOver),
+    override: row.override === undefined ? undefined : sideOf(row.override),
   });
 }
 
@@ -203,6 +290,7 @@ describe.each(['primary', 'secondary'] as const)('role table with X = the %s arr
     const expected = row.active === 'none' ? undefined : row.active === 'x' ? sideOfX : otherSide(sideOfX);
     expect({ side: verdict.side, row: verdict.row }).toEqual({ side: expected, row: row.row });
     if (verdict.side === undefined) expect(verdict.transition).toBe(row.row === 11);
+    else if (row.override !== undefined && row.row !== 2) expect(verdict.warning).toContain('override');
   });
 });
 
@@ -223,6 +311,7 @@ const questions: fc.Arbitrary<ActiveSideQuestion> = fc.record({
   lastActive: fc.constantFrom<Side | undefined>(undefined, 'primary', 'secondary'),
   everMounted: fc.boolean(),
   strict: fc.boolean(),
+  passedOver: fc.constantFrom<Side | undefined>(undefined, 'primary', 'secondary'),
 });
 
 describe('whatever the arrays say', () => {
@@ -251,11 +340,46 @@ describe('whatever the arrays say', () => {
     );
   });
 
+  it('rule 8: an override changes nothing but refusals of rows 6 to 8, and these only to the side that it names', () => {
+    let lifted = 0;
+    fc.assert(
+      fc.property(questions, fc.constantFrom<Side>('primary', 'secondary'), (question, override) => {
+        const [without, with_] = [decideActiveSide(question), decideActiveSide({ ...question, override })];
+        expect(with_.row).toBe(without.row);
+        if (with_.side === without.side) {
+          if (with_.side !== undefined) expect(with_).toEqual(without);
+          return;
+        }
+        lifted += 1;
+        expect(without.side).toBeUndefined();
+        expect([6, 7, 8]).toContain(with_.row);
+        expect(with_).toMatchObject({ side: override, overridden: true, warning: expect.stringContaining('override') });
+        expect(question.views[override]).toMatchObject({ answer: 'group', role: 'primary', reversed: false });
+        expect(question.views[otherSide(override)].answer).toBe('silent');
+      }),
+      { numRuns: 5_000 },
+    );
+    expect(lifted).toBeGreaterThan(50);
+  });
+
+  it('rule 8: what an override went past only ever makes the answer stricter', () => {
+    fc.assert(
+      fc.property(questions, (question) => {
+        const verdict = decideActiveSide(question);
+        const before = decideActiveSide({ ...question, passedOver: undefined });
+        if (verdict.side !== undefined) expect(verdict.side).toBe(before.side);
+        if (verdict.row !== before.row) expect(verdict).toMatchObject({ side: undefined, row: 8 });
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   it('swapping the arrays swaps the answer', () => {
     const swap = (question: ActiveSideQuestion): ActiveSideQuestion => ({
       ...question,
       views: { primary: question.views.secondary, secondary: question.views.primary },
       lastActive: question.lastActive === undefined ? undefined : otherSide(question.lastActive),
+      passedOver: question.passedOver === undefined ? undefined : otherSide(question.passedOver),
     });
     fc.assert(
       fc.property(questions, (question) => {

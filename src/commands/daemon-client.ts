@@ -1,0 +1,61 @@
+import { request } from 'node:http';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import { z } from 'zod';
+import { DriverError } from '../domain/errors.js';
+
+/** A little more than the daemon itself takes. */
+const TIMEOUT_MS = 70_000;
+
+const CODES = [
+  'invalid',
+  'not-found',
+  'exists',
+  'busy',
+  'unavailable',
+  'refused',
+  'unknown-outcome',
+  'fenced',
+  'internal',
+] as const;
+const answerShape = z.union([
+  z.object({ result: z.unknown() }),
+  z.object({ error: z.object({ code: z.enum(CODES), message: z.string(), next: z.string().optional() }) }),
+]);
+
+/** Where a daemon with that state directory listens for commands. */
+export const adminSocketOf = (stateDir: string): string => path.join(stateDir, 'admin.sock');
+
+/**
+ * Asks the daemon that runs with this state directory. `undefined` when certainly none does.
+ * @throws the daemon's own refusal, or `unknown-outcome` when it gave no answer
+ */
+export async function askDaemon(stateDir: string, at: string, body: unknown): Promise<{ result: unknown } | undefined> {
+  const socketPath = adminSocketOf(stateDir);
+  let answer: z.infer<typeof answerShape>;
+  try {
+    answer = answerShape.parse(JSON.parse(await post(socketPath, at, JSON.stringify(body))));
+  } catch (error) {
+    const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+    if (code === 'ENOENT' || code === 'ECONNREFUSED') return undefined;
+    throw new DriverError('unknown-outcome', `the daemon at ${socketPath} gave no answer: ${String(error)}`, {
+      cause: error,
+      next: 'see the log of the daemon, then repeat the command',
+    });
+  }
+  if ('result' in answer) return { result: answer.result };
+  const { code, message, next } = answer.error;
+  throw new DriverError(code, message, next === undefined ? {} : { next });
+}
+
+async function post(socketPath: string, at: string, body: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const call = request({ socketPath, method: 'POST', path: at, agent: false, headers, signal }, (answer) => {
+      text(answer).then(resolve, reject);
+    });
+    call.on('error', reject);
+    call.end(body);
+  });
+}

@@ -1,0 +1,95 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { z } from 'zod';
+import type { Logger } from '../contracts/log.js';
+import { asDriverError, DriverError } from '../domain/errors.js';
+import type { Overrides } from '../driver/overrides.js';
+import { listen, removeStaleSocket } from './server.js';
+
+/** A lock that a Mount holds is waited for within this. */
+const TIMEOUT_MS = 60_000;
+const BODY_LIMIT = 64 * 1024;
+
+interface AdminOptions {
+  /** `<state-dir>/admin.sock`; mode 0600. */
+  socketPath: string;
+  overrides: Pick<Overrides, 'make' | 'end'>;
+  logger: Logger;
+}
+
+/** Answers with anything that survives JSON. @throws DriverError */
+type AdminRequest = (body: unknown, signal: AbortSignal) => Promise<unknown>;
+
+const makeBody = z.strictObject({
+  volume: z.string(),
+  side: z.enum(['primary', 'secondary']),
+  seconds: z.number(),
+  reason: z.string(),
+});
+const endBody = z.strictObject({ volume: z.string() });
+
+/** What the commands of `hpe-volume-plugin` may ask of the daemon that runs: path → request. */
+const requestsOf = ({ overrides }: AdminOptions): Record<string, AdminRequest> => ({
+  '/override': async (body, signal) => overrides.make(parse(makeBody, body), signal),
+  '/override/end': async (body, signal) => overrides.end(parse(endBody, body).volume, signal),
+});
+
+/** Serves the commands: `POST` JSON, answered with `{ result }` or `{ error }`. @throws `refused` when another daemon serves that socket */
+export async function startAdminServer(options: AdminOptions): Promise<{ close(): Promise<void> }> {
+  const { socketPath, logger } = options;
+  const requests = requestsOf(options);
+  const stopped = new AbortController();
+  const server = createServer((req, res) => void answer(req, res));
+  const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    const path = req.url ?? '';
+    try {
+      const request = requests[path];
+      if (request === undefined) throw new DriverError('invalid', `this daemon knows no request ${path}`);
+      const body = await readBody(req);
+      send(res, 200, { result: await request(body, deadline(stopped.signal)) });
+      logger.info('a command was served', { path });
+    } catch (thrown) {
+      const { code, message, next } = asDriverError(thrown);
+      logger.warn('a command was refused', { path, code, reason: message });
+      send(res, 422, { error: { code, message, next } });
+    }
+  };
+  await removeStaleSocket(socketPath, '--state-dir');
+  await listen(server, socketPath, '--state-dir');
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    const closed = once(server, 'close');
+    server.close();
+    stopped.abort(new DriverError('unavailable', 'the volume plugin is being stopped'));
+    setTimeout(() => server.closeAllConnections(), 50);
+    await closed;
+  };
+  return { close: async () => (closing ??= close()) };
+}
+
+const deadline = (stopped: AbortSignal): AbortSignal => AbortSignal.any([stopped, AbortSignal.timeout(TIMEOUT_MS)]);
+
+async function readBody(req: IncomingMessage): Promise<unknown> {
+  if (Number(req.headers['content-length'] ?? Infinity) > BODY_LIMIT) {
+    req.destroy();
+    throw new DriverError('invalid', 'the request is too large, or does not say how large it is');
+  }
+  try {
+    return JSON.parse(await text(req));
+  } catch (error) {
+    throw new DriverError('invalid', 'the request is not JSON', { cause: error });
+  }
+}
+
+function parse<T>(shape: z.ZodType<T>, body: unknown): T {
+  const parsed = shape.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw new DriverError('invalid', `the request is not understood: ${z.prettifyError(parsed.error)}`, {
+    next: 'use the command of the same release as the daemon',
+  });
+}
+
+function send(res: ServerResponse, status: number, body: unknown): void {
+  res.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
+}

@@ -1,0 +1,68 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import path from 'node:path';
+import { override } from '../../src/commands/override.js';
+import { startEtcd, type Etcd } from '../etcd.js';
+import { Site, waitFor, type Replica } from './site.js';
+
+const KEY = '/hpe-volume-plugin/v1/override/';
+
+describe('rule 8: overrides in etcd', () => {
+  let etcd: Etcd;
+  let site: Site;
+  let volume: Replica;
+
+  beforeAll(async () => {
+    etcd = await startEtcd();
+    site = await Site.start({ more: [`host_etcd_ip_address = ${etcd.host}`] });
+    volume = await site.createVolume();
+    await site.useOnce(volume);
+    await site.silence(site.secondary);
+    await volume.type.stop();
+  }, 30_000);
+  afterEach(async () => {
+    etcd.resume();
+  });
+  afterAll(async () => {
+    await site.close();
+    await etcd.stop();
+  });
+
+  /** Typed on this node, or on another host of the same etcd, where no daemon runs. */
+  const type = async (words: string[], stateDir = 'state'): Promise<string> => {
+    const where = ['--state-dir', path.join(site.node.dir, stateDir), '--config', path.join(site.node.dir, 'hpe.conf')];
+    return (await override([volume.name, ...words, ...where])).join('\n');
+  };
+  const make = ['--side', 'primary', '--reason', 'a drill', '--for'];
+  const shown = async (): Promise<unknown> => (await site.node.docker.status(volume.name))['override'];
+
+  it('one that was typed on another host is honoured here, and ends with its lease', async () => {
+    expect(await site.refusalOf(volume)).toContain('row 7 of the role table');
+    expect(await type([...make, '30m'], 'another-host')).toContain('no daemon runs');
+    expect(await shown()).toMatchObject({ side: 'primary', reason: 'a drill' });
+    expect(await site.mountedFrom(volume)).toEqual([site.primary]);
+    await site.unmount(volume);
+    await type([...make, '3s']);
+    await waitFor(async () => (await shown()) === undefined);
+    expect(await site.refusalOf(volume)).toContain('row 7 of the role table');
+    expect(await etcd.ctl('get', '--prefix', '--keys-only', KEY)).toBe('');
+  });
+
+  it('one whose lease got more time, as from a new leader of etcd, is ended by the daemon that saw all of its own', async () => {
+    await type([...make, '3s']);
+    const value = await etcd.ctl('get', '--print-value-only', KEY + volume.name);
+    await etcd.ctl('put', KEY + volume.name, value.trim());
+    await waitFor(async () => (await shown()) === undefined);
+    expect(await site.refusalOf(volume)).toContain('row 7 of the role table');
+  });
+
+  it('without etcd nothing is made, and the command says why', async () => {
+    etcd.pause();
+    await expect(type([...make, '30m'])).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringMatching(/etcd at .* does not answer/),
+    });
+    await expect(type(['--end'], 'another-host')).rejects.toMatchObject({ code: 'unavailable' });
+    etcd.resume();
+    expect(await shown()).toBeUndefined();
+  });
+});
