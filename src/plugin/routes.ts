@@ -14,6 +14,8 @@ export interface Timeouts {
   longMs: number;
   /** All others. */
   shortMs: number;
+  /** After that, the answer waits this long for what is being undone, and then no longer. */
+  wayBackMs: number;
 }
 
 export interface RouteOptions {
@@ -65,7 +67,23 @@ async function handle(handling: Handling, req: Request, res: Response): Promise<
     ms: Math.round(performance.now() - started),
     outcome,
   });
-  const deadline = startDeadline(handling);
+  const fail = (thrown: unknown): void => {
+    const error = asDriverError(thrown);
+    const text = oneLine(error.toUserText());
+    const stack = error.code === 'internal' ? { stack: stackOf(error) } : {};
+    const fields = { ...finish(error.code), error: text, ...stack };
+    if (verb.silentWhenUncertain && error.code !== 'not-found') {
+      logger.warn(`${name} is uncertain: the connection was dropped, so that dockerd forgets nothing`, fields);
+      req.socket.destroy();
+      return;
+    }
+    logger[error.code === 'internal' ? 'error' : 'warn'](`${name} failed`, fields);
+    send(res, 200, { Err: text });
+  };
+  const deadline = startDeadline(handling, (late) => {
+    gone.abort(late);
+    fail(late);
+  });
   res.once('close', () => {
     if (!res.writableFinished)
       gone.abort(new DriverError('unavailable', 'the client closed its connection and so gave up'));
@@ -78,36 +96,39 @@ async function handle(handling: Handling, req: Request, res: Response): Promise<
     send(res, 200, { ...answer, Err: '' });
     logger[verb.changes ? 'info' : 'debug'](`${name} succeeded`, finish('ok'));
   } catch (thrown) {
-    const error = asDriverError(thrown);
-    const text = oneLine(error.toUserText());
-    const fields = {
-      ...finish(error.code),
-      error: text,
-      ...(error.code === 'internal' ? { stack: stackOf(error) } : {}),
-    };
-    if (verb.silentWhenUncertain && error.code !== 'not-found') {
-      logger.warn(`${name} is uncertain: the connection was dropped, so that dockerd forgets nothing`, fields);
-      req.socket.destroy();
-      return;
-    }
-    logger[error.code === 'internal' ? 'error' : 'warn'](`${name} failed`, fields);
-    send(res, 200, { Err: text });
+    fail(thrown);
   } finally {
     deadline.end();
   }
 }
 
-function startDeadline({ name, verb, timeouts }: Handling): { signal: AbortSignal; end(): void } {
+/** The signal that ends the work; who does not heed it in time, or has much to undo, is answered for. */
+function startDeadline(
+  { name, verb, timeouts }: Handling,
+  answerLate: (error: DriverError) => void,
+): { signal: AbortSignal; end(): void } {
   const ms = verb.limit === 'long' ? timeouts.longMs : timeouts.shortMs;
+  const text = `${name} was not done within ${ms / 1000} s`;
   const controller = new AbortController();
   const timer = setTimeout(() => {
-    controller.abort(new DriverError('unavailable', `${name} was not done within ${ms / 1000} s`));
+    controller.abort(new DriverError('unavailable', text));
   }, ms);
-  return { signal: controller.signal, end: () => clearTimeout(timer) };
+  const lateTimer = setTimeout(() => {
+    const next = 'see that both arrays answer and how fast (showsys -d, showalert); then try again';
+    answerLate(new DriverError('unavailable', `${text}; what was begun is undone or finished by itself`, { next }));
+  }, ms + timeouts.wayBackMs);
+  return {
+    signal: controller.signal,
+    end: () => {
+      clearTimeout(timer);
+      clearTimeout(lateTimer);
+    },
+  };
 }
 
 function send(res: Response, status: number, answer: Answer): void {
-  if (res.destroyed) return;
+  // Whoever was answered for at the deadline may still come to an end of his own.
+  if (res.destroyed || res.headersSent) return;
   res.status(status).end(`${JSON.stringify(answer)}\n`);
 }
 

@@ -100,7 +100,7 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 async function start(shortMs = 5000, finishMs = 3000): Promise<PluginServer> {
-  const timeouts = { longMs: 2 * shortMs, shortMs };
+  const timeouts = { longMs: 2 * shortMs, shortMs, wayBackMs: 100 };
   const within = async <T>(_fields: object, work: () => Promise<T>): Promise<T> => work();
   return startPluginServer({ socketPath, driver, logger, timeouts, finishMs, within });
 }
@@ -314,6 +314,21 @@ describe('time', () => {
       expect(took).toBeGreaterThan(ms - 5);
     }
     await expect(timed('Get')).rejects.toThrow(/hang up|ECONNRESET/);
+  });
+
+  it('answers soon after the deadline although a rollback goes on, and takes back a Mount that still succeeds', async () => {
+    await server.close();
+    server = await start(100);
+    const { passed, release } = gate();
+    behaviour = { create: () => passed, mount: () => passed, remove: () => passed, get: () => passed };
+    for (const verb of ['Create', 'Mount', 'Remove']) {
+      const [, body] = await timed(verb);
+      expect(body).toEqual({ Err: expect.stringMatching(/not done within 0.[12] s; .*by itself; next: /) });
+    }
+    await expect(timed('Get')).rejects.toThrow(/hang up|ECONNRESET/);
+    release();
+    await until(() => calls.length === 5);
+    expect(calls[4]).toEqual(['unmount', 'db', ID]);
   });
 
   it('tells the driver when the client gives up', async () => {
