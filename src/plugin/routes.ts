@@ -8,6 +8,8 @@ import { verbs, type Answer, type Verb } from './verbs.js';
 
 const CONTENT_TYPE = 'application/vnd.docker.plugins.v1.2+json';
 
+const LONGEST_TEXT = 1_800;
+
 /** Milliseconds that a call may take, a little less than dockerd waits. */
 export interface Timeouts {
   /** Create and Mount. */
@@ -135,15 +137,23 @@ function send(res: Response, status: number, answer: Answer): void {
 /** A body that could not be received: too large, or in an unknown coding. */
 function answerUnreadable(logger: Logger): ErrorRequestHandler {
   return (thrown: unknown, req, res, _next) => {
-    const text = oneLine(asDriverError(thrown).toUserText());
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    const error = new DriverError('invalid', `the request cannot be read (${message}); nothing was done`, {
+      cause: thrown,
+    });
+    const text = oneLine(error.toUserText());
     logger.warn('a request could not be read', { path: req.path, error: text });
     if (verbs[req.path.slice(1)]?.silentWhenUncertain === true) req.socket.destroy();
     else send(res, 200, { Err: text });
   };
 }
 
-/** The text goes to the user's terminal as it is. */
-const oneLine = (text: string): string => text.replaceAll(/\p{Cc}+/gu, ' ');
+/** The text goes to the user's terminal as it is: no control characters, and no name of a megabyte between start and end. */
+function oneLine(text: string): string {
+  const line = text.replaceAll(/\p{Cc}+/gu, ' ');
+  if (line.length <= LONGEST_TEXT) return line;
+  return `${line.slice(0, LONGEST_TEXT / 2)} […] ${line.slice(-LONGEST_TEXT / 4)}`;
+}
 
 function stackOf(error: DriverError): string | undefined {
   return error.cause instanceof Error ? error.cause.stack : error.stack;

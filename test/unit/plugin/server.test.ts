@@ -234,7 +234,7 @@ describe('bad requests', () => {
 
   it('answers too large a body and an unknown method with an error', async () => {
     expect((await post('VolumeDriver.Remove', 'x'.repeat(2_000_000))).body).toEqual({
-      Err: expect.stringContaining('large'),
+      Err: expect.stringMatching(/^the request cannot be read .*large.*nothing was done/),
     });
     expect(await post('VolumeDriver.Explode', {})).toMatchObject({
       status: 404,
@@ -247,6 +247,13 @@ describe('bad requests', () => {
 });
 
 describe('failures', () => {
+  it('keeps an error with a huge name short, and its next step in it', async () => {
+    behaviour.remove = fail('busy', `volume ${'x'.repeat(500_000)} is in use`);
+    const { Err } = (await post('VolumeDriver.Remove', { Name: 'db' })).body as { Err: string };
+    expect(Err.length).toBeLessThan(2_000);
+    expect(Err).toMatch(/^volume x.* in use; next: look at the array$/);
+  });
+
   it('answers one clean line with the next step', async () => {
     behaviour.create = fail('refused', 'the roles\nare \u001b[31mreversed');
     expect((await post('VolumeDriver.Create', { Name: 'db' })).body).toEqual({
