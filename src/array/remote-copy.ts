@@ -34,7 +34,8 @@ export class WsapiRemoteCopy implements RemoteCopy {
   }
 
   async findGroup(name: string, signal: AbortSignal): Promise<RemoteCopyGroup | undefined> {
-    const read = { path: pathOf(name), schema: groupAnswer, absent: [NON_EXISTENT_RCOPY_GROUP] };
+    const schema = groupAnswer.extend({ name: z.literal(name) });
+    const read = { path: pathOf(name), schema, absent: [NON_EXISTENT_RCOPY_GROUP] };
     const answer = await this.#wsapi.find(read, signal);
     return answer && toGroup(answer);
   }

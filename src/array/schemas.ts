@@ -42,14 +42,18 @@ export const hostAnswer = z.object({
 });
 export type HostAnswer = z.infer<typeof hostAnswer>;
 
-export const vlunAnswer = z.object({
-  volumeName: z.string(),
-  /** Absent on a template that only names a port. */
-  hostname: z.string().optional(),
-  lun: z.int().nonnegative(),
-  active: z.boolean(),
-  portPos: portPos.optional(),
-});
+export const vlunAnswer = z
+  .object({
+    volumeName: z.string().min(1),
+    /** Absent on a template that only names a port. */
+    hostname: z.string().min(1).optional(),
+    lun: z.int().nonnegative(),
+    active: z.boolean(),
+    portPos: portPos.optional(),
+  })
+  .refine((vlun) => vlun.hostname !== undefined || vlun.portPos !== undefined, {
+    error: 'it names neither host nor port',
+  });
 export type VlunAnswer = z.infer<typeof vlunAnswer>;
 
 export const linkAnswer = z.object({

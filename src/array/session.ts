@@ -14,10 +14,11 @@ const REFUSAL_MEMORY_MS = 20_000;
 /** WSAPI's number for a wrong user or password (reference 1.2). */
 const INV_USER_PASS = 5;
 
-const loginAnswer = z.object({ key: z.string().min(1) });
+/** What can stand in a header and in a path; anything else would fail each call that follows. */
+const loginAnswer = z.object({ key: z.string().regex(/^[!-~]+$/) });
 const errorAnswer = z.object({ code: z.number() });
 
-/** The pooled session of one array: all calls use it, one login at a time makes it. */
+/** The pooled session of one array: all calls use it, one login at a time makes it. Its errors do not name the array. */
 export class Session {
   readonly #settings: ArraySettings;
   readonly #transport: Transport;
@@ -47,6 +48,12 @@ export class Session {
     if (this.#key === key) this.#key = undefined;
   }
 
+  /** The array's own words, in case that they repeat what we sent. */
+  withoutSecrets(text: string): string {
+    const secrets = [this.#settings.password.reveal(), this.#key ?? ''].filter((each) => each !== '');
+    return secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
+  }
+
   /** Deletes the session on the array, whose number of sessions is limited. */
   async close(): Promise<void> {
     this.#closing.abort();
@@ -58,13 +65,13 @@ export class Session {
     try {
       await this.#transport.exchange(request, AbortSignal.timeout(LOGOUT_DEADLINE_MS));
     } catch {
-      this.#logger.debug(`${this.#settings.label}: the session was left to expire`);
+      this.#logger.debug('the session was left to expire', { array: this.#settings.apiUrl });
     }
   }
 
   async #logIn(): Promise<string> {
-    const { label, username, password } = this.#settings;
-    if (this.#closing.signal.aborted) throw new DriverError('unavailable', `${label}: the connection was closed`);
+    const { apiUrl, username, password } = this.#settings;
+    if (this.#closing.signal.aborted) throw new DriverError('unavailable', 'the connection was closed');
     if (this.#refused !== undefined && performance.now() - this.#refused.at < REFUSAL_MEMORY_MS)
       throw this.#refused.error;
     const request: WsapiRequest = {
@@ -79,24 +86,24 @@ export class Session {
     });
     this.#key = this.#keyOf(reply);
     this.#refused = undefined;
-    this.#logger.debug(`${label}: logged in`, { user: username });
+    this.#logger.debug('logged in', { array: apiUrl, user: username });
     return this.#key;
   }
 
   /** Never shows the body: it may hold the key. */
   #keyOf({ status, text }: WsapiReply): string {
-    const { label, username } = this.#settings;
+    const { username } = this.#settings;
     const parsed = parseJson(text);
     if (status === 200 || status === 201) {
       const answer = loginAnswer.safeParse(parsed);
       if (answer.success) return answer.data.key;
-      throw new DriverError('unavailable', `${label}: the answer to POST /credentials cannot be understood`, {
+      throw new DriverError('unavailable', 'the answer to POST /credentials cannot be understood', {
         next: CHECK_ADDRESS,
       });
     }
     const number = errorAnswer.safeParse(parsed).data?.code;
     if (status === 401 || (status === 403 && number === INV_USER_PASS)) {
-      const error = new DriverError('unavailable', `${label}: user or password refused (user ${username})`, {
+      const error = new DriverError('unavailable', `user or password refused (user ${username})`, {
         next: 'correct hpe3par_username and hpe3par_password of this array in hpe.conf',
       });
       this.#refused = { error, at: performance.now() };
@@ -107,7 +114,7 @@ export class Session {
         ? ['all its sessions are in use', 'see the sessions with: showwsapisession']
         : ['no login is possible', CHECK_ADDRESS];
     const code = number === undefined ? '' : `, code ${number}`;
-    throw new DriverError('unavailable', `${label}: ${what} (POST /credentials → HTTP ${status}${code})`, { next });
+    throw new DriverError('unavailable', `${what} (POST /credentials → HTTP ${status}${code})`, { next });
   }
 }
 

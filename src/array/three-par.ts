@@ -1,18 +1,26 @@
 import type { ArrayClient, ArrayIdentity, PinStore } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
+import { Connections } from './connections.js';
 import { Hosts } from './hosts.js';
 import { Ports } from './ports.js';
 import { WsapiRemoteCopy } from './remote-copy.js';
 import { systemAnswer } from './schemas.js';
 import type { ArraySettings } from './settings.js';
-import { trustOf } from './trust.js';
 import { Vluns } from './vluns.js';
 import { Volumes } from './volumes.js';
 import { Wsapi } from './wsapi.js';
 
+interface Deps {
+  pins: PinStore;
+  logger: Logger;
+  /** What other clients may share with this one; nothing, when not given. */
+  connections?: Connections;
+}
+
 /** A client for one array. Returns at once: it connects and logs in with its first call. @throws nothing */
-export function connectArray(settings: ArraySettings, deps: { pins: PinStore; logger: Logger }): ArrayClient {
-  const wsapi = new Wsapi(settings, trustOf(settings, deps), deps.logger);
+export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
+  const { connections = new Connections(deps) } = deps;
+  const wsapi = new Wsapi(settings, connections.take(settings), deps.logger);
   const volumes = new Volumes(wsapi);
   const hosts = new Hosts(wsapi, deps.logger);
   const vluns = new Vluns({ wsapi, hosts, ports: new Ports(wsapi) });

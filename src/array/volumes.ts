@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { ArrayVolume, CreateVolume } from '../contracts/array.js';
 import { DriverError } from '../domain/errors.js';
 import type { Provisioning } from '../domain/volume.js';
@@ -24,7 +25,8 @@ export class Volumes {
   }
 
   async find(name: string, signal: AbortSignal): Promise<ArrayVolume | undefined> {
-    const read = { path: `volumes/${segment(name)}`, schema: volumeAnswer, absent: [NON_EXISTENT_VOL] };
+    const schema = volumeAnswer.extend({ name: z.literal(name) });
+    const read = { path: `volumes/${segment(name)}`, schema, absent: [NON_EXISTENT_VOL] };
     const answer = await this.#wsapi.find(read, signal);
     return answer && toVolume(answer);
   }

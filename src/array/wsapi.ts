@@ -3,11 +3,10 @@ import type { Logger } from '../contracts/log.js';
 import { DriverError } from '../domain/errors.js';
 import { ArrayRefusal, CHECK_ADDRESS, refusalOf } from './codes.js';
 import { exchangePatiently } from './retry.js';
-import { parseJson, Session } from './session.js';
+import type { Connection } from './connections.js';
+import { parseJson } from './session.js';
 import type { ArraySettings } from './settings.js';
-import { NoReply, Transport, type WsapiReply, type WsapiRequest } from './transport.js';
-import { ArrayAgent } from './agent.js';
-import type { Trust } from './trust.js';
+import { NoReply, type WsapiReply, type WsapiRequest } from './transport.js';
 
 /** For one call with its retries and its login, unless the caller has less time. */
 const CALL_DEADLINE_MS = 30_000;
@@ -43,15 +42,13 @@ export interface Read<T> {
 export class Wsapi {
   /** `primary array of backend DEFAULT (https://10.0.0.1:8080)` */
   readonly label: string;
-  readonly #transport: Transport;
-  readonly #session: Session;
+  readonly #connection: Connection;
   readonly #logger: Logger;
 
-  constructor(settings: ArraySettings, trust: Trust, logger: Logger) {
+  constructor(settings: ArraySettings, connection: Connection, logger: Logger) {
     this.label = `${settings.label} (${new URL(settings.apiUrl).origin})`;
     this.#logger = logger;
-    this.#transport = new Transport(settings.apiUrl, new ArrayAgent(trust));
-    this.#session = new Session({ ...settings, label: this.label }, this.#transport, logger);
+    this.#connection = connection;
   }
 
   async get<T>({ path, schema }: Read<T>, signal: AbortSignal): Promise<T> {
@@ -86,8 +83,7 @@ export class Wsapi {
   }
 
   async close(): Promise<void> {
-    await this.#session.close();
-    this.#transport.close();
+    await this.#connection.release();
   }
 
   async #call(request: WsapiRequest, signal: AbortSignal): Promise<WsapiReply> {
@@ -111,14 +107,15 @@ export class Wsapi {
   /** A session that the array has forgotten is renewed once; a fresh one that it does not know either is its failure. */
   async #callInSession(request: WsapiRequest, signal: AbortSignal): Promise<WsapiReply> {
     const repeatable = request.method === 'GET';
-    const sessionKey = await this.#session.key(signal);
-    const reply = await exchangePatiently(this.#transport, { request: { ...request, sessionKey }, repeatable }, signal);
+    const { transport, session } = this.#connection;
+    const sessionKey = await this.#sessionKey(signal);
+    const reply = await exchangePatiently(transport, { request: { ...request, sessionKey }, repeatable }, signal);
     if (!isSessionGone(reply)) return reply;
-    this.#session.forget(sessionKey);
-    const renewed = { ...request, sessionKey: await this.#session.key(signal) };
-    const second = await exchangePatiently(this.#transport, { request: renewed, repeatable }, signal);
+    session.forget(sessionKey);
+    const renewed = { ...request, sessionKey: await this.#sessionKey(signal) };
+    const second = await exchangePatiently(transport, { request: renewed, repeatable }, signal);
     if (!isSessionGone(second)) return second;
-    this.#session.forget(renewed.sessionKey);
+    session.forget(renewed.sessionKey);
     throw new DriverError(
       'unavailable',
       `${this.label} does not accept the session that it has just given (${callOf(request)})`,
@@ -126,6 +123,14 @@ export class Wsapi {
         next: 'see the sessions with: showwsapisession',
       },
     );
+  }
+
+  async #sessionKey(signal: AbortSignal): Promise<string> {
+    try {
+      return await this.#connection.session.key(signal);
+    } catch (thrown) {
+      throw thrown instanceof DriverError ? thrown.reworded(`${this.label}: ${thrown.message}`) : thrown;
+    }
   }
 
   #refusal(request: WsapiRequest, reply: WsapiReply): ArrayRefusal {
@@ -137,7 +142,7 @@ export class Wsapi {
       change: request.method !== 'GET',
       status: reply.status,
       number: code,
-      said: said.replaceAll(/\s+/g, ' ').slice(0, 200),
+      said: this.#connection.session.withoutSecrets(said).replaceAll(/\s+/g, ' ').slice(0, 200),
     });
   }
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { Connections } from '../array/connections.js';
 import type { ArraySettings } from '../array/settings.js';
 import { connectArray } from '../array/three-par.js';
 import { Backend, type BackendSettings } from '../backend/backend.js';
@@ -59,10 +60,14 @@ function readFile(file: string): Buffer {
 
 /** One backend for each section; none of them connects before it is used. */
 export function buildBackends(config: Config, deps: { pins: PinStore; logger: Logger }): BackendManager {
-  return new BackendManager([...config.backends.values()].map((each) => buildBackend(each, deps)));
+  const connections = new Connections(deps);
+  return new BackendManager([...config.backends.values()].map((each) => buildBackend(each, { ...deps, connections })));
 }
 
-function buildBackend(config: BackendConfig, deps: { pins: PinStore; logger: Logger }): Backend {
+function buildBackend(
+  config: BackendConfig,
+  deps: { pins: PinStore; logger: Logger; connections: Connections },
+): Backend {
   const { primary, secondary, replication } = config;
   const settings: BackendSettings = {
     name: config.name,

@@ -12,6 +12,7 @@ import { createFilesystems } from '../host/filesystem.js';
 import { run as runTool, type Run } from '../host/run.js';
 import { createLogger, withLogContext } from '../log.js';
 import { startAdminServer } from '../plugin/admin.js';
+import type { Timeouts } from '../plugin/routes.js';
 import { startPluginServer } from '../plugin/server.js';
 import { openNodeJournal } from '../store/node-journal.js';
 import { buildBackends, buildConnectors, openStore } from './build.js';
@@ -33,6 +34,8 @@ export interface ServeOptions {
 /** Seconds that are kept of Docker's own limits for the answer to arrive. */
 const ANSWER_MARGIN_SECONDS = 5;
 const SHORT_CALL_SECONDS = 60;
+/** Of that margin, what an answer waits for a rollback that is under way. */
+const WAY_BACK_MS = 3_000;
 const STATUS_READ_MS = 5_000;
 
 /**
@@ -96,10 +99,11 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   };
 }
 
-function timeoutsOf(config: Config): { longMs: number; shortMs: number } {
+function timeoutsOf(config: Config): Timeouts {
   const limit = config.dockerTimeoutSeconds;
   return {
     longMs: (limit - ANSWER_MARGIN_SECONDS) * 1000,
     shortMs: (Math.min(limit, SHORT_CALL_SECONDS) - ANSWER_MARGIN_SECONDS) * 1000,
+    wayBackMs: WAY_BACK_MS,
   };
 }

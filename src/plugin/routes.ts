@@ -8,12 +8,16 @@ import { verbs, type Answer, type Verb } from './verbs.js';
 
 const CONTENT_TYPE = 'application/vnd.docker.plugins.v1.2+json';
 
+const LONGEST_TEXT = 1_800;
+
 /** Milliseconds that a call may take, a little less than dockerd waits. */
 export interface Timeouts {
   /** Create and Mount. */
   longMs: number;
   /** All others. */
   shortMs: number;
+  /** After that, the answer waits this long for what is being undone, and then no longer. */
+  wayBackMs: number;
 }
 
 export interface RouteOptions {
@@ -65,7 +69,23 @@ async function handle(handling: Handling, req: Request, res: Response): Promise<
     ms: Math.round(performance.now() - started),
     outcome,
   });
-  const deadline = startDeadline(handling);
+  const fail = (thrown: unknown): void => {
+    const error = asDriverError(thrown);
+    const text = oneLine(error.toUserText());
+    const stack = error.code === 'internal' ? { stack: stackOf(error) } : {};
+    const fields = { ...finish(error.code), error: text, ...stack };
+    if (verb.silentWhenUncertain && error.code !== 'not-found') {
+      logger.warn(`${name} is uncertain: the connection was dropped, so that dockerd forgets nothing`, fields);
+      req.socket.destroy();
+      return;
+    }
+    logger[error.code === 'internal' ? 'error' : 'warn'](`${name} failed`, fields);
+    send(res, 200, { Err: text });
+  };
+  const deadline = startDeadline(handling, (late) => {
+    gone.abort(late);
+    fail(late);
+  });
   res.once('close', () => {
     if (!res.writableFinished)
       gone.abort(new DriverError('unavailable', 'the client closed its connection and so gave up'));
@@ -78,51 +98,62 @@ async function handle(handling: Handling, req: Request, res: Response): Promise<
     send(res, 200, { ...answer, Err: '' });
     logger[verb.changes ? 'info' : 'debug'](`${name} succeeded`, finish('ok'));
   } catch (thrown) {
-    const error = asDriverError(thrown);
-    const text = oneLine(error.toUserText());
-    const fields = {
-      ...finish(error.code),
-      error: text,
-      ...(error.code === 'internal' ? { stack: stackOf(error) } : {}),
-    };
-    if (verb.silentWhenUncertain && error.code !== 'not-found') {
-      logger.warn(`${name} is uncertain: the connection was dropped, so that dockerd forgets nothing`, fields);
-      req.socket.destroy();
-      return;
-    }
-    logger[error.code === 'internal' ? 'error' : 'warn'](`${name} failed`, fields);
-    send(res, 200, { Err: text });
+    fail(thrown);
   } finally {
     deadline.end();
   }
 }
 
-function startDeadline({ name, verb, timeouts }: Handling): { signal: AbortSignal; end(): void } {
+/** The signal that ends the work; who does not heed it in time, or has much to undo, is answered for. */
+function startDeadline(
+  { name, verb, timeouts }: Handling,
+  answerLate: (error: DriverError) => void,
+): { signal: AbortSignal; end(): void } {
   const ms = verb.limit === 'long' ? timeouts.longMs : timeouts.shortMs;
+  const text = `${name} was not done within ${ms / 1000} s`;
   const controller = new AbortController();
   const timer = setTimeout(() => {
-    controller.abort(new DriverError('unavailable', `${name} was not done within ${ms / 1000} s`));
+    controller.abort(new DriverError('unavailable', text));
   }, ms);
-  return { signal: controller.signal, end: () => clearTimeout(timer) };
+  const lateTimer = setTimeout(() => {
+    const next = 'see that both arrays answer and how fast (showsys -d, showalert); then try again';
+    answerLate(new DriverError('unavailable', `${text}; what was begun is undone or finished by itself`, { next }));
+  }, ms + timeouts.wayBackMs);
+  return {
+    signal: controller.signal,
+    end: () => {
+      clearTimeout(timer);
+      clearTimeout(lateTimer);
+    },
+  };
 }
 
 function send(res: Response, status: number, answer: Answer): void {
-  if (res.destroyed) return;
+  // Whoever was answered for at the deadline may still come to an end of his own.
+  if (res.destroyed || res.headersSent) return;
   res.status(status).end(`${JSON.stringify(answer)}\n`);
 }
 
 /** A body that could not be received: too large, or in an unknown coding. */
 function answerUnreadable(logger: Logger): ErrorRequestHandler {
   return (thrown: unknown, req, res, _next) => {
-    const text = oneLine(asDriverError(thrown).toUserText());
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    const error = new DriverError('invalid', `the request cannot be read (${message}); nothing was done`, {
+      cause: thrown,
+    });
+    const text = oneLine(error.toUserText());
     logger.warn('a request could not be read', { path: req.path, error: text });
     if (verbs[req.path.slice(1)]?.silentWhenUncertain === true) req.socket.destroy();
     else send(res, 200, { Err: text });
   };
 }
 
-/** The text goes to the user's terminal as it is. */
-const oneLine = (text: string): string => text.replaceAll(/\p{Cc}+/gu, ' ');
+/** The text goes to the user's terminal as it is: no control characters, and no name of a megabyte between start and end. */
+function oneLine(text: string): string {
+  const line = text.replaceAll(/\p{Cc}+/gu, ' ');
+  if (line.length <= LONGEST_TEXT) return line;
+  return `${line.slice(0, LONGEST_TEXT / 2)} […] ${line.slice(-LONGEST_TEXT / 4)}`;
+}
 
 function stackOf(error: DriverError): string | undefined {
   return error.cause instanceof Error ? error.cause.stack : error.stack;

@@ -1,7 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
 import nock from 'nock';
 import { inspect } from 'node:util';
-import { failureOf, KEYS, PASSWORD, soon, SYSTEM, volumeAnswer, VOLUME_NAME } from './array-settings.js';
+import { Connections } from '../../../src/array/connections.js';
+import { connectArray } from '../../../src/array/three-par.js';
+import {
+  failureOf,
+  KEYS,
+  memoryPins,
+  PASSWORD,
+  recordingLogger,
+  settingsFor,
+  soon,
+  SYSTEM,
+  volumeAnswer,
+  VOLUME_NAME,
+} from './array-settings.js';
 import { expectLogin, mockedArray, mockHttp } from './mocked-array.js';
 
 const KEY_HEADER = 'X-HP3PAR-WSAPI-SessionKey';
@@ -53,6 +66,29 @@ describe('sessions', () => {
     api.get(`/volumes/${VOLUME_NAME}`, undefined, withKey(KEYS[1])).reply(200, volumeAnswer({ comment: 't' }));
     await array.tagVolume(VOLUME_NAME, 't', soon());
     expect(api.isDone()).toBe(true);
+  });
+
+  it('are shared by clients of the same array and user, and end with the last of them', async () => {
+    const { logger } = recordingLogger();
+    const deps = { pins: memoryPins(), logger };
+    const connections = new Connections(deps);
+    const settings = settingsFor('https://array.test:8080/api/v1');
+    const [one, two] = ['array of backend one', 'array of backend two'].map((label) =>
+      connectArray({ ...settings, label }, { ...deps, connections }),
+    );
+    const api = nock('https://array.test:8080/api/v1');
+    expectLogin(api);
+    api.get('/system').times(2).reply(200, SYSTEM);
+    await one?.identity(soon());
+    await one?.close();
+    await two?.identity(soon());
+    api.get('/volumes/x').reply(401);
+    api.post('/credentials').reply(403, { code: 5 });
+    for (const volume of ['x', 'y']) {
+      const failure = await failureOf(two?.findVolume(volume, soon()) ?? Promise.resolve());
+      expect(failure.message).toMatch(/^array of backend two .*user or password refused/);
+    }
+    await two?.close();
   });
 
   it('renews once for many calls that find the session expired together', async () => {
@@ -225,12 +261,36 @@ describe('answers that cannot be trusted', () => {
     expect(await array.findVolume('z', soon())).toBeUndefined();
   });
 
-  it('refuses a login answer without a key', async () => {
+  it('does not take the answer about another object for the one that it asked for', async () => {
     const { array, api } = mockedArray();
-    api.post('/credentials').reply(201, { token: 'tell-nobody' });
+    expectLogin(api);
+    api.get('/volumes/x').reply(200, volumeAnswer());
+    expect((await failureOf(array.findVolume('x', soon()))).message).toContain('cannot be understood: name');
+  });
+
+  it('does not take an export whose host is missing for the export to another host', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    const members = [{ volumeName: VOLUME_NAME, lun: 0, active: false }];
+    api.get('/vluns').query(true).reply(200, { total: 1, members });
+    api.get('/hosts/h').reply(404, { code: 17 });
+    const failure = await failureOf(array.removeVluns(VOLUME_NAME, 'h', soon()));
+    expect(failure.message).toContain('it names neither host nor port');
+  });
+
+  it.each([
+    ['no key', { token: 'tell-nobody' }],
+    ['a key that fits no header', { key: 'tell-nobody\r\n\ud800' }],
+  ])('refuses a login answer with %s, and asks again at the next call', async (_name, answer) => {
+    const { array, api } = mockedArray();
+    api.post('/credentials').reply(201, answer);
     const failure = await failureOf(array.identity(soon()));
     expect(failure.code).toBe('unavailable');
     expect(inspect(failure)).not.toContain('tell-nobody');
+    system(api).reply(200, SYSTEM);
+    expect((await array.identity(soon())).systemId).toBe(1234);
+    api.delete(`/credentials/${KEYS[0]}`).reply(200);
+    await array.close();
   });
 });
 
@@ -272,7 +332,7 @@ describe('secrets', () => {
     expectLogin(api);
     api.get('/system').times(3).replyWithError(broken);
     failures.push(await failureOf(array.identity(soon())));
-    api.get('/system').reply(500, { code: 1, desc: 'internal server error' });
+    api.get('/system').reply(500, { code: 1, desc: `internal error, session ${KEYS[0]}, password ${PASSWORD}` });
     failures.push(await failureOf(array.identity(soon())));
     api.get('/system').reply(200, 'garbage');
     failures.push(await failureOf(array.identity(soon())));

@@ -100,7 +100,7 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 async function start(shortMs = 5000, finishMs = 3000): Promise<PluginServer> {
-  const timeouts = { longMs: 2 * shortMs, shortMs };
+  const timeouts = { longMs: 2 * shortMs, shortMs, wayBackMs: 100 };
   const within = async <T>(_fields: object, work: () => Promise<T>): Promise<T> => work();
   return startPluginServer({ socketPath, driver, logger, timeouts, finishMs, within });
 }
@@ -234,7 +234,7 @@ describe('bad requests', () => {
 
   it('answers too large a body and an unknown method with an error', async () => {
     expect((await post('VolumeDriver.Remove', 'x'.repeat(2_000_000))).body).toEqual({
-      Err: expect.stringContaining('large'),
+      Err: expect.stringMatching(/^the request cannot be read .*large.*nothing was done/),
     });
     expect(await post('VolumeDriver.Explode', {})).toMatchObject({
       status: 404,
@@ -247,6 +247,13 @@ describe('bad requests', () => {
 });
 
 describe('failures', () => {
+  it('keeps an error with a huge name short, and its next step in it', async () => {
+    behaviour.remove = fail('busy', `volume ${'x'.repeat(500_000)} is in use`);
+    const { Err } = (await post('VolumeDriver.Remove', { Name: 'db' })).body as { Err: string };
+    expect(Err.length).toBeLessThan(2_000);
+    expect(Err).toMatch(/^volume x.* in use; next: look at the array$/);
+  });
+
   it('answers one clean line with the next step', async () => {
     behaviour.create = fail('refused', 'the roles\nare \u001b[31mreversed');
     expect((await post('VolumeDriver.Create', { Name: 'db' })).body).toEqual({
@@ -314,6 +321,21 @@ describe('time', () => {
       expect(took).toBeGreaterThan(ms - 5);
     }
     await expect(timed('Get')).rejects.toThrow(/hang up|ECONNRESET/);
+  });
+
+  it('answers soon after the deadline although a rollback goes on, and takes back a Mount that still succeeds', async () => {
+    await server.close();
+    server = await start(100);
+    const { passed, release } = gate();
+    behaviour = { create: () => passed, mount: () => passed, remove: () => passed, get: () => passed };
+    for (const verb of ['Create', 'Mount', 'Remove']) {
+      const [, body] = await timed(verb);
+      expect(body).toEqual({ Err: expect.stringMatching(/not done within 0.[12] s; .*by itself; next: /) });
+    }
+    await expect(timed('Get')).rejects.toThrow(/hang up|ECONNRESET/);
+    release();
+    await until(() => calls.length === 5);
+    expect(calls[4]).toEqual(['unmount', 'db', ID]);
   });
 
   it('tells the driver when the client gives up', async () => {
