@@ -144,6 +144,12 @@ export class DaemonProcess {
     return text.trimEnd().split('\n').slice(-lines).join('\n');
   }
 
+  /** What it complained of lately. */
+  async warnings(): Promise<string[]> {
+    const lines = (await this.logTail(60)).split('\n').filter((line) => /"level":"(warning|error)"/.test(line));
+    return lines.slice(-5);
+  }
+
   async #end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     const child = this.#child;
     if (child === undefined || hasEnded(child)) return;

@@ -46,7 +46,7 @@ export async function killEverywhere(scene: Scene, onPoint: (point: string) => v
         report.ends[outcome.end] += 1;
         if (outcome.what.length === 0) continue;
         report.findings.push({ point: outcome.point, what: outcome.what });
-        await closeStage(stage).catch(() => undefined);
+        await closeStage(stage);
         stage = await openStage(scene);
         await rehearse(scene, stage);
       }
@@ -71,15 +71,8 @@ async function openStage(scene: Scene): Promise<Stage> {
   }
 }
 
-/** What is mounted is not unmounted in good order: the pair takes its loop devices away, and nothing depends on them. */
 async function closeStage({ lane, bystander }: Stage): Promise<void> {
   await bystander.end();
-  const { docker, daemon } = lane;
-  if (!daemon.isRunning) await daemon.start();
-  for (const id of ['a', 'b', 'c']) {
-    await docker.unmount('v', id.repeat(64)).catch(() => undefined);
-    await docker.unmount('calm', id.repeat(64)).catch(() => undefined);
-  }
   await lane.close();
 }
 
@@ -129,7 +122,7 @@ async function killAt(scene: Scene, stage: Stage, strike: Strike): Promise<Outco
   await lane.endLeases();
   await daemon.start();
   what.push(...(await converge(stage, end)), ...(await bystander.disturbances(`settled ${point}`)));
-  if (what.length > 0) what.push(await daemon.logTail());
+  if (what.length > 0) what.push(...(await daemon.warnings()));
   else await backToStart(scene, stage, end).catch((error: unknown) => what.push(`${end}, but then: ${String(error)}`));
   return { point, end, what };
 }

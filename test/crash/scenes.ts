@@ -96,7 +96,6 @@ function firstMount(title: string, options: Record<string, string>, more: Partia
     async restore(lane, end) {
       if (end === 'done') await succeed(lane.docker.unmount('v', ID));
       await useOnce(lane, leaveMark);
-      await useOnce(lane, findMark);
       await succeed(lane.docker.remove('v'));
       await succeed(lane.docker.create('v', options));
     },
