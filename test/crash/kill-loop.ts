@@ -1,0 +1,143 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { OutwardCall, Strike, Struck } from '../daemon-process.js';
+import { Bystander } from './bystander.js';
+import { openLane, type Lane } from './lane.js';
+import type { End, Scene } from './scenes.js';
+import { difference, outlineOf } from './world.js';
+
+const CONVERGE_MS = 30_000;
+
+/** Something that an interrupted verb left behind, lost or disturbed. */
+export interface Finding {
+  /** `before #7 array PUT …` */
+  point: string;
+  what: string[];
+}
+
+export interface KillReport {
+  points: number;
+  ends: Record<End, number>;
+  /** Calls of the verb when nobody disturbs it. */
+  calls: number;
+  findings: Finding[];
+}
+
+interface Stage {
+  lane: Lane;
+  bystander: Bystander;
+  ends: Record<End, string[]>;
+}
+
+/** Kills the daemon just before and just after every outward call of the scene's verb. */
+export async function killEverywhere(scene: Scene, onPoint: (point: string) => void): Promise<KillReport> {
+  let stage = await openStage(scene);
+  const report: KillReport = { points: 0, ends: { undone: 0, done: 0 }, calls: 0, findings: [] };
+  try {
+    const calls = await rehearse(scene, stage);
+    report.calls = calls.length;
+    for (let call = 1; ; call += 1) {
+      let struck = 0;
+      for (const when of ['before', 'after'] as const) {
+        const outcome = await killAt(scene, stage, { call, when, signal: 'SIGKILL' });
+        if (outcome === undefined) continue;
+        struck += 1;
+        report.points += 1;
+        onPoint(outcome.point);
+        report.ends[outcome.end] += 1;
+        if (outcome.what.length === 0) continue;
+        report.findings.push({ point: outcome.point, what: outcome.what });
+        await closeStage(stage);
+        stage = await openStage(scene);
+        await rehearse(scene, stage);
+      }
+      if (struck === 0) return report;
+    }
+  } finally {
+    await closeStage(stage);
+  }
+}
+
+async function openStage(scene: Scene): Promise<Stage> {
+  const lane = await openLane(scene.store);
+  try {
+    const err = await lane.docker.create('calm', scene.calm);
+    if (err !== '') throw new Error(err);
+    const bystander = await Bystander.start(await lane.docker.mount('calm', 'c'.repeat(64)));
+    await scene.prepare(lane);
+    return { lane, bystander, ends: { undone: await outlineOf(lane), done: [] } };
+  } catch (error) {
+    await lane.close();
+    throw error;
+  }
+}
+
+async function closeStage({ lane, bystander }: Stage): Promise<void> {
+  await bystander.end();
+  await lane.close();
+}
+
+/** The verb without a crash: how many calls it makes, and what the world is like afterwards. */
+async function rehearse(scene: Scene, stage: Stage): Promise<OutwardCall[]> {
+  const { lane, ends } = stage;
+  await lane.daemon.watch();
+  await scene.act(lane.docker);
+  const calls = await lane.daemon.calls();
+  ends.done = await outlineOf(lane);
+  if (!calls.some(({ label }) => scene.decisive.test(label))) {
+    throw new Error(`no call is ${scene.decisive}: ${calls.map(({ label }) => label).join('; ')}`);
+  }
+  await backToStart(scene, stage, 'done');
+  return calls;
+}
+
+async function backToStart(scene: Scene, { lane, ends }: Stage, end: End): Promise<void> {
+  await scene.restore(lane, end);
+  const left = difference(await outlineOf(lane), ends.undone);
+  if (left.length > 0) throw new Error(`not as at the start: ${left.join('; ')}`);
+}
+
+interface Outcome {
+  point: string;
+  end: End;
+  what: string[];
+}
+
+/** Undefined when the verb was over before that call. */
+async function killAt(scene: Scene, stage: Stage, strike: Strike): Promise<Outcome | undefined> {
+  const { lane, bystander } = stage;
+  const { daemon } = lane;
+  await daemon.watch(strike);
+  await scene.act(lane.docker).catch(() => undefined);
+  const struck = await daemon.struck();
+  if (struck === undefined) {
+    await daemon.calls();
+    await backToStart(scene, stage, 'done');
+    return undefined;
+  }
+  await daemon.kill();
+  const last = struck.calls[struck.number - 1];
+  const point = `${struck.when} #${struck.number} ${last?.label ?? '?'}`;
+  const end = expectedEnd(scene, struck);
+  const what = await bystander.disturbances(`killed ${point}`);
+  await lane.endLeases();
+  await daemon.start();
+  what.push(...(await converge(stage, end)), ...(await bystander.disturbances(`settled ${point}`)));
+  if (what.length > 0) what.push(...(await daemon.warnings()));
+  else await backToStart(scene, stage, end).catch((error: unknown) => what.push(`${end}, but then: ${String(error)}`));
+  return { point, end, what };
+}
+
+function expectedEnd(scene: Scene, { calls }: Struck): End {
+  return calls.some(({ label, done }) => done && scene.decisive.test(label)) ? 'done' : 'undone';
+}
+
+/** What differs from the expected end when the time for it is over. */
+async function converge({ lane, ends }: Stage, end: End): Promise<string[]> {
+  const until = performance.now() + CONVERGE_MS;
+  for (;;) {
+    const left = difference(await outlineOf(lane), ends[end]);
+    if (left.length === 0) return [];
+    if (performance.now() > until) return [`expected: ${end}`, ...left];
+    await pause(100);
+  }
+}

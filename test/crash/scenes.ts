@@ -1,0 +1,200 @@
+import type { DockerClient } from '../harness.js';
+import { commandsFor } from '../scenario/group-commands.js';
+import { findMark, leaveMark } from './bystander.js';
+import type { Lane, StoreKind } from './lane.js';
+
+/** How a verb may end when it was interrupted: as if nobody had asked, or as if it had been answered. */
+export type End = 'undone' | 'done';
+
+/** One verb in one situation. The volume that it is about is `v`; `calm` is in use all the while. */
+export interface Scene {
+  verb: 'Create' | 'Mount' | 'Unmount' | 'Remove';
+  title: string;
+  store: StoreKind;
+  /** Options of `calm`; it is made and mounted before `prepare`. */
+  calm: Record<string, string>;
+  /** From a lane where only `calm` is there to the start of the scene. */
+  prepare(lane: Lane): Promise<void>;
+  /** What dockerd sends. */
+  act(docker: DockerClient): Promise<unknown>;
+  /** The call after which the verb has to end as done, and before which as undone. */
+  decisive: RegExp;
+  /** From an end to the start again, using what is there so that nothing that is lost or broken stays unnoticed. */
+  restore(lane: Lane, end: End): Promise<void>;
+}
+
+const PLAIN = { size: '1', backend: 'plain' };
+const member = (group: string): Record<string, string> => ({ size: '1', replicationGroup: group });
+const ID = 'a'.repeat(64);
+const OTHER_ID = 'b'.repeat(64);
+
+/** @throws the plugin's Err */
+async function succeed(answer: Promise<string>): Promise<void> {
+  const err = await answer;
+  if (err !== '') throw new Error(err);
+}
+
+/** A container that was started with `v` and has ended. */
+async function useOnce({ docker }: Lane, look: (mountpoint: string) => Promise<void>): Promise<void> {
+  await look(await docker.mount('v', OTHER_ID));
+  await succeed(docker.unmount('v', OTHER_ID));
+}
+
+async function createUsed(lane: Lane, options: Record<string, string>): Promise<void> {
+  await succeed(lane.docker.create('v', options));
+  await useOnce(lane, leaveMark);
+}
+
+async function failOver(lane: Lane): Promise<void> {
+  const group = commandsFor(lane.simulator.ready, 'G');
+  await group.stop();
+  await group.failover();
+}
+
+async function bringHome(lane: Lane): Promise<void> {
+  const group = commandsFor(lane.simulator.ready, 'G');
+  await group.recover();
+  await group.restore();
+}
+
+function create(title: string, options: Record<string, string>, more: Partial<Scene> = {}): Scene {
+  return {
+    verb: 'Create',
+    title,
+    store: 'embedded',
+    calm: PLAIN,
+    prepare: async () => Promise.resolve(),
+    act: async (docker) => docker.create('v', options),
+    decisive: /^metadata .*del operation\/v/,
+    async restore(lane, end) {
+      // The user types it again when it was undone, and it is the same volume when it was not.
+      await succeed(lane.docker.create('v', options));
+      if (end === 'done') await useOnce(lane, leaveMark);
+      await succeed(lane.docker.remove('v'));
+    },
+    ...more,
+  };
+}
+
+function mount(title: string, more: Partial<Scene>): Scene {
+  return {
+    verb: 'Mount',
+    title,
+    store: 'embedded',
+    calm: PLAIN,
+    prepare: async () => Promise.resolve(),
+    act: async (docker) => docker.mount('v', ID),
+    decisive: /^metadata .*del operation\/v/,
+    restore: async () => Promise.resolve(),
+    ...more,
+  };
+}
+
+function firstMount(title: string, options: Record<string, string>, more: Partial<Scene> = {}): Scene {
+  return mount(title, {
+    prepare: async ({ docker }) => succeed(docker.create('v', options)),
+    async restore(lane, end) {
+      if (end === 'done') await succeed(lane.docker.unmount('v', ID));
+      await useOnce(lane, leaveMark);
+      await succeed(lane.docker.remove('v'));
+      await succeed(lane.docker.create('v', options));
+    },
+    ...more,
+  });
+}
+
+function unmount(title: string, more: Partial<Scene>): Scene {
+  return {
+    verb: 'Unmount',
+    title,
+    store: 'embedded',
+    calm: PLAIN,
+    prepare: async () => Promise.resolve(),
+    act: async (docker) => docker.unmount('v', ID),
+    decisive: /^file rename mounts\/v\.json/,
+    async restore({ docker }, end) {
+      // dockerd sends the same id when the container is started again, also after an Unmount that nobody heard.
+      await findMark(await docker.mount('v', ID));
+      if (end === 'done') return;
+      await succeed(docker.unmount('v', ID));
+      await findMark(await docker.mount('v', ID));
+    },
+    ...more,
+  };
+}
+
+function remove(title: string, options: Record<string, string>, more: Partial<Scene> = {}): Scene {
+  return {
+    verb: 'Remove',
+    title,
+    store: 'embedded',
+    calm: PLAIN,
+    prepare: async (lane) => createUsed(lane, options),
+    act: async (docker) => docker.remove('v'),
+    decisive: /^metadata .*put operation\/v/,
+    async restore(lane, end) {
+      if (end === 'undone') await useOnce(lane, findMark);
+      else await createUsed(lane, options);
+    },
+    ...more,
+  };
+}
+
+export const SCENES: Scene[] = [
+  create('plain', PLAIN),
+  create('replicated, new group', member('G')),
+  create('replicated, new group', member('G'), { store: 'etcd' }),
+  create('replicated, existing group', member('G'), { calm: member('G') }),
+  firstMount('first, plain', PLAIN),
+  firstMount('first, replicated', member('G')),
+  firstMount('first, replicated', member('G'), { store: 'etcd' }),
+  mount('second container', {
+    decisive: /^file rename mounts\/v\.json/,
+    async prepare(lane) {
+      await createUsed(lane, member('G'));
+      await lane.docker.mount('v', OTHER_ID);
+    },
+    async restore({ docker }, end) {
+      if (end === 'done') await succeed(docker.unmount('v', ID));
+      // The first container can still write, and a later one can start.
+      await findMark(await docker.mount('v', ID));
+      await succeed(docker.unmount('v', ID));
+    },
+  }),
+  mount('after failover', {
+    async prepare(lane) {
+      await createUsed(lane, member('G'));
+      await failOver(lane);
+    },
+    async restore(lane, end) {
+      if (end === 'done') await succeed(lane.docker.unmount('v', ID));
+      await useOnce(lane, findMark);
+      await bringHome(lane);
+      await useOnce(lane, findMark);
+      await failOver(lane);
+    },
+  }),
+  // Take-over from another node comes here, as soon as the driver has it: two daemons on one etcd, the second one mounts.
+  unmount('last container, plain', {
+    async prepare(lane) {
+      await createUsed(lane, PLAIN);
+      await lane.docker.mount('v', ID);
+    },
+  }),
+  unmount('last container, replicated', {
+    async prepare(lane) {
+      await createUsed(lane, member('G'));
+      await lane.docker.mount('v', ID);
+    },
+  }),
+  unmount('after failover', {
+    async prepare(lane) {
+      await createUsed(lane, member('G'));
+      await failOver(lane);
+      await lane.docker.mount('v', ID);
+    },
+  }),
+  remove('plain', PLAIN),
+  remove('member', member('G'), { calm: member('G') }),
+  remove('last member', member('G')),
+];

@@ -1,0 +1,136 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import type { SimulatedArray } from '../../src/simulator/array.js';
+import type { Lane } from './lane.js';
+
+/*
+ * The world in words that are the same for every run of a scene: one line for each thing that is on an array, on the host,
+ * in the state directory or in the metadata. Names that are drawn anew each time (array names, WWNs, loop devices) are
+ * replaced by the Docker name of their volume; what belongs to no volume on record keeps its own name, and so never matches.
+ */
+
+const envelope = z.object({ record: z.record(z.string(), z.unknown()) });
+type Entry = { key: string; record: Record<string, unknown> };
+
+/** Everything that there is, sorted. */
+export async function outlineOf(lane: Lane): Promise<string[]> {
+  const { arrays } = lane.simulator;
+  const metadata = (await lane.metadata()).map(([key, text]) => entryOf(key, text));
+  const names = new Map<string, string>();
+  for (const { key, record } of metadata) {
+    if (key.startsWith('volume/')) names.set(String(record['arrayName']), `<${String(record['name'])}>`);
+  }
+  for (const array of arrays) nameVolumes(array, names);
+  const lines = [
+    ...arrays.flatMap((array) => arrayLines(array)),
+    ...metadata.map((entry) => metadataLine(entry)),
+    ...(await stateLines(lane.daemon.stateDir)),
+    ...(await hostLines(lane.dir)),
+  ];
+  const plain = lines.map((line) => {
+    let text = line;
+    for (const [from, to] of names) text = text.replaceAll(from, to);
+    return text;
+  });
+  return plain.toSorted();
+}
+
+/** What is in one list and not in the other: `+` is there and should not be, `-` is missing. */
+export function difference(found: readonly string[], wanted: readonly string[]): string[] {
+  return [...missing(found, wanted).map((line) => `+ ${line}`), ...missing(wanted, found).map((line) => `- ${line}`)];
+}
+
+function missing(from: readonly string[], others: readonly string[]): string[] {
+  const rest = [...others];
+  return from.filter((line) => {
+    const at = rest.indexOf(line);
+    if (at !== -1) rest.splice(at, 1);
+    return at === -1;
+  });
+}
+
+function entryOf(key: string, text: string): Entry {
+  const parsed = envelope.safeParse(key.startsWith('lock/') || key === 'root' ? {} : JSON.parse(text));
+  return { key, record: parsed.success ? parsed.data.record : {} };
+}
+
+function nameVolumes(array: SimulatedArray, names: Map<string, string>): void {
+  for (const volume of array.volumes.values()) {
+    const tag = /"display_name":"([^"]+)"/.exec(volume.comment)?.[1];
+    if (tag !== undefined) names.set(volume.name, `<${tag}>`);
+    names.set(volume.wwn.toLowerCase(), `<${tag ?? volume.name} on ${array.name}>`);
+  }
+}
+
+function arrayLines(array: SimulatedArray): string[] {
+  const on = array.name;
+  return [
+    ...[...array.volumes.values()].map(
+      ({ name, comment }) => `${on}: volume ${name} ${comment === '' ? 'without a tag' : 'tagged'}`,
+    ),
+    ...[...array.hosts.values()].map(({ name }) => `${on}: host ${name}`),
+    ...array.vluns.map(({ volume, host }) => `${on}: VLUN of ${volume.name} to ${host?.name ?? 'a port'}`),
+    ...[...array.groups.values()].flatMap(({ name, role, roleReversed, state, members }) => [
+      `${on}: group ${name} ${role}${roleReversed ? ' reversed' : ''} ${state}`,
+      ...members.map(({ local, syncStatus }) => `${on}: group ${name} has ${local.name} ${syncStatus}`),
+    ]),
+  ];
+}
+
+function metadataLine({ key, record }: Entry): string {
+  const facts: Record<string, string[]> = {
+    volume: ['state', 'everMounted'],
+    group: ['lastActive', 'createdByUs'],
+    attachment: ['state', 'side', 'nodeName'],
+    operation: ['kind', 'phase', 'next', 'error'],
+  };
+  const [kind = ''] = key.split('/');
+  const told = (facts[kind] ?? []).flatMap((name) => (name in record ? [`${name}=${String(record[name])}`] : []));
+  return ['metadata:', key, ...told].join(' ');
+}
+
+/** Files below the state directory; of mounts also for whom, and no look into the mounted volumes. */
+async function stateLines(stateDir: string): Promise<string[]> {
+  const lines: string[] = [];
+  for (const folder of await readdir(stateDir)) {
+    const where = path.join(stateDir, folder);
+    if (folder === 'metadata' || !(await stat(where)).isDirectory()) continue;
+    for (const name of await readdir(where)) {
+      const line = `state: ${folder}/${name}`;
+      lines.push(folder === 'mounts' ? `${line} ${await usersIn(path.join(where, name))}` : line);
+    }
+  }
+  return lines;
+}
+
+async function usersIn(file: string): Promise<string> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  const ids = z.object({ record: z.object({ ids: z.array(z.object({ id: z.string() })) }) });
+  try {
+    return ids
+      .parse(JSON.parse(text))
+      .record.ids.map(({ id }) => id.slice(0, 4))
+      .toSorted()
+      .join(' ');
+  } catch {
+    return 'unreadable';
+  }
+}
+
+/** Mounts and loop devices on files of the lane. */
+async function hostLines(dir: string): Promise<string[]> {
+  const lines: string[] = [];
+  for (const line of (await readFile('/proc/self/mountinfo', 'utf8')).split('\n')) {
+    const fields = line.split(' ');
+    const target = fields[4] ?? '';
+    if (target.startsWith(`${dir}/`)) lines.push(`host: mount ${path.basename(target)}`);
+  }
+  for (const loop of (await readdir('/sys/block')).filter((each) => each.startsWith('loop'))) {
+    const file = (await readFile(`/sys/block/${loop}/loop/backing_file`, 'utf8').catch(() => '')).trim();
+    if (!file.startsWith(`${dir}/`)) continue;
+    const name = path.basename(file.replace(/ \(deleted\)$/, ''));
+    lines.push(`host: loop device on ${name}${file.endsWith('(deleted)') ? ', cut off' : ''}`);
+  }
+  return lines;
+}

@@ -1,0 +1,182 @@
+/*
+ * Loaded before the product into a daemon that runs as a process of its own (`node --import`), so that the product itself
+ * knows nothing of tests. It sees every outward call that a verb makes, and can send this process a signal just before or
+ * just after one of them:
+ *   array     every request, logins included; "after" is the answer on the wire, not yet seen by the product
+ *   metadata  every batch of the embedded store; in etcd every transaction that writes, and leases made and ended
+ *   tool      every Linux tool that changes something; "after" is its end
+ *   file      every change in the state directory: rename, rm, mkdir, rmdir
+ * Reads of metadata and tools that only look are not counted: they change nothing, so before and after one of them the
+ * world is as it was after the call in front of it. Calls of background work are not counted: a call belongs to the verb
+ * in whose asynchronous context it is made.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import childProcess from 'node:child_process';
+import fs from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
+import { createRequire, syncBuiltinESMExports } from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
+
+const { HPE_TEST_HOSTNAME: hostname, HPE_TEST_STRIKE_FILE: strikeFile } = process.env;
+const verbs = new AsyncLocalStorage();
+/** What is to be watched from the next verb on: its calls, and perhaps the one to strike at. */
+let watch;
+let level;
+
+/** Notes the call and strikes before it, if that is the place; the function returned is to be called when it is done. */
+function outward(label) {
+  const mine = verbs.getStore();
+  if (mine === undefined || mine.answered) return () => undefined;
+  const call = { label, done: false };
+  mine.calls.push(call);
+  const number = mine.calls.length;
+  strike(mine, 'before', number);
+  return () => {
+    call.done = true;
+    strike(mine, 'after', number);
+  };
+}
+
+function strike(mine, when, number) {
+  const { at, calls } = mine;
+  if (at?.when !== when || at.call !== number || mine.struck) return;
+  mine.struck = true;
+  fs.writeFileSync(strikeFile, JSON.stringify({ when, number, calls }));
+  process.kill(process.pid, at.signal);
+}
+
+function watchVerbs() {
+  const { emit } = http.Server.prototype;
+  http.Server.prototype.emit = function (event, ...rest) {
+    const isVerb = event === 'request' && watch !== undefined && !/\.(Get|List|Activate)$/.test(rest[0].url);
+    if (!isVerb) return emit.call(this, event, ...rest);
+    const mine = watch;
+    const { end } = rest[1];
+    rest[1].end = function (...body) {
+      mine.answered = true;
+      return end.apply(this, body);
+    };
+    return verbs.run(mine, () => emit.call(this, event, ...rest));
+  };
+}
+
+function watchArrays() {
+  const { request } = https;
+  https.request = (options, ...rest) => {
+    // All groups at once are asked for by the status poll only, which a verb may have woken.
+    if (options.method === 'GET' && options.path.endsWith('/remotecopygroups')) return request(options, ...rest);
+    const done = outward(`array ${options.method} ${options.hostname ?? options.host} ${options.path}`);
+    const call = request(options, ...rest);
+    const { emit } = call;
+    call.emit = function (event, ...values) {
+      if (event === 'response') done();
+      return emit.call(this, event, ...values);
+    };
+    return call;
+  };
+}
+
+function watchTools() {
+  const { spawn } = childProcess;
+  const looks = (tool, args) =>
+    tool === 'blkid' ||
+    (tool === 'losetup' && args.includes('--list')) ||
+    (tool === 'debugfs' && !args.includes('-w')) ||
+    (tool === 'blockdev' && args.some((each) => each.startsWith('--get')));
+  childProcess.spawn = (tool, args, options) => {
+    if (looks(tool, args)) return spawn(tool, args, options);
+    const done = outward(`tool ${tool} ${args.join(' ')}`);
+    const child = spawn(tool, args, options);
+    const { emit } = child;
+    child.emit = function (event, ...values) {
+      if (event === 'close') done();
+      return emit.call(this, event, ...values);
+    };
+    return child;
+  };
+}
+
+function watchFiles() {
+  for (const name of ['rename', 'rm', 'rmdir', 'mkdir']) {
+    const original = fs.promises[name];
+    fs.promises[name] = async (file, ...rest) => {
+      const target = name === 'rename' ? rest[0] : file;
+      const done = outward(`file ${name} ${path.basename(path.dirname(target))}/${path.basename(target)}`);
+      const result = await original(file, ...rest);
+      done();
+      return result;
+    };
+  }
+}
+
+function watchMetadata() {
+  const require = createRequire(path.resolve(process.argv[1]));
+  const { ClassicLevel } = require('classic-level');
+  const { batch, open } = ClassicLevel.prototype;
+  ClassicLevel.prototype.open = function (...args) {
+    level = this;
+    return open.apply(this, args);
+  };
+  ClassicLevel.prototype.batch = async function (writes, ...rest) {
+    const done = outward(`metadata ${writes.map(({ type, key }) => `${type} ${key}`).join(', ')}`);
+    const result = await batch.call(this, writes, ...rest);
+    done();
+    return result;
+  };
+  const { KVClient, LeaseClient } = require('etcd3');
+  around(KVClient.prototype, 'txn', ({ success = [] }) => etcdWrites(success));
+  around(LeaseClient.prototype, 'leaseGrant', () => 'lease grant');
+  around(LeaseClient.prototype, 'leaseRevoke', () => 'lease revoke');
+}
+
+/** `describe` answers nothing for a call that does not count. */
+function around(prototype, name, describe) {
+  const original = prototype[name];
+  prototype[name] = async function (request, ...rest) {
+    const what = describe(request);
+    const done = what === undefined ? () => undefined : outward(`metadata ${what}`);
+    const result = await original.call(this, request, ...rest);
+    done();
+    return result;
+  };
+}
+
+function etcdWrites(operations) {
+  const plain = (key) => key.toString().replace('/hpe-volume-plugin/v1/', '');
+  const writes = operations.flatMap(({ request_put: put, request_delete_range: del }) => {
+    if (put !== undefined) return [`put ${plain(put.key)}`];
+    return del === undefined ? [] : [`del ${plain(del.key)}`];
+  });
+  return writes.length === 0 ? undefined : writes.join(', ');
+}
+
+/** Questions of the test; each is answered with its number. */
+const answers = {
+  /** Watches the verbs that come from now on; `at` is `{ call, when, signal }` or nothing. */
+  watch: ({ at }) => {
+    watch = { at, calls: [], struck: false, answered: false };
+    return true;
+  },
+  calls: () => {
+    const { calls } = watch;
+    watch = undefined;
+    return calls;
+  },
+  metadata: () => level.iterator().all(),
+};
+
+process.on('message', (message) => {
+  void Promise.resolve(answers[message.question](message)).then((answer) => process.send({ id: message.id, answer }));
+});
+// Whoever started us is gone, and nobody else would end us.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+
+if (hostname !== undefined) os.hostname = () => hostname;
+watchVerbs();
+watchArrays();
+watchTools();
+watchFiles();
+watchMetadata();
+syncBuiltinESMExports();

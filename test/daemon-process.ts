@@ -1,0 +1,200 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as pause } from 'node:timers/promises';
+import { dockerClient, type DockerClient } from './harness.js';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const HOOK = path.join(root, 'test/daemon-process-hook.mjs');
+/** The compiled product: it starts three times as fast as the source. */
+const PROGRAM = path.join(root, 'dist/main.js');
+const START_MS = 30_000;
+const ANSWER_MS = 10_000;
+
+/** A call that a verb made to the outside, in words; see the hook for what counts. */
+export interface OutwardCall {
+  label: string;
+  done: boolean;
+}
+
+/** A signal for the daemon just before or just after one call of the next verb, counted from 1. */
+export interface Strike {
+  call: number;
+  when: 'before' | 'after';
+  signal: 'SIGKILL' | 'SIGSTOP';
+}
+
+/** What had been called when the signal was sent. */
+export interface Struck {
+  number: number;
+  when: 'before' | 'after';
+  calls: OutwardCall[];
+}
+
+export interface DaemonOptions {
+  /** Socket, state directory and log are below it. */
+  dir: string;
+  configFile: string;
+  /** What it takes for the name of its host. */
+  nodeName: string;
+}
+
+/** The daemon as a process of its own, with what dockerd and an angry operator do to it. */
+export class DaemonProcess {
+  readonly docker: DockerClient;
+  readonly nodeName: string;
+  readonly stateDir: string;
+  readonly socketPath: string;
+  readonly logFile: string;
+  readonly #options: DaemonOptions;
+  readonly #strikeFile: string;
+  #child: ChildProcess | undefined;
+  #questions = 0;
+
+  /** `npm run build` has to have been run; nothing is started yet. */
+  constructor(options: DaemonOptions) {
+    const { dir, nodeName } = options;
+    this.#options = options;
+    this.nodeName = nodeName;
+    this.stateDir = path.join(dir, 'state');
+    this.socketPath = path.join(dir, 'hpe.sock');
+    this.logFile = path.join(dir, 'daemon.log');
+    this.#strikeFile = path.join(dir, 'strike.json');
+    this.docker = dockerClient(this.socketPath);
+  }
+
+  /** Returns when it answers on its socket. @throws when it ends instead, with the end of its log */
+  async start(): Promise<void> {
+    const log = openSync(this.logFile, 'a');
+    const serve = ['serve', '--config', this.#options.configFile, '--socket', this.socketPath];
+    const child = spawn(process.execPath, ['--import', HOOK, PROGRAM, ...serve, '--state-dir', this.stateDir], {
+      stdio: ['ignore', log, log, 'ipc'],
+      env: { ...process.env, HPE_TEST_HOSTNAME: this.nodeName, HPE_TEST_STRIKE_FILE: this.#strikeFile },
+    });
+    closeSync(log);
+    this.#child = child;
+    const until = performance.now() + START_MS;
+    while (!(await answers(this.socketPath))) {
+      if (hasEnded(child)) throw new Error(`the daemon ended at its start:\n${await this.logTail()}`);
+      if (performance.now() > until) throw new Error(`no answer on ${this.socketPath}:\n${await this.logTail()}`);
+      await pause(10);
+    }
+  }
+
+  /** SIGKILL; returns when it is gone, also when it was gone before. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
+  /** SIGTERM, and SIGKILL for one that does not listen. */
+  async stop(): Promise<void> {
+    const patience = setTimeout(() => this.#child?.kill('SIGKILL'), 20_000);
+    await this.#end('SIGTERM');
+    clearTimeout(patience);
+  }
+
+  async restart(): Promise<void> {
+    await this.kill();
+    await this.start();
+  }
+
+  pause(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT');
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== undefined && !hasEnded(this.#child);
+  }
+
+  /** Notes the outward calls of the verbs that come now, and strikes at one of them if asked to. */
+  async watch(at?: Strike): Promise<void> {
+    await rm(this.#strikeFile, { force: true });
+    await this.#ask('watch', { at });
+  }
+
+  /** What the verbs called since `watch`, which ends with this. */
+  async calls(): Promise<OutwardCall[]> {
+    return (await this.#ask('calls')) as OutwardCall[];
+  }
+
+  /** Where the signal came; undefined if the verb was over before that. */
+  async struck(): Promise<Struck | undefined> {
+    try {
+      return JSON.parse(await readFile(this.#strikeFile, 'utf8')) as Struck;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Keys and texts of the embedded metadata. */
+  async embeddedMetadata(): Promise<[string, string][]> {
+    return (await this.#ask('metadata')) as [string, string][];
+  }
+
+  async logTail(lines = 15): Promise<string> {
+    const text = await readFile(this.logFile, 'utf8').catch(() => '');
+    return text.trimEnd().split('\n').slice(-lines).join('\n');
+  }
+
+  /** What it complained of lately. */
+  async warnings(): Promise<string[]> {
+    const lines = (await this.logTail(60)).split('\n').filter((line) => /"level":"(warning|error)"/.test(line));
+    return lines.slice(-5);
+  }
+
+  async #end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || hasEnded(child)) return;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    await ended;
+  }
+
+  async #ask(question: string, details: object = {}): Promise<unknown> {
+    const child = this.#child;
+    if (child === undefined || hasEnded(child)) throw new Error('the daemon does not run');
+    this.#questions += 1;
+    const id = this.#questions;
+    return new Promise((resolve, reject) => {
+      const finish = (settle: () => void): void => {
+        clearTimeout(timer);
+        child.off('message', listen);
+        child.off('exit', gone);
+        settle();
+      };
+      const listen = (message: { id: number; answer: unknown }): void => {
+        if (message.id === id) finish(() => resolve(message.answer));
+      };
+      const gone = (): void => finish(() => reject(new Error(`the daemon ended before it answered ${question}`)));
+      const timer = setTimeout(
+        () => finish(() => reject(new Error(`no answer to ${question} in ${ANSWER_MS} ms`))),
+        ANSWER_MS,
+      );
+      child.on('message', listen);
+      child.once('exit', gone);
+      child.send({ id, question, ...details });
+    });
+  }
+}
+
+const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
+
+async function answers(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(socketPath);
+    const end = (isThere: boolean): void => {
+      socket.destroy();
+      resolve(isThere);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('error', () => end(false));
+  });
+}
