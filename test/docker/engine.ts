@@ -1,14 +1,13 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { copyFile, mkdir, mkdtemp, open, readFile, rm, symlink } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { dockerdIn, type Dockerd } from './dockerd.js';
 
 const execute = promisify(execFile);
-const READY_TIMEOUT_MS = 60_000;
 const COMMAND_TIMEOUT_MS = 150_000;
+const TOOLS = ['sh', 'cat', 'dd', 'ls', 'md5sum', 'sleep', 'sync', 'tail', 'touch', 'wc', 'mkdir', 'rm'];
 
 /** The image that containers of the tests and the demo run: Debian's static busybox and nothing else. */
 export const IMAGE = 'hpe-volume-plugin-busybox:1';
@@ -17,31 +16,48 @@ export const IMAGE = 'hpe-volume-plugin-busybox:1';
 export interface Engine {
   /** Standard output of the docker client, trimmed. */
   docker(...args: string[]): Promise<string>;
-  /** Was running before us. */
-  readonly shared: boolean;
+  /** Its daemon, if it was started here; undefined for the engine that was running before us. */
+  readonly dockerd: Dockerd | undefined;
   /** Removes the image; ends the engine if it was started here, and removes its data. */
   stop(): Promise<void>;
 }
 
+export interface EngineOptions {
+  /** An engine of its own even if this machine has one: for tests that kill it. */
+  own?: boolean;
+  liveRestore?: boolean;
+}
+
 /** The engine of this machine, or one with a data root of its own if none runs. */
-export async function startEngine(): Promise<Engine> {
+export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
   const dir = await mkdtemp(path.join(tmpdir(), 'hpe-engine-'));
-  const running = await clientOf(undefined)('version').then(
+  const isShared = options.own !== true && (await isRunning());
+  const dockerd = isShared ? undefined : ownDockerd(dir, options.liveRestore === true);
+  const docker = clientOf(dockerd?.host);
+  const stop = async (): Promise<void> => {
+    if (isShared) await docker('image', 'rm', '-f', IMAGE).catch(() => undefined);
+    await dockerd?.stop();
+    await rm(dir, { recursive: true, force: true });
+  };
+  try {
+    await dockerd?.start();
+    await importImage(docker, dir);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { docker, dockerd, stop };
+}
+
+async function isRunning(): Promise<boolean> {
+  return clientOf(undefined)('version').then(
     () => true,
     () => false,
   );
-  const daemon = running ? undefined : await startDaemon(dir);
-  const docker = clientOf(daemon?.host);
-  await importImage(docker, dir);
-  return {
-    docker,
-    shared: daemon === undefined,
-    async stop() {
-      await docker('image', 'rm', '-f', IMAGE).catch(() => undefined);
-      await daemon?.stop();
-      await rm(dir, { recursive: true, force: true });
-    },
-  };
+}
+
+function ownDockerd(dir: string, liveRestore: boolean): Dockerd {
+  return dockerdIn(dir, { liveRestore, answers: async (host) => clientOf(host)('version') });
 }
 
 function clientOf(host: string | undefined): Engine['docker'] {
@@ -52,77 +68,13 @@ function clientOf(host: string | undefined): Engine['docker'] {
   };
 }
 
-async function startDaemon(dir: string): Promise<{ host: string; stop(): Promise<void> }> {
-  const host = `unix://${dir}/docker.sock`;
-  const log = await open(path.join(dir, 'dockerd.log'), 'w');
-  const daemon = spawn(
-    'dockerd',
-    [
-      '--data-root',
-      path.join(dir, 'data'),
-      '--exec-root',
-      path.join(dir, 'exec'),
-      '--pidfile',
-      path.join(dir, 'pid'),
-      '-H',
-      host,
-      '--bridge=none',
-      '--iptables=false',
-      '--ip6tables=false',
-      '--ip-forward=false',
-      '--ip-masq=false',
-    ],
-    { stdio: ['ignore', log.fd, log.fd] },
-  );
-  const stop = async (): Promise<void> => {
-    await endProcess(daemon);
-    await log.close();
-  };
-  try {
-    await waitFor(async () => {
-      if (daemon.exitCode === null) return clientOf(host)('version');
-      const tail = (await readFile(path.join(dir, 'dockerd.log'), 'utf8')).trim().split('\n').slice(-3).join('\n');
-      throw new Error(`dockerd ended with ${daemon.exitCode}: ${tail}`);
-    });
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  return { host, stop };
-}
-
 async function importImage(docker: Engine['docker'], dir: string): Promise<void> {
   const bin = path.join(dir, 'image', 'bin');
   await mkdir(bin, { recursive: true });
   const { stdout } = await execute('which', ['busybox']);
   await copyFile(stdout.trim(), path.join(bin, 'busybox'));
-  for (const tool of ['sh', 'cat', 'dd', 'ls', 'md5sum', 'sleep', 'sync', 'touch', 'wc', 'mkdir', 'rm']) {
-    await symlink('busybox', path.join(bin, tool));
-  }
+  for (const tool of TOOLS) await symlink('busybox', path.join(bin, tool));
   const tar = path.join(dir, 'image.tar');
   await execute('tar', ['-C', path.join(dir, 'image'), '-cf', tar, '.']);
   await docker('import', tar, IMAGE);
-}
-
-/** Tries until it does not throw any more. */
-export async function waitFor<T>(work: () => Promise<T>, timeoutMs = READY_TIMEOUT_MS): Promise<T> {
-  const end = performance.now() + timeoutMs;
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      if (performance.now() > end) throw error;
-      await pause(100);
-    }
-  }
-}
-
-/** SIGTERM, and SIGKILL for one that does not listen. */
-export async function endProcess(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, 'exit');
-  child.kill('SIGTERM');
-  const patience = setTimeout(() => child.kill('SIGKILL'), 20_000);
-  await ended;
-  clearTimeout(patience);
 }

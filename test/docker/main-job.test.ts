@@ -1,50 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { hostLeftovers } from '../host-leftovers.js';
 import { arrayOf, operator, type ReplicationMode } from '../pair-client.js';
-import { arrayObjects, arraysExporting } from '../simulator-state.js';
-import { IMAGE } from './engine.js';
+import { arrayObjects } from '../simulator-state.js';
+import { container, failure, hands } from './hands.js';
 import { startStack, type Stack } from './stack.js';
 
 jest.setTimeout(180_000);
-
-const container = (name: string): string => `hpe-docker-test-${name}`;
-
-/** What every test does with the engine of its stack. */
-function hands(get: () => Stack) {
-  const docker = async (...args: string[]): Promise<string> => get().engine.docker(...args);
-  return {
-    docker,
-    create: async (name: string, ...options: string[]) =>
-      docker('volume', 'create', '-d', get().driver, ...options.flatMap((option) => ['-o', option]), name),
-    run: async (name: string, volume: string) =>
-      docker(
-        'run',
-        '-d',
-        '--name',
-        container(name),
-        '--network',
-        'none',
-        '-v',
-        `${volume}:/data`,
-        IMAGE,
-        'sleep',
-        '100000',
-      ),
-    inside: async (name: string, script: string) => docker('exec', container(name), 'sh', '-c', script),
-    stop: async (name: string) => docker('stop', '-t', '1', container(name)),
-    start: async (name: string) => docker('start', container(name)),
-    rm: async (name: string) => docker('rm', '-f', container(name)),
-    async servedBy(volume: string): Promise<string[]> {
-      const arrayVolume = await docker('volume', 'inspect', '-f', '{{.Status.arrayVolume}}', volume);
-      return arraysExporting(get().control, arrayVolume);
-    },
-  };
-}
-
-/** What the docker client printed; the error is of Node's own realm, so `instanceof` says nothing here. */
-async function failure(work: Promise<unknown>): Promise<string> {
-  return work.then(() => 'no failure', String);
-}
 
 describe.each<ReplicationMode>(['synchronous', 'asynchronous'])('%s group on a real Docker engine', (mode) => {
   let stack: Stack;
@@ -55,7 +15,6 @@ describe.each<ReplicationMode>(['synchronous', 'asynchronous'])('%s group on a r
   });
   afterAll(async () => {
     await stack.stop();
-    expect(await hostLeftovers(stack.dir)).toEqual([]);
   });
 
   it('create, run, write, stop, failover, start, failback, start, rm', async () => {
@@ -103,13 +62,10 @@ describe('plain and replicated volumes on a real Docker engine', () => {
     stack = await startStack({ driver: 'hpe-verbs', mode: 'synchronous' });
   });
   afterEach(async () => {
-    for (const name of ['a', 'b']) await hand.rm(name);
-    for (const name of ['vol', 'local-shadow']) await hand.docker('volume', 'rm', '-f', name);
-    expect(await arrayObjects(stack.control)).toEqual([]);
+    await hand.leaveNothing();
   });
   afterAll(async () => {
     await stack.stop();
-    expect(await hostLeftovers(stack.dir)).toEqual([]);
   });
 
   it('ls and inspect show the volume and how it is replicated', async () => {
@@ -175,9 +131,9 @@ describe('plain and replicated volumes on a real Docker engine', () => {
   it('a container goes on while the daemon is killed and started again, and stops cleanly', async () => {
     await hand.create('vol', 'backend=plain', 'size=1');
     await hand.run('a', 'vol');
-    await stack.killDaemon();
+    await stack.daemon.kill();
     await hand.inside('a', 'echo written without a daemon > /data/f; sync');
-    await stack.startDaemon();
+    await stack.daemon.start();
     expect(await hand.inside('a', 'cat /data/f')).toBe('written without a daemon');
     await hand.stop('a');
     expect(await hand.servedBy('vol')).toEqual([]);

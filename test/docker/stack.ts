@@ -1,12 +1,16 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createInterface } from 'node:readline';
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { freeLoopDevicesOf, hostLeftovers, unmountBelow } from '../host-leftovers.js';
 import { controlOf, hpeConf, type PairControl, type ReadyPair, type ReplicationMode } from '../pair-client.js';
-import { endProcess, startEngine, waitFor, type Engine } from './engine.js';
+import { endProcess, hasEnded, killProcess, waitFor } from './dockerd.js';
+import { startEngine, type Engine, type EngineOptions } from './engine.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const PLUGIN_SOCKETS = '/run/docker/plugins';
@@ -19,10 +23,24 @@ export interface Stack {
   pair: ReadyPair;
   control: PairControl;
   dir: string;
-  /** SIGKILL for the daemon, as at a crash. */
-  killDaemon(): Promise<void>;
-  startDaemon(): Promise<void>;
+  daemon: Daemon;
+  /** The loss of the whole host, and its boot: daemon, engine, containers, mounts and devices are gone; then both start. */
+  rebootHost(): Promise<void>;
+  /** @throws when a mount or a loop device is left; it is gone then */
   stop(): Promise<void>;
+}
+
+export interface Daemon {
+  /** Where it listens. */
+  readonly socket: string;
+  /** Unless it runs. */
+  start(): Promise<void>;
+  /** SIGKILL, as at a crash. */
+  kill(): Promise<void>;
+  /** SIGTERM. */
+  stop(): Promise<void>;
+  /** All that it has logged, over all its lives. */
+  log(): Promise<string>;
 }
 
 export interface StackOptions {
@@ -31,61 +49,101 @@ export interface StackOptions {
   mode: ReplicationMode;
   /** More lines for the [DEFAULT] section. */
   more?: string[];
+  engine?: EngineOptions;
+  /** The daemon listens in the stack's directory, and somebody else where Docker looks for it. */
+  hidden?: boolean;
 }
 
 export async function startStack(options: StackOptions): Promise<Stack> {
   const dir = await mkdtemp(path.join(tmpdir(), 'hpe-stack-'));
-  const undo: (() => Promise<void>)[] = [async () => rm(dir, { recursive: true, force: true })];
+  const undo: (() => Promise<void>)[] = [async () => removeDirectory(dir)];
   const stop = async (): Promise<void> => {
     for (const step of undo.splice(0).toReversed()) await step();
   };
   try {
-    const engine = await startEngine();
+    const engine = await startEngine(options.engine);
     undo.push(async () => engine.stop());
-    const simulator = node(
-      'src/simulator/main.ts',
-      ['pair', '--dir', path.join(dir, 'pair'), '--fabric', 'loopback'],
-      dir,
-    );
+    const pairDir = path.join(dir, 'pair');
+    const simulator = node('src/simulator/main.ts', ['pair', '--dir', pairDir, '--fabric', 'loopback'], dir);
     undo.push(async () => endProcess(simulator));
     const pair = await firstLine(simulator);
-    const conf = path.join(dir, 'hpe.conf');
-    const fabricDir = path.join(dir, 'pair', 'fabric');
-    await writeFile(conf, hpeConf(pair, { ...options, fabricDir }), { mode: 0o600 });
-    await mkdir(PLUGIN_SOCKETS, { recursive: true, mode: 0o700 });
-    const socket = path.join(PLUGIN_SOCKETS, `${options.driver}.sock`);
-    let daemon: ChildProcess | undefined;
-    const startDaemon = async (): Promise<void> => {
+    const fabricDir = path.join(pairDir, 'fabric');
+    await writeFile(path.join(dir, 'hpe.conf'), hpeConf(pair, { ...options, fabricDir }), { mode: 0o600 });
+    const daemon = daemonIn(dir, options.hidden === true ? path.join(dir, 'hpe.sock') : pluginSocket(options.driver));
+    undo.push(async () => daemon.stop());
+    await daemon.start();
+    const rebootHost = async (): Promise<void> => {
+      await daemon.kill();
+      await engine.dockerd?.crash();
+      await loseHostState(dir);
+      await daemon.start();
+      await engine.dockerd?.start();
+    };
+    return { engine, driver: options.driver, pair, control: controlOf(pair), dir, daemon, rebootHost, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Where Docker looks for a driver of that name. */
+export const pluginSocket = (driver: string): string => path.join(PLUGIN_SOCKETS, `${driver}.sock`);
+
+function daemonIn(dir: string, socket: string): Daemon {
+  let daemon: ChildProcess | undefined;
+  return {
+    socket,
+    async start() {
+      if (daemon !== undefined && !hasEnded(daemon)) return;
+      await mkdir(PLUGIN_SOCKETS, { recursive: true, mode: 0o700 });
+      const conf = path.join(dir, 'hpe.conf');
       const args = ['serve', '--config', conf, '--socket', socket, '--state-dir', path.join(dir, 'state')];
       const started = node('src/main.ts', args, dir);
       daemon = started;
       await waitFor(async () => {
         if (started.exitCode !== null)
           throw new Error(`the daemon ended with ${started.exitCode}; see its log in ${dir}`);
-        await access(socket);
+        await reach(socket);
       }, 20_000);
-    };
-    undo.push(async () => {
+    },
+    async kill() {
+      if (daemon !== undefined) await killProcess(daemon);
+    },
+    async stop() {
       if (daemon !== undefined) await endProcess(daemon);
-    });
-    await startDaemon();
-    return {
-      engine,
-      driver: options.driver,
-      pair,
-      control: controlOf(pair),
-      dir,
-      async killDaemon() {
-        daemon?.kill('SIGKILL');
-        if (daemon !== undefined) await endProcess(daemon);
-      },
-      startDaemon,
-      stop,
-    };
-  } catch (error) {
-    await stop();
-    throw error;
+    },
+    log: async () => readFile(path.join(dir, 'src.log'), 'utf8'),
+  };
+}
+
+/** A killed daemon leaves its socket, so that the file alone says nothing. */
+async function reach(socket: string): Promise<void> {
+  const probe = connect(socket);
+  try {
+    await once(probe, 'connect');
+  } finally {
+    probe.destroy();
   }
+}
+
+/** What a boot takes from the host. The kernel's boot id cannot change here, so its old records get another one. */
+async function loseHostState(dir: string): Promise<void> {
+  await unmountBelow(dir);
+  await freeLoopDevicesOf(dir);
+  const records = path.join(dir, 'state', 'loopback');
+  for (const name of await readdir(records)) {
+    const file = path.join(records, name);
+    const record = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
+    await writeFile(file, JSON.stringify({ ...record, bootId: 'of-the-boot-before' }));
+  }
+}
+
+async function removeDirectory(dir: string): Promise<void> {
+  const left = await hostLeftovers(dir);
+  await unmountBelow(dir);
+  await freeLoopDevicesOf(dir);
+  await rm(dir, { recursive: true, force: true });
+  if (left.length > 0) throw new Error(`left on the host: ${left.join('; ')}`);
 }
 
 /** One of our programs, run from its source, with its log in `dir`. */
