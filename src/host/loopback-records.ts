@@ -56,7 +56,9 @@ export class LoopRecords {
   }
 
   async remove(wwn: string): Promise<void> {
-    await rm(this.#file(wwn), { force: true });
+    const file = this.#file(wwn);
+    // A crash may have come between a new record and its place.
+    await Promise.all([rm(file, { force: true }), rm(`${file}.new`, { force: true })]);
   }
 
   #file(wwn: string): string {
