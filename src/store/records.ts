@@ -59,6 +59,7 @@ const group: z.ZodType<Group> = z.strictObject({
   createdByUs: z.boolean(),
   lastActive: side.exactOptional(),
   epoch: z.number(),
+  owesStart: z.literal(true).exactOptional(),
 });
 
 const attachment: z.ZodType<Attachment> = z.strictObject({
