@@ -193,7 +193,13 @@ class GroupCycle {
   }
 
   async #dismiss(volume: string, signal: AbortSignal): Promise<void> {
-    await this.#remoteCopy.dismiss(this.#name, volume, signal);
+    try {
+      await this.#remoteCopy.dismiss(this.#name, volume, signal);
+    } catch (thrown) {
+      // Whoever has left cannot come back without a full copy, so an error after the deed must not turn back.
+      const left = await this.#remoteCopy.findGroup(this.#name, signal);
+      if (isMember(left, volume)) throw thrown;
+    }
     this.#members.delete(volume);
   }
 
@@ -241,11 +247,11 @@ class GroupCycle {
     }
   }
 
-  /** The record without the debt; none of a group that is gone, or that a volume was about to join for the first time. */
+  /** The record without the debt; none of a group that is gone, or of somebody else's that nobody of ours has joined. */
   async #file(isThere: boolean): Promise<void> {
     const record = this.#record;
     if (record === undefined) return;
-    const isForNobody = !isThere || (this.#seen.record === undefined && this.#joined === 0);
+    const isForNobody = !isThere || (this.#seen.record === undefined && this.#joined === 0 && !record.createdByUs);
     if (isForNobody && !(await this.#locked.isReferenced())) await this.#save(undefined);
     else await this.#save(record.owesStart === true ? withoutDebt(record) : record);
   }
