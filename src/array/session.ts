@@ -37,9 +37,13 @@ export class Session {
   /** A caller that gives up does not end the login, which others may wait for. @throws `unavailable` */
   async key(signal: AbortSignal): Promise<string> {
     if (this.#key !== undefined) return this.#key;
-    this.#login ??= this.#logIn().finally(() => {
-      this.#login = undefined;
-    });
+    if (this.#login === undefined) {
+      this.#login = this.#logIn().finally(() => {
+        this.#login = undefined;
+      });
+      // A caller that has given up already listens no more, and nobody else may be there.
+      this.#login.catch(() => undefined);
+    }
     return unlessAborted(this.#login, signal);
   }
 

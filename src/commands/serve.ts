@@ -5,6 +5,7 @@ import { loadConfig, type Config } from '../config/config.js';
 import { Attachments } from '../driver/attachments.js';
 import type { DriverContext } from '../driver/context.js';
 import { DockerDriver } from '../driver/driver.js';
+import { GroupCycles } from '../driver/group-cycles.js';
 import { Operations } from '../driver/operations.js';
 import { Overrides } from '../driver/overrides.js';
 import { Recovery, settlersOf } from '../driver/recover.js';
@@ -59,6 +60,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     journal,
     connector: buildConnectors(config, { stateDir, node, run }),
     filesystems: createFilesystems({ run, mountRoot }),
+    groups: new GroupCycles({ store, backends, logger }),
     node,
     mountRoot,
     mountSeconds: timeoutsOf(config).longMs / 1000,

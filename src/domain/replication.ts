@@ -51,7 +51,7 @@ export interface Group {
   backend: string;
   /** On the primary array. */
   name: string;
-  /** On the secondary array. */
+  /** On the secondary array, as read from there; empty while we make the group. */
   remoteName: string;
   /** Made by us; `remove_empty_group = created` keeps the others. */
   createdByUs: boolean;
@@ -64,6 +64,11 @@ export interface Group {
    * proven without an override.
    */
   passedOver?: Side;
+  /**
+   * We stopped it, or want a new one started, and its start was not read back yet. Whoever holds the group's lock next
+   * starts it. Never set for a group that an administrator stopped.
+   */
+  owesStart?: true;
 }
 
 export type RoleWord = 'Primary' | 'Secondary' | 'Primary-Rev' | 'Secondary-Rev';

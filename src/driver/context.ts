@@ -4,6 +4,7 @@ import type { Filesystems, HostConnector } from '../contracts/host.js';
 import type { Logger } from '../contracts/log.js';
 import type { NodeJournal } from '../contracts/node-journal.js';
 import type { MetadataStore } from '../contracts/store.js';
+import type { GroupCycles } from './group-cycles.js';
 
 /** Everything that the verbs work with; built once by the serve command. */
 export interface DriverContext {
@@ -12,6 +13,8 @@ export interface DriverContext {
   journal: NodeJournal;
   connector(backend: Backend): HostConnector;
   filesystems: Filesystems;
+  /** The way in and out of remote copy groups. */
+  groups: GroupCycles;
   node: { id: string; name: string };
   /** Mountpoints are `<mountRoot>/<volume>`. */
   mountRoot: string;

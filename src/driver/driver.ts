@@ -1,3 +1,4 @@
+import type { Backend } from '../backend/backend.js';
 import type { StatusPoll } from '../backend/status-poll.js';
 import type { Write } from '../contracts/store.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
@@ -7,10 +8,12 @@ import { specDifferences, type Volume, type VolumeSpec } from '../domain/volume.
 import type { Attachments } from './attachments.js';
 import type { DriverContext } from './context.js';
 import { checkReplicationOption, createSaga, planCreate } from './create.js';
-import { getGroup, groupLocks, Inventory, type VolumeRecords } from './inventory.js';
+import { getGroup, Inventory, type VolumeRecords } from './inventory.js';
 import { Mounts } from './mounts.js';
-import { groupKey, groupRecordKey, type Operations } from './operations.js';
-import { planRemove, removeSaga } from './remove.js';
+import type { Held, Operations } from './operations.js';
+import { findCopies, planRemove, removeSaga, type Removable, type RemovePlan } from './remove.js';
+import type { Seat } from './seat.js';
+import type { SeenGroup } from './seen-group.js';
 import { viewOf, viewOfMount, type VolumeView } from './view.js';
 
 /**
@@ -63,39 +66,53 @@ export class DockerDriver implements VolumeDriver {
         { volume: name },
       );
     }
-    const group = spec.replicationGroup;
-    const keys = group === undefined ? [] : [groupKey(backend.name, group)];
-    await this.#operations.withVolume({ volume: name, keys }, signal, async (held) => {
-      const { store } = this.#ctx;
-      const existing = await store.find('volume', name, held.signal);
-      if (existing !== undefined) {
-        refuseDifferent(existing, spec);
-        return;
-      }
-      if (group !== undefined) await this.#refuseUnfinished(groupKey(backend.name, group), held.signal);
-      const groupRecord =
-        group === undefined ? undefined : await store.find('group', groupRecordKey(backend.name, group), held.signal);
-      const plan = await planCreate(backend, { name, spec, groupRecord }, held.signal);
-      const claim: Write[] = [{ put: 'volume', key: name, value: plan.volume }];
-      await held.run(createSaga(backend, plan), { plan, volume: name, claim });
+    await this.#operations.withVolume({ volume: name, keys: [] }, signal, async (held) => {
+      const existing = await this.#ctx.store.find('volume', name, held.signal);
+      if (existing !== undefined) refuseDifferent(existing, spec);
+      else await this.#createUnder(held, backend, { name, spec });
     });
-    if (group !== undefined) this.#poll.refresh();
+    if (spec.replicationGroup !== undefined) this.#poll.refresh();
+  }
+
+  async #createUnder(held: Held, backend: Backend, wanted: { name: string; spec: VolumeSpec }): Promise<void> {
+    const { groups } = this.#ctx;
+    const create = async (seat?: Seat, seen?: SeenGroup): Promise<void> => {
+      const plan = await planCreate(backend, { ...wanted, seen }, held.signal);
+      const claim: Write[] = [{ put: 'volume', key: wanted.name, value: plan.volume }];
+      const door = seat === undefined ? { groups } : { groups, seat };
+      await held.run(createSaga(backend, plan, door), { plan, volume: wanted.name, claim });
+    };
+    const group = wanted.spec.replicationGroup;
+    if (group === undefined) await create();
+    else await groups.withSeat({ backend, name: group }, held.signal, create);
   }
 
   async remove(name: string, signal: AbortSignal): Promise<void> {
-    const seen = await this.#ctx.store.find('volume', name, signal);
-    if (seen === undefined) return;
-    await this.#operations.withVolume({ volume: name, keys: groupLocks(seen) }, signal, async (held) => {
+    if ((await this.#ctx.store.find('volume', name, signal)) === undefined) return;
+    await this.#operations.withVolume({ volume: name, keys: [] }, signal, async (held) => {
       const { store, backends } = this.#ctx;
       const volume = await store.find('volume', name, held.signal);
       if (volume === undefined) return;
       const backend = backends.get(volume.spec.backend);
-      for (const key of groupLocks(volume)) await this.#refuseUnfinished(key, held.signal);
       await this.#attachments.releaseForRemoval(held, { volume, backend });
-      const group = await getGroup(store, volume, held.signal);
-      const plan = await planRemove(backend, { volume, group }, held.signal);
-      const claim: Write[] = [{ put: 'volume', key: name, value: { ...volume, state: 'deleting' } }];
-      await held.run(removeSaga(backend, plan), { plan, volume: name, claim });
+      await getGroup(store, volume, held.signal);
+      await this.#removeUnder(held, backend, await findCopies(backend, volume, held.signal));
+    });
+  }
+
+  async #removeUnder(held: Held, backend: Backend, removable: Removable): Promise<void> {
+    const { groups } = this.#ctx;
+    const { volume } = removable;
+    const remove = async (plan: RemovePlan, seat?: Seat): Promise<void> => {
+      const claim: Write[] = [{ put: 'volume', key: volume.name, value: { ...volume, state: 'deleting' } }];
+      const door = seat === undefined ? { groups } : { groups, seat };
+      await held.run(removeSaga(backend, plan, door), { plan, volume: volume.name, claim });
+    };
+    const group = volume.spec.replicationGroup;
+    if (group === undefined) return remove({ volume });
+    await groups.withSeat({ backend, name: group }, held.signal, async (seat, seen) => {
+      const plan = await planRemove(backend, { ...removable, seen }, held.signal);
+      await remove(plan, seat);
     });
   }
 
@@ -137,19 +154,6 @@ export class DockerDriver implements VolumeDriver {
       backend: backends.find(volume.spec.backend),
       polled: group === undefined ? undefined : this.#poll.find(group),
     });
-  }
-
-  /** A group with a half-made or half-removed member is nobody's to judge: its state is not the one that will be restored. */
-  async #refuseUnfinished(group: string, signal: AbortSignal): Promise<void> {
-    const open = await this.#ctx.store.list('operation', signal);
-    // A Mount holds the group's lock, too, but leaves the group as it is.
-    const blocking = open.find(({ kind, keys }) => ['create', 'remove'].includes(kind) && keys.includes(group));
-    if (blocking === undefined) return;
-    throw new DriverError(
-      'busy',
-      `the ${blocking.kind} of volume ${blocking.volume} in the same remote copy group is not finished (${blocking.error ?? 'it was interrupted'})`,
-      { next: 'see that both arrays answer; it then finishes by itself within a minute; then try again' },
-    );
   }
 }
 

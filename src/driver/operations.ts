@@ -7,13 +7,14 @@ import type { DriverContext } from './context.js';
 /** The way back and the clean-up have this long, whatever is left of the caller's time. */
 const UNDO_TIMEOUT_MS = 60_000;
 /** Waiting for a lock leaves the rest of the caller's time for the work itself; members of one group follow each other. */
-const LOCK_WAIT_MS = 60_000;
+export const LOCK_WAIT_MS = 60_000;
 
 /** Whether the steps of an operation touch its node, so that they can only be settled there. */
 export const needsItsNode = (operation: Operation): boolean => ['mount', 'unmount'].includes(operation.kind);
 
 export const volumeKey = (name: string): string => `volume/${name}`;
-export const groupKey = (backend: string, group: string): string => `group/${backend}/${group}`;
+/** Sorted after all volumes: whoever needs both takes the volume first, as do those who wait in line for their group. */
+export const groupKey = (backend: string, group: string): string => `volumes-of-group/${backend}/${group}`;
 /** Record key of a group. */
 export const groupRecordKey = (backend: string, group: string): string => `${backend}/${group}`;
 

@@ -2,51 +2,50 @@ import type { Backend } from '../backend/backend.js';
 import { findPartner } from '../backend/observe.js';
 import { DriverError } from '../domain/errors.js';
 import { roleWord, type GroupTarget, type RemoteCopyGroup } from '../domain/replication.js';
+import { refuseSilent, type GroupId, type SeenGroup } from './seen-group.js';
 
-/** How a new member gets into its group; fixed before anything is changed. */
+/** What a new member finds; what is done for it is decided by its cycle. */
 export interface GroupPlan {
   name: string;
-  /** The secondary array's name for a group that is there already. */
-  remoteName?: string;
-  action: 'create' | 'join';
-  /** It has to be stopped for the admission and started again. */
-  wasStarted: boolean;
+  /** There was no such group, or it had no members. */
+  wasEmpty: boolean;
   /** Started at the end: a new group, an empty one, or one that was started before. */
   startAfter: boolean;
 }
 
 /**
- * Whether the group is to be made or joined. Nothing may be created in a group whose roles are reversed, or whose target,
- * mode or CPGs are not those of hpe.conf (rule 37). @throws `refused` with the difference
+ * Whether a volume may join the group. Nothing may be created in a group whose roles are reversed, or whose target, mode
+ * or CPGs are not those of hpe.conf (rule 37). @throws `refused` with the difference, `unavailable` when an array is silent
  */
-export async function planGroup(backend: Backend, name: string, signal: AbortSignal): Promise<GroupPlan> {
-  const [group, partner] = await Promise.all([
-    backend.array('primary').remoteCopy.findGroup(name, signal),
-    backend.array('secondary').identity(signal),
-  ]);
-  if (group === undefined) return { name, action: 'create', wasStarted: false, startAfter: true };
-  const peer = await backend.array('secondary').remoteCopy.findGroup(group.remoteName, signal);
+export function planGroup({ backend, name }: GroupId, seen: SeenGroup): GroupPlan {
+  refuseSilent(seen, 'primary');
+  refuseSilent(seen, 'secondary');
+  const { primary: group, secondary: peer } = seen.groups;
+  if (group === undefined) return { name, wasEmpty: true, startAfter: true };
   if (peer === undefined) {
-    const text = `group ${name} exists on the primary array, but the secondary array (${partner.name}) has no ${group.remoteName}`;
+    const text = `group ${name} exists on the primary array, but ${backend.array('secondary').label} has no ${group.remoteName}`;
     throw new DriverError('refused', text, {
       next: 'compare "showrcopy groups" on both arrays and repair or remove the group',
     });
   }
   const target = checkShape(backend, group);
   checkRoles(backend, { group, peer, target });
+  refuseRestless(group);
   // The stop of an empty group protects nobody; the first volume wants it started.
-  const isEmpty = group.members.length === 0;
-  if (!['new', 'started', 'stopped'].includes(target.state)) {
-    throw new DriverError(
-      'refused',
-      `group ${name} is ${target.state}; a volume can join only while it is started or stopped`,
-      {
-        next: `wait until "showrcopy groups ${name}" shows Started or Stopped, then try again`,
-      },
-    );
-  }
-  const wasStarted = target.state === 'started';
-  return { name, remoteName: group.remoteName, action: 'join', wasStarted, startAfter: wasStarted || isEmpty };
+  const wasEmpty = group.members.length === 0;
+  const startAfter = wasEmpty || target.state === 'started' || seen.record?.owesStart === true;
+  return { name, wasEmpty, startAfter };
+}
+
+/** Members are changed only in a group that is surely started or stopped. @throws `refused` */
+export function refuseRestless(group: RemoteCopyGroup): void {
+  const restless = group.targets.find((target) => !['new', 'started', 'stopped'].includes(target.state));
+  if (restless === undefined) return;
+  throw new DriverError(
+    'refused',
+    `group ${group.name} is ${restless.state}; a volume can join or leave it only while it is started or stopped`,
+    { next: `wait until "showrcopy groups ${group.name}" shows Started or Stopped, then try again` },
+  );
 }
 
 /** What keeps a group from being the one that hpe.conf describes: target, mode or CPGs; empty when nothing does. */

@@ -10,7 +10,7 @@ import { createSaga, type CreatePlan } from './create.js';
 import { mountSaga } from './mount.js';
 import { needsItsNode, type Operations, type Settler } from './operations.js';
 import type { MountPlan } from './plan-mount.js';
-import { settleRemove, type RemovePlan } from './remove.js';
+import { removeSaga, settleRemove, type RemovePlan } from './remove.js';
 import { unmountSaga, type UnmountPlan } from './unmount.js';
 
 const ROUND_INTERVAL_MS = 60_000;
@@ -19,15 +19,16 @@ const FOREIGN_LOCK_WAIT_MS = 1_000;
 
 /** How each kind of unfinished operation goes on. The plans are our own records, read back. */
 export function settlersOf(ctx: DriverContext): Record<string, Settler> {
+  const { groups } = ctx;
   const backendOf = (name: string): Backend => ctx.backends.get(name);
   return {
     create: async (operation, run) => {
       const plan = planOf<CreatePlan>(operation);
-      await settle(createSaga(backendOf(plan.volume.spec.backend), plan), operation, run);
+      await settle(createSaga(backendOf(plan.volume.spec.backend), plan, { groups }), operation, run);
     },
     remove: async (operation, run) => {
       const plan = planOf<RemovePlan>(operation);
-      await settleRemove(backendOf(plan.volume.spec.backend), operation, run);
+      await settleRemove(removeSaga(backendOf(plan.volume.spec.backend), plan, { groups }), operation, run);
     },
     mount: async (operation, run) => {
       const plan = planOf<MountPlan>(operation);
@@ -75,6 +76,7 @@ export class Recovery {
 
   async #runRound(stopped: AbortSignal): Promise<void> {
     await this.#attempt(stopped, 'settle operations', async () => this.#settleOperations(stopped));
+    await this.#attempt(stopped, 'start groups', async () => this.#startGroups(stopped));
     await this.#attempt(stopped, 'release what nobody uses', async () => this.#releaseAttachments(stopped));
     for (const work of this.#ctx.journal.deferredRemovals()) {
       await this.#attempt(stopped, `remove the export of ${work.volume}`, async (signal) =>
@@ -94,6 +96,14 @@ export class Recovery {
       await this.#attempt(stopped, `settle ${operation.kind} of ${volume}`, async (signal) => {
         await this.#operations.withVolume({ volume, keys, ...patience }, signal, async () => Promise.resolve());
       });
+    }
+  }
+
+  /** Groups that a crash left stopped between the stop and the start of a cycle. */
+  async #startGroups(stopped: AbortSignal): Promise<void> {
+    const { groups } = this.#ctx;
+    for (const key of await groups.owed(within(stopped))) {
+      await this.#attempt(stopped, `start remote copy group ${key}`, async (signal) => groups.pay(key, signal));
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Backend } from '../backend/backend.js';
-import { proveActiveSide } from '../backend/observe.js';
+import { judgeObservation, proveActiveSide } from '../backend/observe.js';
 import type { Vlun } from '../contracts/array.js';
 import type { Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
@@ -7,84 +7,93 @@ import { ownershipTag } from '../domain/names.js';
 import { otherSide, type Group, type Side } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
-import { planOf, settle, type Saga, type SagaRun, type Step } from '../saga/saga.js';
-import { groupRecordKey } from './operations.js';
+import { settle, type Saga, type SagaRun, type Step } from '../saga/saga.js';
+import type { GroupDoor } from './create.js';
+import { refuseRestless } from './plan-group.js';
+import type { GroupChange } from './seat.js';
+import { viewOfGroup, type GroupId, type SeenGroup } from './seen-group.js';
 
 /*
  * States that a crash can leave, and what redo makes of each:
- * - group stopped, volume still a member → stopped and dismissed, the group started again, both copies deleted
- * - dismissed, group still stopped       → the group started again if it has members and was started before
- * - one copy deleted, or both            → the rest deleted by the tag
- * - group empty                          → deleted, if the array itself shows no member
+ * - volume still a member     → dismissed in a cycle of its group, both copies deleted
+ * - dismissed                 → the group gets its own state in another cycle, both copies deleted
+ * - one copy deleted, or both → the rest deleted by the tag
  * A plain volume that the array refuses to delete stays, as if nobody had asked.
- * A failure before the dismissal turns back: the group is started again and the volume stays. After it there is no way back,
- * since a copy that left its group cannot rejoin without a full copy; the operation then stays open until it is finished.
+ * A failure before the dismissal turns back: the cycle starts the group again and the volume stays. After it there is no way
+ * back, since a copy that left its group cannot rejoin without a full copy; the operation then stays open until it is finished.
  */
 
 export interface RemovePlan {
   volume: Volume;
   group?: {
     record: Group;
-    /** The side in role Primary, which takes the group's commands; its roles are natural. */
+    /** The side in role Primary, whose copy goes first; the roles are natural. */
     side: Side;
-    wasStarted: boolean;
-    /** The group goes when its last member is gone. */
-    removeEmpty: boolean;
   };
   /** Somebody deleted both copies: only the records, and a group that is empty, are left to go. */
   copiesAreGone?: boolean;
 }
 
-type RemoveFacts = { groupRemoved?: boolean };
-type RemoveStep = Step<RemovePlan, RemoveFacts, Write>;
+type RemoveStep = Step<RemovePlan, object, Write>;
 
-/**
- * Fresh answers of every array of the volume, before anything is changed (rule 33): roles natural, and exported nowhere.
- * @throws `refused` or `unavailable`
- */
-export async function planRemove(
-  backend: Backend,
-  { volume, group }: { volume: Volume; group: Group | undefined },
-  signal: AbortSignal,
-): Promise<RemovePlan> {
-  if (group === undefined) {
+/** A volume that is to be removed, as its arrays know it. */
+export interface Removable {
+  volume: Volume;
+  copiesAreGone: boolean;
+}
+
+/** Fresh answers of every array of the volume (rule 33): exported nowhere. @throws `busy` or `unavailable` */
+export async function findCopies(backend: Backend, volume: Volume, signal: AbortSignal): Promise<Removable> {
+  if (volume.spec.replicationGroup === undefined) {
     await refuseIfExported(backend, volume, signal);
-    return { volume };
+    return { volume, copiesAreGone: false };
   }
   const copiesAsked = backend.sides.map(async (side) => backend.array(side).findVolume(volume.arrayName, signal));
   const [copies] = await Promise.all([Promise.all(copiesAsked), refuseIfExported(backend, volume, signal)]);
-  const removeEmpty = group.createdByUs || backend.replication().removeEmptyGroup === 'always';
-  if (copies.every((copy) => copy === undefined)) {
-    return { volume, group: { record: group, side: 'primary', wasStarted: false, removeEmpty }, copiesAreGone: true };
-  }
-  const { arrayName, everMounted } = volume;
-  const proven = await proveActiveSide({ backend, group, arrayName, everMounted }, signal);
-  const { primary, secondary } = proven.observation.groups;
-  if (proven.row !== 1 || primary === undefined || secondary === undefined) {
-    throw new DriverError(
-      'refused',
-      `volume ${volume.name} is not removed while group ${group.name} is failed over or one of its arrays is silent: the copy that is not active may be the only good one later`,
-      { next: `bring group ${group.name} home with setrcopygroup recover and restore, then remove the volume` },
-    );
-  }
-  const observed = proven.side === 'primary' ? primary : secondary;
-  const restless = observed.targets.find((target) => !['new', 'started', 'stopped'].includes(target.state));
-  if (restless !== undefined) {
-    throw new DriverError(
-      'refused',
-      `group ${group.name} is ${restless.state}; a volume can leave it only while it is started or stopped`,
-      { next: `wait until "showrcopy groups ${group.name}" shows Started or Stopped, then try again` },
-    );
-  }
-  return {
-    volume,
-    group: {
-      record: group,
-      side: proven.side,
-      wasStarted: observed.targets.some((target) => target.state === 'started'),
-      removeEmpty,
-    },
-  };
+  return { volume, copiesAreGone: copies.every((copy) => copy === undefined) };
+}
+
+/** Whether the volume may leave its group, as it was seen: roles natural by fresh answers of both arrays (rule 33). @throws `refused` or `unavailable` */
+export async function planRemove(
+  backend: Backend,
+  { volume, copiesAreGone, seen }: Removable & { seen: SeenGroup },
+  signal: AbortSignal,
+): Promise<RemovePlan> {
+  const group = seen.record;
+  if (group === undefined) throw new DriverError('internal', `the group of volume ${volume.name} has no record`);
+  if (copiesAreGone) return { volume, group: { record: group, side: 'primary' }, copiesAreGone };
+  const request = requestOf(backend, volume, group);
+  const verdict = judgeObservation(request, seen);
+  // Anything but natural roles is asked for once more: a transition may end, and a refusal names what both arrays said.
+  const proven = verdict.side !== undefined && verdict.row === 1 ? verdict : await proveActiveSide(request, signal);
+  if (proven.row !== 1) throw unproven(volume, group);
+  const observed = seen.groups[proven.side];
+  if (observed !== undefined) refuseRestless(observed);
+  return { volume, group: { record: group, side: proven.side } };
+}
+
+const requestOf = (backend: Backend, volume: Volume, group: Group) => ({
+  backend,
+  group,
+  arrayName: volume.arrayName,
+  everMounted: volume.everMounted,
+});
+
+function unproven(volume: Volume, group: Group): DriverError {
+  return new DriverError(
+    'refused',
+    `volume ${volume.name} is not removed while group ${group.name} is failed over or one of its arrays is silent: the copy that is not active may be the only good one later`,
+    { next: `bring group ${group.name} home with setrcopygroup recover and restore, then remove the volume` },
+  );
+}
+
+/** The same in the cycle, before the group is stopped: the roles may have changed meanwhile. */
+function refuseUnproven({ backend }: GroupId, { volume, group }: RemovePlan, seen: SeenGroup): void {
+  if (group === undefined) return;
+  const { side, group: observed } = viewOfGroup(seen);
+  const verdict = judgeObservation(requestOf(backend, volume, seen.record ?? group.record), seen);
+  if (verdict.row !== 1 || verdict.side !== side) throw unproven(volume, group.record);
+  if (observed !== undefined) refuseRestless(observed);
 }
 
 async function refuseIfExported(backend: Backend, volume: Volume, signal: AbortSignal): Promise<void> {
@@ -108,68 +117,58 @@ async function refuseIfExported(backend: Backend, volume: Volume, signal: AbortS
   }
 }
 
-export function removeSaga(backend: Backend, plan: RemovePlan): Saga<RemovePlan, RemoveFacts, Write> {
-  const { volume, group } = plan;
-  const record = group?.record;
+export function removeSaga(backend: Backend, plan: RemovePlan, door: GroupDoor): Saga<RemovePlan, object, Write> {
+  const { volume } = plan;
   return {
     kind: 'remove',
     afterCrash: 'redo',
-    steps: stepsOf(backend, plan),
-    result: (_plan, facts) => [
-      { remove: 'volume', key: volume.name },
-      ...(record !== undefined && facts.groupRemoved === true
-        ? [{ remove: 'group' as const, key: groupRecordKey(record.backend, record.name) }]
-        : []),
-    ],
+    steps: stepsOf(backend, plan, door),
+    result: () => [{ remove: 'volume', key: volume.name }],
     undone: () => [{ put: 'volume', key: volume.name, value: { ...volume, state: 'ready' } }],
   };
 }
 
-function stepsOf(backend: Backend, { group, copiesAreGone }: RemovePlan): RemoveStep[] {
+function stepsOf(backend: Backend, { group, copiesAreGone }: RemovePlan, door: GroupDoor): RemoveStep[] {
   if (group === undefined) return [deleteStep(backend, 'primary')];
-  const tidy = tidyGroupStep(backend, group);
-  if (copiesAreGone === true) return [tidy];
+  const id = { backend, name: group.record.name };
+  if (copiesAreGone === true) return [tidyStep(id, door)];
   return [
-    dismissStep(backend, group),
-    { ...tidy, noWayBack: true },
+    dismissStep(id, door),
+    { ...tidyStep(id, door), noWayBack: true },
     deleteStep(backend, group.side),
     deleteStep(backend, otherSide(group.side)),
   ];
 }
 
-type GroupPart = NonNullable<RemovePlan['group']>;
+const emptyMayGo = ({ backend }: GroupId): boolean => backend.replication().removeEmptyGroup === 'always';
 
-const nameOn = (group: GroupPart): string => (group.side === 'primary' ? group.record.name : group.record.remoteName);
-
-function dismissStep(backend: Backend, group: GroupPart): RemoveStep {
-  const { remoteCopy } = backend.array(group.side);
-  const name = nameOn(group);
-  const isMember = async (volume: Volume, signal: AbortSignal): Promise<boolean> => {
-    const found = await remoteCopy.findGroup(name, signal);
-    return found?.members.some((member) => member.volume === volume.arrayName) ?? false;
-  };
+function dismissStep(id: GroupId, { groups, seat }: GroupDoor): RemoveStep {
   return {
-    name: `take the volume out of remote copy group ${name}`,
-    async do({ plan: { volume }, signal }) {
-      await remoteCopy.stopGroup(name, signal);
-      try {
-        await remoteCopy.dismiss(name, volume.arrayName, signal);
-      } catch (thrown) {
-        // An error after the deed would otherwise turn back to a group that the volume has left already.
-        if (await isMember(volume, signal)) throw thrown;
-      }
+    name: `take the volume out of remote copy group ${id.name}`,
+    async do({ plan, signal }) {
+      const { arrayName: volume } = plan.volume;
+      const check = (seen: SeenGroup): void => refuseUnproven(id, plan, seen);
+      const change: GroupChange = { kind: 'dismiss', volume, check, emptyMayGo: emptyMayGo(id) };
+      if (seat !== undefined) return seat.take(change, signal);
+      await groups.withSeat(id, signal, async (later) => later.take(change, signal));
     },
     async undo({ plan: { volume }, signal }) {
-      if (!(await isMember(volume, signal)))
-        throw new DriverError('not-found', `the volume has left group ${name} already`);
-      if (group.wasStarted) await remoteCopy.startGroup(name, signal);
+      seat?.leave();
+      await groups.withSeat(id, signal, async (_seat, seen) => {
+        const { group } = viewOfGroup(seen);
+        const isMember = group?.members.some((member) => member.volume === volume.arrayName) === true;
+        if (!isMember) throw new DriverError('not-found', `the volume has left group ${id.name} already`);
+      });
     },
   };
 }
 
 /** Goes on with an interrupted removal. */
-export async function settleRemove(backend: Backend, operation: Operation, run: SagaRun<Write>): Promise<void> {
-  const saga = removeSaga(backend, planOf<RemovePlan>(operation));
+export async function settleRemove(
+  saga: Saga<RemovePlan, object, Write>,
+  operation: Operation,
+  run: SagaRun<Write>,
+): Promise<void> {
   try {
     await settle(saga, operation, run);
   } catch (thrown) {
@@ -183,20 +182,15 @@ export async function settleRemove(backend: Backend, operation: Operation, run: 
 }
 
 /** The other members are unprotected from the stop to here, so this comes before the deletions. */
-function tidyGroupStep(backend: Backend, group: GroupPart): RemoveStep {
-  const { remoteCopy } = backend.array(group.side);
+function tidyStep(id: GroupId, { groups, seat }: GroupDoor): RemoveStep {
   return {
-    name: `restart remote copy group ${nameOn(group)}, or remove it when it is empty`,
+    name: `restart remote copy group ${id.name}, or remove it when it is empty`,
     async do({ signal }) {
-      const left = await remoteCopy.findGroup(nameOn(group), signal);
-      if (left === undefined) return { groupRemoved: true };
-      if (left.members.length > 0) {
-        if (group.wasStarted) await remoteCopy.startGroup(nameOn(group), signal);
-        return {};
-      }
-      if (!group.removeEmpty) return {};
-      await remoteCopy.removeGroup(nameOn(group), signal);
-      return { groupRemoved: true };
+      const tidy: GroupChange = { kind: 'tidy', emptyMayGo: emptyMayGo(id) };
+      if (seat === undefined) return groups.change(id, tidy, signal);
+      if (seat.change === undefined) await seat.take(tidy, signal);
+      const failure = await seat.over;
+      if (failure !== undefined) throw failure;
     },
   };
 }

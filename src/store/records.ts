@@ -62,6 +62,7 @@ const group: z.ZodType<Group> = z.strictObject({
   lastActive: side.exactOptional(),
   epoch: z.number(),
   passedOver: side.exactOptional(),
+  owesStart: z.literal(true).exactOptional(),
 });
 
 const attachment: z.ZodType<Attachment> = z.strictObject({

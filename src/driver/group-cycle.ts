@@ -1,0 +1,296 @@
+import type { RemoteCopy } from '../contracts/array.js';
+import type { Logger } from '../contracts/log.js';
+import { asDriverError, DriverError } from '../domain/errors.js';
+import type { Group, RemoteCopyGroup } from '../domain/replication.js';
+import { newRecord, recordOf, withoutDebt } from './group-record.js';
+import type { Seat } from './seat.js';
+import { refuseReversed, viewOfGroup, type GroupId, type SeenGroup } from './seen-group.js';
+
+/*
+ * States that a crash can leave, and what the next cycle makes of each:
+ * - on record as ours, not made           → the record goes, or the group is made for somebody who wants in
+ * - made, no member                       → removed, if the array itself shows no member
+ * - start owed, not stopped yet, or started and still on record as owed → started already is success
+ * - stopped, some members changed         → started; each volume's own operation finishes its part, and nothing is done twice
+ */
+
+/** Older answers than this, in ms, are asked for again before the first change. */
+const FRESH_MS = 5_000;
+/** How long a cycle goes on dismissing and admitting; the other members do not replicate meanwhile. */
+const WINDOW_MS = 20_000;
+/** The whole of the changes, and then the way to the group's own state. */
+const PART_TIMEOUT_MS = 60_000;
+
+/** A group whose lock is held. */
+export interface LockedGroup {
+  id: GroupId;
+  /** Fires when the lock is about to be lost. */
+  lost: AbortSignal;
+  look(signal: AbortSignal): Promise<SeenGroup>;
+  /** Puts the group's record on file, or removes it. */
+  record(group: Group | undefined): Promise<void>;
+  /** A volume on record that is not on its way in or out belongs to it. */
+  isReferenced(): Promise<boolean>;
+  logger: Logger;
+}
+
+/** One stop–admit–start for all who wait: every seat gets its answer. Never throws. Returns those for whom the time did not suffice. */
+export async function runCycle(locked: LockedGroup, seen: SeenGroup, seats: Seat[]): Promise<Seat[]> {
+  if (seats.length === 0 && seen.record?.owesStart !== true) return [];
+  let later: Seat[] = [];
+  let failure: DriverError | undefined;
+  try {
+    const accepted = await accept(locked, seen, seats);
+    const cycle = new GroupCycle(locked, accepted.seen);
+    later = await cycle.change(accepted.seats);
+    failure = await cycle.restore(seats);
+  } catch (thrown) {
+    failure = lockLost(thrown);
+    for (const seat of seats) seat.fail(failure);
+  }
+  for (const seat of seats) if (!later.includes(seat)) seat.end(failure);
+  return later;
+}
+
+/** Time has passed since the plans were made: what was seen has to be fresh, and to allow each change still. */
+async function accept(
+  locked: LockedGroup,
+  seen: SeenGroup,
+  seats: Seat[],
+): Promise<{ seen: SeenGroup; seats: Seat[] }> {
+  const isFresh = performance.now() - seen.at < FRESH_MS;
+  if (isFresh && refusalsOf(seen, seats).size === 0) return { seen, seats };
+  const again = await locked.look(AbortSignal.any([locked.lost, AbortSignal.timeout(PART_TIMEOUT_MS)]));
+  const refusals = refusalsOf(again, seats);
+  for (const [seat, refusal] of refusals) seat.fail(refusal);
+  return { seen: again, seats: seats.filter((seat) => !refusals.has(seat)) };
+}
+
+function refusalsOf(seen: SeenGroup, seats: Seat[]): Map<Seat, DriverError> {
+  const refusals = new Map<Seat, DriverError>();
+  for (const seat of seats) {
+    try {
+      const { group } = viewOfGroup(seen);
+      const { change } = seat;
+      if (change?.kind === 'admit') change.check(seen);
+      // What is no member needs no permission to leave.
+      if (change?.kind === 'dismiss' && isMember(group, change.volume)) change.check(seen);
+    } catch (thrown) {
+      refusals.set(seat, asDriverError(thrown));
+    }
+  }
+  return refusals;
+}
+
+/** The changes of one cycle, and the way to the group's own state. */
+class GroupCycle {
+  readonly #locked: LockedGroup;
+  readonly #remoteCopy: RemoteCopy;
+  /** As the array calls it that takes the group's commands. */
+  readonly #name: string;
+  readonly #seen: SeenGroup;
+  readonly #group: RemoteCopyGroup | undefined;
+  readonly #members: Set<string>;
+  readonly #wasStarted: boolean;
+  /** What is on file now. */
+  #record: Group | undefined;
+  #isStopped = false;
+  #joined = 0;
+
+  constructor(locked: LockedGroup, seen: SeenGroup) {
+    const { side, group } = viewOfGroup(seen);
+    this.#locked = locked;
+    this.#remoteCopy = locked.id.backend.array(side).remoteCopy;
+    this.#name = group?.name ?? locked.id.name;
+    this.#seen = seen;
+    this.#group = group;
+    this.#members = new Set(group?.members.map((member) => member.volume));
+    this.#wasStarted = group?.targets.some((target) => target.state === 'started') ?? false;
+    this.#record = seen.record;
+  }
+
+  /** Dismisses and admits; one that fails fails alone. Returns those for whom the time did not suffice. */
+  async change(seats: Seat[]): Promise<Seat[]> {
+    const leaving = seats.filter(({ change }) => change?.kind === 'dismiss' && this.#members.has(change.volume));
+    const joining = seats.filter(({ change }) => change?.kind === 'admit');
+    for (const seat of seats) if (!leaving.includes(seat) && !joining.includes(seat)) seat.succeed();
+    // Dismissals first, since they make room.
+    const wanted = [...leaving, ...joining];
+    if (wanted.length === 0) return [];
+    const signal = this.#signal();
+    try {
+      await this.#prepare(joining.length > 0, signal);
+    } catch (thrown) {
+      for (const seat of wanted) seat.fail(lockLost(thrown));
+      return [];
+    }
+    const until = performance.now() + WINDOW_MS;
+    const later: Seat[] = [];
+    for (const seat of wanted) {
+      if (performance.now() > until) later.push(seat);
+      else await this.#changeOne(seat, signal);
+    }
+    return later;
+  }
+
+  /** Gives the group the state that it is to have: started, stopped as it was, or gone. Returns why it has not. */
+  async restore(seats: Seat[]): Promise<DriverError | undefined> {
+    const { id, logger } = this.#locked;
+    try {
+      const emptyMayGo = seats.some(({ change }) => change?.kind !== 'admit' && change?.emptyMayGo === true);
+      await this.#file(await this.#settle(emptyMayGo, this.#signal()));
+      return undefined;
+    } catch (thrown) {
+      const failure = lockLost(thrown);
+      const reason = failure.message;
+      logger.error('a remote copy group is not as it is to be', { group: id.name, backend: id.backend.name, reason });
+      return failure;
+    }
+  }
+
+  #signal(): AbortSignal {
+    return AbortSignal.any([this.#locked.lost, AbortSignal.timeout(PART_TIMEOUT_MS)]);
+  }
+
+  /** On record first, so that whoever comes after a crash knows that a start is owed; then stopped, or made. */
+  async #prepare(joins: boolean, signal: AbortSignal): Promise<void> {
+    const { id } = this.#locked;
+    if (this.#group === undefined) {
+      await this.#make(newRecord(id, this.#seen.record), signal);
+      return;
+    }
+    const record = recordOf(id, this.#seen, this.#group);
+    const wantsStart = this.#wasStarted || (joins && this.#members.size === 0);
+    const owes = wantsStart && record.owesStart !== true;
+    await this.#save(owes ? { ...record, owesStart: true } : record);
+    if (!this.#wasStarted) return;
+    this.#isStopped = true;
+    await this.#remoteCopy.stopGroup(this.#name, signal);
+  }
+
+  async #make(record: Group, signal: AbortSignal): Promise<void> {
+    await this.#save(record);
+    try {
+      const { remoteName } = await createGroup(this.#locked.id, signal);
+      await this.#save({ ...record, remoteName });
+    } catch (thrown) {
+      // Somebody else made one in this moment, which is neither ours to use nor to remove.
+      if (thrown instanceof DriverError && thrown.code === 'exists') await this.#save(this.#seen.record);
+      throw thrown;
+    }
+  }
+
+  async #changeOne(seat: Seat, signal: AbortSignal): Promise<void> {
+    const { change } = seat;
+    try {
+      seat.throwIfGone();
+      if (change?.kind === 'dismiss') await this.#dismiss(change.volume, signal);
+      if (change?.kind === 'admit') await this.#admit(change.volume, signal);
+      seat.succeed();
+    } catch (thrown) {
+      seat.fail(asDriverError(thrown));
+    }
+  }
+
+  async #dismiss(volume: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#remoteCopy.dismiss(this.#name, volume, signal);
+    } catch (thrown) {
+      // Whoever has left cannot come back without a full copy, so an error after the deed must not turn back.
+      const left = await this.#remoteCopy.findGroup(this.#name, signal);
+      if (isMember(left, volume)) throw thrown;
+    }
+    this.#members.delete(volume);
+  }
+
+  async #admit(volume: string, signal: AbortSignal): Promise<void> {
+    const { target, differentSecondaryWwn } = this.#locked.id.backend.replication();
+    await this.#remoteCopy.admit({ group: this.#name, volume, target, differentSecondaryWwn }, signal);
+    this.#members.add(volume);
+    this.#joined += 1;
+  }
+
+  /** Returns whether the group is there. */
+  async #settle(emptyMayGo: boolean, signal: AbortSignal): Promise<boolean> {
+    if (this.#group === undefined && this.#record === this.#seen.record) return false;
+    const record = this.#record ?? (this.#group && recordOf(this.#locked.id, this.#seen, this.#group));
+    const isEmpty = this.#members.size === 0;
+    const mayGo = isEmpty && (record?.createdByUs === true || emptyMayGo);
+    // The stop of an empty group that stays protects nobody; it is started again only where we stopped it.
+    const owes = record?.owesStart === true && (!isEmpty || mayGo || this.#isStopped);
+    if (!mayGo && !owes) return true;
+    refuseReversed(this.#locked.id, this.#seen);
+    if (mayGo && (await this.#removeIfEmpty(signal))) return false;
+    if (owes) await this.#start(signal);
+    return true;
+  }
+
+  /** Rule 34: only when the array itself shows no member. */
+  async #removeIfEmpty(signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#remoteCopy.removeGroup(this.#name, signal);
+      return true;
+    } catch (thrown) {
+      const left = await this.#remoteCopy.findGroup(this.#name, signal);
+      if (left === undefined) return true;
+      if (left.members.length > 0) return false;
+      throw thrown;
+    }
+  }
+
+  async #start(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#remoteCopy.startGroup(this.#name, signal);
+    } catch (thrown) {
+      // One that somebody removed meanwhile has nothing left to be started, unless a volume has just joined it.
+      if (this.#joined > 0 || !(thrown instanceof DriverError) || thrown.code !== 'not-found') throw thrown;
+    }
+  }
+
+  /** The record without the debt; none of a group that is gone, or of somebody else's that nobody of ours has joined. */
+  async #file(isThere: boolean): Promise<void> {
+    const record = this.#record;
+    if (record === undefined) return;
+    const isForNobody = !isThere || (this.#seen.record === undefined && this.#joined === 0 && !record.createdByUs);
+    if (isForNobody && !(await this.#locked.isReferenced())) await this.#save(undefined);
+    else await this.#save(record.owesStart === true ? withoutDebt(record) : record);
+  }
+
+  async #save(record: Group | undefined): Promise<void> {
+    if (record === this.#record) return;
+    await this.#locked.record(record);
+    this.#record = record;
+  }
+}
+
+/** After a lost answer or a crash the empty group that we would have made is ours. @throws `exists` when there is another one */
+async function createGroup({ backend, name }: GroupId, signal: AbortSignal): Promise<RemoteCopyGroup> {
+  const { target, mode, syncPeriod } = backend.replication();
+  const [local, remote] = [backend.cpg('primary'), backend.cpg('secondary')];
+  return backend.array('primary').remoteCopy.ensureGroup(
+    {
+      name,
+      target,
+      mode,
+      ...(syncPeriod === undefined ? {} : { syncPeriod }),
+      localCpg: local.cpg,
+      localSnapCpg: local.snapCpg,
+      remoteCpg: remote.cpg,
+      remoteSnapCpg: remote.snapCpg,
+    },
+    signal,
+  );
+}
+
+const isMember = (group: RemoteCopyGroup | undefined, volume: string): boolean =>
+  group?.members.some((member) => member.volume === volume) === true;
+
+/** A volume that has its own lock still can go back when the group's was lost; `fenced` would say that it cannot. */
+function lockLost(thrown: unknown): DriverError {
+  const failure = asDriverError(thrown);
+  if (failure.code !== 'fenced') return failure;
+  return new DriverError('unavailable', `the lock of the remote copy group was lost: ${failure.message}`, {
+    cause: failure,
+    next: 'check etcd; the group is started again by whoever holds its lock next',
+  });
+}

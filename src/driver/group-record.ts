@@ -1,0 +1,26 @@
+import type { Group, RemoteCopyGroup } from '../domain/replication.js';
+import { shapeDifferences } from './plan-group.js';
+import type { GroupId, SeenGroup } from './seen-group.js';
+
+/** The record of a group that we are about to make: ours from the first moment, so that it can be removed after a crash. */
+export function newRecord({ backend, name }: GroupId, before: Group | undefined): Group {
+  // A group that was removed behind our back starts a new history, in which only the epoch goes on.
+  return { backend: backend.name, name, remoteName: '', createdByUs: true, epoch: before?.epoch ?? 0, owesStart: true };
+}
+
+/** The record of a group that the array shows; the very one on file when it is still true. */
+export function recordOf({ backend, name }: GroupId, { record, groups }: SeenGroup, group: RemoteCopyGroup): Group {
+  const remoteName = groups.primary?.remoteName ?? record?.remoteName ?? '';
+  if (record !== undefined && record.remoteName !== '') {
+    return record.remoteName === remoteName ? record : { ...record, remoteName };
+  }
+  // Somebody else's unless we were about to make it, and it is the empty one that we would have made.
+  const createdByUs =
+    record !== undefined && group.members.length === 0 && shapeDifferences(backend, group).length === 0;
+  const owed = createdByUs ? { owesStart: true as const } : {};
+  return { backend: backend.name, name, remoteName, createdByUs, epoch: record?.epoch ?? 0, ...owed };
+}
+
+export function withoutDebt({ owesStart: _paid, ...record }: Group): Group {
+  return record;
+}

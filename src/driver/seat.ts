@@ -1,0 +1,117 @@
+import { DriverError } from '../domain/errors.js';
+import type { SeenGroup } from './seen-group.js';
+
+/** What a volume wants of its group. `check` refuses by what was seen under the group's lock, just before the change. */
+export type GroupChange =
+  | { kind: 'admit'; volume: string; check(seen: SeenGroup): void }
+  | { kind: 'dismiss'; volume: string; check(seen: SeenGroup): void; emptyMayGo: boolean }
+  /** No change: only that the group gets the state that it is owed, or goes when it is empty. */
+  | { kind: 'tidy'; emptyMayGo: boolean };
+
+/**
+ * A volume's place in a cycle of its group. It opens when the group is locked and was looked at; then its holder plans,
+ * and either takes part or leaves. The cycle waits for those aboard until each has done so, or for some seconds.
+ */
+export class Seat {
+  readonly #opened = new Answer<SeenGroup>();
+  readonly #changed = new Answer<void>();
+  readonly #over = new Answer<DriverError | undefined>();
+  readonly #stirred: (seat: Seat) => void;
+  #change: GroupChange | undefined;
+  #signal: AbortSignal | undefined;
+  #isLeft = false;
+  #isOver = false;
+
+  /** @param stirred told when the holder takes part or leaves */
+  constructor(stirred: (seat: Seat) => void) {
+    this.#stirred = stirred;
+  }
+
+  /** What was seen under the group's lock, once it is this seat's turn. @throws `busy` when the lock could not be had */
+  get opened(): Promise<SeenGroup> {
+    return this.#opened.promise;
+  }
+
+  /** Takes part. Returns when the change was made and read back; the group may still be stopped then. @throws why it was not made */
+  async take(change: GroupChange, signal: AbortSignal): Promise<void> {
+    if (this.#isLeft) throw new DriverError('internal', 'a seat that was left cannot be taken');
+    this.#change = change;
+    this.#signal = signal;
+    this.#stirred(this);
+    return this.#changed.promise;
+  }
+
+  /** Resolves when the group is as it is to be, or with the reason why it is not. Never rejects. */
+  get over(): Promise<DriverError | undefined> {
+    return this.#over.promise;
+  }
+
+  /** Takes no part, or no further one; may be called at any time. */
+  leave(): void {
+    if (this.#isLeft) return;
+    this.#isLeft = true;
+    this.#stirred(this);
+  }
+
+  // What follows is for the cycle.
+
+  /** What the holder wants; nothing before it takes part. */
+  get change(): GroupChange | undefined {
+    return this.#change;
+  }
+
+  /** There is nothing to wait for. */
+  get isSettled(): boolean {
+    return this.#isLeft || this.#change !== undefined;
+  }
+
+  /** It takes part, and its cycle has still to come. */
+  get isPending(): boolean {
+    return this.#change !== undefined && !this.#isOver;
+  }
+
+  /** @throws the reason why the holder does not want it any more */
+  throwIfGone(): void {
+    this.#signal?.throwIfAborted();
+  }
+
+  open(seen: SeenGroup): void {
+    this.#opened.resolve(seen);
+  }
+
+  /** The group cannot be locked or looked at. */
+  refuse(failure: DriverError): void {
+    this.#opened.reject(failure);
+    this.fail(failure);
+    this.end(failure);
+  }
+
+  succeed(): void {
+    this.#changed.resolve();
+  }
+
+  /** Nothing, when it has succeeded or failed before. */
+  fail(failure: DriverError): void {
+    this.#changed.reject(failure);
+  }
+
+  end(failure: DriverError | undefined): void {
+    this.#isOver = true;
+    this.#over.resolve(failure);
+  }
+}
+
+/** A promise that is settled from outside, once; nobody has to wait for it. */
+class Answer<T> {
+  readonly promise: Promise<T>;
+  resolve!: (value: T) => void;
+  reject!: (failure: DriverError) => void;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    this.promise.catch(() => undefined);
+  }
+}

@@ -1,0 +1,255 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Group } from '../../src/domain/replication.js';
+import { openEmbeddedStore } from '../../src/store/embedded-store.js';
+import { startNode, type Node } from '../harness.js';
+import { hostLeftovers } from '../host-leftovers.js';
+import { arrayOf } from '../pair-client.js';
+import { arrayObjects, arrayOutline, arrayVolumes, stateOf } from '../simulator-state.js';
+import { WsapiClient } from '../simulator/wsapi-client.js';
+import { commandsFor } from './group-commands.js';
+import { waitFor } from './site.js';
+
+const GROUP = 'g';
+const OPTIONS = { size: '1', replicationGroup: GROUP };
+const KEEPER = 'keeper';
+const EIGHT = Array.from({ length: 8 }, (_, index) => `v${index}`);
+
+let node: Node;
+let primary: string;
+let secondary: string;
+
+beforeAll(async () => {
+  node = await startNode();
+  primary = arrayOf(node.pair, 'primary').name;
+  secondary = arrayOf(node.pair, 'secondary').name;
+});
+
+afterEach(async () => {
+  await node.control.clearFaults();
+  expect(await node.records('operation')).toEqual([]);
+  expect(await node.records('group')).toEqual([]);
+  expect(await arrayObjects(node.control)).toEqual([]);
+});
+
+afterAll(async () => {
+  await node.close();
+  expect(await hostLeftovers(node.dir)).toEqual([]);
+});
+
+async function done(...answers: Promise<string>[]): Promise<void> {
+  expect((await Promise.all(answers)).filter((each) => each !== '')).toEqual([]);
+}
+
+const create = async (name: string): Promise<string> => node.docker.create(name, OPTIONS);
+const remove = async (name: string): Promise<string> => node.docker.remove(name);
+
+/** State and number of members of the group on both arrays. */
+async function groupStates(): Promise<string[]> {
+  const { arrays } = await stateOf(node.control);
+  return arrays.flatMap(({ groups }) => groups.map(({ state, members }) => `${state}, ${members.length} members`));
+}
+
+/** Changes of the group that the primary array was asked for: a stop, a start, and one for each member. */
+async function groupChanges(): Promise<number> {
+  const log = await node.control.log();
+  return log.filter((entry) => entry.method === 'PUT' && entry.path?.endsWith(`remotecopygroups/${GROUP}`)).length;
+}
+
+const CHANGE = `remotecopygroups/${GROUP}$`;
+
+/** The nth change of the group from now on fails: a stop, then one for each member, then a start. */
+const failChange = async (nth: number, times = 1): Promise<void> =>
+  node.control.fault({ array: primary, match: { method: 'PUT', pathRegex: CHANGE, nth }, effect: 'error', times });
+
+describe('Volumes that wait for the same group', () => {
+  it('are admitted together: eight Creates are one stop and one start, and so are eight Removes', async () => {
+    await done(create(KEEPER));
+    await node.control.clearLog();
+    await done(...EIGHT.map(create));
+    expect(await groupChanges()).toBe(EIGHT.length + 2);
+    expect(await groupStates()).toEqual(['started, 9 members', 'started, 9 members']);
+
+    await node.control.clearLog();
+    await done(...EIGHT.map(remove));
+    // Those that were still looking for exports when the first ones were ready come in the next cycle.
+    expect(await groupChanges()).toBeLessThanOrEqual(EIGHT.length + 4);
+    expect(await groupStates()).toEqual(['started, 1 members', 'started, 1 members']);
+    await done(remove(KEEPER));
+  });
+
+  it('one of them fails alone: it is rolled back, the others are made, and the group is stopped once', async () => {
+    await done(create(KEEPER));
+    await node.control.clearLog();
+    await failChange(4);
+    const answers = await Promise.all(EIGHT.map(create));
+    const failed = EIGHT.filter((_, index) => answers[index] !== '');
+    expect(failed).toHaveLength(1);
+    expect(answers.join('')).toMatch(/^cannot admit the volume to remote copy group g: .*everything was rolled back/);
+    expect(await groupChanges()).toBe(EIGHT.length + 2);
+    expect(await groupStates()).toEqual(['started, 8 members', 'started, 8 members']);
+    for (const name of EIGHT)
+      expect(await arrayVolumes(node.control, name)).toHaveLength(failed.includes(name) ? 0 : 2);
+    await done(...EIGHT.map(remove), remove(KEEPER));
+  });
+
+  it('come, go and are mounted at the same time, and nobody waits in a circle', async () => {
+    await done(create(KEEPER), ...EIGHT.map(create));
+    const mounted = node.docker.mount(KEEPER);
+    await done(create('one'), ...EIGHT.slice(0, 4).map(remove), create('two'));
+    expect(await mounted).toMatch(/keeper$/);
+    expect(await groupStates()).toEqual(['started, 7 members', 'started, 7 members']);
+    await done(node.docker.unmount(KEEPER));
+    await done(remove('one'), remove('two'), ...EIGHT.map(remove), remove(KEEPER));
+  });
+
+  it('rules 33 and 37: none leaves or joins when the roles flip while the cycle waits for a slow one', async () => {
+    await done(create(KEEPER), create('leaver'));
+    const before = await arrayOutline(node.control);
+    const type = commandsFor(node.pair, GROUP);
+    const slow = { method: 'POST', pathRegex: '/volumes$' };
+    await node.control.fault({ array: primary, match: slow, effect: 'delay', ms: 6_000 });
+    const joining = create('joiner');
+    await waitFor(() => node.simulator.pair.faults.list().length === 0);
+    await node.control.clearLog();
+    const leaving = remove('leaver');
+    await waitFor(async () => (await node.control.log()).filter((call) => call.path?.includes('/vluns')).length === 2);
+    await type.stop();
+    await type.failover();
+    expect(await joining).toMatch(/group g is Primary on the primary array, Primary-Rev .*everything was rolled back/);
+    expect(await leaving).toMatch(/leaver is not removed while group g is failed over.*everything was rolled back/);
+    await type.recover();
+    await type.restore();
+    expect(await arrayOutline(node.control)).toEqual(before);
+    await done(remove('leaver'), remove(KEEPER));
+  }, 60_000);
+});
+
+describe('Rule 35: the state of the group', () => {
+  it.each([
+    { state: 'started', first: 2 },
+    { state: 'stopped', first: 1 },
+  ])('$state is kept when the admission or the dismissal fails', async ({ state, first }) => {
+    await done(create(KEEPER), create('leaver'));
+    if (state === 'stopped') await commandsFor(node.pair, GROUP).stop();
+    const before = await arrayOutline(node.control);
+    await failChange(first);
+    expect(await create('joiner')).toMatch(/^cannot admit the volume .*everything was rolled back/);
+    expect(await arrayOutline(node.control)).toEqual(before);
+    await failChange(first);
+    expect(await remove('leaver')).toMatch(/^cannot take the volume out of .*everything was rolled back/);
+    expect(await arrayOutline(node.control)).toEqual(before);
+    expect(await node.records('group')).toEqual([expect.not.objectContaining({ owesStart: true })]);
+    await done(remove('leaver'), remove(KEEPER));
+  });
+
+  it('a start that failed is owed by the group, and the next volume that comes or goes starts it', async () => {
+    await done(create(KEEPER), create('leaver'));
+    // The start, and what the array is asked again for it.
+    await failChange(3, 1);
+    expect(await remove('leaver')).toMatch(
+      /^cannot restart remote copy group g.*finished later, or by the same command/,
+    );
+    expect(await groupStates()).toEqual(['stopped, 1 members', 'stopped, 1 members']);
+    await done(create('joiner'));
+    expect(await groupStates()).toEqual(['started, 2 members', 'started, 2 members']);
+    await done(remove('leaver'), remove('joiner'), remove(KEEPER));
+  });
+
+  it('a daemon that was killed between stop and start starts the group when it is there again', async () => {
+    await done(create(KEEPER));
+    await leaveStopped();
+    await node.restart();
+    await waitFor(async () => (await groupStates()).every((each) => each === 'started, 1 members'));
+    expect(await recordsOfGroup()).toMatchObject([{ createdByUs: true, remoteName: 'g.r46750' }]);
+    await done(remove(KEEPER));
+  });
+
+  it('a daemon that was killed after it made a group, and before anybody joined it, removes it', async () => {
+    await node.stopDaemon();
+    await withStore(async (store) => {
+      const fence = await store.lock(['test'], AbortSignal.timeout(1000));
+      const value = {
+        backend: 'DEFAULT',
+        name: GROUP,
+        remoteName: '',
+        createdByUs: true,
+        epoch: 0,
+        owesStart: true as const,
+      };
+      await store.commit(fence, [{ put: 'group', key: `DEFAULT/${GROUP}`, value }]);
+    });
+    const targets = [{ targetName: 'sim-b-rc', mode: 1, userCPG: 'cpg-b', snapCPG: 'cpg-b-snap' }];
+    const shape = { name: GROUP, targets, localUserCPG: 'cpg-a', localSnapCPG: 'cpg-a-snap' };
+    const array = await new WsapiClient(arrayOf(node.pair, 'primary')).login();
+    await array.done('POST', '/remotecopygroups', shape);
+    array.close();
+    await node.restart();
+    await waitFor(async () => (await arrayObjects(node.control)).length === 0);
+    expect(await recordsOfGroup()).toEqual([]);
+  });
+});
+
+describe('An unfinished Create', () => {
+  it('that waits for the secondary array blocks neither Create nor Remove in its group', async () => {
+    await done(create(KEEPER), create('leaver'));
+    const copies = { method: 'GET', pathRegex: '/volumes/dcv-' };
+    await node.control.fault({ array: secondary, match: copies, effect: 'error', times: 1_000 });
+    expect(await create('waiting')).toContain('the rollback is not finished yet');
+    const copy = await untaggedCopy();
+    await node.control.clearFaults();
+    const own = { method: 'GET', pathRegex: `/volumes/${copy}` };
+    await node.control.fault({ array: secondary, match: own, effect: 'error', times: 1_000 });
+
+    await done(create('joiner'), remove('leaver'));
+    expect(await groupStates()).toEqual(['started, 2 members', 'started, 2 members']);
+    expect(await create('waiting')).toMatch(/an earlier create of volume waiting is not finished/);
+    await node.control.clearFaults();
+    await done(create('waiting'));
+    expect(await groupStates()).toEqual(['started, 3 members', 'started, 3 members']);
+    await done(remove('waiting'), remove('joiner'), remove(KEEPER));
+  });
+});
+
+/** Name of the copy on the secondary array that nobody has tagged. */
+async function untaggedCopy(): Promise<string> {
+  const { arrays } = await stateOf(node.control);
+  const copy = arrays[1]?.volumes.find((each) => each.comment === '');
+  if (copy === undefined) throw new Error('there is no untagged copy');
+  return copy.name;
+}
+
+type Store = Awaited<ReturnType<typeof openEmbeddedStore>>;
+
+/** Works on the metadata of the daemon, which has to be down. */
+async function withStore<T>(work: (store: Store) => Promise<T>): Promise<T> {
+  const store = await openEmbeddedStore(path.join(node.dir, 'state'), { id: 'test', name: 'node1' });
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}
+
+/** As a daemon leaves it that is killed after it has stopped the group. */
+async function leaveStopped(): Promise<void> {
+  await node.stopDaemon();
+  await withStore(async (store) => {
+    const key = `DEFAULT/${GROUP}`;
+    const group = await store.find('group', key, AbortSignal.timeout(1000));
+    if (group === undefined) throw new Error('no record of the group');
+    const fence = await store.lock(['test'], AbortSignal.timeout(1000));
+    await store.commit(fence, [{ put: 'group', key, value: { ...group, owesStart: true } }]);
+  });
+  await commandsFor(node.pair, GROUP).stop();
+}
+
+/** Once no start is owed any more. */
+async function recordsOfGroup(): Promise<Group[]> {
+  for (;;) {
+    const groups = await node.records('group');
+    if (groups.every((group) => group.owesStart !== true)) return groups;
+    await pause(100);
+  }
+}
