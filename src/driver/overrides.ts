@@ -117,10 +117,16 @@ export class Overrides {
 
   async #getReplicated(name: string, signal: AbortSignal): Promise<Replicated> {
     const volume = await this.#getVolume(name, signal);
-    if (volume.state !== 'ready') throw new DriverError('refused', `volume ${name} is in state ${volume.state}`);
+    if (volume.state !== 'ready') {
+      throw new DriverError('refused', `volume ${name} is in state ${volume.state}: it is not mounted at all now`, {
+        next: `wait until docker volume inspect ${name} shows state ready, or the volume is gone`,
+      });
+    }
     const key = groupKeyOf(volume);
     if (key === undefined) {
-      throw new DriverError('invalid', `volume ${name} is not replicated: it has one copy, and nothing to override`);
+      throw new DriverError('invalid', `volume ${name} is not replicated: it has one copy, and nothing to override`, {
+        next: `docker volume inspect ${name} shows its backend; the error of the mount says what is wrong with it`,
+      });
     }
     const group = await this.#parts.store.find('group', key, signal);
     if (group === undefined) throw new DriverError('internal', `the metadata have volume ${name}, but not its group`);

@@ -105,6 +105,7 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
   let leftOver: string[] = [];
   if (proven !== undefined) {
     refuseMissingData(request, proven);
+    refuseUnprovenTakeOver(backend, request, proven);
     // A dead array exports nothing that could be seen or removed, and the role table has judged its silence.
     if (!isOtherSilent) {
       refuseOtherSideInUse(backend, request, side);
@@ -222,6 +223,20 @@ function refuseOtherSideInUse(backend: Backend, request: MountRequest, side: Sid
     'refused',
     `group ${request.group?.name ?? ''} is active on ${backend.array(side).label}, but its member ${stale.volume} is still attached to the ${stale.side} array on node ${stale.nodeName}: it writes to a copy that is stale`,
     { next: `stop the containers that use ${stale.volume} on ${stale.nodeName}, then start this one again` },
+  );
+}
+
+/** Rule 25: an override does not prove that the silent array is out of use, and its holder may still write there. */
+function refuseUnprovenTakeOver(backend: Backend, request: MountRequest, { side, overridden }: ProvenSide): void {
+  const from = request.takeOverFrom;
+  if (from === undefined || !overridden || from.side === side) return;
+  const { name } = request.volume;
+  throw new DriverError(
+    'refused',
+    `volume ${name} is held by node ${from.nodeName} from ${backend.array(from.side).label}, which is silent here but may still serve that node; an override lets the other copy be used, but takes the volume from nobody`,
+    {
+      next: `stop the containers that use ${name} on ${from.nodeName}: its plugin lets go of the volume although the array is silent; then start this one again`,
+    },
   );
 }
 

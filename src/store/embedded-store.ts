@@ -96,13 +96,14 @@ class EmbeddedStore implements MetadataStore {
 
   async commit(fence: Fence, writes: readonly Write[]): Promise<void> {
     checkWriteCount(writes);
+    const batch = await Promise.all(writes.map(changeOf));
+    // From here to the write nothing is waited for, in which a lock could be given up.
     if (!(fence instanceof EmbeddedFence) || !this.#fences.has(fence)) {
       throw new DriverError(
         'fenced',
         `the locks of ${fence.keys.join(', ')} were given up before this change; nothing was written`,
       );
     }
-    const batch = await Promise.all(writes.map(changeOf));
     try {
       await this.#attempt('written', () => this.#level.batch(batch, { sync: true }));
     } finally {

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import path from 'node:path';
 import { override } from '../../src/commands/override.js';
 import { startEtcd, type Etcd } from '../etcd.js';
+import type { Node } from '../harness.js';
 import { Site, waitFor, type Replica } from './site.js';
 
 const KEY = '/hpe-volume-plugin/v1/override/';
@@ -64,5 +65,66 @@ describe('rule 8: overrides in etcd', () => {
     await expect(type(['--end'], 'another-host')).rejects.toMatchObject({ code: 'unavailable' });
     etcd.resume();
     expect(await shown()).toBeUndefined();
+  });
+});
+
+describe('rule 25: an override and a volume that another node holds', () => {
+  let etcd: Etcd;
+  let site: Site;
+  let second: Node;
+
+  beforeAll(async () => {
+    etcd = await startEtcd();
+    site = await Site.start({ etcd: etcd.host });
+    second = await site.node.secondNode();
+  }, 30_000);
+  afterEach(async () => {
+    await site.calmDown();
+  });
+  afterAll(async () => {
+    await second.close();
+    await site.close();
+    await etcd.stop();
+  });
+
+  const create = async (): Promise<Replica> => site.createVolume(undefined, { mountConflictDelay: '1' });
+  const allow = async ({ name }: Replica): Promise<void> => {
+    const words = [name, '--side', 'primary', '--for', '5m', '--reason', 'a drill'];
+    await override([...words, '--state-dir', path.join(second.dir, 'state')]);
+  };
+  const holderOf = async ({ name }: Replica): Promise<unknown> => (await second.docker.status(name))['holder'];
+
+  it('is taken over when the holder has it from the array that answers, where its exports are seen gone', async () => {
+    const volume = await create();
+    await site.mount(volume);
+    await site.silence(site.secondary);
+    await volume.type.stop();
+    await expect(second.docker.mount(volume.name)).rejects.toThrow('row 7 of the role table');
+    await allow(volume);
+    await second.docker.mount(volume.name);
+    expect(await holderOf(volume)).toMatchObject({ node: 'node2', array: 'primary', state: 'attached' });
+    expect(await second.docker.unmount(volume.name)).toBe('');
+  });
+
+  it('is not taken over when the holder may still write through the array that is silent', async () => {
+    const volume = await create();
+    await site.useOnce(volume);
+    await volume.type.stop();
+    await volume.type.failover();
+    expect(await site.mountedFrom(volume)).toEqual([site.secondary]);
+    await site.silence(site.secondary);
+    await expect(second.docker.mount(volume.name)).rejects.toThrow('row 8 of the role table');
+    await allow(volume);
+    const refusal = second.docker.mount(volume.name);
+    await expect(refusal).rejects.toThrow(
+      /held by node node1.*takes the volume from nobody.*next: stop the containers/,
+    );
+    expect(await site.exporting(volume)).toEqual([site.secondary]);
+    expect(await holderOf(volume)).toMatchObject({ node: 'node1', array: 'secondary', state: 'attached' });
+    // The way out that it names.
+    await site.unmount(volume);
+    await second.docker.mount(volume.name);
+    expect(await holderOf(volume)).toMatchObject({ node: 'node2', array: 'primary' });
+    expect(await second.docker.unmount(volume.name)).toBe('');
   });
 });
