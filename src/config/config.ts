@@ -26,6 +26,10 @@ export function loadConfig(path: string): ParsedConfig {
     const fix = 'name the file with --config, and start from hpe.conf.sample';
     throw new ConfigError(path, [{ section: DAEMON_SECTION, what: `the file cannot be read: ${reason}`, fix }]);
   }
+  if (text.includes('\0')) {
+    const what = 'the file is no UTF-8 text: it holds NUL characters';
+    throw new ConfigError(path, [{ section: DAEMON_SECTION, what, fix: 'save it as UTF-8, not as UTF-16' }]);
+  }
   return parseConfig(text, path, whyUnreadable);
 }
 

@@ -25,12 +25,21 @@ export class ConfigError extends DriverError {
   }
 }
 
-/** `hpe.conf:12: [DEFAULT] san_ip: what is wrong; fix: what would be right` */
+/** More than that of one value tells nobody anything. */
+const LONGEST_WHAT = 500;
+
+/** `hpe.conf:12: [DEFAULT] san_ip: what is wrong; fix: what would be right`: one line, whatever the file holds */
 export function describeProblem(fileName: string, problem: Problem): string {
   const place = problem.line === undefined ? fileName : `${fileName}:${problem.line}`;
   const key = problem.key === undefined ? '' : ` ${problem.key}`;
-  return `${place}: [${problem.section}]${key}: ${problem.what}; fix: ${problem.fix}`;
+  const [section, what, fix] = [problem.section, problem.what, problem.fix].map(shortened);
+  return printable(`${place}: [${section}]${shortened(key)}: ${what}; fix: ${fix}`);
 }
+
+const shortened = (text: string): string => (text.length > LONGEST_WHAT ? `${text.slice(0, LONGEST_WHAT)}…` : text);
+
+/** It goes to a terminal. */
+const printable = (line: string): string => line.replaceAll(/[\p{Cc}\u2028\u2029]/gu, '?');
 
 /** Why a file that hpe.conf names cannot be read; undefined if it can. */
 export type CanRead = (file: string) => string | undefined;

@@ -35,11 +35,18 @@ function cutAtKeys({ text, line }: ValueLine): Segment[] {
   return bounds.flatMap(({ key, to }, index) => {
     const next = bounds[index + 1];
     const raw = text.slice(to, next?.from).trim();
-    const value = raw.replace(/[,\s]+$/, '');
+    const value = withoutEnd(raw);
     const closed = next !== undefined || raw.endsWith(',');
     if (key === undefined) return value === '' ? [] : [{ text: value, line, closed }];
     return [{ key, text: value, line, closed }];
   });
+}
+
+/** Without the commas and blanks at its end; a regular expression would look at each run of blanks again and again. */
+function withoutEnd(text: string): string {
+  let end = text.length;
+  while (end > 0 && /[,\s]/.test(text.charAt(end - 1))) end -= 1;
+  return text.slice(0, end);
 }
 
 class DeviceReader {

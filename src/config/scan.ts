@@ -39,6 +39,7 @@ export function scan(text: string, report: Report): Scan {
     const line = index + 1;
     const content = raw.trim();
     if (content === '' || content.startsWith('#') || content.startsWith(';')) return;
+    if (content.includes(UNDECODABLE)) reportUndecodable(section, line, report);
     const indented = /^\s/.test(raw);
     if (isHeader(content, indented)) {
       const name = readHeader({ text: content, line }, indented, report);
@@ -89,7 +90,9 @@ function readHeader({ text, line }: ValueLine, indented: boolean, report: Report
       what: 'the section header cannot be read',
       fix: "write [name] with letters, digits, blanks, '_', '.' and '-'",
     });
-  } else if (indented) {
+    return SECTION_NAME.test(name) ? name : '?';
+  }
+  if (indented) {
     report.error({
       section: name,
       line,
@@ -98,6 +101,18 @@ function readHeader({ text, line }: ValueLine, indented: boolean, report: Report
     });
   }
   return name;
+}
+
+/** What stands for a byte that is no UTF-8. In a password it would be a wrong one without a word. */
+const UNDECODABLE = '\uFFFD';
+
+function reportUndecodable(section: string | undefined, line: number, report: Report): void {
+  report.error({
+    section: section ?? 'DEFAULT',
+    line,
+    what: 'the line holds characters that are no UTF-8',
+    fix: 'save the file as UTF-8',
+  });
 }
 
 function reportStrayIndent(section: string | undefined, line: number, report: Report): void {

@@ -110,7 +110,7 @@ const isCpgName = (text: string): boolean => /^[A-Za-z0-9_.-]{1,31}$/.test(text)
 
 export const cpgNames: ValueType<string[]> = {
   schema: z.string().transform((text, context) => {
-    const names = words(text, /\s*[,\n]\s*/);
+    const names = words(text, /[,\n]/);
     failEach(context, names, (each, shown) => (isCpgName(each) ? undefined : `${shown} is not the name of a CPG`));
     if (names.length === 0) fail(context, 'holds no CPG');
     return names;
@@ -173,6 +173,7 @@ const words = (text: string, separator: RegExp): string[] =>
   text
     .trim()
     .split(separator)
+    .map((word) => word.trim())
     .filter((word) => word !== '');
 
 /** What a value has in it where a line end was lost, or where a comment stands behind it. */
