@@ -146,7 +146,9 @@ export class DaemonProcess {
 
   /** What it complained of lately. */
   async warnings(): Promise<string[]> {
-    const lines = (await this.logTail(60)).split('\n').filter((line) => /"level":"(warning|error)"/.test(line));
+    const lines = (await this.logTail(60))
+      .split('\n')
+      .filter((line) => /"level":"(warning|error)"/.test(line) && !line.includes('no host_etcd_ip_address'));
     return lines.slice(-5);
   }
 

@@ -6,6 +6,8 @@ import type { End, Scene } from './scenes.js';
 import { difference, outlineOf } from './world.js';
 
 const CONVERGE_MS = 30_000;
+/** Each costs the time to converge and a new stage; so many tell enough. */
+const MAX_FINDINGS = 4;
 
 /** Something that an interrupted verb left behind, lost or disturbed. */
 export interface Finding {
@@ -29,7 +31,7 @@ interface Stage {
 }
 
 /** Kills the daemon just before and just after every outward call of the scene's verb. */
-export async function killEverywhere(scene: Scene, onPoint: (point: string) => void): Promise<KillReport> {
+export async function killEverywhere(scene: Scene, onFinding: (finding: Finding) => void): Promise<KillReport> {
   let stage = await openStage(scene);
   const report: KillReport = { points: 0, ends: { undone: 0, done: 0 }, calls: 0, findings: [] };
   try {
@@ -42,10 +44,12 @@ export async function killEverywhere(scene: Scene, onPoint: (point: string) => v
         if (outcome === undefined) continue;
         struck += 1;
         report.points += 1;
-        onPoint(outcome.point);
         report.ends[outcome.end] += 1;
         if (outcome.what.length === 0) continue;
-        report.findings.push({ point: outcome.point, what: outcome.what });
+        const finding = { point: outcome.point, what: outcome.what };
+        onFinding(finding);
+        report.findings.push(finding);
+        if (report.findings.length === MAX_FINDINGS) return report;
         await closeStage(stage);
         stage = await openStage(scene);
         await rehearse(scene, stage);

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { killEverywhere, type KillReport } from './kill-loop.js';
+import { killEverywhere, type Finding, type KillReport } from './kill-loop.js';
 import { SCENES } from './scenes.js';
 
 /*
@@ -15,6 +15,11 @@ function row(name: string, { points, ends, findings }: KillReport): string {
   return cells.map((cell) => String(cell).padStart(9)).join('');
 }
 
+/** At once: the rest takes minutes. */
+function tell(name: string, { point, what }: Finding): void {
+  process.stderr.write(`${name}, killed ${point}:\n  ${what.join('\n  ')}\n`);
+}
+
 afterAll(() => {
   const head = ['verb'.padEnd(46), 'points', 'undone', 'done', 'left'].map((cell) => cell.padStart(9)).join('');
   console.log([head, ...rows.toSorted()].join('\n'));
@@ -26,7 +31,7 @@ describe('A daemon that is killed in the middle of', () => {
     it.concurrent(
       name,
       async () => {
-        const report = await killEverywhere(scene, () => undefined);
+        const report = await killEverywhere(scene, (finding) => tell(name, finding));
         const line = row(name, report);
         rows.push(line);
         process.stderr.write(`${line}\n`);
