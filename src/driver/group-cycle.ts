@@ -194,8 +194,8 @@ class GroupCycle {
   async #changeOne(seat: Seat, signal: AbortSignal): Promise<void> {
     const { change } = seat;
     try {
-      seat.throwIfGone();
       this.#throwIfLost();
+      seat.begin();
       if (change?.kind === 'dismiss') await this.#dismiss(change.volume, signal);
       if (change?.kind === 'admit') await this.#admit(change.volume, signal);
       seat.succeed();
