@@ -29,6 +29,8 @@ export interface CreatePlan {
 export interface CreateFacts {
   primaryWwn?: string;
   secondaryWwn?: string;
+  /** The arrays were certainly never asked to make the copy. */
+  hasNoCopy?: boolean;
 }
 
 type CreateStep = Step<CreatePlan, CreateFacts, Write>;
@@ -150,7 +152,8 @@ function copyStep(backend: Backend): CreateStep {
   return {
     name: 'let the arrays create the copy on the secondary array',
     do: async () => Promise.resolve(),
-    async undo({ plan: { volume }, signal }) {
+    async undo({ plan: { volume }, facts, signal }) {
+      if (facts.hasNoCopy === true) return;
       // Its name was drawn from a fresh uuid, so one without a tag is ours, too.
       const tag = ownershipTag(volume);
       if ((await secondary.findVolume(volume.arrayName, signal)) === undefined) return;
@@ -165,8 +168,15 @@ function admitStep(id: GroupId, group: GroupPlan, { groups, seat }: GroupDoor): 
   const stillNatural = (seen: SeenGroup): void => refuseReversed(id, seen);
   return {
     name: `admit the volume to remote copy group ${id.name}`,
-    async do({ plan: { volume }, signal }) {
-      await getSeat(seat).take({ kind: 'admit', volume: volume.arrayName, check }, signal);
+    async do({ plan: { volume }, facts, signal }) {
+      const taken = getSeat(seat);
+      try {
+        await taken.take({ kind: 'admit', volume: volume.arrayName, check }, signal);
+      } catch (thrown) {
+        // The secondary array, which may be the one that is dead, has then nothing to be asked for on the way back.
+        facts.hasNoCopy = !taken.isBegun;
+        throw thrown;
+      }
     },
     async undo({ plan: { volume }, signal }) {
       seat?.leave();

@@ -2,6 +2,7 @@ import type { RemoteCopy } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import type { Group, RemoteCopyGroup } from '../domain/replication.js';
+import { createGroup } from './create-group.js';
 import { newRecord, recordOf, withoutDebt } from './group-record.js';
 import type { Seat } from './seat.js';
 import { refuseReversed, viewOfGroup, type GroupId, type SeenGroup } from './seen-group.js';
@@ -14,8 +15,9 @@ import { refuseReversed, viewOfGroup, type GroupId, type SeenGroup } from './see
  * - stopped, some members changed         → started; each volume's own operation finishes its part, and nothing is done twice
  */
 
-/** Older answers than this, in ms, are asked for again before the first change. */
+/** Older answers than this, in ms, are asked for again before the first change; before a refusal they have to be fresher. */
 const FRESH_MS = 5_000;
+const FRESH_FOR_REFUSAL_MS = 1_000;
 /** How long a cycle goes on dismissing and admitting; the other members do not replicate meanwhile. */
 const WINDOW_MS = 20_000;
 /** The whole of the changes, and then the way to the group's own state. */
@@ -24,8 +26,8 @@ const PART_TIMEOUT_MS = 60_000;
 /** A group whose lock is held. */
 export interface LockedGroup {
   id: GroupId;
-  /** Fires when the lock is about to be lost. */
-  lost: AbortSignal;
+  /** Fires when the lock is about to be lost; asked for anew before each change, since a process that was stopped hears of it late. */
+  readonly lost: AbortSignal;
   look(signal: AbortSignal): Promise<SeenGroup>;
   /** Puts the group's record on file, or removes it. */
   record(group: Group | undefined): Promise<void>;
@@ -58,12 +60,13 @@ async function accept(
   seen: SeenGroup,
   seats: Seat[],
 ): Promise<{ seen: SeenGroup; seats: Seat[] }> {
-  const isFresh = performance.now() - seen.at < FRESH_MS;
-  if (isFresh && refusalsOf(seen, seats).size === 0) return { seen, seats };
-  const again = await locked.look(AbortSignal.any([locked.lost, AbortSignal.timeout(PART_TIMEOUT_MS)]));
-  const refusals = refusalsOf(again, seats);
+  const mayRefuse = refusalsOf(seen, seats).size > 0;
+  const isFresh = performance.now() - seen.at < (mayRefuse ? FRESH_FOR_REFUSAL_MS : FRESH_MS);
+  const signal = AbortSignal.any([locked.lost, AbortSignal.timeout(PART_TIMEOUT_MS)]);
+  const latest = isFresh ? seen : await locked.look(signal);
+  const refusals = refusalsOf(latest, seats);
   for (const [seat, refusal] of refusals) seat.fail(refusal);
-  return { seen: again, seats: seats.filter((seat) => !refusals.has(seat)) };
+  return { seen: latest, seats: seats.filter((seat) => !refusals.has(seat)) };
 }
 
 function refusalsOf(seen: SeenGroup, seats: Seat[]): Map<Seat, DriverError> {
@@ -94,7 +97,8 @@ class GroupCycle {
   readonly #wasStarted: boolean;
   /** What is on file now. */
   #record: Group | undefined;
-  #isStopped = false;
+  /** When we began to stop it, if we did. */
+  #stoppedAt: number | undefined;
   #joined = 0;
 
   constructor(locked: LockedGroup, seen: SeenGroup) {
@@ -148,6 +152,12 @@ class GroupCycle {
     }
   }
 
+  /** @throws `unavailable` */
+  #throwIfLost(): void {
+    const { lost } = this.#locked;
+    if (lost.aborted) throw lockLost(lost.reason);
+  }
+
   #signal(): AbortSignal {
     return AbortSignal.any([this.#locked.lost, AbortSignal.timeout(PART_TIMEOUT_MS)]);
   }
@@ -164,7 +174,8 @@ class GroupCycle {
     const owes = wantsStart && record.owesStart !== true;
     await this.#save(owes ? { ...record, owesStart: true } : record);
     if (!this.#wasStarted) return;
-    this.#isStopped = true;
+    this.#throwIfLost();
+    this.#stoppedAt = performance.now();
     await this.#remoteCopy.stopGroup(this.#name, signal);
   }
 
@@ -183,7 +194,8 @@ class GroupCycle {
   async #changeOne(seat: Seat, signal: AbortSignal): Promise<void> {
     const { change } = seat;
     try {
-      seat.throwIfGone();
+      this.#throwIfLost();
+      seat.begin();
       if (change?.kind === 'dismiss') await this.#dismiss(change.volume, signal);
       if (change?.kind === 'admit') await this.#admit(change.volume, signal);
       seat.succeed();
@@ -217,9 +229,10 @@ class GroupCycle {
     const isEmpty = this.#members.size === 0;
     const mayGo = isEmpty && (record?.createdByUs === true || emptyMayGo);
     // The stop of an empty group that stays protects nobody; it is started again only where we stopped it.
-    const owes = record?.owesStart === true && (!isEmpty || mayGo || this.#isStopped);
+    const owes = record?.owesStart === true && (!isEmpty || mayGo || this.#stoppedAt !== undefined);
     if (!mayGo && !owes) return true;
     refuseReversed(this.#locked.id, this.#seen);
+    this.#throwIfLost();
     if (mayGo && (await this.#removeIfEmpty(signal))) return false;
     if (owes) await this.#start(signal);
     return true;
@@ -241,10 +254,19 @@ class GroupCycle {
   async #start(signal: AbortSignal): Promise<void> {
     try {
       await this.#remoteCopy.startGroup(this.#name, signal);
+      this.#tellWindow();
     } catch (thrown) {
       // One that somebody removed meanwhile has nothing left to be started, unless a volume has just joined it.
       if (this.#joined > 0 || !(thrown instanceof DriverError) || thrown.code !== 'not-found') throw thrown;
     }
+  }
+
+  /** Rule 35: how long the members were without replication. */
+  #tellWindow(): void {
+    if (this.#stoppedAt === undefined) return;
+    const { id, logger } = this.#locked;
+    const stoppedMs = Math.round(performance.now() - this.#stoppedAt);
+    logger.info('a remote copy group was stopped for a change of its members', { group: id.name, stoppedMs });
   }
 
   /** The record without the debt; none of a group that is gone, or of somebody else's that nobody of ours has joined. */
@@ -261,25 +283,6 @@ class GroupCycle {
     await this.#locked.record(record);
     this.#record = record;
   }
-}
-
-/** After a lost answer or a crash the empty group that we would have made is ours. @throws `exists` when there is another one */
-async function createGroup({ backend, name }: GroupId, signal: AbortSignal): Promise<RemoteCopyGroup> {
-  const { target, mode, syncPeriod } = backend.replication();
-  const [local, remote] = [backend.cpg('primary'), backend.cpg('secondary')];
-  return backend.array('primary').remoteCopy.ensureGroup(
-    {
-      name,
-      target,
-      mode,
-      ...(syncPeriod === undefined ? {} : { syncPeriod }),
-      localCpg: local.cpg,
-      localSnapCpg: local.snapCpg,
-      remoteCpg: remote.cpg,
-      remoteSnapCpg: remote.snapCpg,
-    },
-    signal,
-  );
 }
 
 const isMember = (group: RemoteCopyGroup | undefined, volume: string): boolean =>

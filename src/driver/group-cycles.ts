@@ -80,7 +80,9 @@ export class GroupCycles {
     const { store, logger } = this.#ctx;
     return {
       id,
-      lost: fence.signal,
+      get lost() {
+        return fence.signal;
+      },
       look: async (signal) => this.#look(id, key, signal),
       async record(group) {
         const write: Write = group === undefined ? { remove: 'group', key } : { put: 'group', key, value: group };

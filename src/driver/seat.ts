@@ -20,6 +20,7 @@ export class Seat {
   #change: GroupChange | undefined;
   #signal: AbortSignal | undefined;
   #isLeft = false;
+  #isBegun = false;
   #isOver = false;
 
   /** @param stirred told when the holder takes part or leaves */
@@ -46,6 +47,11 @@ export class Seat {
     return this.#over.promise;
   }
 
+  /** False only when the array was certainly not asked for the change. */
+  get isBegun(): boolean {
+    return this.#isBegun;
+  }
+
   /** Takes no part, or no further one; may be called at any time. */
   leave(): void {
     if (this.#isLeft) return;
@@ -70,9 +76,10 @@ export class Seat {
     return this.#change !== undefined && !this.#isOver;
   }
 
-  /** @throws the reason why the holder does not want it any more */
-  throwIfGone(): void {
+  /** From here on the change may have been made, whatever comes of it. @throws the reason why the holder does not want it any more */
+  begin(): void {
     this.#signal?.throwIfAborted();
+    this.#isBegun = true;
   }
 
   open(seen: SeenGroup): void {

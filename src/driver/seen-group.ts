@@ -15,7 +15,7 @@ export interface GroupId {
 /** What the metadata and both arrays say of a group, asked under its lock. */
 export interface SeenGroup extends GroupObservation {
   record: Group | undefined;
-  /** When the arrays were asked, on the monotonic clock, in ms. */
+  /** When the last answer came, on the monotonic clock, in ms. */
   at: number;
 }
 
@@ -49,6 +49,7 @@ export async function lookAtGroup(
     delete seen.failures.secondary;
     await ask('secondary', nameThere);
   }
+  seen.at = performance.now();
   return seen;
 }
 

@@ -101,6 +101,11 @@ describe('Volumes that wait for the same group', () => {
     expect(await mounted).toMatch(/keeper$/);
     expect(await groupStates()).toEqual(['started, 7 members', 'started, 7 members']);
     await done(node.docker.unmount(KEEPER));
+    // The same volume is mounted and removed at once: one of the two comes too late, and neither waits for the other's locks.
+    for (const name of EIGHT.slice(4)) {
+      const [mountError] = await Promise.all([node.docker.mount(name).then(() => '', String), remove(name)]);
+      if (mountError === '') await done(node.docker.unmount(name));
+    }
     await done(remove('one'), remove('two'), ...EIGHT.map(remove), remove(KEEPER));
   });
 
@@ -180,14 +185,49 @@ describe('Rule 35: the state of the group', () => {
       };
       await store.commit(fence, [{ put: 'group', key: `DEFAULT/${GROUP}`, value }]);
     });
-    const targets = [{ targetName: 'sim-b-rc', mode: 1, userCPG: 'cpg-b', snapCPG: 'cpg-b-snap' }];
-    const shape = { name: GROUP, targets, localUserCPG: 'cpg-a', localSnapCPG: 'cpg-a-snap' };
-    const array = await new WsapiClient(arrayOf(node.pair, 'primary')).login();
-    await array.done('POST', '/remotecopygroups', shape);
-    array.close();
+    await administratorGroup();
     await node.restart();
     await waitFor(async () => (await arrayObjects(node.control)).length === 0);
     expect(await recordsOfGroup()).toEqual([]);
+  });
+});
+
+describe('Rule 34: an empty group', () => {
+  it('that an administrator made stays when the first volume is rolled back, and goes with its last volume', async () => {
+    await administratorGroup();
+    const before = await arrayOutline(node.control);
+    await failChange(1);
+    expect(await create('refused')).toMatch(/^cannot admit the volume .*everything was rolled back/);
+    expect(await arrayOutline(node.control)).toEqual(before);
+    expect(await recordsOfGroup()).toEqual([]);
+    await done(create('v'));
+    expect(await recordsOfGroup()).toMatchObject([{ createdByUs: false, remoteName: 'g.r46750' }]);
+    await done(remove('v'));
+  });
+
+  it('of ours goes, though the rollback of its only volume comes after the others have left', async () => {
+    await done(create('leaver'));
+    // Neither is the second volume admitted for certain, nor can it be dismissed at once.
+    await failChange(3, 2);
+    expect(await create('undone')).toContain('the rollback is not finished yet');
+    await node.control.clearFaults();
+    await done(remove('leaver'));
+    expect(await groupStates()).toEqual(['started, 1 members', 'started, 1 members']);
+    await node.restart();
+    await waitFor(async () => (await arrayObjects(node.control)).length === 0);
+  });
+});
+
+describe('A group whose natural direction was turned round', () => {
+  it('is left by its volumes on the side that is primary now, and takes no new one', async () => {
+    await done(create(KEEPER), create('leaver'));
+    await commandsFor(node.pair, GROUP).turnRound();
+    const before = await arrayOutline(node.control);
+    expect(await create('v')).toMatch(/^group g is Secondary on the primary array, Primary on the secondary/);
+    expect(await arrayOutline(node.control)).toEqual(before);
+    await done(remove('leaver'));
+    expect(await groupStates()).toEqual(['started, 1 members', 'started, 1 members']);
+    await done(remove(KEEPER));
   });
 });
 
@@ -211,6 +251,15 @@ describe('An unfinished Create', () => {
     await done(remove('waiting'), remove('joiner'), remove(KEEPER));
   });
 });
+
+/** As somebody else makes it, so that it fits hpe.conf. */
+async function administratorGroup(): Promise<void> {
+  const targets = [{ targetName: 'sim-b-rc', mode: 1, userCPG: 'cpg-b', snapCPG: 'cpg-b-snap' }];
+  const shape = { name: GROUP, targets, localUserCPG: 'cpg-a', localSnapCPG: 'cpg-a-snap' };
+  const array = await new WsapiClient(arrayOf(node.pair, 'primary')).login();
+  await array.done('POST', '/remotecopygroups', shape);
+  array.close();
+}
 
 /** Name of the copy on the secondary array that nobody has tagged. */
 async function untaggedCopy(): Promise<string> {
