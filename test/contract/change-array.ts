@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
+import { Connections } from '../../src/array/connections.js';
 import { Wsapi } from '../../src/array/wsapi.js';
 import { DriverError } from '../../src/domain/errors.js';
 import { Secret } from '../../src/domain/secret.js';
@@ -25,7 +26,8 @@ process.stdin.on('data', () => {
 const node = { id: 'child', name: 'child' };
 const store = openEtcdStore({ hosts: [host], node, stateDir, leaseTtl: 3, logger });
 const settings = { label: 'array', apiUrl, username: 'u', password: new Secret('p'), tlsVerify: false };
-const wsapi = new Wsapi(settings, { ca: undefined, judge: async () => Promise.resolve() }, logger);
+const pins = { find: async () => Promise.resolve(undefined), save: async () => Promise.resolve() };
+const wsapi = new Wsapi(settings, new Connections({ pins, logger }).take(settings), logger);
 const fence = await store.lock(['volume/a'], AbortSignal.timeout(5_000));
 // As the driver does it.
 const signal = AbortSignal.any([
