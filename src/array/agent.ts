@@ -1,6 +1,7 @@
 import https, { type RequestOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
+import { overdueTimersHaveFired } from './overdue-timers.js';
 import { plainFingerprint, type Trust } from './trust.js';
 
 /** A live array finishes TCP and TLS in milliseconds; a dead one must not use up the deadline of the whole call. */
@@ -65,11 +66,19 @@ export class ArrayAgent extends https.Agent {
     return null;
   }
 
+  /** A request that waits for a connection gets it only after the timers that may end the request. */
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    if (event !== 'free' || Object.keys(this.requests).length === 0) return super.emit(event, ...args);
+    void overdueTimersHaveFired().then(() => super.emit(event, ...args));
+    return true;
+  }
+
   /** Why the certificate is not the array's; undefined when it is. */
   async #findFault(socket: tls.TLSSocket): Promise<unknown> {
     try {
       const fault = socket.authorized ? undefined : String(socket.authorizationError);
       await this.#trust.judge({ fingerprint: plainFingerprint(socket.getPeerCertificate().fingerprint256), fault });
+      await overdueTimersHaveFired();
       return undefined;
     } catch (thrown) {
       return thrown;

@@ -1,4 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { DriverError } from '../domain/errors.js';
+import { overdueTimersHaveFired } from './overdue-timers.js';
 import { NoReply, type Transport, type WsapiReply, type WsapiRequest } from './transport.js';
 
 /** A dead array should be called dead soon; a busy one (503: all sessions or workers in use) deserves more patience. */
@@ -15,7 +17,8 @@ export interface PatientCall {
 
 /**
  * One exchange, repeated with growing, jittered pauses while the array is busy or out of reach, until the signal fires.
- * What is not repeatable is sent again only when the array certainly did not act on it. @throws NoReply
+ * What is not repeatable is sent again only when the array certainly did not act on it, and never under a lock that has run
+ * out meanwhile. @throws NoReply, or the DriverError that the signal fired with before anything was sent
  */
 export async function exchangePatiently(
   transport: Transport,
@@ -23,6 +26,8 @@ export async function exchangePatiently(
   signal: AbortSignal,
 ): Promise<WsapiReply> {
   for (let attempt = 1; ; attempt += 1) {
+    if (!repeatable) await overdueTimersHaveFired();
+    if (signal.reason instanceof DriverError) throw signal.reason;
     if (signal.aborted) throw new NoReply('the time ran out before it was sent', { sent: false });
     try {
       const reply = await transport.exchange(request, signal);
