@@ -102,9 +102,18 @@ export class Attachments {
     const [attachment, mount] = [await store.find('attachment', name, signal), journal.findMount(name)];
     if (mount !== undefined && !isOwnMount(node.id, mount, attachment)) {
       await this.local.releaseRobbed(name, signal);
-    } else if (attachment?.node === node.id) {
+    } else if (attachment?.node === node.id && !(await this.#isUsed(attachment, signal))) {
       await this.#releaseOwn(name, signal);
     }
+  }
+
+  /** After a reboot the ids are still on record, but nothing is mounted for them any more. */
+  async #isUsed(attachment: Attachment, signal: AbortSignal): Promise<boolean> {
+    const { volume } = attachment;
+    if (!this.users.areThere(volume) || !(await this.#isMounted(attachment))) return false;
+    const mount = this.#ctx.journal.findMount(volume);
+    if (mount !== undefined) this.users.noteKernel(volume, (await this.local.usersOf(mount, signal)).length > 0);
+    return this.users.areThere(volume);
   }
 
   async #releaseOwn(name: string, signal: AbortSignal): Promise<void> {
@@ -115,8 +124,8 @@ export class Attachments {
         store.find('attachment', name, held.signal),
       ]);
       if (volume === undefined || attachment === undefined || attachment.node !== node.id) return;
-      // After a reboot the ids are still on record, but nothing is mounted for them any more.
-      if (this.users.areThere(name) && (await this.#isMounted(attachment))) return;
+      // A Mount may have come in between.
+      if (await this.#isUsed(attachment, held.signal)) return;
       const backend = backends.get(volume.spec.backend);
       const users = await this.local.lastingUsersOf(attachedHere({ volume, backend, attachment }), held.signal);
       if (users.length > 0) {

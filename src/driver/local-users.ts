@@ -3,10 +3,10 @@ import type { NodeJournal, NodeMount } from '../contracts/node-journal.js';
 import { withMountId, withoutMountId, type MountId } from '../domain/mount-ids.js';
 
 /**
- * For so long after a new life of dockerd began (or ours), ids of the old one still count: a container of the old life may
- * be between its Mount and its start.
+ * For so long a container may be between its Mount and its start, and be unknown to the kernel: after a new life of dockerd
+ * (or ours) began, ids of the old one still count for this time, and an id that the kernel never shows counts no longer.
  */
-const OLD_LIFE_GRACE_MS = 5 * 60_000;
+const GRACE_MS = 5 * 60_000;
 
 /** Who uses volumes on this node, by what dockerd said; the kernel's word on it is asked elsewhere. */
 export class LocalUsers {
@@ -16,6 +16,8 @@ export class LocalUsers {
   #life: string = randomUUID();
   #since = performance.now();
   #lastChange: Promise<unknown> = Promise.resolve();
+  /** Since when the kernel has shown no user of a volume that has ids. */
+  readonly #unseenSince = new Map<string, number>();
 
   constructor(journal: NodeJournal) {
     this.#journal = journal;
@@ -34,6 +36,7 @@ export class LocalUsers {
   /** One more user by that id; `mount` is what goes on record when nothing is yet. */
   async join(mount: Omit<NodeMount, 'ids'>, id: string): Promise<void> {
     const join = (ids: MountId[]): MountId[] => withMountId(ids, this.mountId(id));
+    this.#unseenSince.delete(mount.volume);
     const known = await this.#change(mount.volume, join);
     if (known === undefined) await this.#journal.saveMount({ ...mount, ids: join([]) });
   }
@@ -43,10 +46,18 @@ export class LocalUsers {
     return this.#change(volume, (ids) => withoutMountId(ids, id));
   }
 
+  /** What the kernel says: an Unmount that was lost on its way leaves an id for which nobody will ever stop. */
+  noteKernel(volume: string, isUsed: boolean): void {
+    if (isUsed) this.#unseenSince.delete(volume);
+    else if (!this.#unseenSince.has(volume)) this.#unseenSince.set(volume, performance.now());
+  }
+
   /** Some container is on record as a user. */
   areThere(volume: string): boolean {
+    const unseenSince = this.#unseenSince.get(volume) ?? Infinity;
+    if (performance.now() - unseenSince > GRACE_MS) return false;
     const ids = this.#journal.findMount(volume)?.ids ?? [];
-    const oldCounts = performance.now() - this.#since < OLD_LIFE_GRACE_MS;
+    const oldCounts = performance.now() - this.#since < GRACE_MS;
     return ids.some((each) => oldCounts || each.life === this.#life);
   }
 
