@@ -19,6 +19,8 @@ describe('a connection that breaks makes dockerd repeat the request with an empt
   beforeAll(async () => {
     stack = await startStack({ driver, mode: 'synchronous', hidden: true });
     proxy = await startProxy(pluginSocket(driver), stack.daemon.socket);
+    // No verb may be over before its caller is gone.
+    await stack.control.latency(50);
   });
   afterEach(async () => {
     await hand.leaveNothing();
