@@ -86,7 +86,7 @@ describe('architecture', () => {
     ).toEqual([]);
   });
 
-  it('the array client has no code for a role change (rule 6)', () => {
+  it('rule 6: the array client has no code for a role change', () => {
     const texts = sources
       .filter((source) => /^(array|driver|backend)\//.test(source.name))
       .map((source) => readFileSync(path.join(root, source.name), 'utf8'));

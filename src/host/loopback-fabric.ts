@@ -57,7 +57,10 @@ async function findLun(link: string): Promise<Lun | undefined> {
     return { file, inquiry: inquirySchema.parse(JSON.parse(text)) };
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
-    throw new DriverError('refused', `what the LUN at ${link} says of itself cannot be understood`, { cause: error });
+    throw new DriverError('refused', `what the LUN at ${link} says of itself cannot be understood`, {
+      cause: error,
+      next: `look at ${link}.json; the simulator writes it`,
+    });
   }
 }
 

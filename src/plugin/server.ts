@@ -103,7 +103,10 @@ async function answers(socketPath: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (typeof error === 'object' && error !== null && 'code' in error && error.code === 'ECONNREFUSED') return false;
-    throw new DriverError('refused', `it is unknown whether ${socketPath} is in use`, { cause: error });
+    throw new DriverError('refused', `it is unknown whether ${socketPath} is in use`, {
+      cause: error,
+      next: `fuser ${socketPath}`,
+    });
   } finally {
     client.destroy();
   }

@@ -61,6 +61,8 @@ const actions: Record<string, (request: ControlRequest) => unknown> = {
 /** The switches of the pair, on loopback only: HTTP with JSON bodies. Answers 200 with a result or `{}`, else `{"error":…}`. */
 export async function startControlServer(pair: ArrayPair): Promise<ControlServer> {
   const server = createServer((request, response) => void serve(pair, request, response));
+  // A connection that we close while a client sends its next request would break that request.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(0, '127.0.0.1', resolve);

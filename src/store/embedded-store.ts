@@ -102,6 +102,7 @@ class EmbeddedStore implements MetadataStore {
       throw new DriverError(
         'fenced',
         `the locks of ${fence.keys.join(', ')} were given up before this change; nothing was written`,
+        { next: 'try again' },
       );
     }
     try {
@@ -165,7 +166,10 @@ class EmbeddedFence implements Fence {
   /** The store was closed under its holder. */
   lose(): void {
     this.#giveBack();
-    this.#lost.abort(new DriverError('fenced', `the metadata was closed while ${this.keys.join(', ')} were locked`));
+    const next = 'start the daemon again; what was begun is then finished or rolled back';
+    this.#lost.abort(
+      new DriverError('fenced', `the metadata was closed while ${this.keys.join(', ')} were locked`, { next }),
+    );
   }
 }
 

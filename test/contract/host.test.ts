@@ -207,7 +207,7 @@ describe('loopback connector', () => {
     ['vendor', { vendor: 'LIO-ORG' }],
     ['product', { product: 'SES' }],
     ['target port', { targetPort: 'iqn.2000-05.com.3pardata:other' }],
-  ])('refuses another %s, and attaches nothing', async (_what, inquiry) => {
+  ])('rule 9: refuses another %s, and attaches nothing', async (_what, inquiry) => {
     await exportLun({ inquiry });
     await expect(connector.attach(connection(), signal())).rejects.toMatchObject({
       code: 'refused',
@@ -216,7 +216,7 @@ describe('loopback connector', () => {
     expect(loops()).toEqual([]);
   });
 
-  it('refuses two paths that do not agree, and data of another size', async () => {
+  it('rule 9: refuses two paths that do not agree, and data of another size', async () => {
     await exportLun({ ports: PORTS.slice(0, 1) });
     await cp(path.join(dir, 'volume'), path.join(dir, 'other'));
     await exportLun({ ports: PORTS.slice(1), data: 'other' });
@@ -228,7 +228,7 @@ describe('loopback connector', () => {
     expect(loops()).toEqual([]);
   });
 
-  it("neither uses nor frees somebody else's loop device", async () => {
+  it("rule 15: neither uses nor frees somebody else's loop device", async () => {
     const foreign = sh('losetup', '--find', '--show', path.join(dir, 'volume')).trim();
     await exportLun();
     await expect(connector.attach(connection(), signal())).rejects.toMatchObject({
@@ -363,7 +363,7 @@ describe('file systems', () => {
     ['one byte at the end', () => writeAt(SIZE - 1, 'x')],
     ['one byte 4 MiB before the end', () => writeAt(SIZE - 4 * MIB, 'x')],
     ['random data', () => writeAt(0, Buffer.from(Array.from({ length: 8192 }, (_, i) => (i * 7919) % 251)))],
-  ])('never formats a device with %s', async (_what, fill) => {
+  ])('rule 16: never formats a device with %s', async (_what, fill) => {
     await fill();
     const device = await attached();
     const make = filesystems.make(device, { uuid: UUID, repeat: false }, signal());
@@ -371,7 +371,7 @@ describe('file systems', () => {
     expect(mkfsCount()).toBe(0);
   });
 
-  it('repeats an interrupted mkfs over its own traces only', async () => {
+  it('rule 16: repeats an interrupted mkfs over its own traces only', async () => {
     const device = await attached();
     await filesystems.make(device, { uuid: UUID, repeat: false }, signal());
     await filesystems.make(device, { uuid: UUID, repeat: true }, signal());
@@ -387,7 +387,23 @@ describe('file systems', () => {
     expect(mkfsCount()).toBe(3);
   });
 
-  it('never formats what is mounted or held, and calls no device of another size blank', async () => {
+  it('rule 11: never formats a device that another one is built on', async () => {
+    const device = await attached();
+    const holders = path.join('/sys/block', path.basename(device.path), 'holders');
+    // Without a device mapper, the place where the kernel names the holders is made to name one.
+    sh('mount', '-t', 'tmpfs', 'holders', holders);
+    try {
+      await writeFile(path.join(holders, 'dm-7'), '');
+      const make = filesystems.make(device, { uuid: UUID, repeat: false }, signal());
+      await expect(make).rejects.toMatchObject({ code: 'busy', message: expect.stringContaining('dm-7') });
+      await expect(connector.detach(WWN, signal())).rejects.toMatchObject({ code: 'busy' });
+    } finally {
+      sh('umount', holders);
+    }
+    expect(mkfsCount()).toBe(0);
+  });
+
+  it('rule 12: never formats what is mounted or held, and calls no device of another size blank', async () => {
     const device = await attached();
     const holder = await open(device.path, constants.O_RDONLY | constants.O_EXCL);
     const make = async (): Promise<void> => filesystems.make(device, { uuid: UUID, repeat: true }, signal());
@@ -403,7 +419,7 @@ describe('file systems', () => {
     expect(mkfsCount()).toBe(1);
   });
 
-  it('calls a device that cannot be read an error, not blank', async () => {
+  it('rule 17: calls a device that cannot be read an error, not blank', async () => {
     const device = await attached();
     // Beyond the end of its file a loop device answers with input/output errors.
     await truncate(path.join(dir, 'volume'), SIZE / 2);
@@ -413,7 +429,7 @@ describe('file systems', () => {
     expect(mkfsCount()).toBe(0);
   });
 
-  it('mounts over nothing: no other mount, no files, nothing outside its directory', async () => {
+  it('rule 30: mounts over nothing: no other mount, no files, nothing outside its directory', async () => {
     const device = await attached();
     await filesystems.make(device, { uuid: UUID, repeat: false }, signal());
     await mkdir(target());
@@ -428,7 +444,7 @@ describe('file systems', () => {
     await expect(filesystems.unmount(device, '/', signal())).rejects.toMatchObject({ code: 'internal' });
   });
 
-  it('says busy with the pids when a file is open, and leaves the mount alone', async () => {
+  it('rule 26: says busy with the pids when a file is open, and leaves the mount alone', async () => {
     const device = await attached();
     await filesystems.make(device, { uuid: UUID, repeat: false }, signal());
     await filesystems.mount(device, target(), signal());
@@ -447,7 +463,7 @@ describe('file systems', () => {
     await filesystems.unmount(device, target(), signal());
   });
 
-  it('detaches although somebody put a file into the mount directory, and leaves the file (rule 28)', async () => {
+  it('rule 28: detaches although somebody put a file into the mount directory, and leaves the file', async () => {
     const device = await attached();
     await mkdir(target());
     await writeFile(path.join(target(), 'precious'), '');
@@ -589,7 +605,7 @@ describe('file systems', () => {
     });
   });
 
-  it('takes the mount away from no other process, not even by removing the directory (rule 26)', async () => {
+  it('rule 26: takes the mount away from no other process, not even by removing the directory', async () => {
     const device = await mounted();
     await withNamespace({ propagation: 'private' }, async ({ pid }) => {
       await filesystems.unmount(device, target(), signal());

@@ -131,7 +131,7 @@ describe('Volumes that wait for the same group', () => {
   }, 60_000);
 });
 
-describe('Rule 35: the state of the group', () => {
+describe('rule 35: the state of the group', () => {
   it.each([
     { state: 'started', first: 2 },
     { state: 'stopped', first: 1 },
@@ -192,7 +192,7 @@ describe('Rule 35: the state of the group', () => {
   });
 });
 
-describe('Rule 34: an empty group', () => {
+describe('rule 34: an empty group', () => {
   it('that an administrator made stays when the first volume is rolled back, and goes with its last volume', async () => {
     await administratorGroup();
     const before = await arrayOutline(node.control);

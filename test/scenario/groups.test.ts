@@ -66,7 +66,7 @@ async function administratorGroup(name: string, { mode = 1, userCpg = 'cpg-a' }:
   });
 }
 
-describe('Rule 34: the group', () => {
+describe('rule 34: the group', () => {
   it('that we made goes with its last volume', async () => {
     await create('one', 'g');
     await create('two', 'g');
@@ -119,7 +119,7 @@ describe('Rule 34: the group', () => {
   });
 });
 
-describe('Rule 35: the state of the group', () => {
+describe('rule 35: the state of the group', () => {
   it('stopped by an administrator stays stopped over Create and Remove, started is started again', async () => {
     await create('keeper', 'g');
     await commandsFor(node.pair, 'g').stop();
@@ -137,7 +137,7 @@ describe('Rule 35: the state of the group', () => {
   });
 });
 
-describe('Rule 36: array volumes are recognised by our whole tag', () => {
+describe('rule 36: array volumes are recognised by our whole tag', () => {
   it('of x, xx and x-1 only the one that is named goes', async () => {
     for (const name of ['x', 'xx', 'x-1']) await create(name, 'g');
     await remove('x');
@@ -164,7 +164,7 @@ describe('Rule 36: array volumes are recognised by our whole tag', () => {
   });
 });
 
-describe('Rule 37: nothing is created in a group', () => {
+describe('rule 37: nothing is created in a group', () => {
   const refusal = async (group: string): Promise<string> => {
     const before = await arrayOutline(node.control);
     const error = await node.docker.create('v', { size: '1', replicationGroup: group });

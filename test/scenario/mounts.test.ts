@@ -299,7 +299,7 @@ const zeros = {
   },
 };
 
-describe('Rules 16 to 19: a volume whose content is not what we left there', () => {
+describe('rules 16, 17, 18 and 19: a volume whose content is not what we left there', () => {
   it.each(contents)('never formatted, with $what on it: refused, not formatted', async ({ put }) => {
     const name = await newVolume();
     await put(await dataFile(name));

@@ -30,7 +30,7 @@ async function changeGroup(volume: Replica, change: (here: Group, there: Group) 
   await pair.exclusive(() => change(arrays[0].getGroup(volume.group), arrays[1].getGroup(volume.type.nameThere)));
 }
 
-describe('the role table: which array a volume is mounted from', () => {
+describe('rule 1: the role table: which array a volume is mounted from', () => {
   it('row 1: natural roles, from the primary array', async () => {
     expect(await site.mountedFrom(await site.createVolume())).toEqual([site.primary]);
   });

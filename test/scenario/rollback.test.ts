@@ -232,7 +232,7 @@ async function withoutVolume(nodes: Node[]): Promise<Map<Node, string[]>> {
   return outlines;
 }
 
-describe.each(SCENES)('Create in $name', (scene) => {
+describe.each(SCENES)('rules 31, 35 and 39: Create in $name', (scene) => {
   const outcomes = new Outcomes(`Create in ${scene.name}`);
   let nodes: Node[] = [];
   let calls: ArrayCall[] = [];
@@ -267,7 +267,7 @@ describe.each(SCENES)('Create in $name', (scene) => {
   );
 });
 
-describe.each(SCENES)('Remove from $name', (scene) => {
+describe.each(SCENES)('rules 31, 33 and 39: Remove from $name', (scene) => {
   const outcomes = new Outcomes(`Remove from ${scene.name}`);
   let nodes: Node[] = [];
   let calls: ArrayCall[] = [];
