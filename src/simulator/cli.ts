@@ -11,6 +11,7 @@ import { volumeCommands } from './cli-volumes.js';
 import { splitWords } from './cli-words.js';
 import { Refusal } from './codes.js';
 import type { Fault } from './faults.js';
+import { setPower } from './outage.js';
 import type { CommandLine, CommandResult, CommandSession } from './ssh-exec.js';
 
 const commands = new Map<string, Command>(
@@ -56,6 +57,10 @@ class Session implements CommandSession {
     if (fault?.effect === 'error') return faultError(fault);
     if (fault?.effect === 'ok-not-done') return { output: '', failed: false };
     if (fault?.effect === 'reset') throw new ConnectionLost();
+    if (fault?.effect === 'power-off') {
+      await this.#pair.exclusive(() => setPower(this.#pair, this.#array, false));
+      throw new ConnectionLost();
+    }
     if (fault?.effect === 'hang') return new Promise<never>(() => undefined);
     const result = await this.#printed(() => this.#execute(name, words));
     if (fault?.effect === 'lost-reply') throw new ConnectionLost();

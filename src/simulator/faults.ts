@@ -9,6 +9,8 @@ export const FAULT_EFFECTS = [
   'delay', // `ms` later, as usual
   'hang', // not done and never answered
   'ok-not-done', // answered as if done
+  'late', // connection destroyed, done `ms` later
+  'power-off', // the array loses power when it gets the request: not done
 ] as const;
 
 const match = z.strictObject({

@@ -6,6 +6,7 @@ import type { SimulatedArray } from './array.js';
 import type { ArrayPair } from './array-pair.js';
 import { Refusal } from './codes.js';
 import type { Fault } from './faults.js';
+import { setPower } from './outage.js';
 import { answer, pretendedReply } from './wsapi-answer.js';
 import type { ReceivedRequest } from './wsapi-answer.js';
 import type { Reply } from './wsapi-route.js';
@@ -99,6 +100,15 @@ async function answerUnderFault(
   const effect = fault?.effect;
   if (effect === 'reset') return 'reset';
   if (effect === 'hang') return 'silence';
+  if (effect === 'power-off') {
+    await options.pair.exclusive(() => setPower(options.pair, options.array, false));
+    return 'reset';
+  }
+  if (fault !== undefined && effect === 'late') {
+    // What it answers then, nobody hears.
+    setTimeout(() => void answer(options, request).catch(() => undefined), fault.ms).unref();
+    return 'reset';
+  }
   if (effect === 'ok-not-done') return pretendedReply(request);
   if (fault !== undefined && effect === 'error') return injected(fault);
   if (fault !== undefined && effect === 'delay') await sleep(fault.ms);

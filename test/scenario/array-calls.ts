@@ -17,6 +17,13 @@ export type Effect = NonNullable<FaultSpec['effect']>;
 const POLL = /\/remotecopygroups$/;
 const ARRAY_VOLUME = /dcv-[A-Za-z0-9.-]{22}/g;
 
+/** Part of every node's own name on the fabric. */
+const INITIATOR = /hpe-volume-plugin%3A[0-9a-f]{12}/g;
+
+/** The text as a pattern in which that varies. */
+const anyOf = (varying: RegExp, text: string, rest: (part: string) => string): string =>
+  text.split(varying).map(rest).join(varying.source);
+
 const escaped = (text: string): string => text.replaceAll(/[.?+*()[\]{}^$|\\]/g, '\\$&');
 
 /** What both arrays are asked while the work is done, without the background poll. */
@@ -27,7 +34,7 @@ export async function arrayCalls(node: Node, work: () => Promise<unknown>): Prom
   const calls: ArrayCall[] = [];
   for (const { array, method = '', path = '' } of await node.control.log()) {
     if (POLL.test(path)) continue;
-    const pathRegex = `^${path.split(ARRAY_VOLUME).map(escaped).join(ARRAY_VOLUME.source)}$`;
+    const pathRegex = `^${anyOf(ARRAY_VOLUME, path, (part) => anyOf(INITIATOR, part, escaped))}$`;
     const key = `${array} ${method} ${pathRegex}`;
     const nth = (seen.get(key) ?? 0) + 1;
     seen.set(key, nth);

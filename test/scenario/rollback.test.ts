@@ -5,6 +5,7 @@ import { hostLeftovers } from '../host-leftovers.js';
 import { arrayOf, operator } from '../pair-client.js';
 import { arrayObjects, arrayOutline, stateOf } from '../simulator-state.js';
 import { arrayCalls, type ArrayCall, type Effect } from './array-calls.js';
+import { canFail, eachCall, Outcomes, strike } from './each-call.js';
 
 /*
  * One failure at each array call of a verb, in each way that a call can fail. Most of the time goes into waiting for an
@@ -42,65 +43,6 @@ const SCENES: Scene[] = [
     state: 'stopped',
   },
 ];
-
-/** What became of each call under each effect. */
-class Outcomes {
-  readonly #title: string;
-  readonly #cells = new Map<string, Map<Effect, string>>();
-
-  constructor(title: string) {
-    this.#title = title;
-  }
-
-  add(call: string, effect: Effect, outcome: string): void {
-    const row = this.#cells.get(call) ?? new Map<Effect, string>();
-    this.#cells.set(call, row.set(effect, outcome));
-  }
-
-  print(): void {
-    const width = Math.max(...[...this.#cells.keys()].map((call) => call.length));
-    const line = (first: string, cells: string[]): string =>
-      [first.padEnd(width), ...cells.map((cell) => cell.padEnd(16))].join(' | ').trimEnd();
-    const rows = [...this.#cells].map(([call, row]) =>
-      line(
-        call,
-        EFFECTS.map((effect) => row.get(effect) ?? ''),
-      ),
-    );
-    process.stdout.write(`\n${[this.#title, line('', EFFECTS), ...rows].join('\n')}\n`);
-  }
-}
-
-/** The calls, each on whichever node is free. */
-async function eachCall(
-  nodes: Node[],
-  calls: ArrayCall[],
-  work: (node: Node, call: ArrayCall) => Promise<void>,
-): Promise<void> {
-  const left = [...calls];
-  const ended = await Promise.allSettled(
-    nodes.map(async (node) => {
-      for (let call = left.shift(); call !== undefined; call = left.shift()) {
-        try {
-          await work(node, call);
-        } catch (error) {
-          // The call belongs into the message; the assertion's own text stays.
-          if (error instanceof Error) error.message = `${call.title}: ${error.message}`;
-          throw error;
-        }
-      }
-    }),
-  );
-  for (const each of ended) if (each.status === 'rejected') throw each.reason;
-}
-
-/** The fault struck, and only once. */
-async function strike({ node, call, effect }: Trial, verb: (node: Node) => Promise<string>): Promise<string> {
-  await node.control.fault({ array: call.array, match: call.match, effect });
-  const error = await verb(node);
-  expect(await node.control.faults()).toEqual([]);
-  return error;
-}
 
 function firstOf(nodes: Node[]): Node {
   const [first] = nodes;
@@ -163,9 +105,6 @@ async function goodCalls(node: Node, verb: (node: Node) => Promise<string>): Pro
   expect(calls.filter((call) => call.changes).length).toBeGreaterThan(2);
   return calls;
 }
-
-/** A read that pretends to be done is the read itself. */
-const canFail = (effect: Effect) => (call: ArrayCall) => call.changes || effect !== 'ok-not-done';
 
 /** As above, without what is the same to a reader: a lost answer as a reset, an error after the read as one before it. */
 const differs = (effect: Effect) => (call: ArrayCall) => call.changes || effect === 'error' || effect === 'reset';
@@ -233,7 +172,7 @@ async function withoutVolume(nodes: Node[]): Promise<Map<Node, string[]>> {
 }
 
 describe.each(SCENES)('rules 31, 35 and 39: Create in $name', (scene) => {
-  const outcomes = new Outcomes(`Create in ${scene.name}`);
+  const outcomes = new Outcomes(`Create in ${scene.name}`, EFFECTS);
   let nodes: Node[] = [];
   let calls: ArrayCall[] = [];
   let without = new Map<Node, string[]>();
@@ -268,7 +207,7 @@ describe.each(SCENES)('rules 31, 35 and 39: Create in $name', (scene) => {
 });
 
 describe.each(SCENES)('rules 31, 33 and 39: Remove from $name', (scene) => {
-  const outcomes = new Outcomes(`Remove from ${scene.name}`);
+  const outcomes = new Outcomes(`Remove from ${scene.name}`, EFFECTS);
   let nodes: Node[] = [];
   let calls: ArrayCall[] = [];
   let without = new Map<Node, string[]>();

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startTestPair, volumeBody } from './started-pair.js';
 import type { StartedPair } from './started-pair.js';
 import { WsapiClient } from './wsapi-client.js';
@@ -67,6 +68,23 @@ describe('faults', () => {
     const before = performance.now();
     expect((await create('f-delay')).status).toBe(201);
     expect(performance.now() - before).toBeGreaterThan(290);
+  });
+
+  it('late: done after the connection was cut', async () => {
+    await fault('late', { ms: 300 });
+    await expect(create('f-late')).rejects.toThrow(BROKEN);
+    expect(await exists('f-late')).toBe(false);
+    await sleep(400);
+    expect(await exists('f-late')).toBe(true);
+  });
+
+  it('power-off: not done, and the array is off', async () => {
+    await fault('power-off');
+    await expect(create('f-power')).rejects.toThrow(BROKEN);
+    await expect(pair.a.send('GET', '/volumes/f-power')).rejects.toThrow(BROKEN);
+    await pair.control('POST', '/power', { array: 'sim-a', on: true });
+    await pair.a.login();
+    expect(await exists('f-power')).toBe(false);
   });
 
   it('hang: never answered, and others are', async () => {
