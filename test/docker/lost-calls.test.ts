@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { arrayObjects } from '../simulator-state.js';
 import { container, failure, hands } from './hands.js';
 import { startProxy, type Loss, type Proxy } from './proxy.js';
@@ -9,6 +9,8 @@ jest.setTimeout(240_000);
 /** Beyond what a rollback takes on a well array. */
 const ROLLBACK_MS = 30_000;
 const losses: Loss[] = ['request', 'answer'];
+/** So slow that no verb is done when its caller goes. */
+const LATENCY_MS = 50;
 const driver = 'hpe-lost-calls';
 
 describe('a connection that breaks makes dockerd repeat the request with an empty body', () => {
@@ -22,7 +24,11 @@ describe('a connection that breaks makes dockerd repeat the request with an empt
     // No verb may be over before its caller is gone.
     await stack.control.latency(50);
   });
+  beforeEach(async () => {
+    await stack.control.latency(LATENCY_MS);
+  });
   afterEach(async () => {
+    await stack.control.latency(0);
     await hand.leaveNothing();
   });
   afterAll(async () => {

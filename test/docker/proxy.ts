@@ -40,6 +40,7 @@ export async function startProxy(socketPath: string, daemonSocket: string): Prom
       if (loss !== 'request') daemon.write(data);
       if (loss === undefined) return;
       next = undefined;
+      daemon.unpipe(client);
       setTimeout(end, loss === 'request' ? 0 : GONE_AFTER_MS);
     });
   });
