@@ -1,16 +1,5 @@
 import {
-  circuitBreaker,
-  ConsecutiveBreaker,
-  ConstantBackoff,
-  handleWhen,
-  isBrokenCircuitError,
-  noop,
-  retry,
-} from 'cockatiel';
-import {
   Etcd3,
-  GRPCDeadlineExceededError,
-  GRPCUnavailableError,
   type IDuplexStream,
   type IOptions,
   type IRangeRequest,
@@ -22,6 +11,7 @@ import {
 } from 'etcd3';
 import { rootCertificates } from 'node:tls';
 import { DriverError } from '../domain/errors.js';
+import { faultHandling } from './etcd-faults.js';
 import { abortError, errorText, throwIfAborted } from './failure.js';
 
 type Interceptor = NonNullable<NonNullable<Parameters<Etcd3['watchClient']['watch']>[0]>['interceptors']>[number];
@@ -35,10 +25,10 @@ export interface EtcdTls {
 /** Answers of a watch; it never ends by itself while all is well. */
 export type ChangeStream = IDuplexStream<IWatchRequest, IWatchResponse>;
 
-/** One attempt at one host. */
-const ATTEMPT_MS = 2_000;
-/** One call in all, whatever is tried again in it. */
-const CALL_MS = 3_000;
+/** One attempt at one host: at the only one, at one of several. */
+const ATTEMPT_MS = { only: 2_000, ofSeveral: 1_200 };
+/** One call in all, whatever is tried again in it: time for the election of a leader, and for the answer within 5 s. */
+const CALL_MS = 4_000;
 /** A page of 500 records may be more than gRPC's own 4 MiB. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
@@ -51,12 +41,13 @@ export class EtcdClient {
   /** Does not connect yet. `hosts` are `address:port`. */
   constructor(hosts: readonly string[], tls: EtcdTls | undefined) {
     this.endpoints = hosts.join(',');
+    const attemptMs = hosts.length === 1 ? ATTEMPT_MS.only : ATTEMPT_MS.ofSeveral;
     this.#etcd = new Etcd3({
       hosts: hosts.map((host) => `${tls === undefined ? 'http' : 'https'}://${host}`),
       ...(tls === undefined ? {} : { credentials: credentialsOf(tls) }),
-      defaultCallOptions: () => ({ deadline: Date.now() + ATTEMPT_MS }),
+      defaultCallOptions: () => ({ deadline: Date.now() + attemptMs }),
       grpcOptions: { 'grpc.max_receive_message_length': MAX_ANSWER_BYTES },
-      faultHandling: faultHandling(hosts.length),
+      faultHandling: faultHandling(hosts.length, CALL_MS),
     });
   }
 
@@ -157,23 +148,3 @@ function credentialsOf(tls: EtcdTls): NonNullable<IOptions['credentials']> {
   const pair = tls.client === undefined ? {} : { privateKey: tls.client.key, certChain: tls.client.cert };
   return { rootCertificate: tls.ca ?? Buffer.from(rootCertificates.join('\n')), ...pair };
 }
-
-/**
- * The client's own policies count an answer that is too large as a fault of the host and shut it out for 5 s, and repeat
- * calls to a host that hangs. Ours, measured: with one host no breaker, and a repeat only of what was refused at once; with
- * several, a host that failed once is left alone for 3 s, and the call goes on at the next.
- */
-function faultHandling(hostCount: number): NonNullable<IOptions['faultHandling']> {
-  const again = { maxAttempts: 4, backoff: new ConstantBackoff(150) };
-  if (hostCount === 1) return { host: () => noop, global: retry(handleWhen(refused), again) };
-  return {
-    host: () => circuitBreaker(handleWhen(silent), { halfOpenAfter: 3_000, breaker: new ConsecutiveBreaker(1) }),
-    global: retry(
-      handleWhen((error) => silent(error) || isBrokenCircuitError(error)),
-      again,
-    ),
-  };
-}
-
-const refused = (error: unknown): boolean => error instanceof GRPCUnavailableError;
-const silent = (error: unknown): boolean => refused(error) || error instanceof GRPCDeadlineExceededError;

@@ -1,9 +1,12 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { DriverError } from '../domain/errors.js';
 import type { EtcdClient } from './etcd-client.js';
 
 /** Renewals in the life of a lease, and how soon a failed one is repeated. */
 const RENEWALS_PER_TTL = 3;
 const RETRY_MS = 500;
+/** How long the end of a lease waits for etcd. */
+const END_PATIENCE_MS = 500;
 /** This part of the time to live is kept as a distance between our own end and etcd's. */
 const MARGIN = 0.2;
 
@@ -50,10 +53,15 @@ export class Lease {
     this.#lost.abort(new DriverError('fenced', `this node's locks are lost: ${reason}`, { next }));
   }
 
-  /** Ends the lease here and in etcd; if etcd does not hear it, it ends there by its time. */
+  /**
+   * Ends the lease here, and in etcd as soon as that hears it; otherwise it ends there by its time. Nobody waits for an etcd
+   * that is away: what was done under the lock is done.
+   */
   async end(): Promise<void> {
     this.lose('they were given up');
-    await this.#client.revokeLease(this.id);
+    const revoked = this.#client.revokeLease(this.id);
+    revoked.catch(() => undefined);
+    await Promise.race([revoked, pause(END_PATIENCE_MS, undefined, { ref: false })]);
   }
 
   #deadlineFrom(sent: number): number {
