@@ -1,22 +1,31 @@
 import { appendFile, open, readFile, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 
-/** A mounted volume that a container writes to all the while; no crash of the daemon may be felt there. */
+const DIARY = 'diary';
+
+/** A container that writes to a mounted volume all the while; no crash of the daemon may be felt there. */
 export class Bystander {
   readonly mountpoint: string;
   readonly #file: FileHandle;
   readonly #device: number;
-  #written = '';
+  #written: string;
 
-  private constructor(mountpoint: string, file: FileHandle, device: number) {
+  private constructor(mountpoint: string, file: FileHandle, found: { device: number; text: string }) {
     this.mountpoint = mountpoint;
     this.#file = file;
-    this.#device = device;
+    this.#device = found.device;
+    this.#written = found.text;
   }
 
   static async start(mountpoint: string): Promise<Bystander> {
-    const file = await open(path.join(mountpoint, 'diary'), 'a+');
-    return new Bystander(mountpoint, file, (await file.stat()).dev);
+    const file = await open(path.join(mountpoint, DIARY), 'a+');
+    return new Bystander(mountpoint, file, { device: (await file.stat()).dev, text: await file.readFile('utf8') });
+  }
+
+  /** @throws when something that it wrote is not there, where the volume is mounted now */
+  async findWritten(mountpoint: string): Promise<void> {
+    const text = await readFile(path.join(mountpoint, DIARY), 'utf8');
+    if (!text.startsWith(this.#written)) throw new Error(`the volume has lost what was written: ${text.slice(-80)}`);
   }
 
   /** What is wrong, after one more line was written; nothing when all is well. */
@@ -25,7 +34,7 @@ export class Bystander {
       this.#written += `${line}\n`;
       await this.#file.appendFile(`${line}\n`);
       await this.#file.datasync();
-      const seen = await open(path.join(this.mountpoint, 'diary'));
+      const seen = await open(path.join(this.mountpoint, DIARY));
       try {
         const { dev } = await seen.stat();
         if (dev !== this.#device) return ['the volume in use is on another device now'];
@@ -39,7 +48,7 @@ export class Bystander {
     }
   }
 
-  /** The container stops. */
+  /** The container stops, if it has not yet. */
   async end(): Promise<void> {
     await this.#file.close();
   }

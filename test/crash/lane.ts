@@ -1,40 +1,57 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { Etcd3 } from 'etcd3';
 import { startPair, type RunningPair } from '../../src/simulator/pair.js';
 import { DaemonProcess } from '../daemon-process.js';
 import { startEtcd } from '../etcd.js';
 import type { DockerClient } from '../harness.js';
-import { hostLeftovers } from '../host-leftovers.js';
+import { hostLeftovers, unmountBelow } from '../host-leftovers.js';
 import { hpeConf } from '../pair-client.js';
+import { Bystander } from './bystander.js';
 
-export type StoreKind = 'embedded' | 'etcd';
+export interface LaneOptions {
+  /** The metadata; two nodes need etcd. */
+  store: 'embedded' | 'etcd';
+  nodes: 1 | 2;
+  /** Leases end after so many seconds, and rounds come as fast; as users have them when not given. */
+  leaseTtl?: number;
+}
 
-/** One host: a daemon of its own with its pair of arrays and its metadata. Scenes run in lanes, side by side. */
+/** One or two hosts with a daemon each, their pair of arrays and their metadata. Scenes run in lanes, side by side. */
 export interface Lane {
   dir: string;
   simulator: RunningPair;
+  /** The one that is struck. */
   daemon: DaemonProcess;
   docker: DockerClient;
+  /** All of them, `daemon` first. */
+  daemons: DaemonProcess[];
   /** Keys below our prefix, and texts. */
   metadata(): Promise<[string, string][]>;
-  /** What etcd does 15 s after the daemon's death: its leases end, and its locks with them. */
+  /** What etcd does 15 s after the death of `daemon`: its leases end, and its locks with them. */
   endLeases(): Promise<void>;
+  /** A container on that mountpoint; it is stopped with the lane at the latest. */
+  startContainer(mountpoint: string): Promise<Bystander>;
   /** What a broken daemon has left mounted does not stop it. @throws when something is left on the host */
   close(): Promise<void>;
 }
 
 const PREFIX = '/hpe-volume-plugin/v1/';
 
-export async function openLane(store: StoreKind): Promise<Lane> {
-  const dir = await mkdtemp(path.join(tmpdir(), 'hpe-crash-'));
+/** The node that is not struck. @throws in a lane of one node */
+export function rivalOf(lane: Lane): DaemonProcess {
+  const rival = lane.daemons[1];
+  if (rival === undefined) throw new Error('this lane has one node only');
+  return rival;
+}
+
+export async function openLane(options: LaneOptions): Promise<Lane> {
+  const dir = await mkdtemp(path.join(tmpdir(), 'crash-lane-'));
   const undo: (() => Promise<void>)[] = [async () => rm(dir, { recursive: true, force: true })];
   const close = async (): Promise<void> => {
     for (const step of undo.splice(0).toReversed()) await step();
-    const left = await hostLeftovers(dir);
+    const left = await hostLeftovers(`${dir}/`);
     if (left.length > 0) throw new Error(`left on the host: ${left.join('; ')}`);
   };
   try {
@@ -45,22 +62,27 @@ export async function openLane(store: StoreKind): Promise<Lane> {
       seed: { maxSessions: 10_000 },
     });
     undo.push(async () => simulator.close());
-    const metadata = store === 'etcd' ? await openEtcd(undo) : undefined;
+    const metadata = options.store === 'etcd' ? await openEtcd(undo) : undefined;
     const configFile = path.join(dir, 'hpe.conf');
     const more = metadata === undefined ? [] : [`host_etcd_ip_address = ${metadata.host}`];
     const fabricDir = path.join(dir, 'pair', 'fabric');
     await writeFile(configFile, hpeConf(simulator.ready, { mode: 'synchronous', fabricDir, more }), { mode: 0o600 });
-    const daemon = new DaemonProcess({ dir, configFile, nodeName: 'node1' });
     undo.push(async () => unmountBelow(dir));
-    undo.push(async () => daemon.kill());
-    await daemon.start();
+    const daemon = await startDaemon({ dir, configFile, undo, options }, 'node1');
+    const rivals = options.nodes === 2 ? [await startDaemon({ dir, configFile, undo, options }, 'node2')] : [];
     return {
       dir,
       simulator,
       daemon,
       docker: daemon.docker,
+      daemons: [daemon, ...rivals],
       metadata: metadata?.read ?? (async () => daemon.embeddedMetadata()),
-      endLeases: metadata?.endLeases ?? (async () => Promise.resolve()),
+      endLeases: async () => metadata?.endLeases(await readFile(path.join(daemon.stateDir, 'node-id'), 'utf8')),
+      startContainer: async (mountpoint) => {
+        const container = await Bystander.start(mountpoint);
+        undo.push(async () => container.end());
+        return container;
+      },
       close,
     };
   } catch (error) {
@@ -69,10 +91,22 @@ export async function openLane(store: StoreKind): Promise<Lane> {
   }
 }
 
-async function unmountBelow(dir: string): Promise<void> {
-  const mountinfo = await readFile('/proc/self/mountinfo', 'utf8');
-  const targets = mountinfo.split('\n').map((line) => line.split(' ')[4] ?? '');
-  for (const target of targets) if (target.startsWith(`${dir}/`)) await promisify(execFile)('umount', [target]);
+interface Place {
+  dir: string;
+  configFile: string;
+  undo: (() => Promise<void>)[];
+  options: LaneOptions;
+}
+
+async function startDaemon({ dir, configFile, undo, options }: Place, nodeName: string): Promise<DaemonProcess> {
+  const own = path.join(dir, nodeName);
+  await mkdir(own);
+  const { leaseTtl } = options;
+  const hurry = leaseTtl === undefined ? {} : { hurry: { leaseTtl, roundMs: leaseTtl * 1000 } };
+  const daemon = new DaemonProcess({ dir: own, configFile, nodeName, ...hurry });
+  undo.push(async () => daemon.kill());
+  await daemon.start();
+  return daemon;
 }
 
 async function openEtcd(undo: (() => Promise<void>)[]) {
@@ -83,9 +117,13 @@ async function openEtcd(undo: (() => Promise<void>)[]) {
   return {
     host: etcd.host,
     read: async () => Object.entries(await client.namespace(PREFIX).getAll().strings()),
-    endLeases: async () => {
-      const { leases } = await client.leaseClient.leaseLeases();
-      for (const { ID } of leases) await client.leaseClient.leaseRevoke({ ID });
+    /** Of the locks of that node, and of its presence. */
+    endLeases: async (nodeId: string) => {
+      const { kvs } = await client.getAll().prefix(PREFIX).exec();
+      const own = kvs.filter(
+        ({ key, value, lease }) => lease !== '0' && `${String(key)} ${String(value)}`.includes(nodeId.trim()),
+      );
+      for (const ID of new Set(own.map(({ lease }) => lease))) await client.leaseClient.leaseRevoke({ ID });
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { DockerClient } from '../harness.js';
 import { commandsFor } from '../scenario/group-commands.js';
 import { findMark, leaveMark } from './bystander.js';
-import type { Lane, StoreKind } from './lane.js';
+import type { Lane, LaneOptions } from './lane.js';
 
 /** How a verb may end when it was interrupted: as if nobody had asked, or as if it had been answered. */
 export type End = 'undone' | 'done';
@@ -10,7 +10,7 @@ export type End = 'undone' | 'done';
 export interface Scene {
   verb: 'Create' | 'Mount' | 'Unmount' | 'Remove';
   title: string;
-  store: StoreKind;
+  store: LaneOptions['store'];
   /** Options of `calm`; it is made and mounted before `prepare`. */
   calm: Record<string, string>;
   /** From a lane where only `calm` is there to the start of the scene. */
@@ -174,7 +174,6 @@ export const SCENES: Scene[] = [
       await failOver(lane);
     },
   }),
-  // Take-over from another node comes here, as soon as the driver has it: two daemons on one etcd, the second one mounts.
   unmount('last container, plain', {
     async prepare(lane) {
       await createUsed(lane, PLAIN);

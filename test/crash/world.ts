@@ -2,6 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import type { SimulatedArray } from '../../src/simulator/array.js';
+import type { DaemonProcess } from '../daemon-process.js';
 import type { Lane } from './lane.js';
 
 /*
@@ -10,6 +11,8 @@ import type { Lane } from './lane.js';
  * replaced by the Docker name of their volume; what belongs to no volume on record keeps its own name, and so never matches.
  */
 
+/** What hangs on leases of the living and ends by itself: rounds of recovery take locks for a moment. */
+const PASSING = /^(lock|node)\//;
 const envelope = z.object({ record: z.record(z.string(), z.unknown()) });
 type Entry = { key: string; record: Record<string, unknown> };
 
@@ -24,8 +27,8 @@ export async function outlineOf(lane: Lane): Promise<string[]> {
   for (const array of arrays) nameVolumes(array, names);
   const lines = [
     ...arrays.flatMap((array) => arrayLines(array)),
-    ...metadata.map((entry) => metadataLine(entry)),
-    ...(await stateLines(lane.daemon.stateDir)),
+    ...metadata.filter(({ key }) => !PASSING.test(key)).map((entry) => metadataLine(entry)),
+    ...(await Promise.all(lane.daemons.map(async (daemon) => stateLines(daemon)))).flat(),
     ...(await hostLines(lane.dir)),
   ];
   const plain = lines.map((line) => {
@@ -81,7 +84,7 @@ function arrayLines(array: SimulatedArray): string[] {
 function metadataLine({ key, record }: Entry): string {
   const facts: Record<string, string[]> = {
     volume: ['state', 'everMounted'],
-    group: ['lastActive', 'createdByUs'],
+    group: ['lastActive', 'createdByUs', 'owesStart'],
     attachment: ['state', 'side', 'nodeName'],
     operation: ['kind', 'phase', 'next', 'error'],
   };
@@ -90,14 +93,17 @@ function metadataLine({ key, record }: Entry): string {
   return ['metadata:', key, ...told].join(' ');
 }
 
+/** Of no importance: the metadata are told elsewhere, and since when a volume was waited for is a clock that the next Mount uses or drops. */
+const UNTOLD = ['metadata', 'conflicts'];
+
 /** Files below the state directory; of mounts also for whom, and no look into the mounted volumes. */
-async function stateLines(stateDir: string): Promise<string[]> {
+async function stateLines({ stateDir, nodeName }: DaemonProcess): Promise<string[]> {
   const lines: string[] = [];
   for (const folder of await readdir(stateDir)) {
     const where = path.join(stateDir, folder);
-    if (folder === 'metadata' || !(await stat(where)).isDirectory()) continue;
+    if (UNTOLD.includes(folder) || !(await stat(where)).isDirectory()) continue;
     for (const name of await readdir(where)) {
-      const line = `state: ${folder}/${name}`;
+      const line = `${nodeName}: ${folder}/${name}`;
       lines.push(folder === 'mounts' ? `${line} ${await usersIn(path.join(where, name))}` : line);
     }
   }
@@ -124,7 +130,9 @@ async function hostLines(dir: string): Promise<string[]> {
   for (const line of (await readFile('/proc/self/mountinfo', 'utf8')).split('\n')) {
     const fields = line.split(' ');
     const target = fields[4] ?? '';
-    if (target.startsWith(`${dir}/`)) lines.push(`host: mount ${path.basename(target)}`);
+    if (!target.startsWith(`${dir}/`)) continue;
+    const [node = ''] = path.relative(dir, target).split('/');
+    lines.push(`${node}: mount ${path.basename(target)}`);
   }
   for (const loop of (await readdir('/sys/block')).filter((each) => each.startsWith('loop'))) {
     const file = (await readFile(`/sys/block/${loop}/loop/backing_file`, 'utf8').catch(() => '')).trim();

@@ -1,0 +1,159 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { OutwardCall, Strike, Struck } from '../daemon-process.js';
+import { openLane, type Lane } from './lane.js';
+import type { RivalScene } from './rival-scenes.js';
+import { difference, outlineOf } from './world.js';
+
+/** Seconds that a dead or paused node keeps its locks. */
+const LEASE_TTL = 2;
+/** By then they are somebody else's to take. */
+const LEASE_OVER_MS = LEASE_TTL * 1_000 + 500;
+const PATIENCE_MS = 30_000;
+const MAX_FINDINGS = 4;
+
+/** `kill`: node1 dies and is started again when node2 has done its part. `pause`: it stands still meanwhile, and wakes up. */
+export type Mode = 'kill' | 'pause';
+
+export interface RivalReport {
+  struck: number;
+  /** Calls before and after which the verb can be struck. */
+  places: number;
+  findings: string[];
+}
+
+interface Stage {
+  lane: Lane;
+  disturbances: (line: string) => Promise<string[]>;
+  start: string[];
+  end: string[];
+}
+
+/** Strikes node1 at every `stride`-th call of its verb, lets node2 go on, and looks what node1 does when it is back. */
+export async function strikeWithRival(scene: RivalScene, mode: Mode, stride: number): Promise<RivalReport> {
+  let stage = await openStage(scene);
+  const report: RivalReport = { struck: 0, places: 0, findings: [] };
+  try {
+    const calls = await rehearse(scene, stage);
+    report.places = 2 * calls.length;
+    for (const strike of strikes(calls, mode, stride)) {
+      const finding = await strikeAt(scene, { stage, mode, strike }).catch((error: unknown) => String(error));
+      if (finding !== undefined) report.struck += 1;
+      if (finding === undefined || finding === '') continue;
+      report.findings.push(`${strike.when} #${strike.call} ${calls[strike.call - 1]?.label ?? '?'}: ${finding}`);
+      process.stderr.write(`${scene.title}, ${mode}: ${report.findings.at(-1)}\n`);
+      if (report.findings.length === MAX_FINDINGS) return report;
+      await stage.lane.close();
+      stage = await openStage(scene);
+      await rehearse(scene, stage);
+    }
+    return report;
+  } finally {
+    await stage.lane.close();
+  }
+}
+
+function strikes(calls: OutwardCall[], mode: Mode, stride: number): Strike[] {
+  const signal = mode === 'kill' ? 'SIGKILL' : 'SIGSTOP';
+  const all = calls.flatMap((_, i) =>
+    (['before', 'after'] as const).map((when) => ({ call: i + 1, when, signal }) as const),
+  );
+  // Before its first call a verb has begun nothing: after a pause it simply begins.
+  return all.filter((strike, i) => i % stride === 0 && !(mode === 'pause' && strike.call === 1));
+}
+
+async function openStage(scene: RivalScene): Promise<Stage> {
+  const lane = await openLane({ store: 'etcd', nodes: 2, leaseTtl: LEASE_TTL });
+  try {
+    const err = await lane.docker.create('calm', { size: '1', backend: 'plain' });
+    if (err !== '') throw new Error(err);
+    const calm = await lane.startContainer(await lane.docker.mount('calm', 'c'.repeat(64)));
+    await scene.prepare(lane);
+    return { lane, disturbances: async (line) => calm.disturbances(line), start: await outlineOf(lane), end: [] };
+  } catch (error) {
+    await lane.close();
+    throw error;
+  }
+}
+
+/** Both verbs without a strike: the calls of the first one, and the world after the second. */
+async function rehearse(scene: RivalScene, stage: Stage): Promise<OutwardCall[]> {
+  const { lane } = stage;
+  await lane.daemon.watch();
+  await scene.act(lane);
+  const calls = await lane.daemon.calls();
+  await scene.rival(lane);
+  stage.end = await settled(lane);
+  await backToStart(scene, stage);
+  return calls;
+}
+
+/** What is wrong: nothing (`''`) when all is well; undefined when the verb was over before that call. */
+async function strikeAt(
+  scene: RivalScene,
+  at: { stage: Stage; mode: Mode; strike: Strike },
+): Promise<string | undefined> {
+  const { stage, mode, strike } = at;
+  const { lane, disturbances } = stage;
+  const { daemon, simulator } = lane;
+  await daemon.watch(strike);
+  const act = scene.act(lane).then(String, String);
+  const isStruck = await Promise.race([act.then(() => false), untilStruck(lane).then(() => true)]);
+  if (!isStruck && (await daemon.struck()) === undefined) {
+    await daemon.calls();
+    await scene.rival(lane);
+    await backToStart(scene, stage);
+    return undefined;
+  }
+  if (mode === 'kill') await daemon.kill();
+  else await pause(LEASE_OVER_MS);
+  await scene.rival(lane);
+  simulator.pair.log.clear();
+  if (mode === 'kill') await daemon.start();
+  else daemon.resume();
+  const answer = await act;
+  const left = await converge(stage);
+  const changes = simulator.pair.log
+    .list()
+    .filter(({ method, path }) => method !== 'GET' && !path?.endsWith('/credentials'));
+  const wrong = [
+    ...left,
+    ...changes.map(({ method, path }) => `a change after node2 had done its part: ${method} ${path}`),
+    ...(await disturbances(`${strike.when} ${strike.call}`)),
+  ];
+  if (wrong.length > 0) return [...wrong, `its answer: ${answer}`, ...(await daemon.warnings())].join('\n    ');
+  await backToStart(scene, stage);
+  return '';
+}
+
+async function untilStruck({ daemon }: Lane): Promise<Struck> {
+  for (;;) {
+    const struck = await daemon.struck();
+    if (struck !== undefined) return struck;
+    await pause(20);
+  }
+}
+
+async function converge({ lane, end }: Stage): Promise<string[]> {
+  const until = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const left = difference(await outlineOf(lane), end);
+    if (left.length === 0 || performance.now() > until) return left;
+    await pause(100);
+  }
+}
+
+/** The world when it has not changed for two rounds of recovery. */
+async function settled(lane: Lane): Promise<string[]> {
+  for (let before = ''; ;) {
+    await pause(2 * LEASE_TTL * 1_000);
+    const outline = await outlineOf(lane);
+    if (outline.join() === before) return outline;
+    before = outline.join();
+  }
+}
+
+async function backToStart(scene: RivalScene, { lane, start }: Stage): Promise<void> {
+  await scene.restore(lane);
+  const left = difference(await outlineOf(lane), start);
+  if (left.length > 0) throw new Error(`not as at the start: ${left.join('; ')}`);
+}
