@@ -50,7 +50,10 @@ export class CommandError extends DriverError {
   }
 }
 
-/** @throws CommandError; at the deadline at the latest, also when the command hangs in the kernel and cannot be killed */
+/** A killed command is gone at once, unless it hangs in the kernel. */
+const KILL_PATIENCE_MS = 1_000;
+
+/** @throws CommandError; a second after the deadline at the latest, also when the command hangs in the kernel and cannot be killed */
 export const run: Run = async (command, args, options) => {
   const outcome = { command, args, exitCode: undefined, stdout: '', stderr: '' };
   if (options.signal?.aborted === true) {
@@ -75,19 +78,27 @@ export const run: Run = async (command, args, options) => {
           new CommandError({ ...outcome, ...texts(), exitCode, ...(reason === undefined ? {} : { reason }) }, cause),
         );
     };
+    let isCutOff = false;
     const cutOff = (reason: string, cause?: unknown): void => {
+      if (isCutOff) return;
+      isCutOff = true;
       killGroup(child.pid);
-      // A command that hangs in the kernel must not keep us: its pipes are left behind.
-      for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.destroy();
-      settle({ reason, cause });
+      const end = (): void => {
+        clearTimeout(patience);
+        for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.destroy();
+        settle({ reason, cause });
+      };
+      // What it still does after our answer would be nobody's to undo; but one that hangs in the kernel must not keep us.
+      const patience = setTimeout(end, KILL_PATIENCE_MS);
+      child.once('exit', end);
     };
     const timer = setTimeout(() => cutOff(`timed out after ${options.timeoutMs} ms and was killed`), options.timeoutMs);
     const giveUp = (): void => cutOff('killed, the caller gave up', options.signal?.reason);
     options.signal?.addEventListener('abort', giveUp, { once: true });
     child.once('error', (error) => settle({ reason: `could not be run (${error.message})`, cause: error }));
-    child.once('close', (code, signal) =>
-      settle(code === null ? { reason: `killed by ${signal ?? 'a signal'}` } : { exitCode: code }),
-    );
+    child.once('close', (code, signal) => {
+      if (!isCutOff) settle(code === null ? { reason: `killed by ${signal ?? 'a signal'}` } : { exitCode: code });
+    });
     // A command that ends without reading its input is judged by its exit code.
     child.stdin.on('error', () => undefined);
     child.stdin.end(options.input);
