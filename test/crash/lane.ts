@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Etcd3 } from 'etcd3';
 import { startPair, type RunningPair } from '../../src/simulator/pair.js';
 import { DaemonProcess } from '../daemon-process.js';
@@ -37,6 +38,8 @@ export interface Lane {
   close(): Promise<void>;
 }
 
+/** The kernel frees a loop device when the last who looks at it has closed it. */
+const FREE_MS = 5_000;
 const PREFIX = '/hpe-volume-plugin/v1/';
 
 /** The node that is not struck. @throws in a lane of one node */
@@ -51,7 +54,9 @@ export async function openLane(options: LaneOptions): Promise<Lane> {
   const undo: (() => Promise<void>)[] = [async () => rm(dir, { recursive: true, force: true })];
   const close = async (): Promise<void> => {
     for (const step of undo.splice(0).toReversed()) await step();
-    const left = await hostLeftovers(`${dir}/`);
+    const until = performance.now() + FREE_MS;
+    let left = await hostLeftovers(`${dir}/`);
+    for (; left.length > 0 && performance.now() < until; await pause(100)) left = await hostLeftovers(`${dir}/`);
     if (left.length > 0) throw new Error(`left on the host: ${left.join('; ')}`);
   };
   try {
