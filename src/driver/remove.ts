@@ -160,9 +160,15 @@ function dismissStep(backend: Backend, group: GroupPart): RemoveStep {
       }
     },
     async undo({ plan: { volume }, signal }) {
-      if (!(await isMember(volume, signal)))
+      const stillMember = async (): Promise<void> => {
+        if (await isMember(volume, signal)) return;
         throw new DriverError('not-found', `the volume has left group ${name} already`);
-      if (group.wasStarted) await remoteCopy.startGroup(name, signal);
+      };
+      await stillMember();
+      if (!group.wasStarted) return;
+      await remoteCopy.startGroup(name, signal);
+      // A dismissal whose answer never came may have been done in between; a started group lets nobody go any more.
+      await stillMember();
     },
   };
 }
