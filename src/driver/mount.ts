@@ -4,7 +4,7 @@ import { proveActiveSide } from '../backend/observe.js';
 import type { NodeMount } from '../contracts/node-journal.js';
 import type { Write } from '../contracts/store.js';
 import type { Attachment, BlockDevice } from '../domain/attachment.js';
-import { DriverError } from '../domain/errors.js';
+import { asDriverError, DriverError } from '../domain/errors.js';
 import { otherSide } from '../domain/replication.js';
 import type { FilesystemRecord } from '../domain/volume.js';
 import type { Saga } from '../saga/saga.js';
@@ -108,12 +108,21 @@ function exportStep(ctx: DriverContext, backend: Backend, plan: MountPlan): Moun
         if (work.arrayName === arrayName && work.side === plan.side && work.host === host)
           await ctx.journal.removeDeferredRemoval(work.id);
       }
-      const { lun, targetPorts } = await array.ensureVlun(arrayName, host, signal);
-      return { lun, targetPorts };
+      try {
+        const { lun, targetPorts } = await array.ensureVlun(arrayName, host, signal);
+        return { lun, targetPorts };
+      } catch (thrown) {
+        facts.exportMayComeLate = asDriverError(thrown).code === 'unknown-outcome';
+        throw thrown;
+      }
     },
     async undo({ facts, signal }) {
       const host = facts.host ?? plan.hostName;
-      await unexport({ ctx, backend }, { volume: name, arrayName, side: plan.side, host }, signal);
+      const exported = { volume: name, arrayName, side: plan.side, host };
+      await unexport({ ctx, backend }, exported, signal);
+      if (facts.exportMayComeLate !== true) return;
+      // A later round looks once more; an export that is in use by then is left alone there.
+      await ctx.journal.saveDeferredRemoval({ id: randomUUID(), backend: backend.name, ...exported });
     },
   };
 }
