@@ -12,6 +12,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const HOOK = path.join(root, 'test/daemon-process-hook.mjs');
 /** The compiled product: it starts three times as fast as the source. */
 const PROGRAM = path.join(root, 'dist/main.js');
+/** The same with short leases and rounds. */
+const HURRIED_PROGRAM = path.join(root, 'test/daemon-entry.mjs');
 const START_MS = 30_000;
 const ANSWER_MS = 10_000;
 
@@ -41,6 +43,8 @@ export interface DaemonOptions {
   configFile: string;
   /** What it takes for the name of its host. */
   nodeName: string;
+  /** Seconds that its leases live, and milliseconds between two rounds of recovery; as users have them when not given. */
+  hurry?: { leaseTtl: number; roundMs: number };
 }
 
 /** The daemon as a process of its own, with what dockerd and an angry operator do to it. */
@@ -71,9 +75,17 @@ export class DaemonProcess {
   async start(): Promise<void> {
     const log = openSync(this.logFile, 'a');
     const serve = ['serve', '--config', this.#options.configFile, '--socket', this.socketPath];
-    const child = spawn(process.execPath, ['--import', HOOK, PROGRAM, ...serve, '--state-dir', this.stateDir], {
+    const { hurry } = this.#options;
+    const program = hurry === undefined ? PROGRAM : HURRIED_PROGRAM;
+    const child = spawn(process.execPath, ['--import', HOOK, program, ...serve, '--state-dir', this.stateDir], {
       stdio: ['ignore', log, log, 'ipc'],
-      env: { ...process.env, HPE_TEST_HOSTNAME: this.nodeName, HPE_TEST_STRIKE_FILE: this.#strikeFile },
+      env: {
+        ...process.env,
+        HPE_TEST_HOSTNAME: this.nodeName,
+        HPE_TEST_STRIKE_FILE: this.#strikeFile,
+        HPE_TEST_LEASE_TTL: String(hurry?.leaseTtl),
+        HPE_TEST_ROUND_MS: String(hurry?.roundMs),
+      },
     });
     closeSync(log);
     this.#child = child;
