@@ -1,0 +1,20 @@
+import type { Expectation } from './expect.js';
+import type { LedgerVolume } from './ledger.js';
+import type { OpenCall } from './scene.js';
+import type { Verb } from './steps.js';
+
+/** `undefined`: the daemon died before it answered. */
+export type Answer = { err: string; mountpoint?: string } | undefined;
+
+/** A verb, and what was true when it was sent. */
+export interface Question {
+  verb: Verb;
+  expected: Expectation;
+  /** Why it may not succeed, whatever is in trouble. */
+  forbidden: string | undefined;
+  disturbances: number;
+  formatted: LedgerVolume['formatted'] | undefined;
+  /** Its daemon gets a signal in its middle. */
+  mayDie: boolean;
+  call: OpenCall;
+}
