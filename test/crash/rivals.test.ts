@@ -7,7 +7,7 @@ import { RIVAL_SCENES } from './rival-scenes.js';
  * one does what its users want. When the first one is back, it touches neither arrays nor records, and cleans up its own host.
  */
 
-/** Each pause costs seconds: one place in so many is struck, all with CRASH_STRIDE=1. */
+/** Each pause costs seconds: one place in so many is struck, all with CRASH_STRIDE=1; CRASH_CALL=16 strikes there only. */
 const STRIDE = Number(process.env['CRASH_STRIDE'] ?? '5');
 const rows: string[] = [];
 
