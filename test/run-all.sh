@@ -27,7 +27,7 @@ run() {
 run types npm run -s typecheck
 run lint npm run -s lint
 run format npm run -s format
-for kind in unit contract simulator fuzz mounts scenario crash docker; do
+for kind in unit contract simulator fuzz mounts scenario crash histories docker; do
   run "$kind" npm run -s "test:$kind"
 done
 tail=""
