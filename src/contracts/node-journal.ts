@@ -52,6 +52,7 @@ export interface NodeJournal {
   deferredRemovals(): DeferredRemoval[];
   saveDeferredRemoval(work: DeferredRemoval): Promise<void>;
   removeDeferredRemoval(id: string): Promise<void>;
+  conflicts(): Conflict[];
   /** Undefined also for a wait of before the last boot. */
   findConflict(volume: string): Conflict | undefined;
   saveConflict(conflict: Conflict): Promise<void>;

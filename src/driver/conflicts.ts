@@ -43,6 +43,15 @@ export class Conflicts {
     if (this.#parts.journal.findConflict(volume) !== undefined) await this.#parts.journal.removeConflict(volume);
   }
 
+  /** Drops the waits that no retry can go on with. */
+  async forgetOld(): Promise<void> {
+    const { journal } = this.#parts;
+    for (const { volume, lastNs } of journal.conflicts()) {
+      // After a reboot the clock began anew, perhaps behind.
+      if (journal.findConflict(volume) === undefined || now() - lastNs > RETRY_NS) await journal.removeConflict(volume);
+    }
+  }
+
   #continued({ volume, node, generation }: Attachment): Conflict {
     const known = this.#parts.journal.findConflict(volume);
     const isSame = known?.node === node && known.generation === generation && now() - known.lastNs < RETRY_NS;

@@ -5,6 +5,7 @@ import { asDriverError } from '../domain/errors.js';
 import { isOwnMount } from '../domain/attachment.js';
 import { planOf, settle } from '../saga/saga.js';
 import type { Attachments } from './attachments.js';
+import { Conflicts } from './conflicts.js';
 import type { DriverContext } from './context.js';
 import { createSaga, type CreatePlan } from './create.js';
 import { mountSaga } from './mount.js';
@@ -78,6 +79,7 @@ export class Recovery {
     await this.#attempt(stopped, 'settle operations', async () => this.#settleOperations(stopped));
     await this.#attempt(stopped, 'start groups', async () => this.#startGroups(stopped));
     await this.#attempt(stopped, 'release what nobody uses', async () => this.#releaseAttachments(stopped));
+    await this.#attempt(stopped, 'forget old waits', async () => new Conflicts(this.#ctx).forgetOld());
     for (const work of this.#ctx.journal.deferredRemovals()) {
       await this.#attempt(stopped, `remove the export of ${work.volume}`, async (signal) =>
         this.#removeExport(work, signal),

@@ -24,18 +24,25 @@ export async function copyData(from: string, to: string): Promise<void> {
 }
 
 /**
- * Cuts off whoever has the file open. Writes to it fail while it is copied, so that the copy is of one moment, as after a
- * loss of power; where the file system has no immutable flag they go on, and the copy may be torn.
+ * Cuts off whoever has the file open. Writes to it fail from now on, so that the copy is of one moment, as after a loss of
+ * power, and a host notices; where the file system has no immutable flag they go on, and the copy may be torn.
  */
 export async function renewInode(file: string): Promise<void> {
-  await setImmutable(file, true);
-  let fresh: string;
+  const old = await open(file, 'r');
   try {
-    fresh = await copyBeside(file, file);
+    await setImmutable(file, true);
+    let fresh: string;
+    try {
+      fresh = await copyBeside(file, file);
+    } finally {
+      // What is immutable cannot be replaced.
+      await setImmutable(file, false);
+    }
+    await rename(fresh, file);
+    await setImmutable(`/proc/${process.pid}/fd/${old.fd}`, true);
   } finally {
-    await setImmutable(file, false);
+    await old.close();
   }
-  await rename(fresh, file);
 }
 
 export const removeData = (file: string): Promise<void> => rm(file, { force: true });

@@ -79,6 +79,7 @@ export async function openNodeJournal(stateDir: string): Promise<NodeJournal> {
       deferredRemovals: () => removals.all(),
       saveDeferredRemoval: (record) => removals.save(record.id, record),
       removeDeferredRemoval: (id) => removals.remove(id),
+      conflicts: () => conflicts.all().map(fromFile),
       findConflict(volume) {
         const found = conflicts.find(volume);
         return found?.bootId === bootId ? fromFile(found) : undefined;
