@@ -77,8 +77,14 @@ export class LocalRelease {
   }
 
   /** After a reboot the name of the device on record may be another volume's; only the WWN says whose it is. */
-  async #findDevice({ backend, wwn, device }: AttachedHere, signal: AbortSignal): Promise<BlockDevice | undefined> {
+  async #findDevice(mount: AttachedHere, signal: AbortSignal): Promise<BlockDevice | undefined> {
+    const { backend, wwn, device, mountpoint } = mount;
     const there = await this.#connector(backend).find(wwn, signal);
+    if (there === undefined && device !== undefined) {
+      // Whoever lost sight of a device that is mounted in our place must not take it for unused.
+      const entries = await this.#ctx.filesystems.mounts();
+      return entries.some(({ target, source }) => target === mountpoint && source === device.path) ? device : undefined;
+    }
     return device === undefined || there?.path === device.path ? there : undefined;
   }
 

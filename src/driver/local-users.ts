@@ -46,6 +46,11 @@ export class LocalUsers {
     return this.#change(volume, (ids) => withoutMountId(ids, id));
   }
 
+  /** A new mount: what the kernel said of an earlier one is void. */
+  begin(volume: string): void {
+    this.#unseenSince.delete(volume);
+  }
+
   /** What the kernel says: an Unmount that was lost on its way leaves an id for which nobody will ever stop. */
   noteKernel(volume: string, isUsed: boolean): void {
     if (isUsed) this.#unseenSince.delete(volume);

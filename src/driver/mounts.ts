@@ -108,6 +108,7 @@ export class Mounts {
       { put: 'attachment', key, value: attachmentOf(this.#ctx, plan, {}) },
       { put: 'volume', key, value: plan.volume },
     ];
+    this.#attachments.users.begin(key);
     try {
       await held.run(mountSaga(this.#ctx, backend, plan), { plan, volume: key, claim });
     } catch (thrown) {
@@ -138,7 +139,9 @@ export class Mounts {
         attachments,
         override: await findOverride(store, volume, held.signal),
         livingNodes: others ? await store.livingNodes(held.signal) : new Set([node.id]),
-        ...(takeOverFrom === undefined ? {} : { takeOverFrom }),
+        ...(takeOverFrom === undefined
+          ? {}
+          : { takeOverFrom, interrupted: await store.find('operation', volume.name, held.signal) }),
       },
       held.signal,
     );

@@ -49,7 +49,12 @@ export class Operations {
     signal: AbortSignal,
     work: (held: Held) => Promise<T>,
   ): Promise<T> {
-    const open = await this.#ctx.store.find('operation', on.volume, signal);
+    let open = await this.#ctx.store.find('operation', on.volume, signal);
+    if (open !== undefined && on.keys.length > 0) {
+      // Settling may need the lock of the group itself, which must then not be held here already.
+      await this.withVolume({ ...on, keys: [] }, signal, async () => Promise.resolve());
+      open = undefined;
+    }
     const keys = new Set([volumeKey(on.volume), ...on.keys, ...(open?.keys ?? [])]);
     const waiting = AbortSignal.any([signal, AbortSignal.timeout(on.lockWaitMs ?? LOCK_WAIT_MS)]);
     const fence = await this.#ctx.store.lock([...keys], waiting);

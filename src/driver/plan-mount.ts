@@ -8,7 +8,8 @@ import type { Initiators } from '../contracts/array.js';
 import { overrideCommand, type Override } from '../domain/override.js';
 import { otherSide, type Group, type Side } from '../domain/replication.js';
 import type { FilesystemRecord, Volume } from '../domain/volume.js';
-import type { Step } from '../saga/saga.js';
+import type { Operation } from '../saga/operation.js';
+import { planOf, type Step } from '../saga/saga.js';
 
 /** The array that is not active may be dead; it must not use up the time of the one that is. */
 const ASK_TIMEOUT_MS = 8_000;
@@ -55,12 +56,15 @@ export type MountStep = Step<MountPlan, MountFacts, Write>;
 /** Another node's exports, which all have to be gone before this node gets its own (rule 25). */
 export interface TakeOver {
   nodeName: string;
-  /** Its host entry. */
-  host: string;
+  /** Its host entries, and those of the nodes that it was about to rob itself. */
+  hosts: string[];
   /** The arrays that answered: there the exports are removed, and seen gone. */
   sides: Side[];
-  /** What a silent array, proven not to be the active one, keeps until it is back; done by this node then. */
-  deferred: { id: string; side: Side }[];
+  /**
+   * What is removed once more by a later round of this node: what a silent array, proven not to be the active one, keeps until
+   * it is back, and what an array makes late for the old node (rule 39).
+   */
+  later: { id: string; side: Side; host: string }[];
 }
 
 export interface MountRequest {
@@ -77,6 +81,8 @@ export interface MountRequest {
   attachments: Attachment[];
   /** Another node's attachment, after it was waited for in vain (rule 25). */
   takeOverFrom?: Attachment;
+  /** What that node has left open: the claim takes its place. */
+  interrupted?: Operation | undefined;
   /** Ids of the nodes whose daemon is alive. */
   livingNodes: ReadonlySet<string>;
   /** An operator's override of this volume that is in force (rule 8). */
@@ -102,7 +108,8 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
     exportsOf(backend, volume, signal),
   ]);
   const side = proven?.side ?? 'primary';
-  const exportedTo = hostsOf(exports, side, backend).filter((host) => host !== request.takeOverFrom?.host);
+  const robbed = robbedHosts(request);
+  const exportedTo = hostsOf(exports, side, backend).filter((host) => !robbed.includes(host));
   const isOtherSilent = proven?.observation.failures[otherSide(side)]?.silent === true;
   let leftOver: string[] = [];
   if (proven !== undefined) {
@@ -111,7 +118,7 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
     // A dead array exports nothing that could be seen or removed, and the role table has judged its silence.
     if (!isOtherSilent) {
       refuseOtherSideInUse(backend, request, side);
-      leftOver = hostsOf(exports, otherSide(side), backend).filter((host) => host !== request.takeOverFrom?.host);
+      leftOver = hostsOf(exports, otherSide(side), backend).filter((host) => !robbed.includes(host));
       refuseForeignExport(backend, request, { side: otherSide(side), hosts: leftOver });
     }
   }
@@ -126,7 +133,9 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
     mountpoint: request.mountpoint,
     exportedTo,
     leftOver,
-    ...(request.takeOverFrom === undefined ? {} : { takeOver: planTakeOver(backend, request.takeOverFrom, silent) }),
+    ...(request.takeOverFrom === undefined
+      ? {}
+      : { takeOver: planTakeOver(backend, request.takeOverFrom, { hosts: robbed, silent }) }),
     generation,
     ...(group === undefined || proven === undefined
       ? {}
@@ -135,12 +144,22 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
   };
 }
 
-function planTakeOver(backend: Backend, from: Attachment, silent: Side[]): TakeOver {
+/** A Mount of the old node that was cut short may have exported to a host of another name, or not have robbed a third node yet. */
+function robbedHosts({ takeOverFrom, interrupted }: MountRequest): string[] {
+  if (takeOverFrom === undefined) return [];
+  if (interrupted?.kind !== 'mount') return [takeOverFrom.host];
+  const { takeOver } = planOf<MountPlan>(interrupted);
+  const found = interrupted.facts['host'];
+  return [...new Set([takeOverFrom.host, ...(typeof found === 'string' ? [found] : []), ...(takeOver?.hosts ?? [])])];
+}
+
+function planTakeOver(backend: Backend, from: Attachment, of: { hosts: string[]; silent: Side[] }): TakeOver {
+  const { hosts, silent } = of;
   return {
     nodeName: from.nodeName,
-    host: from.host,
+    hosts,
     sides: backend.sides.filter((side) => !silent.includes(side)),
-    deferred: silent.map((side) => ({ id: randomUUID(), side })),
+    later: backend.sides.flatMap((side) => hosts.map((host) => ({ id: randomUUID(), side, host }))),
   };
 }
 

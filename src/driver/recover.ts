@@ -1,6 +1,6 @@
 import type { Backend } from '../backend/backend.js';
 import { Rounds } from '../backend/rounds.js';
-import type { DeferredRemoval } from '../contracts/node-journal.js';
+import type { DeferredRemoval, NodeMount } from '../contracts/node-journal.js';
 import { asDriverError } from '../domain/errors.js';
 import { isOwnMount } from '../domain/attachment.js';
 import { planOf, settle } from '../saga/saga.js';
@@ -122,7 +122,7 @@ export class Recovery {
 
   /**
    * What is mounted or attached here without an attachment of ours on record: another node took it over, or a Mount was cut
-   * short and then undone elsewhere. An empty record of volumes proves nothing (rule 42).
+   * short and then undone elsewhere.
    */
   async #releaseRobbed(stopped: AbortSignal): Promise<void> {
     const { store, journal, node } = this.#ctx;
@@ -130,10 +130,18 @@ export class Recovery {
       await this.#attempt(stopped, `clean up ${mount.volume}`, async (signal) => {
         const attachment = await store.find('attachment', mount.volume, signal);
         if (isOwnMount(node.id, mount, attachment)) return;
-        if (attachment === undefined && (await store.list('volume', signal)).length === 0) return;
+        if (attachment === undefined && !(await this.#provesLoss(mount, signal))) return;
         await this.#attachments.local.releaseRobbed(mount.volume, signal);
       });
     }
+  }
+
+  /** Metadata that are empty, or were restored from before the Mount, prove nothing of it. */
+  async #provesLoss({ volume, generation = 0 }: NodeMount, signal: AbortSignal): Promise<boolean> {
+    const { store } = this.#ctx;
+    const record = await store.find('volume', volume, signal);
+    if (record !== undefined) return (record.generation ?? 0) >= generation;
+    return (await store.list('volume', signal)).length > 0;
   }
 
   async #removeExport(work: DeferredRemoval, signal: AbortSignal): Promise<void> {

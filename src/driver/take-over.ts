@@ -8,15 +8,16 @@ import type { MountStep, TakeOver } from './plan-mount.js';
  */
 export function takeOverStep(ctx: DriverContext, backend: Backend, takeOver: TakeOver): MountStep {
   const robIt: MountStep['do'] = async ({ plan: { volume }, signal }) => {
-    const { host, sides, deferred } = takeOver;
-    const removals = sides.map(async (side) => backend.array(side).removeVluns(volume.arrayName, host, signal));
+    const { name, arrayName } = volume;
+    for (const { id, side, host } of takeOver.later) {
+      await ctx.journal.saveDeferredRemoval({ id, volume: name, backend: backend.name, side, arrayName, host });
+    }
+    const removals = takeOver.sides.map(async (side) => {
+      for (const host of takeOver.hosts) await backend.array(side).removeVluns(arrayName, host, signal);
+    });
     // All are over before a failure is told: what goes on would run into the way back.
     await Promise.allSettled(removals);
     await Promise.all(removals);
-    for (const { id, side } of deferred) {
-      const { name, arrayName } = volume;
-      await ctx.journal.saveDeferredRemoval({ id, volume: name, backend: backend.name, side, arrayName, host });
-    }
   };
   return {
     name: `take the volume over from node ${takeOver.nodeName}: remove its exports`,

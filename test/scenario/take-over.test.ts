@@ -128,6 +128,25 @@ describe('a volume that another node holds', () => {
     expect(await readFile(path.join(await first.docker.mount(volume.name), 'file'), 'utf8')).toBe('before');
   });
 
+  it('rule 23: a take-over that stopped half-way is ended by a third node, which removes the exports of both', async () => {
+    const volume = await create();
+    const third = await first.secondNode({ name: 'node5' });
+    const match = { method: 'DELETE', pathRegex: '/vluns/' };
+    try {
+      await writeFile(path.join(await first.docker.mount(volume.name), 'file'), 'x', { flush: true });
+      await first.control.fault({ array: site.primary, match, effect: 'error', status: 500, code: 1, times: 100 });
+      await expect(second.docker.mount(volume.name)).rejects.toThrow(/rollback is not finished yet/);
+      expect(await exportedTo(volume)).toEqual(['node1']);
+      await first.control.clearFaults();
+      const mountpoint = await third.docker.mount(volume.name);
+      expect(await exportedTo(volume)).toEqual(['node5']);
+      expect(await readFile(path.join(mountpoint, 'file'), 'utf8')).toBe('x');
+      expect(await third.docker.unmount(volume.name)).toBe('');
+    } finally {
+      await third.close();
+    }
+  });
+
   it('a refused Mount and its retry share one delay', async () => {
     const volume = await create({ mountConflictDelay: '12' });
     const impatient = await first.secondNode({ name: 'node3', more: ['docker_timeout = 15'] });

@@ -90,6 +90,17 @@ describe('what an interrupted change leaves', () => {
     expect(await docker.remove('kept')).toBe('');
   });
 
+  it('a Mount that finds a removal that was cut short finishes it at once, and does not wait for its own lock', async () => {
+    const { docker } = site.node;
+    expect(await docker.create('going', replicated('GOING'))).toBe('');
+    await failNext('DELETE', '/volumes/', { times: 100 });
+    expect(await docker.remove('going')).toContain('what is left is finished later');
+    await site.node.control.clearFaults();
+    const started = performance.now();
+    await expect(docker.mount('going')).rejects.toThrow('there is no volume going');
+    expect(performance.now() - started).toBeLessThan(20_000);
+  });
+
   it('a rollback that waits for the secondary array lets the other members replicate meanwhile', async () => {
     const { docker, control } = site.node;
     const secondary = arrayOf(site.node.pair, 'secondary').name;

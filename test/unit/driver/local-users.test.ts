@@ -58,6 +58,13 @@ describe('the users of a volume on this node', () => {
     expect(users.areThere('v')).toBe(true);
   });
 
+  it('what the kernel said of an earlier mount does not count against a new one', () => {
+    users.noteKernel('v', false);
+    now += 6 * MINUTE;
+    users.begin('v');
+    expect(users.areThere('v')).toBe(true);
+  });
+
   it('ids of an older life of dockerd count for five minutes', () => {
     users.beginLife();
     now += 4 * MINUTE;
