@@ -8,6 +8,7 @@ import type { Initiators } from '../contracts/array.js';
 import { overrideCommand, type Override } from '../domain/override.js';
 import { otherSide, type Group, type Side } from '../domain/replication.js';
 import type { FilesystemRecord, Volume } from '../domain/volume.js';
+import { within } from '../domain/signals.js';
 import type { Step } from '../saga/saga.js';
 
 /** The array that is not active may be dead; it must not use up the time of the one that is. */
@@ -178,7 +179,7 @@ async function exportsOf(backend: Backend, volume: Volume, signal: AbortSignal):
   await Promise.all(
     backend.sides.map(async (side) => {
       try {
-        const bounded = AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]);
+        const bounded = within(ASK_TIMEOUT_MS, signal);
         const vluns = await backend.array(side).findVluns(volume.arrayName, bounded);
         exports[side] = { hosts: [...new Set(vluns.map((vlun) => vlun.host))] };
       } catch (failure) {
