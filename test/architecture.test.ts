@@ -86,6 +86,15 @@ describe('architecture', () => {
     ).toEqual([]);
   });
 
+  it('rule 39: no signal is made by AbortSignal.any, whose time limits a garbage collection can end', () => {
+    const anyOf = sources.filter(
+      ({ name }) =>
+        name !== path.join('domain', 'signals.ts') &&
+        readFileSync(path.join(root, name), 'utf8').includes('AbortSignal.any'),
+    );
+    expect(anyOf.map(({ name }) => name)).toEqual([]);
+  });
+
   it('rule 6: the array client has no code for a role change', () => {
     const texts = sources
       .filter((source) => /^(array|driver|backend)\//.test(source.name))

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Logger } from '../contracts/log.js';
 import { DriverError } from '../domain/errors.js';
+import { within } from '../domain/signals.js';
 import { CHECK_ADDRESS } from './codes.js';
 import type { ArraySettings } from './settings.js';
 import { exchangePatiently } from './retry.js';
@@ -83,7 +84,7 @@ export class Session {
       path: 'credentials',
       body: { user: username, password: password.reveal() },
     };
-    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(LOGIN_DEADLINE_MS)]);
+    const signal = within(LOGIN_DEADLINE_MS, this.#closing.signal);
     const login = exchangePatiently(this.#transport, { request, repeatable: true }, signal);
     const reply = await login.catch((thrown: unknown) => {
       throw withoutSession(thrown);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Logger } from '../contracts/log.js';
 import { DriverError } from '../domain/errors.js';
+import { within } from '../domain/signals.js';
 import { ArrayRefusal, CHECK_ADDRESS, refusalOf } from './codes.js';
 import { exchangePatiently } from './retry.js';
 import type { Connection } from './connections.js';
@@ -87,7 +88,7 @@ export class Wsapi {
   }
 
   async #call(request: WsapiRequest, signal: AbortSignal): Promise<WsapiReply> {
-    const bounded = AbortSignal.any([signal, AbortSignal.timeout(CALL_DEADLINE_MS)]);
+    const bounded = within(CALL_DEADLINE_MS, signal);
     const started = performance.now();
     try {
       const reply = await this.#callInSession(request, bounded);

@@ -10,6 +10,7 @@ import {
   type RemoteCopyGroup,
   type Side,
 } from '../domain/replication.js';
+import { within } from '../domain/signals.js';
 import type { Backend } from './backend.js';
 
 /** How long an array may think about its group before it counts as silent. */
@@ -46,7 +47,7 @@ export async function observeGroup(
   const ask = async (side: Side): Promise<void> => {
     const name = side === 'primary' ? names.name : names.remoteName;
     try {
-      const bounded = AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]);
+      const bounded = within(ASK_TIMEOUT_MS, signal);
       const group = await backend.array(side).remoteCopy.findGroup(name, bounded);
       if (group !== undefined) observation.groups[side] = group;
       else observation.failures[side] = { silent: false, text: `has no remote copy group ${name}` };

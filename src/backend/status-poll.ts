@@ -1,6 +1,7 @@
 import type { Logger } from '../contracts/log.js';
 import { asDriverError } from '../domain/errors.js';
 import type { Group, RemoteCopyGroup, Side } from '../domain/replication.js';
+import { within } from '../domain/signals.js';
 import type { Backend } from './backend.js';
 import type { BackendManager } from './manager.js';
 import type { GroupObservation } from './observe.js';
@@ -80,7 +81,7 @@ export class StatusPoll {
 
   async #ask(backend: Backend, signal: AbortSignal): Promise<void> {
     const at = performance.now();
-    const bounded = AbortSignal.any([signal, AbortSignal.timeout(POLL_TIMEOUT_MS)]);
+    const bounded = within(POLL_TIMEOUT_MS, signal);
     const ask = async (side: Side): Promise<Answer> => {
       try {
         return { groups: await backend.array(side).remoteCopy.listGroups(bounded) };

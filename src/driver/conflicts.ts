@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Conflict } from '../contracts/node-journal.js';
 import type { Attachment } from '../domain/attachment.js';
 import type { Volume } from '../domain/volume.js';
+import { firstOf } from '../domain/signals.js';
 import { heldElsewhere } from './attachments.js';
 import type { DriverContext } from './context.js';
 
@@ -74,7 +75,7 @@ export class Conflicts {
       const found = await store.find('attachment', volume, signal);
       if (found?.node !== node || found.generation !== generation) return;
       const ms = Number((endNs - now()) / NS_PER_MS) + 1;
-      await pause(Math.max(ms, 0), undefined, { signal: AbortSignal.any([signal, changed.signal]) });
+      await pause(Math.max(ms, 0), undefined, { signal: firstOf(signal, changed.signal) });
     } catch (thrown) {
       if (!signal.aborted && !changed.signal.aborted) throw thrown;
     } finally {

@@ -2,6 +2,7 @@ import type { RemoteCopy } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import type { Group, RemoteCopyGroup } from '../domain/replication.js';
+import { within } from '../domain/signals.js';
 import { createGroup } from './create-group.js';
 import { newRecord, recordOf, withoutDebt } from './group-record.js';
 import type { Seat } from './seat.js';
@@ -62,7 +63,7 @@ async function accept(
 ): Promise<{ seen: SeenGroup; seats: Seat[] }> {
   const mayRefuse = refusalsOf(seen, seats).size > 0;
   const isFresh = performance.now() - seen.at < (mayRefuse ? FRESH_FOR_REFUSAL_MS : FRESH_MS);
-  const signal = AbortSignal.any([locked.lost, AbortSignal.timeout(PART_TIMEOUT_MS)]);
+  const signal = within(PART_TIMEOUT_MS, locked.lost);
   const latest = isFresh ? seen : await locked.look(signal);
   const refusals = refusalsOf(latest, seats);
   for (const [seat, refusal] of refusals) seat.fail(refusal);
@@ -159,7 +160,7 @@ class GroupCycle {
   }
 
   #signal(): AbortSignal {
-    return AbortSignal.any([this.#locked.lost, AbortSignal.timeout(PART_TIMEOUT_MS)]);
+    return within(PART_TIMEOUT_MS, this.#locked.lost);
   }
 
   /** On record first, so that whoever comes after a crash knows that a start is owed; then stopped, or made. */

@@ -1,5 +1,6 @@
 import type { MetadataStore, Fence, Write } from '../contracts/store.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
+import { firstOf, within } from '../domain/signals.js';
 import type { Operation } from '../saga/operation.js';
 import { run, type Journal, type Saga, type SagaRun } from '../saga/saga.js';
 import type { DriverContext } from './context.js';
@@ -56,10 +57,10 @@ export class Operations {
       open = undefined;
     }
     const keys = new Set([volumeKey(on.volume), ...on.keys, ...(open?.keys ?? [])]);
-    const waiting = AbortSignal.any([signal, AbortSignal.timeout(on.lockWaitMs ?? LOCK_WAIT_MS)]);
+    const waiting = within(on.lockWaitMs ?? LOCK_WAIT_MS, signal);
     const fence = await this.#ctx.store.lock([...keys], waiting);
     try {
-      const held = this.#held(fence, AbortSignal.any([signal, fence.signal]));
+      const held = this.#held(fence, firstOf(signal, fence.signal));
       await this.#settleOpen(fence, on, held.signal);
       return await work(held);
     } finally {
@@ -138,7 +139,7 @@ export class Operations {
     return {
       journal: journalOf(this.#ctx.store, fence),
       signal,
-      undoSignal: () => AbortSignal.any([fence.signal, AbortSignal.timeout(UNDO_TIMEOUT_MS)]),
+      undoSignal: () => within(UNDO_TIMEOUT_MS, fence.signal),
       onStep: ({ id, kind, phase }, step) =>
         this.#ctx.logger.debug(`${phase}: ${step}`, { volume, operation: id, kind }),
     };

@@ -6,6 +6,7 @@ import { asDriverError, DriverError } from '../domain/errors.js';
 import { checkOverrideRequest, type Override, type OverrideRequest } from '../domain/override.js';
 import type { Group } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
+import { within } from '../domain/signals.js';
 import type { DriverContext } from './context.js';
 import { groupKeyOf } from './inventory.js';
 import { volumeKey } from './operations.js';
@@ -75,7 +76,7 @@ export class Overrides {
     logger.warn('an override was made', { ...made.override });
     return [
       `volume ${name} may be mounted from the ${side} array until ${made.override.until}, on any node, with what rows 6 to 8 of the role table refuse, and as the first mount after a failover; nothing else is lifted, and no other volume is concerned`,
-      await outlook(made, AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)])),
+      await outlook(made, within(ASK_TIMEOUT_MS, signal)),
       `it is logged, shows in docker volume inspect ${name}, and ends by itself; to take it back: hpe-volume-plugin override ${name} --end`,
     ];
   }
@@ -137,7 +138,7 @@ export class Overrides {
   async #look(stopped: AbortSignal): Promise<void> {
     const { store, logger } = this.#parts;
     try {
-      const signal = AbortSignal.any([stopped, AbortSignal.timeout(READ_TIMEOUT_MS)]);
+      const signal = within(READ_TIMEOUT_MS, stopped);
       const found = new Map((await store.list('override', signal)).map((each) => [each.volume, each]));
       for (const [volume, { override }] of this.#known) {
         if (found.get(volume)?.madeAt === override.madeAt) continue;

@@ -8,6 +8,7 @@ import type { Initiators } from '../contracts/array.js';
 import { overrideCommand, type Override } from '../domain/override.js';
 import { otherSide, type Group, type Side } from '../domain/replication.js';
 import type { FilesystemRecord, Volume } from '../domain/volume.js';
+import { within } from '../domain/signals.js';
 import type { Operation } from '../saga/operation.js';
 import { planOf, type Step } from '../saga/saga.js';
 
@@ -199,7 +200,7 @@ async function exportsOf(backend: Backend, volume: Volume, signal: AbortSignal):
   await Promise.all(
     backend.sides.map(async (side) => {
       try {
-        const bounded = AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]);
+        const bounded = within(ASK_TIMEOUT_MS, signal);
         const vluns = await backend.array(side).findVluns(volume.arrayName, bounded);
         exports[side] = { hosts: [...new Set(vluns.map((vlun) => vlun.host))] };
       } catch (failure) {

@@ -3,6 +3,7 @@ import { Rounds } from '../backend/rounds.js';
 import type { DeferredRemoval, NodeMount } from '../contracts/node-journal.js';
 import { asDriverError } from '../domain/errors.js';
 import { isOwnMount } from '../domain/attachment.js';
+import { within } from '../domain/signals.js';
 import { planOf, settle } from '../saga/saga.js';
 import type { Attachments } from './attachments.js';
 import { Conflicts } from './conflicts.js';
@@ -65,6 +66,8 @@ export class Recovery {
     const { store, journal } = this.#ctx;
     this.#unwatch = store.watch('attachment', (key) => {
       if (key === undefined || journal.findMount(key) !== undefined) this.#losses.trigger();
+      // What had to wait for the metadata.
+      if (key === undefined) this.#rounds.trigger();
     });
     this.#rounds.start();
     this.#losses.start();
@@ -89,7 +92,7 @@ export class Recovery {
 
   async #settleOperations(stopped: AbortSignal): Promise<void> {
     const { store, node } = this.#ctx;
-    for (const operation of await store.list('operation', within(stopped))) {
+    for (const operation of await store.list('operation', within(STEP_TIMEOUT_MS, stopped))) {
       const isOurs = operation.node === node.id;
       if (!isOurs && needsItsNode(operation)) continue;
       const { volume, keys } = operation;
@@ -104,7 +107,7 @@ export class Recovery {
   /** Groups that a crash left stopped between the stop and the start of a cycle. */
   async #startGroups(stopped: AbortSignal): Promise<void> {
     const { groups } = this.#ctx;
-    for (const key of await groups.owed(within(stopped))) {
+    for (const key of await groups.owed(within(STEP_TIMEOUT_MS, stopped))) {
       await this.#attempt(stopped, `start remote copy group ${key}`, async (signal) => groups.pay(key, signal));
     }
   }
@@ -112,7 +115,7 @@ export class Recovery {
   /** Attachments of this node without any user: after a reboot, or an Unmount that could not be finished. */
   async #releaseAttachments(stopped: AbortSignal): Promise<void> {
     const { store, node } = this.#ctx;
-    for (const { volume, node: owner } of await store.list('attachment', within(stopped))) {
+    for (const { volume, node: owner } of await store.list('attachment', within(STEP_TIMEOUT_MS, stopped))) {
       if (owner !== node.id) continue;
       await this.#attempt(stopped, `release ${volume}`, async (signal) => {
         await this.#attachments.releaseUnused(volume, signal);
@@ -159,12 +162,10 @@ export class Recovery {
   async #attempt(stopped: AbortSignal, what: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
     if (stopped.aborted) return;
     try {
-      await work(within(stopped));
+      await work(within(STEP_TIMEOUT_MS, stopped));
     } catch (thrown) {
       const { code, message: reason } = asDriverError(thrown);
       this.#ctx.logger.warn(`recovery: cannot ${what} now, trying again later`, { code, reason });
     }
   }
 }
-
-const within = (stopped: AbortSignal): AbortSignal => AbortSignal.any([stopped, AbortSignal.timeout(STEP_TIMEOUT_MS)]);

@@ -2,6 +2,7 @@ import type { Backend } from '../backend/backend.js';
 import { findPartner, type GroupObservation } from '../backend/observe.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import type { Group, RemoteCopyGroup, Side } from '../domain/replication.js';
+import { within } from '../domain/signals.js';
 
 /** How long an array may think about its group before it counts as silent. */
 const ASK_TIMEOUT_MS = 8_000;
@@ -27,7 +28,7 @@ export async function lookAtGroup(
 ): Promise<SeenGroup> {
   const seen: SeenGroup = { record, groups: {}, failures: {}, at: performance.now() };
   const ask = async (side: Side, nameThere: string | undefined): Promise<void> => {
-    const bounded = AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]);
+    const bounded = within(ASK_TIMEOUT_MS, signal);
     try {
       // An array that is only to be waited for later is asked whether it is there at all.
       if (nameThere === undefined) return void (await backend.array(side).identity(bounded));

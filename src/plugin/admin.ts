@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { z } from 'zod';
 import type { Logger } from '../contracts/log.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
+import { within } from '../domain/signals.js';
 import type { Overrides } from '../driver/overrides.js';
 import { listen, removeStaleSocket } from './server.js';
 
@@ -68,7 +69,7 @@ export async function startAdminServer(options: AdminOptions): Promise<{ close()
   return { close: async () => (closing ??= close()) };
 }
 
-const deadline = (stopped: AbortSignal): AbortSignal => AbortSignal.any([stopped, AbortSignal.timeout(TIMEOUT_MS)]);
+const deadline = (stopped: AbortSignal): AbortSignal => within(TIMEOUT_MS, stopped);
 
 async function readBody(req: IncomingMessage): Promise<unknown> {
   if (Number(req.headers['content-length'] ?? Infinity) > BODY_LIMIT) {

@@ -2,6 +2,7 @@ import express, { type ErrorRequestHandler, type Express, type Request, type Res
 import { z } from 'zod';
 import type { Logger } from '../contracts/log.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
+import { firstOf } from '../domain/signals.js';
 import type { VolumeDriver } from '../driver/driver.js';
 import type { Calls } from './calls.js';
 import { verbs, type Answer, type Verb } from './verbs.js';
@@ -93,7 +94,7 @@ async function handle(handling: Handling, req: Request, res: Response): Promise<
   try {
     const request = verb.parse(z.string().default('').parse(req.body));
     if (request.volume !== undefined) log.volume = request.volume;
-    const signal = AbortSignal.any([gone.signal, deadline.signal]);
+    const signal = firstOf(gone.signal, deadline.signal);
     const answer = await handling.within(log, async () => request.run({ driver, signal, gone: gone.signal }));
     send(res, 200, { ...answer, Err: '' });
     logger[verb.changes ? 'info' : 'debug'](`${name} succeeded`, finish('ok'));

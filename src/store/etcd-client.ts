@@ -12,6 +12,7 @@ import {
 import { rootCertificates } from 'node:tls';
 import { DriverError } from '../domain/errors.js';
 import { faultHandling } from './etcd-faults.js';
+import { failureOf } from './etcd-failure.js';
 import { abortError, errorText, throwIfAborted } from './failure.js';
 
 type Interceptor = NonNullable<NonNullable<Parameters<Etcd3['watchClient']['watch']>[0]>['interceptors']>[number];
@@ -27,8 +28,13 @@ export type ChangeStream = IDuplexStream<IWatchRequest, IWatchResponse>;
 
 /** One attempt at one host: at the only one, at one of several. */
 const ATTEMPT_MS = { only: 2_000, ofSeveral: 1_200 };
-/** One call in all, whatever is tried again in it: time for the election of a leader, and for the answer within 5 s. */
-const CALL_MS = 4_000;
+/**
+ * One call in all, whatever is tried again in it: time for the election of a leader, and for the answer within 5 s. When the
+ * last call has waited in vain, the next ones, of which a verb may need several, are told so sooner.
+ */
+const CALL_MS = { usually: 4_000, whileAway: 1_500 };
+/** Longer than any single attempt. */
+const AWAY_AFTER_MS = 3_000;
 /** A page of 500 records may be more than gRPC's own 4 MiB. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
@@ -37,18 +43,30 @@ export class EtcdClient {
   /** `127.0.0.1:2379,127.0.0.2:2379` */
   readonly endpoints: string;
   readonly #etcd: Etcd3;
+  /** How to end the calls that are under way. */
+  readonly #pending = new Set<(reason: Error) => void>();
+  /** A call has waited in vain, and none got an answer since. */
+  #isAway = false;
 
-  /** Does not connect yet. `hosts` are `address:port`. */
+  /** Does not connect yet. `hosts` are `address:port`. @throws `invalid` when the TLS files are no PEM */
   constructor(hosts: readonly string[], tls: EtcdTls | undefined) {
     this.endpoints = hosts.join(',');
     const attemptMs = hosts.length === 1 ? ATTEMPT_MS.only : ATTEMPT_MS.ofSeveral;
-    this.#etcd = new Etcd3({
+    const options: IOptions = {
       hosts: hosts.map((host) => `${tls === undefined ? 'http' : 'https'}://${host}`),
       ...(tls === undefined ? {} : { credentials: credentialsOf(tls) }),
       defaultCallOptions: () => ({ deadline: Date.now() + attemptMs }),
       grpcOptions: { 'grpc.max_receive_message_length': MAX_ANSWER_BYTES },
-      faultHandling: faultHandling(hosts.length, CALL_MS),
-    });
+      faultHandling: faultHandling(hosts.length, () => this.#patienceMs),
+    };
+    try {
+      this.#etcd = new Etcd3(options);
+    } catch (error) {
+      throw new DriverError('invalid', `the TLS files for etcd cannot be used: ${errorText(error)}`, {
+        cause: error,
+        next: 'see that host_etcd_ca_cert, host_etcd_client_cert and host_etcd_client_key in hpe.conf are PEM, and the key is that of the certificate',
+      });
+    }
   }
 
   async txn(request: ITxnRequest, signal?: AbortSignal): Promise<ITxnResponse> {
@@ -85,6 +103,7 @@ export class EtcdClient {
   }
 
   close(): void {
+    for (const giveUp of this.#pending) giveUp(new Error('the connection was closed'));
     this.#etcd.close();
   }
 
@@ -105,23 +124,30 @@ export class EtcdClient {
   /** Waits for the call until the signal fires or the time is over; an answer that comes later is nobody's. */
   async #call<T>(call: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (signal !== undefined) throwIfAborted(signal);
-    const limit = AbortSignal.timeout(CALL_MS);
+    const began = performance.now();
+    const { givenUp, giveUp } = surrender();
+    const isAborted = (): void => giveUp(new Error('the caller gave up'));
+    // The timers of signals, and those of gRPC, would not keep a process alive that only waits for this.
+    const timer = setTimeout(() => giveUp(new Error('no answer in time')), this.#patienceMs);
+    this.#pending.add(giveUp);
+    signal?.addEventListener('abort', isAborted);
     try {
-      return await Promise.race([
-        call(),
-        rejectionAt(AbortSignal.any(signal === undefined ? [limit] : [signal, limit])),
-      ]);
+      const answer = await Promise.race([call(), givenUp]);
+      this.#isAway = false;
+      return answer;
     } catch (error) {
       if (signal?.aborted === true) throw abortError(signal);
-      throw this.#unavailable(limit.aborted ? 'no answer in time' : errorText(error), error);
+      if (performance.now() - began > AWAY_AFTER_MS) this.#isAway = true;
+      throw failureOf(this.endpoints, error);
+    } finally {
+      clearTimeout(timer);
+      this.#pending.delete(giveUp);
+      signal?.removeEventListener('abort', isAborted);
     }
   }
 
-  #unavailable(reason: string, cause?: unknown): DriverError {
-    return new DriverError('unavailable', `etcd at ${this.endpoints} does not answer: ${reason}`, {
-      cause,
-      next: `check host_etcd_ip_address in hpe.conf, and etcd itself: etcdctl --endpoints=${this.endpoints} endpoint health`,
-    });
+  get #patienceMs(): number {
+    return this.#isAway ? CALL_MS.whileAway : CALL_MS.usually;
   }
 }
 
@@ -138,10 +164,11 @@ const requireLeader: Interceptor = (options, nextCall) => {
   return call as ReturnType<Interceptor>;
 };
 
-async function rejectionAt(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(new Error('given up')), { once: true });
-  });
+/** A promise that only fails, when told to. */
+function surrender(): { givenUp: Promise<never>; giveUp: (reason: Error) => void } {
+  let giveUp: ((reason: Error) => void) | undefined;
+  const givenUp = new Promise<never>((_, reject) => (giveUp = reject));
+  return { givenUp, giveUp: (reason) => giveUp?.(reason) };
 }
 
 function credentialsOf(tls: EtcdTls): NonNullable<IOptions['credentials']> {

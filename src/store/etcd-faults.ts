@@ -21,9 +21,9 @@ const REST_MS = 3_000;
  * The client's own policies count an answer that is too large as a fault of the host and shut it out for 5 s, and repeat
  * calls to a host that hangs. Its library's circuit breaker goes by the wall clock, and refuses all calls when every member
  * has failed once, as they do for a moment when the leader is lost. Ours: with one host no more than a repeat of what was
- * refused at once; with several, the call goes on at the next one until its time is over.
+ * refused at once; with several, the call goes on at the next one until its time, `callMs`, is over.
  */
-export function faultHandling(hostCount: number, callMs: number): NonNullable<IOptions['faultHandling']> {
+export function faultHandling(hostCount: number, callMs: () => number): NonNullable<IOptions['faultHandling']> {
   if (hostCount === 1) {
     const again = { maxAttempts: 4, backoff: new ConstantBackoff(PAUSE_MS) };
     return { host: () => noop, global: retry(handleWhen(refused), again) };
@@ -37,7 +37,8 @@ const refused = (error: unknown): boolean => error instanceof GRPCUnavailableErr
 /** How a member words it that it ran into the deadline, or into an election, before we did. */
 const LATE_THERE = /context deadline exceeded|raft proposal dropped/;
 const lateThere = (error: unknown): boolean => error instanceof GRPCUnknownError && LATE_THERE.test(error.message);
-const silent = (error: unknown): boolean =>
+/** No answer from that member, or none that counts; the next one may have a better. */
+export const isSilence = (error: unknown): boolean =>
   refused(error) || lateThere(error) || error instanceof GRPCDeadlineExceededError;
 
 /** Attempts at one member. */
@@ -65,7 +66,7 @@ class HostPolicy extends NoopPolicy {
       this.#resting.delete(this.#name);
       return result;
     } catch (error) {
-      if (silent(error)) this.#rest();
+      if (isSilence(error)) this.#rest();
       throw error;
     }
   };
@@ -77,20 +78,20 @@ class HostPolicy extends NoopPolicy {
 
 /** A call with its attempts. */
 class CallPolicy extends NoopPolicy {
-  readonly #callMs: number;
+  readonly #callMs: () => number;
 
-  constructor(callMs: number) {
+  constructor(callMs: () => number) {
     super();
     this.#callMs = callMs;
   }
 
   override execute: Execute = async (attempt, signal) => {
-    const until = performance.now() + this.#callMs;
+    const until = performance.now() + this.#callMs();
     for (;;) {
       try {
         return await super.execute(attempt, signal);
       } catch (error) {
-        const isWorthIt = silent(error) || isBrokenCircuitError(error);
+        const isWorthIt = isSilence(error) || isBrokenCircuitError(error);
         if (!isWorthIt || performance.now() + PAUSE_MS > until) throw error;
       }
       await pause(PAUSE_MS);

@@ -4,6 +4,7 @@ import type { Logger } from '../contracts/log.js';
 import type { GuardedEtcd } from './etcd-root.js';
 import { errorText } from './failure.js';
 import { Lease } from './lease.js';
+import { firstOf } from '../domain/signals.js';
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 5_000;
@@ -72,7 +73,7 @@ export class Presence {
 
   /** Returns when this presence has ended, throws when its lease was lost. */
   async #lossOf(lease: Lease): Promise<void> {
-    const isOver = AbortSignal.any([lease.signal, this.#ended.signal]);
+    const isOver = firstOf(lease.signal, this.#ended.signal);
     if (!isOver.aborted) await once(isOver, 'abort');
     if (!this.#ended.signal.aborted) throw lease.signal.reason;
     await lease.end().catch(() => undefined);

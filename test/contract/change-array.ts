@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { Connections } from '../../src/array/connections.js';
 import { Wsapi } from '../../src/array/wsapi.js';
 import { DriverError } from '../../src/domain/errors.js';
+import { firstOf } from '../../src/domain/signals.js';
 import { Secret } from '../../src/domain/secret.js';
 import { openEtcdStore } from '../../src/store/etcd-store.js';
 
@@ -30,10 +31,7 @@ const pins = { find: async () => Promise.resolve(undefined), save: async () => P
 const wsapi = new Wsapi(settings, new Connections({ pins, logger }).take(settings), logger);
 const fence = await store.lock(['volume/a'], AbortSignal.timeout(5_000));
 // As the driver does it.
-const signal = AbortSignal.any([
-  AbortSignal.any([AbortSignal.timeout(60_000), fence.signal]),
-  new AbortController().signal,
-]);
+const signal = firstOf(firstOf(AbortSignal.timeout(60_000), fence.signal), new AbortController().signal);
 const read = async (): Promise<unknown> => wsapi.get({ path: 'system', schema: z.unknown() }, signal);
 // Otherwise there is one connection too many, that of the login.
 if (reads !== '0') await read();

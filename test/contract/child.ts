@@ -21,12 +21,14 @@ export function startChild(script: string, args: string[]): Child {
   const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null;
   let errors = '';
   child.stderr.on('data', (data: Buffer) => (errors += data.toString()));
+  const closed = once(child, 'close');
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
     line: async () => {
       const next = await lines.next();
-      if (next.done === true) throw new Error(`the child ended without a word: ${errors}`);
-      return next.value;
+      if (next.done !== true) return next.value;
+      const [code, signal] = (await closed) as [number | null, string | null];
+      throw new Error(`the child ended without a word (${code ?? signal}): ${errors}`);
     },
     tell: (line) => void child.stdin.write(`${line}\n`),
     signal: (name) => void child.kill(name),

@@ -1,0 +1,89 @@
+import { createWriteStream } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Fence } from '../../src/contracts/store.js';
+import { asDriverError } from '../../src/domain/errors.js';
+import { openEtcdStore } from '../../src/store/etcd-store.js';
+import type { LoadEvent } from './load-log.js';
+
+/**
+ * One of several nodes that count up the same few counters, each under its lock: `load-node.ts HOSTS DIR NODE SECONDS`.
+ * Every grant and every commit goes to `DIR/NODE.log`; a commit that was applied also leaves a pin record with its id.
+ */
+const [hosts = '', dir = '', id = '', seconds = '0'] = process.argv.slice(2);
+const KEYS = ['a', 'b', 'c'];
+const LEASE_TTL = 4;
+const silence = (): void => undefined;
+const log = createWriteStream(path.join(dir, `${id}.log`));
+const note = (event: LoadEvent): void => void log.write(`${JSON.stringify(event)}\n`);
+/** One clock for all processes of this machine, that nobody sets. */
+const now = (): number => Number(process.hrtime.bigint() / 1_000n);
+
+const store = openEtcdStore({
+  hosts: hosts.split(','),
+  node: { id, name: id },
+  stateDir: path.join(dir, id),
+  leaseTtl: LEASE_TTL,
+  logger: { debug: silence, info: silence, warn: silence, error: silence },
+});
+let commits = 0;
+
+const read = async (key: string): Promise<number> =>
+  (await store.find('group', `load/${key}`, AbortSignal.timeout(5_000)))?.epoch ?? 0;
+
+async function commit(key: string, value: number, fence: Fence): Promise<void> {
+  commits += 1;
+  const name = `${key}:${id}:${commits}`;
+  let outcome = 'done';
+  try {
+    const group = { backend: 'load', name: key, remoteName: name, createdByUs: true, epoch: value };
+    await store.commit(fence, [
+      { put: 'group', key: `load/${key}`, value: group },
+      { put: 'pin', key: name, value: { peer: name, fingerprint: String(value) } },
+    ]);
+  } catch (thrown) {
+    outcome = asDriverError(thrown).code;
+  }
+  note({ what: 'commit', commit: name, key, value, outcome });
+}
+
+async function use(key: string, fence: Fence, turn: number): Promise<void> {
+  const from = now();
+  let to: number | undefined;
+  fence.signal.addEventListener('abort', () => (to ??= now()));
+  try {
+    // Now and then longer than a lease lives that is not renewed.
+    const [count, wait] = turn % 40 === 0 ? [60, 100] : [3, 5];
+    for (let i = 0; i < count && !fence.signal.aborted; i += 1) {
+      const value = await read(key).catch(() => undefined);
+      if (value !== undefined) await commit(key, value + 1, fence);
+      await pause(wait);
+    }
+    // Who has lost the lock tries all the same.
+    if (fence.signal.aborted) await commit(key, -1, fence);
+  } finally {
+    note({ what: 'grant', node: id, key, from, to: to ?? now() });
+  }
+}
+
+async function takeTurns(worker: number): Promise<void> {
+  const until = performance.now() + Number(seconds) * 1_000;
+  for (let turn = worker; performance.now() < until; turn += 1) {
+    const key = KEYS[turn % KEYS.length] ?? 'a';
+    try {
+      const fence = await store.lock([key], AbortSignal.timeout(8_000));
+      try {
+        await use(key, fence, turn);
+      } finally {
+        await fence.release();
+      }
+    } catch (thrown) {
+      note({ what: 'refusal', code: asDriverError(thrown).code });
+      await pause(100);
+    }
+  }
+}
+
+await Promise.all(KEYS.map(async (_, worker) => takeTurns(worker)));
+await store.close();
+log.end(() => process.stdout.write('done\n'));

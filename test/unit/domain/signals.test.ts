@@ -1,0 +1,61 @@
+import { getEventListeners } from 'node:events';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { setTimeout as pause } from 'node:timers/promises';
+import { describe, expect, it } from '@jest/globals';
+import { firstOf, within } from '../../../src/domain/signals.js';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+/** Whether it fires within 1 s, while garbage is collected and nobody else holds the signal. */
+async function fires(make: () => AbortSignal): Promise<boolean> {
+  const seen: boolean[] = [];
+  make().addEventListener('abort', () => seen.push(true));
+  for (let i = 0; i < 20 && seen.length === 0; i += 1) {
+    await pause(50);
+    collectGarbage();
+  }
+  return seen.length > 0;
+}
+
+describe('signals', () => {
+  const never = new AbortController().signal;
+
+  it('a time limit fires after garbage was collected', async () => {
+    expect(await fires(() => within(300))).toBe(true);
+    expect(await fires(() => within(300, never))).toBe(true);
+    expect(await fires(() => firstOf(never, within(300)))).toBe(true);
+    expect(await fires(() => within(60_000, firstOf(never, within(300, never)), never))).toBe(true);
+    expect(await fires(() => firstOf(AbortSignal.timeout(300), never))).toBe(true);
+  }, 20_000);
+
+  it('fires at once with the reason of the first that has fired', () => {
+    const reason = new Error('why');
+    const source = new AbortController();
+    const joined = [firstOf(never, source.signal), within(60_000, never, source.signal)];
+    expect(joined.map(({ aborted }) => aborted)).toEqual([false, false]);
+    source.abort(reason);
+    joined.push(firstOf(source.signal, AbortSignal.abort('later')), within(1, never, source.signal));
+    expect(joined.map((signal): unknown => signal.reason)).toEqual([reason, reason, reason, reason]);
+  });
+
+  it('is a TimeoutError when the time is over', async () => {
+    const signal = within(1);
+    await pause(20);
+    expect(signal.reason).toMatchObject({ name: 'TimeoutError' });
+    expect(within(10).aborted).toBe(false);
+  });
+
+  it('leaves nothing on a signal that lives on', async () => {
+    const long = new AbortController();
+    const source = new AbortController();
+    for (let i = 0; i < 50; i += 1) {
+      within(1, long.signal);
+      firstOf(long.signal, source.signal);
+    }
+    source.abort();
+    await pause(50);
+    expect(getEventListeners(long.signal, 'abort')).toEqual([]);
+  });
+});
