@@ -30,14 +30,18 @@ interface Stage {
   ends: Record<End, string[]>;
 }
 
-/** Kills the daemon just before and just after every outward call of the scene's verb. */
-export async function killEverywhere(scene: Scene, onFinding: (finding: Finding) => void): Promise<KillReport> {
+/** Kills the daemon just before and just after every `stride`-th outward call of the scene's verb. */
+export async function killEverywhere(
+  scene: Scene,
+  stride: number,
+  onFinding: (finding: Finding) => void,
+): Promise<KillReport> {
   let stage = await openStage(scene);
   const report: KillReport = { points: 0, ends: { undone: 0, done: 0 }, calls: 0, findings: [] };
   try {
     const calls = await rehearse(scene, stage);
     report.calls = calls.length;
-    for (let call = 1; ; call += 1) {
+    for (let call = 1; ; call += stride) {
       let struck = 0;
       for (const when of ['before', 'after'] as const) {
         const outcome = await killAt(scene, stage, { call, when, signal: 'SIGKILL' });

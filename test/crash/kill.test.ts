@@ -8,6 +8,8 @@ import { SCENES } from './scenes.js';
  * undone (or were complete), Unmount and Remove are finished (or were not begun).
  */
 
+/** In CI at every call; elsewhere at one in so many, so that nobody has to wait too long. */
+const STRIDE = Number(process.env['CRASH_STRIDE'] ?? (process.env['CI'] === 'true' ? '1' : '3'));
 const rows: string[] = [];
 
 function row(name: string, { points, ends, findings }: KillReport): string {
@@ -31,14 +33,14 @@ describe('A daemon that is killed in the middle of', () => {
     it.concurrent(
       name,
       async () => {
-        const report = await killEverywhere(scene, (finding) => tell(name, finding));
+        const report = await killEverywhere(scene, STRIDE, (finding) => tell(name, finding));
         const line = row(name, report);
         rows.push(line);
         process.stderr.write(`${line}\n`);
         expect(report.findings).toEqual([]);
         // Not all: the rehearsal logs in to both arrays, and later the daemon may have done so before the verb begins.
-        expect(report.points).toBeGreaterThanOrEqual(report.calls * 1.5);
-        expect(Math.min(report.ends.undone, report.ends.done)).toBeGreaterThan(0);
+        expect(report.points).toBeGreaterThanOrEqual((report.calls * 1.5) / STRIDE - 1);
+        if (STRIDE === 1) expect(Math.min(report.ends.undone, report.ends.done)).toBeGreaterThan(0);
       },
       600_000,
     );
