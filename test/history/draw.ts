@@ -8,7 +8,7 @@ const GROUPS = ['g', 'h'];
 /** So much may be broken at a time; more of it would leave nothing that works. */
 const MOST_TROUBLES = 2;
 /** A verb in whose middle something happens, of all verbs. */
-const MEANWHILE = 0.3;
+const MEANWHILE = 0.25;
 /** A Mount of a new volume makes about that many outward calls. */
 const MOST_CALLS = 45;
 const LONGEST_MS = 400;
@@ -47,7 +47,7 @@ function choices(guess: Guess, dice: Dice): Choice[] {
     ...operatorChoices(guess),
     ...repairChoices(guess),
     ...(guess.troubles < MOST_TROUBLES ? troubleChoices(guess) : []),
-    ...(guess.troubles === 0 && guess.unsettled ? [{ weight: 40, what: { do: 'settle' as const } }] : []),
+    ...(guess.troubles === 0 && guess.unsettled ? [{ weight: 60, what: { do: 'settle' as const } }] : []),
   ];
 }
 
@@ -139,9 +139,9 @@ function troubleChoices(guess: Guess): Choice[] {
   const found: Choice[] = [];
   for (const node of NODES) {
     if (guess.daemons[node] !== 'up') continue;
-    found.push({ weight: 0.8, what: { do: 'daemon', action: 'kill', node } });
-    found.push({ weight: 0.4, what: { do: 'daemon', action: 'end', node } });
-    found.push({ weight: 0.8, what: { do: 'daemon', action: 'pause', node } });
+    found.push({ weight: 0.5, what: { do: 'daemon', action: 'kill', node } });
+    found.push({ weight: 0.3, what: { do: 'daemon', action: 'end', node } });
+    found.push({ weight: 0.5, what: { do: 'daemon', action: 'pause', node } });
   }
   found.push(...outages(guess));
   if (guess.etcdRuns) found.push({ weight: 0.3, what: { do: 'etcd', on: false } });
@@ -151,9 +151,9 @@ function troubleChoices(guess: Guess): Choice[] {
 function outages(guess: Guess): Choice[] {
   const power = (side: Side, weight: number): Choice => ({ weight, what: { do: 'power', side, on: false } });
   return [
-    ...(guess.power.primary ? [power('primary', 1)] : []),
-    ...(guess.power.secondary ? [power('secondary', 0.8)] : []),
-    ...(guess.linkUp ? [{ weight: 0.8, what: { do: 'link' as const, up: false } }] : []),
+    ...(guess.power.primary ? [power('primary', 0.8)] : []),
+    ...(guess.power.secondary ? [power('secondary', 0.5)] : []),
+    ...(guess.linkUp ? [{ weight: 0.5, what: { do: 'link' as const, up: false } }] : []),
   ];
 }
 

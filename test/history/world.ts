@@ -85,7 +85,9 @@ export class World {
     }
     lines.push(`etcd: ${OTHERS_KEY} ${await this.#client.get(OTHERS_KEY).string()}`);
     for (const node of NODES) {
-      for (const file of await filesBelow(this.daemons[node].stateDir)) lines.push(`${node}: ${file}`);
+      for (const file of await filesBelow(this.daemons[node].stateDir)) {
+        if (!file.startsWith('conflicts/')) lines.push(`${node}: ${file}`);
+      }
     }
     lines.push(...(await hostLeftovers(`${this.dir}/`)), ...(await this.#foreign.outline()));
     return lines.toSorted();
