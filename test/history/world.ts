@@ -50,7 +50,7 @@ export class World {
     const client = new Etcd3({ hosts: `http://${etcd.host}` });
     await client.put(OTHERS_KEY).value('not yours');
     const configFile = path.join(dir, 'hpe.conf');
-    const more = [`host_etcd_ip_address = ${etcd.host}`, `docker_timeout = ${DOCKER_TIMEOUT}`];
+    const more = [`host_etcd_ip_address = ${etcd.host}`, `docker_timeout = ${DOCKER_TIMEOUT}`, 'logging = DEBUG'];
     const conf = hpeConf(simulator.ready, { mode: 'synchronous', fabricDir: path.join(pairDir, 'fabric'), more });
     await writeFile(configFile, conf, { mode: 0o600 });
     const foreign = await Foreign.place(simulator, `${dir}-of-others`);
