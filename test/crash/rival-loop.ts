@@ -59,8 +59,12 @@ function strikes(calls: OutwardCall[], mode: Mode, stride: number): Strike[] {
   );
   const only = process.env['CRASH_CALL'];
   if (only !== undefined) return all.filter(({ call }) => String(call) === only);
-  // Before its first call a verb has begun nothing: after a pause it simply begins.
-  return all.filter((strike, i) => i % stride === 0 && !(mode === 'pause' && strike.call === 1));
+  // Before its first call a verb has begun nothing: after a pause it simply begins. A pause just before a request or a tool
+  // lies between the last look at the locks and the deed: microseconds, which no daemon can close, so the deed is done then.
+  const isOpen = ({ when, call }: Strike): boolean =>
+    when === 'after' || (call > 1 && /^(metadata|file) /.test(calls[call - 1]?.label ?? ''));
+  if (mode === 'kill') return all.filter((_, i) => i % stride === 0);
+  return all.filter(isOpen).filter((_, i) => i % Math.ceil(stride / 2) === 0);
 }
 
 async function openStage(scene: RivalScene): Promise<Stage> {
