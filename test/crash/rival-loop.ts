@@ -59,10 +59,11 @@ function strikes(calls: OutwardCall[], mode: Mode, stride: number): Strike[] {
   );
   const only = process.env['CRASH_CALL'];
   if (only !== undefined) return all.filter(({ call }) => String(call) === only);
-  // Before its first call a verb has begun nothing: after a pause it simply begins. A pause just before a request or a tool
-  // lies between the last look at the locks and the deed: microseconds, which no daemon can close, so the deed is done then.
+  // Before its claim is on record a verb has begun nothing: after a pause it simply goes on. A pause just before a request or a
+  // tool lies between the last look at the locks and the deed: microseconds, which no daemon can close, so the deed is done then.
+  const claim = calls.findIndex(({ label }) => /^metadata .*put operation/.test(label)) + 1;
   const isOpen = ({ when, call }: Strike): boolean =>
-    when === 'after' || (call > 1 && /^(metadata|file) /.test(calls[call - 1]?.label ?? ''));
+    call >= claim && (when === 'after' || (call > claim && /^(metadata|file) /.test(calls[call - 1]?.label ?? '')));
   if (mode === 'kill') return all.filter((_, i) => i % stride === 0);
   return all.filter(isOpen).filter((_, i) => i % Math.ceil(stride / 2) === 0);
 }
