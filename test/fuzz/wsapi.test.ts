@@ -308,9 +308,9 @@ describe('whatever the array answers', () => {
         try {
           on.script = [...script];
           while (on.script.length > 0) {
-            await client.findVolume(VOLUME, AbortSignal.timeout(DEADLINE_MS)).catch(() => undefined);
+            const outcome = await client.findVolume(VOLUME, AbortSignal.timeout(DEADLINE_MS)).catch(String);
             // A password that was refused is not tried again for a while, and that is as it should be.
-            if (!on.keys.length) return;
+            if (String(outcome).includes('user or password refused') || on.keys.length === 0) return;
           }
           expect(await client.findVolume(VOLUME, AbortSignal.timeout(10_000))).toBeUndefined();
         } finally {
