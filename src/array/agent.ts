@@ -1,7 +1,7 @@
 import https, { type RequestOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
-import { overdueTimersHaveFired } from './overdue-timers.js';
+import { overdueTimersHaveFired } from '../domain/overdue-timers.js';
 import { plainFingerprint, type Trust } from './trust.js';
 
 /** A live array finishes TCP and TLS in milliseconds; a dead one must not use up the deadline of the whole call. */

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { DriverError } from '../domain/errors.js';
-import { overdueTimersHaveFired } from './overdue-timers.js';
+import { overdueTimersHaveFired } from '../domain/overdue-timers.js';
 import { NoReply, type Transport, type WsapiReply, type WsapiRequest } from './transport.js';
 
 /** A dead array should be called dead soon; a busy one (503: all sessions or workers in use) deserves more patience. */

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { DriverError } from '../domain/errors.js';
+import { overdueTimersHaveFired } from '../domain/overdue-timers.js';
 import { errorCode } from './error-code.js';
 
 export interface RunOptions {
@@ -56,6 +57,7 @@ const KILL_PATIENCE_MS = 1_000;
 /** @throws CommandError; a second after the deadline at the latest, also when the command hangs in the kernel and cannot be killed */
 export const run: Run = async (command, args, options) => {
   const outcome = { command, args, exitCode: undefined, stdout: '', stderr: '' };
+  await overdueTimersHaveFired();
   if (options.signal?.aborted === true) {
     throw new CommandError({ ...outcome, reason: 'not started, the caller gave up' }, options.signal.reason);
   }

@@ -67,6 +67,17 @@ describe('run', () => {
   });
 });
 
+describe('rule 24: after the process stood still', () => {
+  it('a tool is not started when a deadline has passed meanwhile, although its timer has had no turn yet', async () => {
+    const lost = new AbortController();
+    setTimeout(() => lost.abort(), 20);
+    // As after SIGSTOP: the timer is overdue, and what came in meanwhile goes on first.
+    const until = performance.now() + 60;
+    while (performance.now() < until);
+    await expect(run('echo', [], { timeoutMs: 5000, signal: lost.signal })).rejects.toThrow('not started');
+  });
+});
+
 describe('mountinfo', () => {
   it('reads escapes, optional fields and roots', () => {
     const text = [
