@@ -1,21 +1,25 @@
+import { randomUUID } from 'node:crypto';
 import type { IKeyValue, IRequestOp } from 'etcd3';
 import type { Logger } from '../contracts/log.js';
 import type { Fence, MetadataStore, RecordKind, Records, Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
+import { AbandonedLocks } from './abandoned-locks.js';
 import { EtcdClient, type EtcdTls } from './etcd-client.js';
 import { endOf, GuardedEtcd, rangeOp } from './etcd-root.js';
 import { EtcdWatch } from './etcd-watch.js';
-import { errorText } from './failure.js';
+import { briefly, errorText } from './failure.js';
 import { Lease } from './lease.js';
 import { Listeners } from './listeners.js';
 import { LocalLocks, lockOrder } from './local-locks.js';
-import { EtcdFence, takeInEtcd, type Claim } from './lock.js';
+import type { Claim, LockSite } from './lock-key.js';
+import { EtcdFence, giveUpInEtcd, releaseInEtcd, takeInEtcd } from './lock.js';
+import { Neighbours } from './neighbours.js';
 import { Presence } from './presence.js';
 import { checkWriteCount, decodeRecord, encodeRecord } from './records.js';
 
 const DEFAULT_PREFIX = '/hpe-volume-plugin/v1/';
-/** Seconds after which a dead node's locks are free. */
-const DEFAULT_LEASE_TTL = 15;
+/** Seconds that a lease lives without being renewed. The locks of a dead node are free after twice that time. */
+const DEFAULT_LEASE_TTL = 10;
 /** Records of one answer. */
 const PAGE = 500;
 
@@ -48,7 +52,13 @@ class EtcdStore implements MetadataStore {
   readonly #fences = new Set<EtcdFence>();
   readonly #listeners = new Listeners();
   readonly #watches = new Map<RecordKind, EtcdWatch>();
+  /** Of locks that were not given up. */
+  readonly #leases = new Set<string>();
+  readonly #site: LockSite;
+  readonly #abandoned: AbandonedLocks;
+  readonly #neighbours: Neighbours;
   #presence: Presence | undefined;
+  #rounds: NodeJS.Timeout | undefined;
 
   constructor(options: EtcdStoreOptions) {
     this.#options = options;
@@ -56,6 +66,9 @@ class EtcdStore implements MetadataStore {
     this.#client = new EtcdClient(options.hosts, options.tls);
     this.#etcd = new GuardedEtcd(this.#client, this.#prefix, options.stateDir);
     this.#locks = new LocalLocks(options.node.name);
+    this.#site = { etcd: this.#etcd, prefix: this.#prefix, node: options.node, life: randomUUID() };
+    this.#abandoned = new AbandonedLocks(this.#site, (lease) => this.#leases.has(lease));
+    this.#neighbours = new Neighbours(2 * this.#leaseTtl * 1_000);
   }
 
   async find<K extends RecordKind>(kind: K, key: string, signal: AbortSignal): Promise<Records[K] | undefined> {
@@ -112,7 +125,7 @@ class EtcdStore implements MetadataStore {
   async livingNodes(signal: AbortSignal): Promise<Set<string>> {
     const others = await this.#below(`${this.#prefix}node/`, signal);
     const self = this.#presence === undefined ? [] : [this.#options.node.id];
-    return new Set([...others.map(({ rest }) => rest), ...self]);
+    return this.#neighbours.living([...others.map(({ rest }) => rest), ...self]);
   }
 
   announce(): void {
@@ -124,9 +137,11 @@ class EtcdStore implements MetadataStore {
       ttl: this.#leaseTtl,
       logger,
     });
+    this.#rounds ??= setInterval(() => void this.#lookAround(), this.#leaseTtl * 1_000).unref();
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#rounds);
     for (const watch of this.#watches.values()) watch.close();
     await Promise.all([this.#presence?.end(), ...[...this.#fences].map((fence) => fence.release())]);
     this.#client.close();
@@ -138,29 +153,38 @@ class EtcdStore implements MetadataStore {
 
   async #lockInEtcd(keys: string[], giveBack: () => void, signal: AbortSignal): Promise<Fence> {
     const lease = await Lease.grant(this.#client, this.#leaseTtl, signal);
-    const claim: Claim = { etcd: this.#etcd, lease, prefix: `${this.#prefix}lock/`, node: this.#options.node };
+    const claim: Claim = { ...this.#site, lease };
+    this.#leases.add(lease.id);
     try {
-      const tokens = await takeInEtcd(claim, keys, signal);
+      const tokens = await takeInEtcd({ claim, abandoned: this.#abandoned }, keys, signal);
       const fence: EtcdFence = new EtcdFence(claim, tokens, async () => {
-        await this.#end(lease);
+        await this.#giveUp(lease, releaseInEtcd(claim, tokens));
         this.#fences.delete(fence);
         giveBack();
       });
       this.#fences.add(fence);
       return fence;
     } catch (error) {
-      await this.#end(lease);
+      await this.#giveUp(lease, giveUpInEtcd(claim, keys));
       throw error;
     }
   }
 
-  async #end(lease: Lease): Promise<void> {
+  async #giveUp(lease: Lease, work: Promise<void>): Promise<void> {
+    this.#leases.delete(lease.id);
+    await briefly(work, (reason) =>
+      this.#options.logger.debug('etcd did not hear that locks were given up; they end by their time', { reason }),
+    );
+  }
+
+  /** What each node does now and then while it is announced. */
+  async #lookAround(): Promise<void> {
+    const signal = AbortSignal.timeout(this.#leaseTtl * 1_000);
     try {
-      await lease.end();
+      await this.livingNodes(signal);
+      await this.#abandoned.sweep(signal);
     } catch (error) {
-      this.#options.logger.debug('etcd did not hear that locks were given up; they end by their time', {
-        reason: errorText(error),
-      });
+      this.#options.logger.debug('etcd was not asked for nodes and locks that are gone', { reason: errorText(error) });
     }
   }
 

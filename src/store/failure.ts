@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { DriverError } from '../domain/errors.js';
 
 /** The `code` of a system or library error, if it has one. */
@@ -8,6 +9,18 @@ export function errorCode(error: unknown): unknown {
 /** What the error says, for the end of a sentence. */
 export function errorText(error: unknown): string {
   return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
+}
+
+/** How long somebody waits for etcd to hear that he is done. */
+const FAREWELL_MS = 500;
+
+/** Waits for the end of the work, but not for long: it goes on by itself. Tells why it failed. */
+export async function briefly(work: Promise<unknown>, failed: (reason: string) => void): Promise<void> {
+  const ended = work.then(
+    () => undefined,
+    (error: unknown) => failed(errorText(error)),
+  );
+  await Promise.race([ended, pause(FAREWELL_MS, undefined, { ref: false })]);
 }
 
 /** @throws the signal's own DriverError, or `unavailable` */

@@ -1,12 +1,9 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { DriverError } from '../domain/errors.js';
 import type { EtcdClient } from './etcd-client.js';
 
 /** Renewals in the life of a lease, and how soon a failed one is repeated. */
 const RENEWALS_PER_TTL = 3;
 const RETRY_MS = 500;
-/** How long the end of a lease waits for etcd. */
-const END_PATIENCE_MS = 500;
 /** This part of the time to live is kept as a distance between our own end and etcd's. */
 const MARGIN = 0.2;
 
@@ -53,15 +50,14 @@ export class Lease {
     this.#lost.abort(new DriverError('fenced', `this node's locks are lost: ${reason}`, { next }));
   }
 
-  /**
-   * Ends the lease here, and in etcd as soon as that hears it; otherwise it ends there by its time. Nobody waits for an etcd
-   * that is away: what was done under the lock is done.
-   */
+  get ttlSeconds(): number {
+    return this.#ttlMs / 1_000;
+  }
+
+  /** Ends the lease here and in etcd; if etcd does not hear it, it ends there by its time. */
   async end(): Promise<void> {
     this.lose('they were given up');
-    const revoked = this.#client.revokeLease(this.id);
-    revoked.catch(() => undefined);
-    await Promise.race([revoked, pause(END_PATIENCE_MS, undefined, { ref: false })]);
+    await this.#client.revokeLease(this.id);
   }
 
   #deadlineFrom(sent: number): number {

@@ -1,52 +1,41 @@
-import type { ICompare, IKeyValue, IRequestOp, IResponseOp } from 'etcd3';
+import type { ICompare, IRequestOp } from 'etcd3';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { z } from 'zod';
 import type { Fence } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
-import { rangeOp, type GuardedEtcd } from './etcd-root.js';
-import type { Lease } from './lease.js';
+import { removeLock, type AbandonedLocks } from './abandoned-locks.js';
+import { getLock, heldKey, lockPath, putLock, putSession, type Claim, type HeldKey } from './lock-key.js';
 
 /*
  * INVARIANTS
- * 1. Who holds a lock in etcd is whose lease its key is attached to. The create revision of that key is the token: the
- *    next holder's is another one, always.
- * 2. `signal` fires at the latest at: the own monotonic time at which the last answered renewal was *sent*, plus the time to
- *    live, less a margin. etcd counts from when it got the renewal, so it gives the key to nobody before. Wall clocks have
- *    no part in it.
- * 3. A monotonic clock can stand still (a frozen virtual machine). So every commit compares the tokens of all keys in the
+ * 1. Who holds a lock in etcd stands in its key. The create revision of that key is the token: the next holder's is another
+ *    one, always.
+ * 2. `signal` fires at the latest at: the own monotonic time at which the last answered renewal of the lease was *sent*, plus
+ *    the time to live, less a margin. Wall clocks have no part in it.
+ * 3. A lock is removed by its holder; by others only when the holder's lease is gone, and then another whole time to live has
+ *    passed (abandoned-locks.ts). So by 2 nobody else has the lock before `signal` has fired, even if etcd ends the lease
+ *    too early.
+ * 4. A monotonic clock can stand still (a frozen virtual machine). So every commit compares the tokens of all keys in the
  *    same transaction as its writes: whoever lost a lock writes nothing, whatever his clock says.
- * 4. Every commit also compares and raises the version of the first lock key, and leaves its own id there. So a commit whose
+ * 5. Every commit also compares and raises the version of the first lock key, and leaves its own id there. So a commit whose
  *    answer was lost is recognised when the client repeats it, and one that is under way for long can never be applied
  *    after a later one of the same fence.
- * 5. Keys are taken in one order, first among the callers of this process, then in etcd; so nobody waits in a circle.
- * 6. `release` never fails: the work that was done under the lock stays done, and the lease ends by itself.
+ * 6. Keys are taken in one order, first among the callers of this process, then in etcd; so nobody waits in a circle.
+ * 7. `release` never fails: the work that was done under the lock stays done, and the lease ends by itself.
  */
 
 /** How often a key that another node holds is asked for. */
 const POLL_MS = 250;
 
-/** What stands in a lock key: for people, and for the error of those who wait. */
-const holderValue = z.looseObject({ node: z.string(), name: z.string(), commit: z.string().optional() });
-
-/** What all keys of one fence share. */
-export interface Claim {
-  etcd: GuardedEtcd;
-  lease: Lease;
-  /** Before the lock keys, e.g. `/hpe-volume-plugin/v1/lock/`. */
-  prefix: string;
-  node: { id: string; name: string };
-}
-
-/** Takes the keys, which are in lock order, for the lease. @throws `busy` with the holder's node when the signal fires */
+/** Takes the keys, which are in lock order, for the claim. @throws `busy` with the holder's node when the signal fires */
 export async function takeInEtcd(
-  claim: Claim,
+  { claim, abandoned }: { claim: Claim; abandoned: AbandonedLocks },
   keys: readonly string[],
   signal: AbortSignal,
 ): Promise<Map<string, string>> {
   const tokens = new Map<string, string>();
   let wanted = [...keys];
-  let blocked: { key: string; holder: string } | undefined;
+  let blocked: HeldKey | undefined;
   for (;;) {
     if (claim.lease.signal.aborted)
       throw new DriverError('unavailable', 'etcd did not answer while a lock was waited for');
@@ -56,27 +45,34 @@ export async function takeInEtcd(
       const missing = keys.filter((key) => !tokens.has(key));
       const free = blocked === undefined ? missing : missing.slice(0, missing.indexOf(blocked.key));
       wanted = free.length > 0 ? free : missing;
-      if (free.length === 0) await pause(POLL_MS, undefined, { signal });
+      const isFree = blocked !== undefined && (await abandoned.removeIfAbandoned(blocked, signal));
+      if (free.length === 0 && !isFree) await pause(POLL_MS, undefined, { signal });
     } catch (error) {
       if (!signal.aborted || blocked === undefined) throw error;
-      const next = 'try again when that node is done; if it is dead, its lock ends by itself within seconds';
-      throw new DriverError('busy', `${blocked.key} is in use by node ${blocked.holder}`, { cause: error, next });
+      const holder = blocked.holder?.name ?? 'unknown';
+      const next = 'try again when that node is done; if it is dead, its lock ends by itself within half a minute';
+      throw new DriverError('busy', `${blocked.key} is in use by node ${holder}`, { cause: error, next });
     }
   }
 }
 
 /** Takes all of the wanted keys or none, and notes the tokens of those that are ours; returns the first that is another's. */
-async function takeOnce(claim: Claim, wanted: string[], tokens: Map<string, string>, signal: AbortSignal) {
+async function takeOnce(
+  claim: Claim,
+  wanted: string[],
+  tokens: Map<string, string>,
+  signal: AbortSignal,
+): Promise<HeldKey | undefined> {
   const answer = await claim.etcd.txn(
     {
       compare: wanted.map((key) => ({
-        key: Buffer.from(claim.prefix + key),
+        key: lockPath(claim, key),
         target: 'Create',
         result: 'Equal',
         create_revision: 0,
       })),
-      success: wanted.map((key) => putLockKey(claim, key)),
-      failure: wanted.map((key) => rangeOp(claim.prefix + key)),
+      success: [...wanted.map((key) => putLock(claim, key)), putSession(claim)],
+      failure: wanted.map((key) => getLock(claim, key)),
     },
     signal,
   );
@@ -84,14 +80,34 @@ async function takeOnce(claim: Claim, wanted: string[], tokens: Map<string, stri
     for (const key of wanted) tokens.set(key, answer.header.revision);
     return undefined;
   }
-  let blocked: { key: string; holder: string } | undefined;
+  let blocked: HeldKey | undefined;
   for (const [i, key] of wanted.entries()) {
-    const seen = keyIn(answer.responses[i]);
+    const seen = heldKey(key, answer.responses[i]);
     // Ours already: the client repeated a transaction whose answer was lost.
-    if (seen?.lease === claim.lease.id) tokens.set(key, seen.create_revision);
-    else if (seen !== undefined) blocked ??= { key, holder: holderIn(seen).name };
+    if (seen?.holder?.lease === claim.lease.id) tokens.set(key, seen.token);
+    else blocked ??= seen;
   }
   return blocked;
+}
+
+/**
+ * Gives up what the claim has of keys that it did not get all. First its lease, without which a transaction of it that is
+ * still under way takes nothing any more.
+ */
+export async function giveUpInEtcd(claim: Claim, keys: readonly string[]): Promise<void> {
+  // It may have ended by itself.
+  await claim.lease.end().catch(() => undefined);
+  const answer = await claim.etcd.txn({ success: keys.map((key) => getLock(claim, key)) });
+  const held = keys.map((key, i) => heldKey(key, answer.responses[i]));
+  const own = held.filter((each) => each?.holder?.lease === claim.lease.id);
+  await Promise.all(own.map(async (each) => each !== undefined && removeLock(claim, each)));
+}
+
+/** Gives up locks that are held, and their lease. */
+export async function releaseInEtcd(claim: Claim, tokens: ReadonlyMap<string, string>): Promise<void> {
+  // It may have ended by itself. It is lost here before the locks are free there.
+  const ended = claim.lease.end().catch(() => undefined);
+  await Promise.all([ended, ...[...tokens].map(async ([key, token]) => removeLock(claim, { key, token }))]);
 }
 
 /** The locks of one caller in etcd. */
@@ -104,6 +120,7 @@ export class EtcdFence implements Fence {
   #version = '1';
   #released: Promise<void> | undefined;
 
+  /** @param giveBack called at the first release, when the locks are given up */
   constructor(claim: Claim, tokens: ReadonlyMap<string, string>, giveBack: () => Promise<void>) {
     this.keys = [...tokens.keys()].toSorted();
     this.#claim = claim;
@@ -127,19 +144,19 @@ export class EtcdFence implements Fence {
       if (this.signal.aborted) throw this.#fenced();
       const answer = await this.#claim.etcd.txn({
         compare: [...this.#stillHeld(), this.#nothingSince()],
-        success: [...operations, putLockKey(this.#claim, this.#firstKey, id)],
-        failure: this.keys.map((key) => rangeOp(this.#claim.prefix + key)),
+        success: [...operations, putLock(this.#claim, this.#firstKey, id)],
+        failure: this.keys.map((key) => getLock(this.#claim, key)),
       });
       if (answer.succeeded) {
         this.#version = String(BigInt(this.#version) + 1n);
         return;
       }
-      const seen = this.keys.map((_, i) => keyIn(answer.responses[i]));
+      const seen = this.keys.map((key, i) => heldKey(key, answer.responses[i]));
       const first = seen[0];
-      const held = this.keys.every((key, i) => seen[i]?.create_revision === this.#tokens.get(key));
+      const held = this.keys.every((key, i) => seen[i]?.token === this.#tokens.get(key));
       if (first === undefined || !held) throw this.#lost();
       this.#version = first.version;
-      if (holderIn(first).commit === id) return;
+      if (first.holder?.commit === id) return;
       // An earlier commit, of which we heard nothing, was applied after all: this one comes after it.
     }
   }
@@ -152,7 +169,7 @@ export class EtcdFence implements Fence {
 
   #stillHeld(): ICompare[] {
     return [...this.#tokens].map(([key, token]) => ({
-      key: Buffer.from(this.#claim.prefix + key),
+      key: lockPath(this.#claim, key),
       target: 'Create',
       result: 'Equal',
       create_revision: token,
@@ -160,7 +177,7 @@ export class EtcdFence implements Fence {
   }
 
   #nothingSince(): ICompare {
-    const key = Buffer.from(this.#claim.prefix + this.#firstKey);
+    const key = lockPath(this.#claim, this.#firstKey);
     return { key, target: 'Version', result: 'Equal', version: this.#version };
   }
 
@@ -175,20 +192,5 @@ export class EtcdFence implements Fence {
       cause: this.signal.reason,
       next: 'try again; what was begun is finished or rolled back under new locks',
     });
-  }
-}
-
-function putLockKey(claim: Claim, key: string, commit?: string): IRequestOp {
-  const value = JSON.stringify({ node: claim.node.id, name: claim.node.name, commit });
-  return { request_put: { key: Buffer.from(claim.prefix + key), value: Buffer.from(value), lease: claim.lease.id } };
-}
-
-const keyIn = (response: IResponseOp | undefined): IKeyValue | undefined => response?.response_range.kvs[0];
-
-function holderIn(key: IKeyValue): z.infer<typeof holderValue> {
-  try {
-    return holderValue.parse(JSON.parse(key.value.toString()));
-  } catch {
-    return { node: 'unknown', name: 'unknown' };
   }
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '../contracts/log.js';
 import type { GuardedEtcd } from './etcd-root.js';
-import { errorText } from './failure.js';
+import { briefly, errorText } from './failure.js';
 import { Lease } from './lease.js';
 import { firstOf } from '../domain/signals.js';
 
@@ -66,7 +66,7 @@ export class Presence {
       await etcd.txn({ success: [{ request_put: put }] }, signal);
       return lease;
     } catch (error) {
-      await lease.end().catch(() => undefined);
+      await briefly(lease.end(), () => undefined);
       throw error;
     }
   }
@@ -76,6 +76,6 @@ export class Presence {
     const isOver = firstOf(lease.signal, this.#ended.signal);
     if (!isOver.aborted) await once(isOver, 'abort');
     if (!this.#ended.signal.aborted) throw lease.signal.reason;
-    await lease.end().catch(() => undefined);
+    await briefly(lease.end(), () => undefined);
   }
 }

@@ -54,14 +54,13 @@ describe('four nodes under load on three etcd members that are killed and paused
     const finished = Promise.all(children.map(async (child) => child.line()));
     await pause(4_000);
     await harm(leader, 'kill', 3);
-    await harm(leader, 'pause', 6);
+    await harm(leader, 'pause', 5);
     await harm(follower, 'pause', 3);
     await harm(follower, 'kill', 2);
-    await harm(most, 'pause', 6);
+    await harm(most, 'pause', 8);
     await harm(leader, 'kill', 0);
-    await harm(leader, 'pause', 3);
     await harm(all, 'kill', 1);
-    await harm(most, 'kill', 5);
+    await harm(most, 'kill', 8);
     expect(await finished).toEqual(NODES.map(() => 'done'));
 
     const events: LoadEvent[] = (
@@ -80,7 +79,7 @@ describe('four nodes under load on three etcd members that are killed and paused
     expect(overlaps(grants)).toEqual([]);
     expect(wrongCommits(commits, applied)).toEqual([]);
     expect(new Set(grants.map(({ node }) => node))).toEqual(new Set(NODES));
-    expect(outcomes['done']).toBeGreaterThan(300);
+    expect(outcomes['done']).toBeGreaterThan(100);
     expect(outcomes['fenced']).toBeGreaterThan(0);
   }, 240_000);
 });

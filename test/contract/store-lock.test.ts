@@ -4,10 +4,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { DriverError } from '../../src/domain/errors.js';
+import { AbandonedLocks } from '../../src/store/abandoned-locks.js';
 import { EtcdClient } from '../../src/store/etcd-client.js';
 import { GuardedEtcd } from '../../src/store/etcd-root.js';
 import { Lease } from '../../src/store/lease.js';
-import { EtcdFence, takeInEtcd } from '../../src/store/lock.js';
+import { EtcdFence, releaseInEtcd, takeInEtcd } from '../../src/store/lock.js';
 import { startEtcd, type Etcd } from '../etcd.js';
 
 /** A client on a bad network: sends a transaction twice, or keeps one back and sends it later. */
@@ -51,8 +52,10 @@ describe('locks in etcd when answers are lost', () => {
     const guarded = new GuardedEtcd(client, '/t/', dir);
     lock = async () => {
       lease = await Lease.grant(client, 5, signal);
-      const claim = { etcd: guarded, lease, prefix: '/t/lock/', node: { id: 'id', name: 'one' } };
-      return new EtcdFence(claim, await takeInEtcd(claim, ['a', 'b'], signal), () => lease.end());
+      const site = { etcd: guarded, prefix: '/t/', node: { id: 'id', name: 'one' }, life: 'this' };
+      const claim = { ...site, lease };
+      const tokens = await takeInEtcd({ claim, abandoned: new AbandonedLocks(site, () => true) }, ['a', 'b'], signal);
+      return new EtcdFence(claim, tokens, async () => releaseInEtcd(claim, tokens));
     };
   });
 
