@@ -59,7 +59,7 @@ export function putLock(claim: Claim, key: string, commit?: string): IRequestOp 
 
 /** Fails, and its transaction with it, when the lease has ended. */
 export function putSession({ prefix, lease, node }: Claim): IRequestOp {
-  const value = Buffer.from(JSON.stringify({ name: node.name }));
+  const value = Buffer.from(JSON.stringify({ node: node.id, name: node.name }));
   return { request_put: { key: sessionPath({ prefix }, lease.id), value, lease: lease.id } };
 }
 

@@ -30,7 +30,7 @@ export interface Lane {
   daemons: DaemonProcess[];
   /** Keys below our prefix, and texts. */
   metadata(): Promise<[string, string][]>;
-  /** What etcd does 15 s after the death of `daemon`: its leases end, and its locks with them. */
+  /** What etcd does 10 s after the death of `daemon`: its leases end; its next run may then take its locks. */
   endLeases(): Promise<void>;
   /** A container on that mountpoint; it is stopped with the lane at the latest. */
   startContainer(mountpoint: string): Promise<Bystander>;

@@ -11,8 +11,8 @@ import type { Lane } from './lane.js';
  * replaced by the Docker name of their volume; what belongs to no volume on record keeps its own name, and so never matches.
  */
 
-/** What hangs on leases of the living and ends by itself: rounds of recovery take locks for a moment. */
-const PASSING = /^(lock|node)\//;
+/** What the living keep, and what ends by itself: rounds of recovery take locks for a moment. */
+const PASSING = /^(lock|session|node)\//;
 const envelope = z.object({ record: z.record(z.string(), z.unknown()) });
 type Entry = { key: string; record: Record<string, unknown> };
 
@@ -54,7 +54,9 @@ function missing(from: readonly string[], others: readonly string[]): string[] {
 }
 
 function entryOf(key: string, text: string): Entry {
-  const parsed = envelope.safeParse(key.startsWith('lock/') || key === 'root' ? {} : JSON.parse(text));
+  const parsed = envelope.safeParse(
+    key.startsWith('lock/') || key.startsWith('session/') || key === 'root' ? {} : JSON.parse(text),
+  );
   return { key, record: parsed.success ? parsed.data.record : {} };
 }
 
