@@ -133,8 +133,8 @@ function succeed(err: string): void {
   if (err !== '') throw new Error(err);
 }
 
-export async function waitFor(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const until = performance.now() + 15_000;
+export async function waitFor(condition: () => boolean | Promise<boolean>, patienceMs = 15_000): Promise<void> {
+  const until = performance.now() + patienceMs;
   while (!(await condition())) {
     if (performance.now() > until) throw new Error(`waited in vain for ${condition.toString()}`);
     await pause(10);

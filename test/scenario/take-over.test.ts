@@ -193,7 +193,15 @@ describe('a volume that another node holds', () => {
     } finally {
       await dead.close();
     }
-    await second.docker.mount(other.name);
+    // It counts as living for a while: that etcd has lost its presence proves nothing yet.
+    await waitFor(
+      async () =>
+        second.docker.mount(other.name).then(
+          () => true,
+          () => false,
+        ),
+      40_000,
+    );
     expect(await second.docker.unmount(other.name)).toBe('');
     await other.type.recover();
     await other.type.restore();
