@@ -137,3 +137,27 @@ describe.each([
     await expect(shifted.docker.mount(volume.name)).rejects.toThrow('row 7 of the role table');
   });
 });
+
+describe('rule 24: a daemon that stands still for longer than its lease, as no clock of its own tells it', () => {
+  it.each(['POST /volumes', 'POST /remotecopygroups', 'GET /remotecopygroups/'])(
+    'says fenced, and blames no array: %s',
+    async (call) => {
+      const [method = '', where = ''] = call.split(' ');
+      const options = { size: '1', replicationGroup: 'RCG' };
+      await shifted.watch();
+      expect(await shifted.docker.create('rehearsed', options)).toBe('');
+      const calls = (await shifted.calls()).map(({ label }) => label);
+      expect(await shifted.docker.remove('rehearsed')).toBe('');
+      const number = calls.findLastIndex((each) => each.startsWith(`array ${method} `) && each.includes(where)) + 1;
+      expect(number).toBeGreaterThan(0);
+      await shifted.watch({ call: number, when: 'after', signal: 'SIGSTOP' });
+      const creating = shifted.docker.create('stopped', options);
+      await waitFor(async () => (await shifted.struck()) !== undefined);
+      await pause(LEASE_TTL * 1_000 + 1_000);
+      shifted.resume();
+      const answer = await creating;
+      expect(answer).toMatch(/^fenced: .* volume stopped.*; next: .*docker volume inspect stopped/);
+      expect(await shifted.docker.create('stopped', options)).toBe('');
+    },
+  );
+});
