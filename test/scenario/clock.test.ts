@@ -161,3 +161,22 @@ describe('rule 24: a daemon that stands still for longer than its lease, as no c
     },
   );
 });
+
+it('rule 41: an Unmount that loses its locks with etcd detaches here, and leaves the export for later', async () => {
+  const volume = await site.createVolume();
+  await shifted.docker.mount(volume.name);
+  await steady.control.latency(1_500);
+  const unmounting = shifted.docker.unmount(volume.name);
+  await waitFor(async () => (await hostLeftovers(steady.dir)).length === 0);
+  // Only the array is still to be told, which takes longer than the lease.
+  etcd.pause();
+  try {
+    expect(await unmounting).toBe('');
+    expect(await hostLeftovers(steady.dir)).toEqual([]);
+    expect(await site.exporting(volume)).toEqual([site.primary]);
+  } finally {
+    etcd.resume();
+    await steady.control.latency(0);
+  }
+  await waitFor(async () => (await site.exporting(volume)).length === 0);
+}, 90_000);
