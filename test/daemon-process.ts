@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { WallClock } from './wall-clock.js';
 import { dockerClient, type DockerClient } from './harness.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -45,6 +46,8 @@ export interface DaemonOptions {
   nodeName: string;
   /** Seconds that its leases live, and milliseconds between two rounds of recovery; as users have them when not given. */
   hurry?: { leaseTtl: number; roundMs: number };
+  /** A wall clock of its own, also for the tools that it starts; that of the host when not given. */
+  clock?: WallClock;
 }
 
 /** The daemon as a process of its own, with what dockerd and an angry operator do to it. */
@@ -85,6 +88,7 @@ export class DaemonProcess {
         HPE_TEST_STRIKE_FILE: this.#strikeFile,
         HPE_TEST_LEASE_TTL: String(hurry?.leaseTtl),
         HPE_TEST_ROUND_MS: String(hurry?.roundMs),
+        ...this.#options.clock?.env,
       },
     });
     closeSync(log);

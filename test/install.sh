@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Brings what the demo and the tests need from Debian packages: the Docker engine, etcd, a static busybox for the image,
-# and the tools that a stranger would use on the simulator. What is there already is left alone.
+# a clock that can be set, and the tools that a stranger would use on the simulator. What is there already is left alone.
 set -euo pipefail
 declare -A package=(
   [dockerd]=docker.io [etcd]=etcd-server [etcdctl]=etcd-client [busybox]=busybox-static [sshpass]=sshpass [ssh]=openssh-client
-  [curl]=curl [mkfs.ext4]=e2fsprogs [losetup]=mount [blkid]=util-linux
+  [faketime]=faketime [curl]=curl [mkfs.ext4]=e2fsprogs [losetup]=mount [blkid]=util-linux
 )
 tools=("$@")
 [ ${#tools[@]} -gt 0 ] || tools=("${!package[@]}")

@@ -27,9 +27,39 @@ export class Hosts {
 
   /** The export that follows proves that a new host entry is really there, so it is not read back here. */
   async ensure(name: string, initiators: Initiators, signal: AbortSignal): Promise<string> {
-    const owner = (await this.#findOwner(initiators, signal)) ?? (await this.#create(name, initiators, signal));
+    const owner = (await this.findOwner(initiators, signal)) ?? (await this.#create(name, initiators, signal));
     this.#initiators.set(owner, initiators);
     return owner;
+  }
+
+  /** Name of the entry that owns the initiators. @throws `refused` when they belong to several */
+  async findOwner(initiators: Initiators, signal: AbortSignal): Promise<string | undefined> {
+    const read = {
+      path: query('hosts', ownerCondition(initiators)),
+      schema: listOf(hostAnswer),
+      absent: [NON_EXISTENT_HOST],
+    };
+    const found = (await this.#wsapi.find(read, signal)) ?? [];
+    const wanted = new Set(initiators.names.map(plainName));
+    const owners = found.filter((host) => pathsOf(host).some((path) => wanted.has(path)));
+    const [owner, other] = owners;
+    if (owner === undefined) return undefined;
+    if (other !== undefined) {
+      throw new DriverError(
+        'refused',
+        `the initiators of this host belong to several host entries on ${this.#wsapi.label}: ${owners.map((host) => host.name).join(', ')}`,
+        { next: 'put them into one with: removehost, createhost -add' },
+      );
+    }
+    const paths = pathsOf(owner);
+    const missing = [...wanted].filter((path) => !paths.includes(path));
+    if (missing.length > 0) {
+      this.#logger.warn('the host entry on the array lacks initiators of this host; no path leads through them', {
+        host: owner.name,
+        missing,
+      });
+    }
+    return owner.name;
   }
 
   /** Makes the host entry again, after it went with its last export between `ensure` and now. False if it cannot. */
@@ -76,35 +106,6 @@ export class Hosts {
     return this.#wsapi.find(read, signal);
   }
 
-  async #findOwner(initiators: Initiators, signal: AbortSignal): Promise<string | undefined> {
-    const read = {
-      path: query('hosts', ownerCondition(initiators)),
-      schema: listOf(hostAnswer),
-      absent: [NON_EXISTENT_HOST],
-    };
-    const found = (await this.#wsapi.find(read, signal)) ?? [];
-    const wanted = new Set(initiators.names.map(plainName));
-    const owners = found.filter((host) => pathsOf(host).some((path) => wanted.has(path)));
-    const [owner, other] = owners;
-    if (owner === undefined) return undefined;
-    if (other !== undefined) {
-      throw new DriverError(
-        'refused',
-        `the initiators of this host belong to several host entries on ${this.#wsapi.label}: ${owners.map((host) => host.name).join(', ')}`,
-        { next: 'put them into one with: removehost, createhost -add' },
-      );
-    }
-    const paths = pathsOf(owner);
-    const missing = [...wanted].filter((path) => !paths.includes(path));
-    if (missing.length > 0) {
-      this.#logger.warn('the host entry on the array lacks initiators of this host; no path leads through them', {
-        host: owner.name,
-        missing,
-      });
-    }
-    return owner.name;
-  }
-
   async #create(name: string, initiators: Initiators, signal: AbortSignal): Promise<string> {
     const body = {
       name: safeName(name),
@@ -121,7 +122,7 @@ export class Hosts {
           await this.#wsapi.change({ method: 'POST', path: 'hosts', body }, signal);
           made = name;
         },
-        read: async () => made ?? (await this.#findOwner(initiators, signal)),
+        read: async () => made ?? (await this.findOwner(initiators, signal)),
         isDone: (found) => found !== undefined,
         notDone: () => new DriverError('unavailable', `${this.#wsapi.label} has no host ${name} after its creation`),
       },

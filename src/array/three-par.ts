@@ -38,6 +38,7 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
       await volumes.remove(name, tag, signal);
     },
     ensureHost: async (name, initiators, signal) => hosts.ensure(name, initiators, signal),
+    findHost: async (initiators, signal) => hosts.findOwner(initiators, signal),
     ensureVlun: async (volume, host, signal) => vluns.ensure(volume, host, signal),
     findVluns: async (volume, signal) => vluns.find(volume, signal),
     removeVluns: async (volume, host, signal) => {

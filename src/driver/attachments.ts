@@ -89,7 +89,8 @@ export class Attachments {
       await this.releaseUnused(name, signal);
     } catch (thrown) {
       const cause = asDriverError(thrown);
-      if (cause.code !== 'unavailable' || mount === undefined || (await this.#isStoreThere(name))) throw cause;
+      const isWithoutStore = cause.code === 'unavailable' || cause.code === 'fenced';
+      if (!isWithoutStore || mount === undefined || (await this.#isStoreThere(name))) throw cause;
       this.#ctx.logger.warn('the metadata cannot be changed: detaching here, the export stays for later', {
         volume: name,
         reason: cause.message,

@@ -42,7 +42,7 @@ export class Operations {
 
   /**
    * Does the work while the volume's lock and the other keys are held, after an operation that was left open on the volume
-   * is settled; the work's signal also fires when the locks are about to be lost. What the node `robs` has left open is not
+   * is settled; the work's signal also fires when the locks are about to be lost, and whatever it fails with is then `fenced`. What the node `robs` has left open is not
    * settled: the operation that the work begins takes its place.
    */
   async withVolume<T>(
@@ -63,6 +63,12 @@ export class Operations {
       const held = this.#held(fence, firstOf(signal, fence.signal));
       await this.#settleOpen(fence, on, held.signal);
       return await work(held);
+    } catch (thrown) {
+      // What a verb runs into after it has lost its locks is a consequence, and blames whoever was to answer next.
+      if (!fence.signal.aborted) throw thrown;
+      const cause = asDriverError(thrown);
+      this.#ctx.logger.warn('an operation lost its locks', { volume: on.volume, reason: cause.message });
+      throw lockLost(on.volume, fence, cause);
     } finally {
       await fence.release();
     }
@@ -144,6 +150,20 @@ export class Operations {
         this.#ctx.logger.debug(`${phase}: ${step}`, { volume, operation: id, kind }),
     };
   }
+}
+
+function lockLost(volume: string, fence: Fence, cause: DriverError): DriverError {
+  // It had gone back to where it began, and the locks lasted to the end of that.
+  if (cause.rollback === 'done') return cause;
+  const { message } = asDriverError(fence.signal.reason);
+  return new DriverError(
+    'fenced',
+    `fenced: ${message}, in the middle of an operation on volume ${volume}; whether its last step took effect is not known, and nothing more is changed under these locks; what was begun is finished or undone under new ones`,
+    {
+      cause,
+      next: `see that etcd answers, and that this host or its plugin was not suspended; docker volume inspect ${volume} shows what is unfinished; then type the same command again`,
+    },
+  );
 }
 
 function journalOf(store: MetadataStore, fence: Fence): Journal<Write> {

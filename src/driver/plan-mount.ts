@@ -11,6 +11,7 @@ import type { FilesystemRecord, Volume } from '../domain/volume.js';
 import { within } from '../domain/signals.js';
 import type { Operation } from '../saga/operation.js';
 import { planOf, type Step } from '../saga/saga.js';
+import { refuseOwnExports } from './own-exports.js';
 
 /** The array that is not active may be dead; it must not use up the time of the one that is. */
 const ASK_TIMEOUT_MS = 8_000;
@@ -111,6 +112,7 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
   const side = proven?.side ?? 'primary';
   const robbed = robbedHosts(request);
   const exportedTo = hostsOf(exports, side, backend).filter((host) => !robbed.includes(host));
+  await refuseOwnExports(backend, request, exports, signal);
   const isOtherSilent = proven?.observation.failures[otherSide(side)]?.silent === true;
   let leftOver: string[] = [];
   if (proven !== undefined) {
@@ -193,7 +195,8 @@ function warningOf({ volume, override }: MountRequest, proven: ProvenSide): { wa
   return { warning: `${lifted} (override made on ${madeBy} until ${until}: ${reason})` };
 }
 
-type Exports = Partial<Record<Side, { hosts: string[] } | { failure: unknown; hosts?: undefined }>>;
+/** Hosts that each array exports the volume to, or why it did not say. */
+export type Exports = Partial<Record<Side, { hosts: string[] } | { failure: unknown; hosts?: undefined }>>;
 
 async function exportsOf(backend: Backend, volume: Volume, signal: AbortSignal): Promise<Exports> {
   const exports: Exports = {};

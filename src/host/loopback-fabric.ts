@@ -30,7 +30,7 @@ interface Lun {
  * @throws `unavailable` when nothing appears in time, `refused` when something else is there
  */
 export async function waitForLun(folder: string, connection: Connection, signal: AbortSignal): Promise<string> {
-  const deadline = Date.now() + PATIENCE_MS;
+  const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     const luns = await readLuns(folder, connection);
     const [first] = luns;
@@ -38,7 +38,7 @@ export async function waitForLun(folder: string, connection: Connection, signal:
       for (const lun of luns) proveLun(lun, first, connection);
       return first.file;
     }
-    if (Date.now() > deadline) throw await notThere(folder, connection);
+    if (performance.now() > deadline) throw await notThere(folder, connection);
     await pause(POLL_MS, undefined, { signal }).catch(async () => {
       throw await notThere(folder, connection);
     });

@@ -129,13 +129,13 @@ class LoopbackConnector implements HostConnector {
   }
 
   async #waitUntilGone(loop: LoopDevice, signal: AbortSignal): Promise<void> {
-    const deadline = Date.now() + GONE_PATIENCE_MS;
+    const deadline = performance.now() + GONE_PATIENCE_MS;
     for (;;) {
       const left = (await listLoopDevices(this.#run, signal)).find(
         (each) => each.path === loop.path && each.diskSequence === loop.diskSequence && isSameFile(each, loop),
       );
       if (left === undefined) return;
-      if (Date.now() > deadline) throw await stillOpen(loop.path);
+      if (performance.now() > deadline) throw await stillOpen(loop.path);
       await pause(POLL_MS, undefined, { signal });
     }
   }

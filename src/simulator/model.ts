@@ -123,6 +123,8 @@ export interface Group {
   remoteSnapCpg: string | undefined;
   members: Member[];
   lastSync: Date | undefined;
+  /** The same moment on the monotonic clock, which says when the next periodic sync is due. */
+  lastSyncMs: number | undefined;
   /** Stopped by a lost link or a lost array while it was started: `autoRecover` starts it again. */
   stoppedByOutage: boolean;
   /** Grows with every failover of this side; the side with the lower one holds the older data. */

@@ -59,6 +59,7 @@ function newGroup(id: number, wanted: CreateGroup, remoteGroupName: string): Gro
     remoteSnapCpg: wanted.remoteSnapCpg,
     members: [],
     lastSync: undefined,
+    lastSyncMs: undefined,
     stoppedByOutage: false,
     takeovers: 0,
     recheckRole: false,

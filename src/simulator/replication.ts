@@ -116,6 +116,7 @@ async function completeSync(pair: ArrayPair, direction: Direction): Promise<void
     source.group.state === 'started' && source.group.role === 'primary' && sink.group.role === 'secondary';
   if (!current || !pair.connected || pair.syncHold) return;
   const asOf = new Date();
+  const asOfMs = performance.now();
   for (const [from, to] of memberPairs(direction)) {
     if (from.syncStatus !== 'syncing') continue;
     await copyData(source.array.dataFile(from.local), sink.array.dataFile(to.local));
@@ -123,7 +124,9 @@ async function completeSync(pair: ArrayPair, direction: Direction): Promise<void
     // showrcopy prints NA for synchronous groups (reference 7.4).
     if (source.group.mode !== 1) from.lastSync = to.lastSync = asOf;
   }
-  if (source.group.mode !== 1) source.group.lastSync = sink.group.lastSync = asOf;
+  if (source.group.mode === 1) return;
+  source.group.lastSync = sink.group.lastSync = asOf;
+  source.group.lastSyncMs = sink.group.lastSyncMs = asOfMs;
 }
 
 /** PUT action 4, `stoprcopygroup`. Stopping what is not started changes nothing (reference 2.2: no error is known). */
@@ -189,8 +192,8 @@ export async function setSyncHold(pair: ArrayPair, hold: boolean): Promise<void>
 export async function runDueSyncs(pair: ArrayPair): Promise<void> {
   for (const { source } of startedDirections(pair)) {
     const { group, array } = source;
-    if (!isPeriodic(group.mode) || group.syncPeriod === undefined || group.lastSync === undefined) continue;
-    if (Date.now() - group.lastSync.getTime() >= group.syncPeriod * 1000) await synchronise(pair, array, group.name);
+    if (!isPeriodic(group.mode) || group.syncPeriod === undefined || group.lastSyncMs === undefined) continue;
+    if (performance.now() - group.lastSyncMs >= group.syncPeriod * 1000) await synchronise(pair, array, group.name);
   }
 }
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:fs';
@@ -132,6 +132,15 @@ async function withNamespace(
   }
 }
 
+/** Somebody sets the wall clock a day ahead, just after the next look at it. */
+function setTheClock(): void {
+  const today = Date.now();
+  jest
+    .spyOn(Date, 'now')
+    .mockReturnValue(today + 86_400_000)
+    .mockReturnValueOnce(today);
+}
+
 async function writeAt(offset: number, bytes: Buffer | string): Promise<void> {
   const handle = await open(path.join(dir, 'volume'), 'r+');
   await handle.write(Buffer.from(bytes), 0, undefined, offset);
@@ -149,6 +158,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  jest.restoreAllMocks();
   const mounts = await filesystems.mounts();
   for (const entry of mounts.filter((each) => each.target.startsWith(dir)).toReversed()) sh('umount', entry.target);
   for (const loop of loops()) sh('losetup', '-d', loop);
@@ -307,6 +317,20 @@ describe('loopback connector', () => {
       holder.kill();
       await once(holder, 'exit');
     }
+  });
+
+  it('rule 43: a clock that is set ends no wait, neither for a LUN that comes nor for a device that goes', async () => {
+    setTheClock();
+    const pending = connector.attach(connection(), signal());
+    await pause(300);
+    await exportLun();
+    const device = await pending;
+    const file = await open(device.path);
+    setTimeout(() => void file.close(), 300);
+    jest.restoreAllMocks();
+    setTheClock();
+    await connector.detach(WWN, signal());
+    expect(loops()).toEqual([]);
   });
 });
 

@@ -1,10 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { open, readFile, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { open, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startEtcd, type Etcd } from '../etcd.js';
 import type { Node } from '../harness.js';
-import { hostLeftovers } from '../host-leftovers.js';
+import { freeLoopDevicesOf, hostLeftovers } from '../host-leftovers.js';
+import { arrayOf, operator } from '../pair-client.js';
 import { arrayObjects, stateOf } from '../simulator-state.js';
 import { Site, waitFor, type Replica } from './site.js';
 
@@ -61,6 +64,14 @@ async function elapsed(work: Promise<unknown>): Promise<number> {
   const started = performance.now();
   await work;
   return performance.now() - started;
+}
+
+/** Restarts the daemon as another node on the host of `of`: its initiator on the simulated fabric comes from the first digits of the id. */
+async function restartOnHostOf(of: Node, node: Node): Promise<void> {
+  const initiator = (await readFile(path.join(of.dir, 'state/node-id'), 'utf8')).slice(0, 13);
+  await node.stopDaemon();
+  await writeFile(path.join(node.dir, 'state/node-id'), `${initiator}${randomUUID().slice(13)}\n`);
+  await node.restart();
 }
 
 describe('a volume that another node holds', () => {
@@ -208,5 +219,53 @@ describe('a volume that another node holds', () => {
     await dead.restart();
     expect(await dead.docker.unmount(left.name)).toBe('');
     await dead.close();
+  });
+
+  it('rule 25: a node that has lost its state directory does not rob itself while its containers run', async () => {
+    const volume = await create();
+    const amnesiac = await first.secondNode({ name: 'node6' });
+    const state = path.join(amnesiac.dir, 'state');
+    try {
+      const mountpoint = await amnesiac.docker.mount(volume.name);
+      const old = await open(path.join(mountpoint, 'file'), 'w');
+      await amnesiac.stopDaemon();
+      for (const lost of ['mounts', 'loopback']) await rm(path.join(state, lost), { recursive: true });
+      await restartOnHostOf(amnesiac, amnesiac);
+      const line = (lun: string): string => `removevlun -f ${volume.arrayVolume} ${lun} node6`;
+      await expect(amnesiac.docker.mount(volume.name)).rejects.toThrow(
+        new RegExp(
+          `exports volume ${volume.name} to host entry node6, which is this host, but for another node .* state directory, .* next: .*umount ${mountpoint} .*: ${line('LUN')} `,
+        ),
+      );
+      expect(await exportedTo(volume)).toEqual(['node6']);
+      await old.write('still here');
+      await old.sync();
+      await old.close();
+      // The way out that it names.
+      execFileSync('umount', [mountpoint]);
+      await freeLoopDevicesOf(volume.arrayVolume);
+      await operator(arrayOf(first.pair, 'primary'), line('0'));
+      await amnesiac.docker.mount(volume.name);
+      expect(await readFile(path.join(mountpoint, 'file'), 'utf8')).toBe('still here');
+      expect(await amnesiac.docker.unmount(volume.name)).toBe('');
+    } finally {
+      await amnesiac.close();
+    }
+  });
+
+  it('rule 25: a host is known by its name and by its initiators', async () => {
+    const volume = await create();
+    const owner = await first.secondNode({ name: 'node7' });
+    const renamed = await first.secondNode({ name: 'node8' });
+    try {
+      await owner.docker.mount(volume.name);
+      await restartOnHostOf(owner, renamed);
+      await expect(renamed.docker.mount(volume.name)).rejects.toThrow(/to host entry node7, which is this host/);
+      expect(await exportedTo(volume)).toEqual(['node7']);
+      expect(await owner.docker.unmount(volume.name)).toBe('');
+    } finally {
+      await renamed.close();
+      await owner.close();
+    }
   });
 });

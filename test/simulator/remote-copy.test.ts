@@ -234,12 +234,24 @@ describe('periodic groups', () => {
     await pair.control('POST', '/sync', { group: 'g1' });
     expect(await read(1)).toBe('by order');
     await write(0, 'by period');
-    // The clock of the group, not that of the test, is moved: as if the last sync had been long ago.
+    // As if the last sync had been long ago.
     for (const array of pair.running.arrays) {
-      for (const group of array.groups.values()) group.lastSync = new Date(Date.now() - 301_000);
+      for (const group of array.groups.values()) group.lastSyncMs = performance.now() - 301_000;
     }
     const deadline = Date.now() + 10_000;
     while ((await read(1)) !== 'by period' && Date.now() < deadline) await new Promise((ok) => setTimeout(ok, 100));
     expect(await read(1)).toBe('by period');
+  });
+
+  it('a wall clock that is set makes no period shorter', async () => {
+    await makeGroup({ mode: 3 });
+    await pair.a.done('PUT', '/remotecopygroups/g1', { targets: [{ targetName: 'sim-b-rc', syncPeriod: 300 }] });
+    await act(pair.a, 3);
+    await write(0, 'too early');
+    const tomorrow = Date.now() + 86_400_000;
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(tomorrow);
+    await new Promise((ok) => setTimeout(ok, 2_500));
+    clock.mockRestore();
+    expect(await read(1)).not.toBe('too early');
   });
 });
