@@ -11,8 +11,8 @@ import type { Lane } from './lane.js';
  * replaced by the Docker name of their volume; what belongs to no volume on record keeps its own name, and so never matches.
  */
 
-/** What hangs on leases of the living and ends by itself: rounds of recovery take locks for a moment. */
-const PASSING = /^(lock|node)\//;
+/** What ends by itself: it hangs on leases of the living, or is looked for in vain for an hour. Rounds of recovery take locks for a moment. */
+const PASSING = /^(lock|node|late)\//;
 const envelope = z.object({ record: z.record(z.string(), z.unknown()) });
 type Entry = { key: string; record: Record<string, unknown> };
 
