@@ -7,7 +7,7 @@ import type { Volume, VolumeSpec } from '../domain/volume.js';
 import type { Saga, Step } from '../saga/saga.js';
 import type { GroupCycles } from './group-cycles.js';
 import { planGroup, type GroupPlan } from './plan-group.js';
-import type { GroupChange, Seat } from './seat.js';
+import type { Dismissal, Seat } from './seat.js';
 import { refuseReversed, type GroupId, type SeenGroup } from './seen-group.js';
 
 /*
@@ -191,14 +191,13 @@ function despiteLateAdmission(id: GroupId, plan: CreatePlan, { groups }: GroupDo
   };
 }
 
-function wayOut(id: GroupId, { volume, group }: CreatePlan): GroupChange {
+function wayOut(id: GroupId, { volume, group }: CreatePlan): Dismissal {
   return {
     kind: 'dismiss',
     volume: volume.arrayName,
     check: (seen) => refuseReversed(id, seen),
     // An empty group that an administrator made stays, as it was there before.
     emptyMayGo: group?.wasEmpty === false && id.backend.replication().removeEmptyGroup === 'always',
-    mayHaveMadeIt: group?.isNew === true,
   };
 }
 
@@ -221,9 +220,11 @@ function admitStep(id: GroupId, plan: CreatePlan, { groups, seat }: GroupDoor): 
       await groups.change(id, wayOut(id, plan), signal);
     },
     // The group, and a copy that the arrays made for a member that was gone by then.
-    async undoLate({ signal }) {
-      await groups.change(id, wayOut(id, plan), signal);
-      await removeCopy(id.backend, plan.volume, signal);
+    async undoLate({ facts, signal }) {
+      // A group that somebody else has emptied since is his affair, and so is one that is there after ours was answered.
+      const mayHaveMadeIt = plan.group?.isNew === true && facts.hasNoCopy !== false;
+      await groups.change(id, { ...wayOut(id, plan), emptyMayGo: false, mayHaveMadeIt }, signal);
+      if (facts.hasNoCopy !== true) await removeCopy(id.backend, plan.volume, signal);
     },
   };
 }

@@ -36,6 +36,8 @@ export interface Step<P, F extends object, W> {
   undoLate?(context: StepContext<P, F, W>): Promise<void>;
   /** From here on there is no way back: a failure leaves the operation open, to be redone. */
   noWayBack?: boolean;
+  /** Also when a call of it got no answer: what may be carried out still cannot be turned back. */
+  noWayBackUnanswered?: boolean;
 }
 
 export interface Saga<P, F extends object, W> {
@@ -168,12 +170,13 @@ async function afterFailure<P, F extends object, W>(
   const cause = asDriverError(thrown);
   if (cause.code === 'fenced') return cause;
   const message = `cannot ${doing}: ${cause.message}`;
-  if (isPastReturn(saga, operation)) {
+  const isUnanswered = isUnderWay && cause.code === 'unknown-outcome';
+  if (isPastReturn(saga, operation) || (isUnanswered && saga.steps[operation.next]?.noWayBackUnanswered === true)) {
     return cause.reworded(`${message}; what is left is finished later, or by the same command again`);
   }
   operation.error = message;
   if (!isUnderWay) operation.next -= 1;
-  else if (cause.code === 'unknown-outcome') setUnanswered(saga, operation);
+  else if (isUnanswered) setUnanswered(saga, operation);
   try {
     await turnBack(operation, ctx);
   } catch {

@@ -17,10 +17,13 @@ describe('rule 39: a change that lands late', () => {
   afterEach(async () => site.calmDown());
   afterAll(async () => site.close());
 
+  const volumeNames = async (): Promise<string[]> =>
+    ((await site.node.docker.call('VolumeDriver.List')).Volumes ?? []).map((each) => each.Name);
+
   const late = async (method: string, pathRegex: string, nth = 1): Promise<void> =>
     site.node.control.fault({ array: site.primary, match: { method, pathRegex, nth }, effect: 'late', ms: LATE_MS });
 
-  it('a dismissal that lands while Remove turns back does not leave a volume that is ready and no member', async () => {
+  it('a dismissal that lands after Remove has given up does not leave a volume that is ready and no member', async () => {
     const { docker, control } = site.node;
     const keeper = await site.createVolume();
     const volume = await site.createVolume(keeper.group);
@@ -34,6 +37,30 @@ describe('rule 39: a change that lands late', () => {
     expect((await arrayObjects(control)).filter((each) => each.includes(volume.arrayVolume))).toEqual([]);
     await site.useOnce(keeper);
     expect(await docker.remove(keeper.name)).toBe('');
+  });
+
+  it('a dismissal from a stopped group without an answer leaves its Remove open, which ends by itself', async () => {
+    const { docker } = site.node;
+    const keeper = await site.createVolume();
+    const volume = await site.createVolume(keeper.group);
+    await keeper.type.stop();
+    await late('PUT', `remotecopygroups/${keeper.group}$`);
+    expect(await docker.remove(volume.name)).toMatch(/may or may not be done; what is left is finished later/);
+    expect(await docker.status(volume.name)).toMatchObject({ state: 'deleting' });
+    await site.node.restart();
+    await waitFor(async () => !(await volumeNames()).includes(volume.name));
+    expect(await docker.remove(keeper.name)).toBe('');
+    expect(await arrayObjects(site.node.control)).toEqual([]);
+  });
+
+  it('a deletion without an answer leaves its Remove open, which ends by itself', async () => {
+    const { docker, control } = site.node;
+    expect(await docker.create('plain', { size: '1', backend: 'plain' })).toBe('');
+    await late('DELETE', '/volumes/');
+    expect(await docker.remove('plain')).toMatch(/may or may not be done; what is left is finished later/);
+    await waitFor(async () => (await arrayObjects(control)).length === 0);
+    // Nobody gets a volume that is not there any more.
+    await expect(docker.mount('plain')).rejects.toThrow('there is no volume plain');
   });
 
   it('an export that lands after Mount was undone goes again by itself', async () => {
