@@ -10,7 +10,7 @@ export interface Pin {
   fingerprint: string;
 }
 
-/** Everything that is shared between nodes: record kind → record. Keys: volume name; `backend/group`; volume name; the blocked volume's name; peer; volume name. */
+/** Everything that is shared between nodes: record kind → record. Keys: volume name; `backend/group`; volume name; the blocked volume's name; peer; volume name; operation id. */
 export interface Records {
   volume: Volume;
   group: Group;
@@ -18,6 +18,8 @@ export interface Records {
   operation: Operation;
   pin: Pin;
   override: Override;
+  /** Undone operations, by their ids, whose unanswered call an array may carry out still. */
+  late: Operation;
 }
 export type RecordKind = keyof Records;
 

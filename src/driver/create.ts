@@ -7,7 +7,7 @@ import type { Volume, VolumeSpec } from '../domain/volume.js';
 import type { Saga, Step } from '../saga/saga.js';
 import type { GroupCycles } from './group-cycles.js';
 import { planGroup, type GroupPlan } from './plan-group.js';
-import type { Seat } from './seat.js';
+import type { Dismissal, Seat } from './seat.js';
 import { refuseReversed, type GroupId, type SeenGroup } from './seen-group.js';
 
 /*
@@ -97,10 +97,14 @@ export interface GroupDoor {
 
 export function createSaga(backend: Backend, plan: CreatePlan, door: GroupDoor): Saga<CreatePlan, CreateFacts, Write> {
   const { group, volume } = plan;
-  const steps = [createVolumeStep(backend, door)];
-  if (group !== undefined) {
+  const steps: CreateStep[] = [];
+  if (group === undefined) {
+    steps.push(createVolumeStep(backend, door, async (remove) => remove()));
+  } else {
     const id = { backend, name: group.name };
-    steps.push(copyStep(backend), admitStep(id, group, door), startStep(id, group, door));
+    const despite = despiteLateAdmission(id, plan, door);
+    steps.push(createVolumeStep(backend, door, despite), copyStep(backend, despite));
+    steps.push(admitStep(id, plan, door), startStep(id, group, door));
   }
   return {
     kind: 'create',
@@ -119,8 +123,10 @@ function readyVolume(volume: Volume, facts: CreateFacts): Volume {
   return { ...volume, state: 'ready', wwn };
 }
 
-function createVolumeStep(backend: Backend, { seat }: GroupDoor): CreateStep {
+function createVolumeStep(backend: Backend, { seat }: GroupDoor, despite: Despite): CreateStep {
   const array = backend.array('primary');
+  const remove = async (volume: Volume, signal: AbortSignal): Promise<void> =>
+    array.removeVolume(volume.arrayName, ownershipTag(volume), signal);
   return {
     name: 'create the volume on the primary array',
     async do({ plan: { volume }, signal }) {
@@ -141,31 +147,62 @@ function createVolumeStep(backend: Backend, { seat }: GroupDoor): CreateStep {
     async undo({ plan: { volume }, signal }) {
       // The others in the cycle need not wait for it.
       seat?.leave();
-      await array.removeVolume(volume.arrayName, ownershipTag(volume), signal);
+      await despite(async () => remove(volume, signal), signal);
     },
+    undoLate: async ({ plan: { volume }, signal }) => remove(volume, signal),
   };
 }
 
 /** The arrays make the copy at the admission; on the way back it goes after the group was restarted (rule 35). */
-function copyStep(backend: Backend): CreateStep {
-  const secondary = backend.array('secondary');
+function copyStep(backend: Backend, despite: Despite): CreateStep {
   return {
     name: 'let the arrays create the copy on the secondary array',
     do: async () => Promise.resolve(),
     async undo({ plan: { volume }, facts, signal }) {
       if (facts.hasNoCopy === true) return;
-      // Its name was drawn from a fresh uuid, so one without a tag is ours, too.
-      const tag = ownershipTag(volume);
-      if ((await secondary.findVolume(volume.arrayName, signal)) === undefined) return;
-      await secondary.tagVolume(volume.arrayName, tag, signal);
-      await secondary.removeVolume(volume.arrayName, tag, signal);
+      await despite(async () => removeCopy(backend, volume, signal), signal);
     },
   };
 }
 
-function admitStep(id: GroupId, group: GroupPlan, { groups, seat }: GroupDoor): CreateStep {
+async function removeCopy(backend: Backend, volume: Volume, signal: AbortSignal): Promise<void> {
+  const secondary = backend.array('secondary');
+  // Its name was drawn from a fresh uuid, so one without a tag is ours, too.
+  const tag = ownershipTag(volume);
+  if ((await secondary.findVolume(volume.arrayName, signal)) === undefined) return;
+  await secondary.tagVolume(volume.arrayName, tag, signal);
+  await secondary.removeVolume(volume.arrayName, tag, signal);
+}
+
+/** Does a deletion, and what has to come before it. */
+type Despite = (remove: () => Promise<void>, signal: AbortSignal) => Promise<void>;
+
+/** The array keeps a copy that it has admitted after the way out of the group was over. */
+function despiteLateAdmission(id: GroupId, plan: CreatePlan, { groups }: GroupDoor): Despite {
+  return async (remove, signal) => {
+    try {
+      await remove();
+    } catch (thrown) {
+      if (!(thrown instanceof DriverError) || thrown.code !== 'refused') throw thrown;
+      await groups.change(id, wayOut(id, plan), signal);
+      await removeCopy(id.backend, plan.volume, signal);
+      await remove();
+    }
+  };
+}
+
+function wayOut(id: GroupId, { volume, group }: CreatePlan): Dismissal {
+  return {
+    kind: 'dismiss',
+    volume: volume.arrayName,
+    check: (seen) => refuseReversed(id, seen),
+    // An empty group that an administrator made stays, as it was there before.
+    emptyMayGo: group?.wasEmpty === false && id.backend.replication().removeEmptyGroup === 'always',
+  };
+}
+
+function admitStep(id: GroupId, plan: CreatePlan, { groups, seat }: GroupDoor): CreateStep {
   const check = (seen: SeenGroup): void => void planGroup(id, seen);
-  const stillNatural = (seen: SeenGroup): void => refuseReversed(id, seen);
   return {
     name: `admit the volume to remote copy group ${id.name}`,
     async do({ plan: { volume }, facts, signal }) {
@@ -178,12 +215,16 @@ function admitStep(id: GroupId, group: GroupPlan, { groups, seat }: GroupDoor): 
         throw thrown;
       }
     },
-    async undo({ plan: { volume }, signal }) {
+    async undo({ signal }) {
       seat?.leave();
-      // An empty group that an administrator made stays, as it was there before.
-      const emptyMayGo = !group.wasEmpty && id.backend.replication().removeEmptyGroup === 'always';
-      const change = { kind: 'dismiss', volume: volume.arrayName, check: stillNatural, emptyMayGo } as const;
-      await groups.change(id, change, signal);
+      await groups.change(id, wayOut(id, plan), signal);
+    },
+    // The group, and a copy that the arrays made for a member that was gone by then.
+    async undoLate({ facts, signal }) {
+      // A group that somebody else has emptied since is his affair, and so is one that is there after ours was answered.
+      const mayHaveMadeIt = plan.group?.isNew === true && facts.hasNoCopy !== false;
+      await groups.change(id, { ...wayOut(id, plan), emptyMayGo: false, mayHaveMadeIt }, signal);
+      if (facts.hasNoCopy !== true) await removeCopy(id.backend, plan.volume, signal);
     },
   };
 }

@@ -3,8 +3,9 @@ import type { Logger } from '../contracts/log.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import type { Group, RemoteCopyGroup } from '../domain/replication.js';
 import { within } from '../domain/signals.js';
+import { acceptSeats } from './accept-seats.js';
 import { createGroup } from './create-group.js';
-import { newRecord, recordOf, withoutDebt } from './group-record.js';
+import { isAsMade, isMember, newRecord, recordOf, withoutDebt } from './group-record.js';
 import type { Seat } from './seat.js';
 import { refuseReversed, viewOfGroup, type GroupId, type SeenGroup } from './seen-group.js';
 
@@ -16,9 +17,6 @@ import { refuseReversed, viewOfGroup, type GroupId, type SeenGroup } from './see
  * - stopped, some members changed         → started; each volume's own operation finishes its part, and nothing is done twice
  */
 
-/** Older answers than this, in ms, are asked for again before the first change; before a refusal they have to be fresher. */
-const FRESH_MS = 5_000;
-const FRESH_FOR_REFUSAL_MS = 1_000;
 /** How long a cycle goes on dismissing and admitting; the other members do not replicate meanwhile. */
 const WINDOW_MS = 20_000;
 /** The whole of the changes, and then the way to the group's own state. */
@@ -43,7 +41,7 @@ export async function runCycle(locked: LockedGroup, seen: SeenGroup, seats: Seat
   let later: Seat[] = [];
   let failure: DriverError | undefined;
   try {
-    const accepted = await accept(locked, seen, seats);
+    const accepted = await acceptSeats(locked, { seen, seats, timeoutMs: PART_TIMEOUT_MS });
     const cycle = new GroupCycle(locked, accepted.seen);
     later = await cycle.change(accepted.seats);
     failure = await cycle.restore(seats);
@@ -53,37 +51,6 @@ export async function runCycle(locked: LockedGroup, seen: SeenGroup, seats: Seat
   }
   for (const seat of seats) if (!later.includes(seat)) seat.end(failure);
   return later;
-}
-
-/** Time has passed since the plans were made: what was seen has to be fresh, and to allow each change still. */
-async function accept(
-  locked: LockedGroup,
-  seen: SeenGroup,
-  seats: Seat[],
-): Promise<{ seen: SeenGroup; seats: Seat[] }> {
-  const mayRefuse = refusalsOf(seen, seats).size > 0;
-  const isFresh = performance.now() - seen.at < (mayRefuse ? FRESH_FOR_REFUSAL_MS : FRESH_MS);
-  const signal = within(PART_TIMEOUT_MS, locked.lost);
-  const latest = isFresh ? seen : await locked.look(signal);
-  const refusals = refusalsOf(latest, seats);
-  for (const [seat, refusal] of refusals) seat.fail(refusal);
-  return { seen: latest, seats: seats.filter((seat) => !refusals.has(seat)) };
-}
-
-function refusalsOf(seen: SeenGroup, seats: Seat[]): Map<Seat, DriverError> {
-  const refusals = new Map<Seat, DriverError>();
-  for (const seat of seats) {
-    try {
-      const { group } = viewOfGroup(seen);
-      const { change } = seat;
-      if (change?.kind === 'admit') change.check(seen);
-      // What is no member needs no permission to leave.
-      if (change?.kind === 'dismiss' && isMember(group, change.volume)) change.check(seen);
-    } catch (thrown) {
-      refusals.set(seat, asDriverError(thrown));
-    }
-  }
-  return refusals;
 }
 
 /** The changes of one cycle, and the way to the group's own state. */
@@ -143,7 +110,8 @@ class GroupCycle {
     const { id, logger } = this.#locked;
     try {
       const emptyMayGo = seats.some(({ change }) => change?.kind !== 'admit' && change?.emptyMayGo === true);
-      await this.#file(await this.#settle(emptyMayGo, this.#signal()));
+      const mayBeOurs = seats.some(({ change }) => change?.kind === 'dismiss' && change.mayHaveMadeIt === true);
+      await this.#file(await this.#settle(emptyMayGo || (mayBeOurs && isAsMade(id, this.#seen)), this.#signal()));
       return undefined;
     } catch (thrown) {
       const failure = lockLost(thrown);
@@ -285,9 +253,6 @@ class GroupCycle {
     this.#record = record;
   }
 }
-
-const isMember = (group: RemoteCopyGroup | undefined, volume: string): boolean =>
-  group?.members.some((member) => member.volume === volume) === true;
 
 /** A volume that has its own lock still can go back when the group's was lost; `fenced` would say that it cannot. */
 function lockLost(thrown: unknown): DriverError {

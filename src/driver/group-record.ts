@@ -21,6 +21,16 @@ export function recordOf({ backend, name }: GroupId, { record, groups }: SeenGro
   return { backend: backend.name, name, remoteName, createdByUs, epoch: record?.epoch ?? 0, ...owed };
 }
 
+/** As we make groups, and never started: one that an administrator made alike is lost to him, but holds nothing. */
+export function isAsMade({ backend }: GroupId, { record, groups }: SeenGroup): boolean {
+  const group = groups.primary;
+  if (record !== undefined || group === undefined || group.members.length > 0) return false;
+  return group.targets.every((target) => target.state === 'new') && shapeDifferences(backend, group).length === 0;
+}
+
 export function withoutDebt({ owesStart: _paid, ...record }: Group): Group {
   return record;
 }
+
+export const isMember = (group: RemoteCopyGroup | undefined, volume: string): boolean =>
+  group?.members.some((member) => member.volume === volume) === true;

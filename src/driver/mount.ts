@@ -4,7 +4,7 @@ import { proveActiveSide } from '../backend/observe.js';
 import type { NodeMount } from '../contracts/node-journal.js';
 import type { Write } from '../contracts/store.js';
 import type { Attachment, BlockDevice } from '../domain/attachment.js';
-import { asDriverError, DriverError } from '../domain/errors.js';
+import { DriverError } from '../domain/errors.js';
 import { otherSide } from '../domain/replication.js';
 import type { FilesystemRecord } from '../domain/volume.js';
 import type { Saga } from '../saga/saga.js';
@@ -88,6 +88,7 @@ function hostStep(ctx: DriverContext, backend: Backend, plan: MountPlan): MountS
       const { arrayName, name } = plan.volume;
       await unexport({ ctx, backend }, { volume: name, arrayName, side: plan.side, host: plan.hostName }, signal);
     },
+    undoLate: async ({ signal }) => removeLateExport({ ctx, backend }, { plan, host: plan.hostName }, signal),
   };
 }
 
@@ -108,23 +109,28 @@ function exportStep(ctx: DriverContext, backend: Backend, plan: MountPlan): Moun
         if (work.arrayName === arrayName && work.side === plan.side && work.host === host)
           await ctx.journal.removeDeferredRemoval(work.id);
       }
-      try {
-        const { lun, targetPorts } = await array.ensureVlun(arrayName, host, signal);
-        return { lun, targetPorts };
-      } catch (thrown) {
-        facts.exportMayComeLate = asDriverError(thrown).code === 'unknown-outcome';
-        throw thrown;
-      }
+      const { lun, targetPorts } = await array.ensureVlun(arrayName, host, signal);
+      return { lun, targetPorts };
     },
     async undo({ facts, signal }) {
       const host = facts.host ?? plan.hostName;
-      const exported = { volume: name, arrayName, side: plan.side, host };
-      await unexport({ ctx, backend }, exported, signal);
-      if (facts.exportMayComeLate !== true) return;
-      // A later round looks once more; an export that is in use by then is left alone there.
-      await ctx.journal.saveDeferredRemoval({ id: randomUUID(), backend: backend.name, ...exported });
+      await unexport({ ctx, backend }, { volume: name, arrayName, side: plan.side, host }, signal);
     },
+    undoLate: async ({ facts, signal }) =>
+      removeLateExport({ ctx, backend }, { plan, host: facts.host ?? plan.hostName }, signal),
   };
+}
+
+/** Unless that host has the volume from there again. A host entry of ours goes with it, also when it has no export. */
+async function removeLateExport(
+  { ctx, backend }: { ctx: DriverContext; backend: Backend },
+  { plan, host }: { plan: MountPlan; host: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const { name, arrayName } = plan.volume;
+  const attachment = await ctx.store.find('attachment', name, signal);
+  if (attachment?.side === plan.side && attachment.host === host) return;
+  await backend.array(plan.side).removeVluns(arrayName, host, signal);
 }
 
 /** Rule 3: a role that changed while we exported would let us mount the copy that has just become the stale one. */

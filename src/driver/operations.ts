@@ -94,7 +94,10 @@ export class Operations {
       });
     }
     if (operation.node !== this.#ctx.node.id && needsItsNode(operation)) {
-      if (operation.node === robs) return;
+      if (operation.node === robs) {
+        await this.#rob(fence, operation);
+        return;
+      }
       throw new DriverError(
         'busy',
         `the ${operation.kind} of volume ${volume} on another node (id ${operation.node}) is not finished`,
@@ -102,6 +105,14 @@ export class Operations {
       );
     }
     await this.#settle(operation, this.#sagaRun(fence, signal, volume));
+  }
+
+  /** An export that the old node has asked for may come after those that are removed now. */
+  async #rob(fence: Fence, operation: Operation): Promise<void> {
+    const { store, node } = this.#ctx;
+    if (operation.kind !== 'mount') return;
+    const value = { ...operation, node: node.id, unanswered: operation.unanswered ?? operation.next };
+    await store.commit(fence, [{ put: 'late', key: operation.id, value }]);
   }
 
   async #settle(operation: Operation, sagaRun: SagaRun<Write>): Promise<void> {
@@ -170,6 +181,12 @@ function journalOf(store: MetadataStore, fence: Fence): Journal<Write> {
   return {
     save: async (operation, also) =>
       store.commit(fence, [{ put: 'operation', key: operation.volume, value: structuredClone(operation) }, ...also]),
-    finish: async (operation, also) => store.commit(fence, [{ remove: 'operation', key: operation.volume }, ...also]),
+    async finish(operation, also) {
+      const late: Write[] =
+        operation.phase === 'undo' && operation.unanswered !== undefined
+          ? [{ put: 'late', key: operation.id, value: structuredClone(operation) }]
+          : [];
+      await store.commit(fence, [{ remove: 'operation', key: operation.volume }, ...late, ...also]);
+    },
   };
 }

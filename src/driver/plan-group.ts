@@ -9,6 +9,8 @@ export interface GroupPlan {
   name: string;
   /** There was no such group, or it had no members. */
   wasEmpty: boolean;
+  /** There was no such group. */
+  isNew?: true;
   /** Started at the end: a new group, an empty one, or one that was started before. */
   startAfter: boolean;
 }
@@ -21,7 +23,7 @@ export function planGroup({ backend, name }: GroupId, seen: SeenGroup): GroupPla
   refuseSilent(seen, 'primary');
   refuseSilent(seen, 'secondary');
   const { primary: group, secondary: peer } = seen.groups;
-  if (group === undefined) return { name, wasEmpty: true, startAfter: true };
+  if (group === undefined) return { name, wasEmpty: true, isNew: true, startAfter: true };
   if (peer === undefined) {
     const text = `group ${name} exists on the primary array, but ${backend.array('secondary').label} has no ${group.remoteName}`;
     throw new DriverError('refused', text, {

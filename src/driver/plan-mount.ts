@@ -47,8 +47,6 @@ export interface MountFacts {
   host?: string;
   lun?: number;
   targetPorts?: string[];
-  /** The array may still make the export that the way back did not find (rule 39). */
-  exportMayComeLate?: boolean;
   device?: BlockDevice;
   filesystem?: FilesystemRecord;
 }

@@ -9,6 +9,7 @@ import type { Attachments } from './attachments.js';
 import { Conflicts } from './conflicts.js';
 import type { DriverContext } from './context.js';
 import { createSaga, type CreatePlan } from './create.js';
+import { LateChanges } from './late.js';
 import { mountSaga } from './mount.js';
 import { needsItsNode, type Operations, type Settler } from './operations.js';
 import type { MountPlan } from './plan-mount.js';
@@ -51,6 +52,7 @@ export class Recovery {
   readonly #ctx: DriverContext;
   readonly #operations: Operations;
   readonly #attachments: Attachments;
+  readonly #late: LateChanges;
   readonly #rounds = new Rounds(async (signal) => this.#runRound(signal), ROUND_INTERVAL_MS);
   /** What is mounted here and may have been taken by another node. */
   readonly #losses = new Rounds(async (signal) => this.#releaseRobbed(signal), ROUND_INTERVAL_MS);
@@ -60,6 +62,7 @@ export class Recovery {
     this.#ctx = ctx;
     this.#operations = parts.operations;
     this.#attachments = parts.attachments;
+    this.#late = new LateChanges(ctx, parts.operations);
   }
 
   start(): void {
@@ -80,6 +83,7 @@ export class Recovery {
 
   async #runRound(stopped: AbortSignal): Promise<void> {
     await this.#attempt(stopped, 'settle operations', async () => this.#settleOperations(stopped));
+    await this.#attempt(stopped, 'look for late changes', async () => this.#undoLate(stopped));
     await this.#attempt(stopped, 'start groups', async () => this.#startGroups(stopped));
     await this.#attempt(stopped, 'release what nobody uses', async () => this.#releaseAttachments(stopped));
     await this.#attempt(stopped, 'forget old waits', async () => new Conflicts(this.#ctx).forgetOld());
@@ -101,6 +105,13 @@ export class Recovery {
       await this.#attempt(stopped, `settle ${operation.kind} of ${volume}`, async (signal) => {
         await this.#operations.withVolume({ volume, keys, ...patience }, signal, async () => Promise.resolve());
       });
+    }
+  }
+
+  async #undoLate(stopped: AbortSignal): Promise<void> {
+    for (const operation of await this.#late.list(within(STEP_TIMEOUT_MS, stopped))) {
+      const what = `look for what the ${operation.kind} of ${operation.volume} may have left`;
+      await this.#attempt(stopped, what, async (signal) => this.#late.undo(operation, signal));
     }
   }
 

@@ -19,8 +19,8 @@ import { viewOfGroup, type GroupId, type SeenGroup } from './seen-group.js';
  * - dismissed                 → the group gets its own state in another cycle, both copies deleted
  * - one copy deleted, or both → the rest deleted by the tag
  * A plain volume that the array refuses to delete stays, as if nobody had asked.
- * A failure before the dismissal turns back: the cycle starts the group again and the volume stays. After it there is no way
- * back, since a copy that left its group cannot rejoin without a full copy; the operation then stays open until it is finished.
+ * A failure before the dismissal turns back: the cycle starts the group again and the volume stays. After it, and when a call
+ * got no answer, there is no way back, since a copy that left its group cannot rejoin without a full copy; the operation then stays open until it is finished.
  */
 
 export interface RemovePlan {
@@ -145,6 +145,7 @@ const emptyMayGo = ({ backend }: GroupId): boolean => backend.replication().remo
 function dismissStep(id: GroupId, { groups, seat }: GroupDoor): RemoveStep {
   return {
     name: `take the volume out of remote copy group ${id.name}`,
+    noWayBackUnanswered: true,
     async do({ plan, signal }) {
       const { arrayName: volume } = plan.volume;
       const check = (seen: SeenGroup): void => refuseUnproven(id, plan, seen);
@@ -199,6 +200,7 @@ function deleteStep(backend: Backend, side: Side): RemoveStep {
   const array = backend.array(side);
   return {
     name: `delete the volume on the ${side} array`,
+    noWayBackUnanswered: true,
     do: async ({ plan: { volume }, signal }) => array.removeVolume(volume.arrayName, ownershipTag(volume), signal),
     // Only a plain volume gets here: the array refused, so the volume is there as before, or else it is gone.
     async undo({ plan: { volume }, signal }) {

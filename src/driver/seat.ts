@@ -4,9 +4,18 @@ import type { SeenGroup } from './seen-group.js';
 /** What a volume wants of its group. `check` refuses by what was seen under the group's lock, just before the change. */
 export type GroupChange =
   | { kind: 'admit'; volume: string; check(seen: SeenGroup): void }
-  | { kind: 'dismiss'; volume: string; check(seen: SeenGroup): void; emptyMayGo: boolean }
+  | Dismissal
   /** No change: only that the group gets the state that it is owed, or goes when it is empty. */
   | { kind: 'tidy'; emptyMayGo: boolean };
+
+export interface Dismissal {
+  kind: 'dismiss';
+  volume: string;
+  check(seen: SeenGroup): void;
+  emptyMayGo: boolean;
+  /** The array may have made the group for us, after we had given up: then it goes when it is still as new. */
+  mayHaveMadeIt?: boolean;
+}
 
 /**
  * A volume's place in a cycle of its group. It opens when the group is locked and was looked at; then its holder plans,

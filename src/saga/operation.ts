@@ -21,6 +21,8 @@ export interface Operation {
   /** The step that may be under way; all before it are done, none after it has begun. */
   next: number;
   phase: 'do' | 'undo';
+  /** The step, undone by now, whose last call got no answer, so that the array may carry it out still. */
+  unanswered?: number;
   /** Why it was turned back. */
   error?: string;
   startedAt: string;

@@ -32,8 +32,12 @@ export interface Step<P, F extends object, W> {
   do(context: StepContext<P, F, W>): Promise<Partial<F> | void>;
   /** Makes it gone, if it is ours; absent when there is nothing to be undone. */
   undo?(context: StepContext<P, F, W>): Promise<void>;
+  /** Looks again, some time after the undo, for what its own last call may have made meanwhile; removes only that. */
+  undoLate?(context: StepContext<P, F, W>): Promise<void>;
   /** From here on there is no way back: a failure leaves the operation open, to be redone. */
   noWayBack?: boolean;
+  /** Also when a call of it got no answer: what may be carried out still cannot be turned back. */
+  noWayBackUnanswered?: boolean;
 }
 
 export interface Saga<P, F extends object, W> {
@@ -50,6 +54,7 @@ export interface Saga<P, F extends object, W> {
 /** The operation's record, bound to the locks that protect it. */
 export interface Journal<W> {
   save(operation: Operation, also: W[]): Promise<void>;
+  /** One that was undone and has an `unanswered` step is kept elsewhere, for `undoLate`. */
   finish(operation: Operation, also: W[]): Promise<void>;
 }
 
@@ -112,7 +117,11 @@ export async function settle<P, F extends object, W>(
     await goForward(saga, operation, ctx);
     return;
   }
-  if (operation.phase === 'do') await turnBack(operation, ctx);
+  if (operation.phase === 'do') {
+    // Whoever did it may have been stopped between a call and its answer.
+    setUnanswered(saga, operation);
+    await turnBack(operation, ctx);
+  }
   await goBack(saga, operation, ctx);
 }
 
@@ -161,11 +170,13 @@ async function afterFailure<P, F extends object, W>(
   const cause = asDriverError(thrown);
   if (cause.code === 'fenced') return cause;
   const message = `cannot ${doing}: ${cause.message}`;
-  if (isPastReturn(saga, operation)) {
+  const isUnanswered = isUnderWay && cause.code === 'unknown-outcome';
+  if (isPastReturn(saga, operation) || (isUnanswered && saga.steps[operation.next]?.noWayBackUnanswered === true)) {
     return cause.reworded(`${message}; what is left is finished later, or by the same command again`);
   }
   operation.error = message;
   if (!isUnderWay) operation.next -= 1;
+  else if (isUnanswered) setUnanswered(saga, operation);
   try {
     await turnBack(operation, ctx);
   } catch {
@@ -184,6 +195,25 @@ function notRecorded<P, F extends object, W>(saga: Saga<P, F, W>, cause: DriverE
   if (cause.code === 'fenced') return cause;
   if (saga.afterCrash === 'undo') return cause.reworded(message, 'pending');
   return cause.reworded(`${message}; the metadata cannot be written, so it may still be carried out when they can`);
+}
+
+/** Looks for what the array has made of an operation's unanswered call since it was undone. */
+export async function undoLate<P, F extends object, W>(
+  saga: Saga<P, F, W>,
+  operation: Operation,
+  signal: AbortSignal,
+): Promise<void> {
+  const step = operation.unanswered === undefined ? undefined : saga.steps[operation.unanswered];
+  const [plan, facts] = [planOf<P>(operation), factsOf<F>(operation)];
+  await step?.undoLate?.({ plan, facts, signal, record: noRecord });
+}
+
+async function noRecord(): Promise<void> {
+  await Promise.reject(new DriverError('internal', 'an operation that was undone has nothing to record'));
+}
+
+function setUnanswered<P, F extends object, W>(saga: Saga<P, F, W>, operation: Operation): void {
+  if (saga.steps[operation.next]?.undoLate !== undefined) operation.unanswered = operation.next;
 }
 
 /** Puts the change of direction on record. */

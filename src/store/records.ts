@@ -88,6 +88,7 @@ const operation: z.ZodType<Operation> = z.strictObject({
   plan: z.json(),
   facts: z.record(z.string(), z.json()),
   next: z.number(),
+  unanswered: z.number().exactOptional(),
   phase: z.enum(['do', 'undo']),
   error: z.string().exactOptional(),
   startedAt: z.string(),
@@ -120,6 +121,7 @@ const FORMATS: { [K in RecordKind]: Format<Records[K]> } = {
   operation: { schema: 1, shape: operation, keyOf: (record) => record.volume },
   pin: { schema: 1, shape: pin, keyOf: (record) => record.peer },
   override: { schema: 1, shape: override, keyOf: (record) => record.volume },
+  late: { schema: 1, shape: operation, keyOf: (record) => record.id },
 };
 
 const envelope = z.strictObject({ schema: z.number(), record: z.unknown() });

@@ -11,8 +11,8 @@ import type { Lane } from './lane.js';
  * replaced by the Docker name of their volume; what belongs to no volume on record keeps its own name, and so never matches.
  */
 
-/** What the living keep, and what ends by itself: rounds of recovery take locks for a moment. */
-const PASSING = /^(lock|session|node)\//;
+/** What the living keep, and what ends by itself or is looked for in vain for an hour: rounds of recovery take locks for a moment. */
+const PASSING = /^(lock|session|node|late)\//;
 const envelope = z.object({ record: z.record(z.string(), z.unknown()) });
 type Entry = { key: string; record: Record<string, unknown> };
 

@@ -90,6 +90,18 @@ describe('Two nodes on one etcd', () => {
     await done(first.docker.remove('cut'), first.docker.remove('next'), second.docker.remove('keeper'));
   }, 60_000);
 
+  it('rule 39: whichever node is there removes what an array makes late of a Create that the other one has undone', async () => {
+    const primary = arrayOf(first.pair, 'primary').name;
+    const make = { method: 'POST', pathRegex: '/volumes$' };
+    await first.control.fault({ array: primary, match: make, effect: 'late', ms: 2_500 });
+    expect(await first.docker.create('cut', { size: '1', backend: 'plain' })).toContain('everything was rolled back');
+    await waitFor(async () => (await arrayObjects(first.control)).length === 1);
+    await first.stopDaemon();
+    await second.restart();
+    await waitFor(async () => (await arrayObjects(first.control)).length === 0);
+    await first.restart();
+  });
+
   it('whichever node is there undoes what the other one has left of a Create', async () => {
     await done(create(first, 'keeper'));
     const secondary = arrayOf(first.pair, 'secondary').name;

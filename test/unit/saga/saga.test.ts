@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { DriverError } from '../../../src/domain/errors.js';
 import type { Operation } from '../../../src/saga/operation.js';
-import { run, settle, type Saga, type SagaRun } from '../../../src/saga/saga.js';
+import { run, settle, undoLate, type Saga, type SagaRun } from '../../../src/saga/saga.js';
 
 /** A world of switches: step i turns switch i on, its undo turns it off. */
 interface World {
@@ -156,6 +156,57 @@ describe('saga', () => {
     await settle(later.saga, world.stored, later.ctx);
     expect(world.on.size).toBe(0);
     expect(world.stored).toBeUndefined();
+  });
+
+  describe('an undone step whose call got no answer', () => {
+    const looked: string[] = [];
+    let undone: Operation | undefined;
+
+    /** Three steps, of which the second can be looked for again. */
+    function threeSteps(faults: Faults) {
+      const { saga, ctx } = build(newWorld(), 3, faults);
+      const look = async (): Promise<void> => void (await Promise.resolve(looked.push('step 1')));
+      const steps = saga.steps.map((step, index) => (index === 1 ? { ...step, undoLate: look } : step));
+      const { journal } = ctx;
+      const saved: Operation[] = [];
+      const save: typeof journal.save = async (operation, also) => {
+        saved.push(structuredClone(operation));
+        await journal.save(operation, also);
+      };
+      const finish: typeof journal.finish = async (operation) => {
+        undone = structuredClone(operation);
+        await Promise.resolve();
+      };
+      return { saga: { ...saga, steps }, ctx: { ...ctx, journal: { save, finish } }, saved };
+    }
+
+    it.each([
+      { how: 'failed', step: 1, when: 'after', unanswered: 1 },
+      { how: 'failed before it was sent', step: 1, when: 'before', unanswered: undefined },
+      { how: 'failed, and leaves nothing to look for', step: 2, when: 'after', unanswered: undefined },
+    ] as const)('is looked for again when it $how', async ({ step, when, unanswered }) => {
+      looked.length = 0;
+      const { saga, ctx } = threeSteps({ failAt: { step, when } });
+      await caught(run(saga, start, ctx));
+      if (undone === undefined) throw new Error('it was not undone');
+      expect(undone.unanswered).toBe(unanswered);
+      await undoLate(saga, undone, ctx.signal);
+      expect(looked).toEqual(unanswered === undefined ? [] : ['step 1']);
+    });
+
+    it.each([
+      { next: 0, unanswered: undefined },
+      { next: 1, unanswered: 1 },
+      { next: 2, unanswered: undefined },
+    ])('is looked for again when the process died in step $next', async ({ next, unanswered }) => {
+      const { saga, ctx, saved } = threeSteps({});
+      await run(saga, start, ctx);
+      const left = saved.find((operation) => operation.next === next);
+      if (left === undefined) throw new Error('not on record');
+      await settle(saga, left, ctx);
+      expect(undone).toMatchObject({ phase: 'undo', next: -1 });
+      expect(undone?.unanswered).toBe(unanswered);
+    });
   });
 
   it('a way back that is repeated goes on where it stopped, and undoes nothing twice', async () => {

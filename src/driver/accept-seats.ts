@@ -1,0 +1,40 @@
+import { asDriverError, type DriverError } from '../domain/errors.js';
+import { within } from '../domain/signals.js';
+import type { LockedGroup } from './group-cycle.js';
+import { isMember } from './group-record.js';
+import type { Seat } from './seat.js';
+import { viewOfGroup, type SeenGroup } from './seen-group.js';
+
+/** Older answers than this, in ms, are asked for again before the first change; before a refusal they have to be fresher. */
+const FRESH_MS = 5_000;
+const FRESH_FOR_REFUSAL_MS = 1_000;
+
+/** Time has passed since the plans were made: what was seen has to be fresh, and to allow each change still. */
+export async function acceptSeats(
+  locked: Pick<LockedGroup, 'lost' | 'look'>,
+  { seen, seats, timeoutMs }: { seen: SeenGroup; seats: Seat[]; timeoutMs: number },
+): Promise<{ seen: SeenGroup; seats: Seat[] }> {
+  const mayRefuse = refusalsOf(seen, seats).size > 0;
+  const isFresh = performance.now() - seen.at < (mayRefuse ? FRESH_FOR_REFUSAL_MS : FRESH_MS);
+  const signal = within(timeoutMs, locked.lost);
+  const latest = isFresh ? seen : await locked.look(signal);
+  const refusals = refusalsOf(latest, seats);
+  for (const [seat, refusal] of refusals) seat.fail(refusal);
+  return { seen: latest, seats: seats.filter((seat) => !refusals.has(seat)) };
+}
+
+function refusalsOf(seen: SeenGroup, seats: Seat[]): Map<Seat, DriverError> {
+  const refusals = new Map<Seat, DriverError>();
+  for (const seat of seats) {
+    try {
+      const { group } = viewOfGroup(seen);
+      const { change } = seat;
+      if (change?.kind === 'admit') change.check(seen);
+      // What is no member needs no permission to leave.
+      if (change?.kind === 'dismiss' && isMember(group, change.volume)) change.check(seen);
+    } catch (thrown) {
+      refusals.set(seat, asDriverError(thrown));
+    }
+  }
+  return refusals;
+}

@@ -1,0 +1,86 @@
+import type { Operation } from '../saga/operation.js';
+import { planOf, undoLate } from '../saga/saga.js';
+import type { DriverContext } from './context.js';
+import { createSaga, type CreatePlan } from './create.js';
+import { mountSaga } from './mount.js';
+import type { Held, Operations } from './operations.js';
+import type { MountPlan } from './plan-mount.js';
+
+/**
+ * Longer than any request lives. A kernel goes on sending what a dead or paused process has left to it for about half an
+ * hour (`tcp_retries2` with the longest time-out of each try); as long again is for the array itself.
+ */
+const LATE_MS = 60 * 60_000;
+const FOREIGN_LOCK_WAIT_MS = 1_000;
+
+/** Since when this daemon has known of each; no clock is compared with another one's, and a restart begins anew (rule 43). */
+export class Waits {
+  readonly #ms: number;
+  readonly #since = new Map<string, number>();
+
+  constructor(ms: number) {
+    this.#ms = ms;
+  }
+
+  /** The first call begins the wait. */
+  isOver(key: string): boolean {
+    const since = this.#since.get(key) ?? performance.now();
+    this.#since.set(key, since);
+    return performance.now() - since > this.#ms;
+  }
+
+  end(key: string): void {
+    this.#since.delete(key);
+  }
+}
+
+/**
+ * What an array makes of a call after the operation that sent it was undone: it is looked for in each round, by the node that
+ * undid it, or by any while that one is away, and removed by the step that knows its name and tag (rules 15, 36).
+ */
+export class LateChanges {
+  readonly #ctx: DriverContext;
+  readonly #operations: Operations;
+  readonly #waits = new Waits(LATE_MS);
+
+  constructor(ctx: DriverContext, operations: Operations) {
+    this.#ctx = ctx;
+    this.#operations = operations;
+  }
+
+  /** Those that this node has to look for now. */
+  async list(signal: AbortSignal): Promise<Operation[]> {
+    const { store, node } = this.#ctx;
+    const all = await store.list('late', signal);
+    if (all.every((each) => each.node === node.id)) return all;
+    const living = await store.livingNodes(signal);
+    return all.filter((each) => each.node === node.id || !living.has(each.node));
+  }
+
+  /** One more look; the last one takes the record along. @throws why it cannot be looked for */
+  async undo(operation: Operation, signal: AbortSignal): Promise<void> {
+    const { id, volume, node } = operation;
+    const patience = node === this.#ctx.node.id ? {} : { lockWaitMs: FOREIGN_LOCK_WAIT_MS };
+    const isLast = this.#waits.isOver(id);
+    await this.#operations.withVolume({ volume, keys: [], ...patience }, signal, async (held) => {
+      await this.#look(operation, held);
+      if (isLast) await held.commit([{ remove: 'late', key: id }]);
+    });
+    if (isLast) this.#waits.end(id);
+  }
+
+  async #look(operation: Operation, { signal }: Held): Promise<void> {
+    const { store, backends, groups } = this.#ctx;
+    if (operation.kind === 'create') {
+      const plan = planOf<CreatePlan>(operation);
+      const { volume } = plan;
+      // On record it is somebody's, as after metadata were restored.
+      if ((await store.find('volume', volume.name, signal))?.id === volume.id) return;
+      await undoLate(createSaga(backends.get(volume.spec.backend), plan, { groups }), operation, signal);
+    }
+    if (operation.kind === 'mount') {
+      const plan = planOf<MountPlan>(operation);
+      await undoLate(mountSaga(this.#ctx, backends.get(plan.volume.spec.backend), plan), operation, signal);
+    }
+  }
+}
