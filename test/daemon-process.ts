@@ -155,9 +155,13 @@ export class DaemonProcess {
     return (await this.#ask('metadata')) as [string, string][];
   }
 
+  /** All that it ever wrote. */
+  async log(): Promise<string> {
+    return readFile(this.logFile, 'utf8').catch(() => '');
+  }
+
   async logTail(lines = 15): Promise<string> {
-    const text = await readFile(this.logFile, 'utf8').catch(() => '');
-    return text.trimEnd().split('\n').slice(-lines).join('\n');
+    return (await this.log()).trimEnd().split('\n').slice(-lines).join('\n');
   }
 
   /** What it complained of lately. */

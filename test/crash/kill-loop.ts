@@ -3,9 +3,11 @@ import type { OutwardCall, Strike, Struck } from '../daemon-process.js';
 import { Bystander } from './bystander.js';
 import { openLane, type Lane } from './lane.js';
 import type { End, Scene } from './scenes.js';
-import { difference, outlineOf } from './world.js';
+import { difference, outlineOf, settledOutlineOf } from './world.js';
 
 const CONVERGE_MS = 30_000;
+/** Of scenes with another node: seconds that leases live, and between rounds of recovery. */
+const LEASE_TTL = 2;
 /** Each costs the time to converge and a new stage; so many tell enough. */
 const MAX_FINDINGS = 4;
 
@@ -37,7 +39,7 @@ export async function killEverywhere(
   onFinding: (finding: Finding) => void,
 ): Promise<KillReport> {
   let stage = await openStage(scene);
-  const report: KillReport = { points: 0, ends: { undone: 0, done: 0 }, calls: 0, findings: [] };
+  const report: KillReport = { points: 0, ends: { undone: 0, done: 0, robbed: 0 }, calls: 0, findings: [] };
   try {
     const calls = await rehearse(scene, stage);
     report.calls = calls.length;
@@ -66,13 +68,14 @@ export async function killEverywhere(
 }
 
 async function openStage(scene: Scene): Promise<Stage> {
-  const lane = await openLane({ store: scene.store, nodes: 1 });
+  const several = scene.robs === undefined ? ({ nodes: 1 } as const) : ({ nodes: 2, leaseTtl: LEASE_TTL } as const);
+  const lane = await openLane({ store: scene.store, ...several });
   try {
     const err = await lane.docker.create('calm', scene.calm);
     if (err !== '') throw new Error(err);
     const bystander = await Bystander.start(await lane.docker.mount('calm', 'c'.repeat(64)));
     await scene.prepare(lane);
-    return { lane, bystander, ends: { undone: await outlineOf(lane), done: [] } };
+    return { lane, bystander, ends: { undone: await endOf(scene, lane), done: [], robbed: [] } };
   } catch (error) {
     await lane.close();
     throw error;
@@ -90,17 +93,29 @@ async function rehearse(scene: Scene, stage: Stage): Promise<OutwardCall[]> {
   await lane.daemon.watch();
   await scene.act(lane.docker);
   const calls = await lane.daemon.calls();
-  ends.done = await outlineOf(lane);
+  ends.done = await endOf(scene, lane);
   if (!calls.some(({ label }) => scene.decisive.test(label))) {
     throw new Error(`no call is ${scene.decisive}: ${calls.map(({ label }) => label).join('; ')}`);
   }
-  await backToStart(scene, stage, 'done');
+  if (scene.robs !== undefined) {
+    await scene.robs.giveUp(lane);
+    ends.robbed = await endOf(scene, lane);
+  }
+  await backToStart(scene, stage, scene.robs === undefined ? 'done' : 'robbed');
   return calls;
 }
 
-async function backToStart(scene: Scene, { lane, ends }: Stage, end: End): Promise<void> {
-  await scene.restore(lane, end);
-  const left = difference(await outlineOf(lane), ends.undone);
+/** Another node finishes its part by itself. */
+async function endOf({ robs }: Scene, lane: Lane): Promise<string[]> {
+  return robs === undefined ? outlineOf(lane) : settledOutlineOf(lane, LEASE_TTL * 1_500);
+}
+
+async function backToStart(scene: Scene, stage: Stage, end: End): Promise<void> {
+  await scene.restore(stage.lane, end);
+  const { left } =
+    scene.robs === undefined
+      ? { left: difference(await outlineOf(stage.lane), stage.ends.undone) }
+      : await converge(stage, ['undone']);
   if (left.length > 0) throw new Error(`not as at the start: ${left.join('; ')}`);
 }
 
@@ -136,12 +151,18 @@ async function killAt(scene: Scene, stage: Stage, strike: Strike): Promise<Outco
   return { point, end, what };
 }
 
-/** Both are right while the decisive call is under way, beside the one that was struck: nobody knows whether it arrived. */
-function expectedEnds(scene: Scene, { calls, number, when }: Struck): End[] {
-  const decisive = calls.filter(({ label }) => scene.decisive.test(label));
-  if (decisive.some(({ done }) => done)) return ['done'];
-  const isUnderWay = decisive.some((call) => !(when === 'before' && call === calls[number - 1]));
-  return isUnderWay ? ['done', 'undone'] : ['undone'];
+/** Both are right while a call that decides is under way, beside the one that was struck: nobody knows whether it arrived. */
+function expectedEnds({ robs, decisive }: Scene, { calls, number, when }: Struck): End[] {
+  const turns: { call: RegExp; end: End }[] = [{ call: decisive, end: 'done' }];
+  if (robs !== undefined) turns.unshift({ call: robs.claim, end: 'robbed' });
+  let ends: End[] = ['undone'];
+  for (const { call, end } of turns) {
+    const begun = calls.filter(({ label }) => call.test(label));
+    const isUnderWay = begun.some((each) => !(when === 'before' && each === calls[number - 1]));
+    if (begun.some(({ done }) => done)) ends = [end];
+    else if (isUnderWay) ends.push(end);
+  }
+  return ends;
 }
 
 /** Which end it came to, and what differs from it when the time for it is over. */

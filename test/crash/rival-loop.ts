@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { OutwardCall, Strike, Struck } from '../daemon-process.js';
 import { openLane, type Lane } from './lane.js';
 import type { RivalScene } from './rival-scenes.js';
-import { difference, outlineOf } from './world.js';
+import { difference, outlineOf, settledOutlineOf } from './world.js';
 
 /** Seconds that a dead or paused node keeps its locks. */
 const LEASE_TTL = 2;
@@ -71,7 +71,7 @@ function strikes(calls: OutwardCall[], mode: Mode, stride: number): Strike[] {
 async function openStage(scene: RivalScene): Promise<Stage> {
   const lane = await openLane({ store: 'etcd', nodes: 2, leaseTtl: LEASE_TTL });
   try {
-    const err = await lane.docker.create('calm', { size: '1', backend: 'plain' });
+    const err = await lane.docker.create('calm', scene.calm);
     if (err !== '') throw new Error(err);
     const calm = await lane.startContainer(await lane.docker.mount('calm', 'c'.repeat(64)));
     await scene.prepare(lane);
@@ -89,7 +89,7 @@ async function rehearse(scene: RivalScene, stage: Stage): Promise<OutwardCall[]>
   await scene.act(lane);
   const calls = await lane.daemon.calls();
   await scene.rival(lane);
-  stage.end = await settled(lane);
+  stage.end = await settledOutlineOf(lane, 2 * LEASE_TTL * 1_000);
   await backToStart(scene, stage);
   return calls;
 }
@@ -102,6 +102,7 @@ async function strikeAt(
   const { stage, mode, strike } = at;
   const { lane, disturbances } = stage;
   const { daemon, simulator } = lane;
+  const logged = (await daemon.log()).length;
   await daemon.watch(strike);
   const act = scene.act(lane).then(String, String);
   const isStruck = await Promise.race([act.then(() => false), untilStruck(lane).then(() => true)]);
@@ -119,7 +120,8 @@ async function strikeAt(
   else daemon.resume();
   const answer = await act;
   const left = await converge(stage);
-  const sent = inFlight(await daemon.struck());
+  const struck = await daemon.struck();
+  const sent = inFlight(struck);
   const changes = simulator.pair.log
     .list()
     .map(({ method, path }) => `${method} ${path}`)
@@ -128,6 +130,7 @@ async function strikeAt(
     ...left,
     ...changes.map((change) => `a change after node2 had done its part: ${change}`),
     ...(await disturbances(`${strike.when} ${strike.call}`)),
+    ...(mode === 'pause' && hasLocks(struck) ? untold(answer + (await daemon.log()).slice(logged)) : []),
   ];
   if (wrong.length > 0) return [...wrong, `its answer: ${answer}`, ...(await daemon.warnings())].join('\n    ');
   await backToStart(scene, stage);
@@ -141,6 +144,18 @@ async function strikeAt(
 function inFlight(struck: Struck | undefined): Set<string> {
   const begun = (struck?.calls ?? []).filter(({ done }) => !done);
   return new Set(begun.map(({ label }) => label.replace(/^array (\w+) \S+ /, '$1 ')));
+}
+
+/** The verb had its locks, and had not begun to give them back. */
+function hasLocks(struck: Struck | undefined): boolean {
+  const calls = struck?.calls ?? [];
+  const isTaken = calls.some(({ label, done }) => done && label.startsWith('metadata put lock/'));
+  return isTaken && !calls.some(({ label }) => label === 'metadata lease revoke');
+}
+
+/** Rule 24: a node that lost its locks in the middle of a verb says so, in the answer or in the log. */
+function untold(said: string): string[] {
+  return /fenced|locks are lost/.test(said) ? [] : ['neither the answer nor the log tells that the locks were lost'];
 }
 
 async function untilStruck({ daemon }: Lane): Promise<Struck> {
@@ -157,16 +172,6 @@ async function converge({ lane, end }: Stage): Promise<string[]> {
     const left = difference(await outlineOf(lane), end);
     if (left.length === 0 || performance.now() > until) return left;
     await pause(100);
-  }
-}
-
-/** The world when it has not changed for two rounds of recovery. */
-async function settled(lane: Lane): Promise<string[]> {
-  for (let before = ''; ;) {
-    await pause(2 * LEASE_TTL * 1_000);
-    const outline = await outlineOf(lane);
-    if (outline.join() === before) return outline;
-    before = outline.join();
   }
 }
 

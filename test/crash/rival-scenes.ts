@@ -1,10 +1,14 @@
+import type { DockerClient } from '../harness.js';
 import { findMark, leaveMark } from './bystander.js';
 import { rivalOf, type Lane } from './lane.js';
+import { ID, PLAIN, succeed } from './scenes.js';
 
 /** One verb of node1 that is struck, and what its users then do on node2. The volume that both are about is `v`. */
 export interface RivalScene {
   /** Begins with the rules that it shows. */
   title: string;
+  /** Options of `calm`, which is in use on node1 all the while. */
+  calm: Record<string, string>;
   /** From a lane where only `calm` is mounted on node1 to the start of the scene. */
   prepare(lane: Lane): Promise<void>;
   /** What dockerd sends to node1. */
@@ -16,14 +20,7 @@ export interface RivalScene {
 }
 
 const OPTIONS = { size: '1', replicationGroup: 'G', mountConflictDelay: '1' };
-const ID = 'a'.repeat(64);
 const RIVAL_ID = 'b'.repeat(64);
-
-/** @throws the plugin's Err */
-async function succeed(answer: Promise<string>): Promise<void> {
-  const err = await answer;
-  if (err !== '') throw new Error(err);
-}
 
 async function createUsed({ docker }: Lane): Promise<void> {
   await succeed(docker.create('v', OPTIONS));
@@ -43,16 +40,29 @@ async function comeBack(lane: Lane): Promise<void> {
   await succeed(lane.docker.unmount('v', ID));
 }
 
+const createOn = async ({ docker }: { docker: DockerClient }): Promise<string> => docker.create('v', OPTIONS);
+const removeOn = async ({ docker }: { docker: DockerClient }): Promise<string> => docker.remove('v');
+
 export const RIVAL_SCENES: RivalScene[] = [
   {
     title: 'rule 24: Create of a member of a new group',
+    calm: PLAIN,
     prepare: async () => Promise.resolve(),
-    act: async ({ docker }) => docker.create('v', OPTIONS),
-    rival: async (lane) => succeed(rivalOf(lane).docker.create('v', OPTIONS)),
-    restore: async (lane) => succeed(rivalOf(lane).docker.remove('v')),
+    act: createOn,
+    rival: async (lane) => succeed(createOn(rivalOf(lane))),
+    restore: async (lane) => succeed(removeOn(rivalOf(lane))),
+  },
+  {
+    title: 'rules 24 and 35: Create of a member of a group in use',
+    calm: OPTIONS,
+    prepare: async () => Promise.resolve(),
+    act: createOn,
+    rival: async (lane) => succeed(createOn(rivalOf(lane))),
+    restore: async (lane) => succeed(removeOn(rivalOf(lane))),
   },
   {
     title: 'rules 23 and 24: Mount of a free volume',
+    calm: PLAIN,
     prepare: createUsed,
     act: async ({ docker }) => docker.mount('v', ID),
     rival: mountOnRival,
@@ -60,6 +70,7 @@ export const RIVAL_SCENES: RivalScene[] = [
   },
   {
     title: 'rules 23, 24 and 25: Mount that takes over',
+    calm: PLAIN,
     async prepare(lane) {
       await createUsed(lane);
       await mountOnRival(lane);
@@ -74,6 +85,7 @@ export const RIVAL_SCENES: RivalScene[] = [
   },
   {
     title: 'rules 23 and 24: Unmount of the last container',
+    calm: PLAIN,
     async prepare(lane) {
       await createUsed(lane);
       await findMark(await lane.docker.mount('v', ID));
@@ -87,9 +99,18 @@ export const RIVAL_SCENES: RivalScene[] = [
   },
   {
     title: 'rules 24 and 33: Remove of the last member',
+    calm: PLAIN,
     prepare: createUsed,
-    act: async ({ docker }) => docker.remove('v'),
-    rival: async (lane) => succeed(rivalOf(lane).docker.remove('v')),
+    act: removeOn,
+    rival: async (lane) => succeed(removeOn(rivalOf(lane))),
+    restore: createUsed,
+  },
+  {
+    title: 'rules 24, 33 and 35: Remove of a member of a group in use',
+    calm: OPTIONS,
+    prepare: createUsed,
+    act: removeOn,
+    rival: async (lane) => succeed(removeOn(rivalOf(lane))),
     restore: createUsed,
   },
 ];

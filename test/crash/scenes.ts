@@ -3,8 +3,11 @@ import { commandsFor } from '../scenario/group-commands.js';
 import { findMark, leaveMark } from './bystander.js';
 import type { Lane, LaneOptions } from './lane.js';
 
-/** How a verb may end when it was interrupted: as if nobody had asked, or as if it had been answered. */
-export type End = 'undone' | 'done';
+/**
+ * How a verb may end when it was interrupted: as if nobody had asked, or as if it had been answered; `robbed` when the node
+ * that held the volume has lost it, and nobody else has got it.
+ */
+export type End = 'undone' | 'done' | 'robbed';
 
 /** One verb in one situation. The volume that it is about is `v`; `calm` is in use all the while. */
 export interface Scene {
@@ -19,17 +22,24 @@ export interface Scene {
   act(docker: DockerClient): Promise<unknown>;
   /** The call after which the verb has to end as done, and before which as undone. */
   decisive: RegExp;
+  /** Of a Mount that takes the volume from another node. */
+  robs?: {
+    /** The call after which the other node has lost the volume, whatever follows. */
+    claim: RegExp;
+    /** From the end `done` to `robbed`. */
+    giveUp(lane: Lane): Promise<void>;
+  };
   /** From an end to the start again, using what is there so that nothing that is lost or broken stays unnoticed. */
   restore(lane: Lane, end: End): Promise<void>;
 }
 
-const PLAIN = { size: '1', backend: 'plain' };
+export const PLAIN = { size: '1', backend: 'plain' };
 const member = (group: string): Record<string, string> => ({ size: '1', replicationGroup: group });
-const ID = 'a'.repeat(64);
-const OTHER_ID = 'b'.repeat(64);
+export const ID = 'a'.repeat(64);
+export const OTHER_ID = 'b'.repeat(64);
 
 /** @throws the plugin's Err */
-async function succeed(answer: Promise<string>): Promise<void> {
+export async function succeed(answer: Promise<string>): Promise<void> {
   const err = await answer;
   if (err !== '') throw new Error(err);
 }
@@ -40,7 +50,7 @@ async function useOnce({ docker }: Lane, look: (mountpoint: string) => Promise<v
   await succeed(docker.unmount('v', OTHER_ID));
 }
 
-async function createUsed(lane: Lane, options: Record<string, string>): Promise<void> {
+export async function createUsed(lane: Lane, options: Record<string, string>): Promise<void> {
   await succeed(lane.docker.create('v', options));
   await useOnce(lane, leaveMark);
 }

@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import type { SimulatedArray } from '../../src/simulator/array.js';
 import type { DaemonProcess } from '../daemon-process.js';
@@ -37,6 +38,16 @@ export async function outlineOf(lane: Lane): Promise<string[]> {
     return text;
   });
   return plain.toSorted();
+}
+
+/** Everything that there is when nothing has changed for so long: several daemons clean up by themselves. */
+export async function settledOutlineOf(lane: Lane, quietMs: number): Promise<string[]> {
+  for (let before = ''; ;) {
+    await pause(quietMs);
+    const outline = await outlineOf(lane);
+    if (outline.join() === before) return outline;
+    before = outline.join();
+  }
 }
 
 /** What is in one list and not in the other: `+` is there and should not be, `-` is missing. */
