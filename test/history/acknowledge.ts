@@ -77,6 +77,7 @@ async function mounted(scene: Scene, question: MountQuestion, mountpoint: string
   else if (call.overlapped) volume.unsure = true;
   if (live) volume.formatted[seen.side] = 'yes';
   ledger.observe();
+  if (volume.group !== undefined) ledger.attachedFrom(volume.group, seen.side);
   if (volume.group !== undefined && isUndisturbed) ledger.lastActive.set(volume.group, seen.side);
   else if (volume.group !== undefined) ledger.lastActive.set(volume.group, 'unknown');
   if (isUndisturbed) volume.unsure = false;
@@ -95,7 +96,7 @@ async function checkServed(scene: Scene, question: MountQuestion, container: Con
     const expected = volume.copies[side];
     throw violation(verb, `the ${side} copy should hold [${expected.join(', ')}], but holds [${lines.join(', ')}]`);
   }
-  if (side !== active && ledger.disturbances === disturbances) {
+  if (side !== active && ledger.disturbances === disturbances && !ledger.mayGoOnAlone(volume)) {
     throw violation(verb, `it comes from the ${side} array, but the ${active} copy is the good one`);
   }
   for (const other of ledger.containersOf(volume)) {

@@ -13,16 +13,25 @@ export async function expectationOf(ledger: Ledger, verb: Verb): Promise<Expecta
   return verb.do === 'mount' ? expectMount(ledger, volume, verb.node) : expectRemove(ledger, volume);
 }
 
-/** Why the verb may not succeed, whatever is in trouble; undefined if it may. */
-export async function forbids(ledger: Ledger, verb: Verb): Promise<string | undefined> {
+/**
+ * Why the verb may not succeed, whatever is in trouble; undefined if it may.
+ *
+ * @param formatted what the copies were when the verb was sent, if nobody else has formatted them since
+ */
+export async function forbids(
+  ledger: Ledger,
+  verb: Verb,
+  formatted?: LedgerVolume['formatted'],
+): Promise<string | undefined> {
   const volume = ledger.volume(verb.volume);
   if (verb.do === 'create' && volume === undefined && isFailedOver(ledger, verb.group)) {
     return `rule 37: group ${verb.group} is failed over`;
   }
   if (volume === undefined || verb.do === 'create' || verb.do === 'unmount') return undefined;
   if (verb.do === 'mount') {
-    const isNew = volume.existence === 'present' && Object.values(volume.formatted).every((each) => each === 'no');
-    return isNew && isFailedOver(ledger, volume.group)
+    const copies = Object.values(formatted ?? volume.formatted);
+    const isNew = volume.existence === 'present' && copies.every((each) => each === 'no');
+    return isNew && isFailedOver(ledger, volume.group) && !ledger.mayGoOnAlone(volume)
       ? 'rule 18: it was never formatted, and its group is failed over'
       : undefined;
   }
@@ -50,7 +59,7 @@ async function expectMount(ledger: Ledger, volume: LedgerVolume, node: NodeName)
   if (here.some(({ robbed, file }) => robbed && file !== undefined)) return 'refusal';
   const current = here.filter((each) => !each.robbed);
   if (current.some((each) => each.side !== side)) return 'refusal';
-  for (const each of current) if (!(await isLive(each))) return 'either';
+  for (const each of current) if (!(await isLive(each))) return 'refusal';
   return expectRoles(ledger, volume);
 }
 

@@ -1,6 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { acknowledge } from './acknowledge.js';
-import { isLive } from './container.js';
 import { expectationOf, forbids } from './expect.js';
 import { happen } from './happenings.js';
 import { newVolume, Violation } from './ledger.js';
@@ -14,7 +13,7 @@ const WATCH_MS = 20;
 
 /** Sends a verb and takes note of its answer, unless its daemon is paused in its middle. False: it makes no sense now. */
 export async function perform(scene: Scene, verb: Verb, meanwhile?: Meanwhile): Promise<boolean> {
-  if (!isSensible(scene, verb) || (await joinsCutOff(scene, verb))) return false;
+  if (!isSensible(scene, verb)) return false;
   const strike = meanwhile !== undefined && 'signal' in meanwhile ? meanwhile : undefined;
   const question = await ask(scene, verb, meanwhile);
   const { call } = question;
@@ -104,14 +103,6 @@ function isSensible({ daemons, ledger }: Scene, verb: Verb): boolean {
   return ledger.containersOf(volume, verb.node).some(({ id }) => id === verb.id);
 }
 
-/** Known, and open: a second container joins a device that is cut off from the array (test/scenario/rejoin.test.ts). */
-async function joinsCutOff({ ledger }: Scene, verb: Verb): Promise<boolean> {
-  const volume = ledger.volume(verb.volume);
-  if (verb.do !== 'mount' || volume === undefined) return false;
-  for (const each of ledger.containersOf(volume, verb.node)) if (!each.robbed && !(await isLive(each))) return true;
-  return false;
-}
-
 async function send(scene: Scene, verb: Verb): Promise<Answer> {
   const { docker } = scene.world.daemons[verb.node];
   const { volume } = verb;
@@ -160,7 +151,8 @@ async function inTime(noted: Promise<void>, verb: Verb): Promise<void> {
 }
 
 async function takeNote(scene: Scene, question: Question, answer: Answer): Promise<void> {
-  const { verb, expected, mayDie } = question;
+  const { verb, expected, mayDie, call } = question;
+  const formatted = call.overlapped ? undefined : question.formatted;
   const what = describeStep({ act: verb });
   if (
     answer === undefined &&
@@ -177,7 +169,7 @@ async function takeNote(scene: Scene, question: Question, answer: Answer): Promi
     return;
   }
   if (expected === 'refusal') throw new Violation(`it may not succeed: ${what}`);
-  const still = question.forbidden === undefined ? undefined : await forbids(scene.ledger, verb);
+  const still = question.forbidden === undefined ? undefined : await forbids(scene.ledger, verb, formatted);
   if (still === question.forbidden && still !== undefined && verb.do !== 'create') {
     throw new Violation(`it may never succeed, ${still}: ${what}`);
   }
