@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { acknowledge } from './acknowledge.js';
 import { expectationOf, forbids } from './expect.js';
+import { isLive } from './container.js';
 import { happen } from './happenings.js';
 import { newVolume, Violation } from './ledger.js';
 import type { Answer, Question } from './question.js';
@@ -46,7 +47,13 @@ async function sendAndNote(scene: Scene, question: Question): Promise<void> {
 async function ask(scene: Scene, verb: Verb, meanwhile: Meanwhile | undefined): Promise<Question> {
   const { ledger } = scene;
   const isCalm = isHealthy(scene) && !scene.unsettled && meanwhile === undefined;
-  const call: OpenCall = { node: verb.node, volume: verb.volume, overlapped: false, finish: async () => undefined };
+  const call: OpenCall = {
+    what: verb.do,
+    node: verb.node,
+    volume: verb.volume,
+    overlapped: false,
+    finish: async () => undefined,
+  };
   for (const other of scene.openCalls) {
     if (other.volume === verb.volume) other.overlapped = call.overlapped = true;
   }
@@ -57,6 +64,7 @@ async function ask(scene: Scene, verb: Verb, meanwhile: Meanwhile | undefined): 
     expected: isCalm && !call.overlapped ? await expectationOf(ledger, verb) : 'either',
     forbidden: await forbids(ledger, verb),
     disturbances: ledger.disturbances,
+    volume,
     formatted: volume === undefined ? undefined : { ...volume.formatted },
     mayDie: meanwhile !== undefined && 'signal' in meanwhile,
     call,
@@ -165,6 +173,7 @@ async function takeNote(scene: Scene, question: Question, answer: Answer): Promi
   if (answer === undefined || answer.err !== '') {
     if (expected === 'success')
       throw new Violation(`nothing is in its way, but ${what}: ${answer?.err ?? 'no answer'}`);
+    if (verb.do === 'remove') await noteDetached(scene, verb);
     noteFailure(scene, question, answer);
     return;
   }
@@ -174,6 +183,17 @@ async function takeNote(scene: Scene, question: Question, answer: Answer): Promi
     throw new Violation(`it may never succeed, ${still}: ${what}`);
   }
   await acknowledge(scene, question, answer.mountpoint ?? '');
+}
+
+/** A Remove that is refused in the end has detached before what the kernel did not see in use. */
+async function noteDetached({ ledger }: Scene, { volume: name, node }: Verb & { do: 'remove' }): Promise<void> {
+  const volume = ledger.volume(name);
+  if (volume === undefined) return;
+  for (const each of ledger.containersOf(volume, node)) {
+    if (each.file !== undefined || (await isLive(each))) continue;
+    ledger.forget(each);
+    volume.unsure = true;
+  }
 }
 
 /** What is not known any more after a verb that failed or was never answered. */
