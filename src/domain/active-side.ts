@@ -139,7 +139,10 @@ function oneAnswered(question: ActiveSideQuestion, y: Side, view: GroupView): Ac
     return {
       side: y,
       row: 6,
-      warning: `the ${x} array does not answer and the links to it are down: the ${y} array goes on alone, without replication`,
+      warning:
+        `the ${x} array does not answer and the links to it are down: the ${y} array goes on alone, without replication. ` +
+        `If the group was failed over to the ${x} array, what is written to the ${y} copy now is lost when the group is restored; ` +
+        `next: make sure that it was not failed over, or set replication_strict = true in hpe.conf, which refuses such mounts`,
     };
   }
   return unlessOverridden(question, y, {

@@ -1,7 +1,7 @@
 import { open, readFile } from 'node:fs/promises';
 import { otherSide, type Side } from '../../src/domain/replication.js';
 import { diaryAt, isLive, lookAt, type Container, type Seen } from './container.js';
-import { newVolume, Violation } from './ledger.js';
+import { newVolume, Violation, type LedgerVolume } from './ledger.js';
 import { findArrayName, type Scene } from './scene.js';
 import { describeStep, type Verb } from './steps.js';
 import type { Question } from './question.js';
@@ -14,14 +14,14 @@ export async function acknowledge(scene: Scene, question: Question, mountpoint: 
     if (verb.do === 'create') created(scene, verb);
     else if (verb.do === 'mount') await mounted(scene, { ...question, verb }, mountpoint);
     else if (verb.do === 'unmount') await unmounted(scene, { ...question, verb });
-    else removed(scene, verb);
+    else removed(scene, { ...question, verb });
   });
 }
 
 function created(scene: Scene, verb: Extract<Verb, { do: 'create' }>): void {
   const { ledger, world } = scene;
   const known = ledger.volume(verb.volume);
-  const volume = known ?? newVolume(verb);
+  const volume = known === undefined || isAnotherLife(scene, known) ? newVolume(verb) : known;
   volume.existence = 'present';
   volume.arrayName ??= findArrayName(scene, volume);
   ledger.volumes.set(verb.volume, volume);
@@ -39,9 +39,24 @@ function created(scene: Scene, verb: Extract<Verb, { do: 'create' }>): void {
   }
 }
 
-function removed({ ledger, world }: Scene, verb: Extract<Verb, { do: 'remove' }>): void {
+/** A Remove whose daemon stands still was finished by the other node, which then made a new volume of that name. */
+function isAnotherLife(scene: Scene, known: LedgerVolume): boolean {
+  const isBeingRemoved = [...scene.openCalls].some(({ what, volume }) => what === 'remove' && volume === known.name);
+  const { arrayName } = known;
+  if (!isBeingRemoved || arrayName === undefined) return false;
+  if (scene.world.simulator.arrays.some(({ volumes }) => volumes.has(arrayName))) return false;
+  for (const each of scene.ledger.containersOf(known)) each.robbed = true;
+  return true;
+}
+
+type RemoveQuestion = Question & { verb: Extract<Verb, { do: 'remove' }> };
+
+function removed({ ledger, world }: Scene, { verb, volume: asked }: RemoveQuestion): void {
   const volume = ledger.volume(verb.volume);
   if (volume === undefined) return;
+  const [first] = world.simulator.arrays;
+  const isLater = volume !== asked && volume.arrayName !== undefined && first.volumes.has(volume.arrayName);
+  if (isLater) return;
   for (const each of ledger.containersOf(volume)) each.robbed = true;
   ledger.volumes.delete(verb.volume);
   for (const array of world.simulator.arrays) {
@@ -77,6 +92,7 @@ async function mounted(scene: Scene, question: MountQuestion, mountpoint: string
   else if (call.overlapped) volume.unsure = true;
   if (live) volume.formatted[seen.side] = 'yes';
   ledger.observe();
+  if (volume.group !== undefined) ledger.attachedFrom(volume.group, seen.side);
   if (volume.group !== undefined && isUndisturbed) ledger.lastActive.set(volume.group, seen.side);
   else if (volume.group !== undefined) ledger.lastActive.set(volume.group, 'unknown');
   if (isUndisturbed) volume.unsure = false;
@@ -95,7 +111,7 @@ async function checkServed(scene: Scene, question: MountQuestion, container: Con
     const expected = volume.copies[side];
     throw violation(verb, `the ${side} copy should hold [${expected.join(', ')}], but holds [${lines.join(', ')}]`);
   }
-  if (side !== active && ledger.disturbances === disturbances) {
+  if (side !== active && ledger.disturbances === disturbances && !ledger.mayGoOnAlone(volume)) {
     throw violation(verb, `it comes from the ${side} array, but the ${active} copy is the good one`);
   }
   for (const other of ledger.containersOf(volume)) {

@@ -1,4 +1,4 @@
-import { isLive } from './container.js';
+import { isLive, type Container } from './container.js';
 import type { Ledger, LedgerVolume } from './ledger.js';
 import type { NodeName, Verb } from './steps.js';
 
@@ -10,29 +10,43 @@ export async function expectationOf(ledger: Ledger, verb: Verb): Promise<Expecta
   if (verb.do === 'unmount') return 'success';
   if (verb.do === 'create') return volume === undefined && !isFailedOver(ledger, verb.group) ? 'success' : 'either';
   if (volume === undefined) return 'either';
-  return verb.do === 'mount' ? expectMount(ledger, volume, verb.node) : expectRemove(ledger, volume);
+  return verb.do === 'mount' ? expectMount(ledger, volume, verb.node) : expectRemove(ledger, volume, verb.node);
 }
 
-/** Why the verb may not succeed, whatever is in trouble; undefined if it may. */
-export async function forbids(ledger: Ledger, verb: Verb): Promise<string | undefined> {
+/**
+ * Why the verb may not succeed, whatever is in trouble; undefined if it may.
+ *
+ * @param formatted what the copies were when the verb was sent, if nobody else has formatted them since
+ */
+export async function forbids(
+  ledger: Ledger,
+  verb: Verb,
+  formatted?: LedgerVolume['formatted'],
+): Promise<string | undefined> {
   const volume = ledger.volume(verb.volume);
   if (verb.do === 'create' && volume === undefined && isFailedOver(ledger, verb.group)) {
     return `rule 37: group ${verb.group} is failed over`;
   }
   if (volume === undefined || verb.do === 'create' || verb.do === 'unmount') return undefined;
   if (verb.do === 'mount') {
-    const isNew = volume.existence === 'present' && Object.values(volume.formatted).every((each) => each === 'no');
-    return isNew && isFailedOver(ledger, volume.group)
+    const copies = Object.values(formatted ?? volume.formatted);
+    const isNew = volume.existence === 'present' && copies.every((each) => each === 'no');
+    return isNew && isFailedOver(ledger, volume.group) && !ledger.mayGoOnAlone(volume)
       ? 'rule 18: it was never formatted, and its group is failed over'
       : undefined;
   }
   if (volume.existence === 'maybe') return undefined;
   if (isFailedOver(ledger, volume.group)) return 'rule 32: its group is failed over';
   for (const container of ledger.containersOf(volume)) {
-    if (!container.robbed && (await isLive(container))) return `${container.id} on ${container.node} uses it`;
+    if (isUser(container, verb.node) && (await isLive(container)))
+      return `${container.id} on ${container.node} uses it`;
   }
   return undefined;
 }
+
+/** For a Remove on that node: what the kernel does not see in use there is detached, whoever is on record. */
+const isUser = ({ robbed, file, node }: Container, onNode: NodeName): boolean =>
+  !robbed && (file !== undefined || node !== onNode);
 
 export const isFailedOver = (ledger: Ledger, group: string | undefined): boolean =>
   ledger.activeSide({ group }) === 'secondary';
@@ -50,7 +64,7 @@ async function expectMount(ledger: Ledger, volume: LedgerVolume, node: NodeName)
   if (here.some(({ robbed, file }) => robbed && file !== undefined)) return 'refusal';
   const current = here.filter((each) => !each.robbed);
   if (current.some((each) => each.side !== side)) return 'refusal';
-  for (const each of current) if (!(await isLive(each))) return 'either';
+  for (const each of current) if (!(await isLive(each))) return 'refusal';
   return expectRoles(ledger, volume);
 }
 
@@ -68,10 +82,10 @@ function expectRoles(ledger: Ledger, volume: LedgerVolume): Expectation {
   return lastActive === 'unknown' ? 'either' : 'refusal';
 }
 
-async function expectRemove(ledger: Ledger, volume: LedgerVolume): Promise<Expectation> {
+async function expectRemove(ledger: Ledger, volume: LedgerVolume, node: NodeName): Promise<Expectation> {
   if (volume.existence !== 'present' || volume.unsure) return 'either';
   const containers = ledger.containersOf(volume);
-  if (containers.some((each) => !each.robbed)) return 'refusal';
+  if (containers.some((each) => isUser(each, node))) return 'refusal';
   if (containers.length > 0 || isFailedOver(ledger, volume.group)) return 'either';
   return expectRoles(ledger, volume) === 'success' ? 'success' : 'either';
 }

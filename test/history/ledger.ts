@@ -51,6 +51,8 @@ export class Ledger {
   readonly lostIds: { node: NodeName; volume: string; id: string }[] = [];
   /** The side that a member of the group was attached from last. */
   readonly lastActive = new Map<string, Side | 'unknown'>();
+  /** Failed over groups of which a member was attached from the secondary array since. */
+  readonly #actedOn = new Set<string>();
   /** Grows with everything that changes which copy is the good one, or who can reach it. */
   disturbances = 0;
   readonly #arrays: readonly [SimulatedArray, SimulatedArray];
@@ -79,6 +81,22 @@ export class Ledger {
   /** The side whose copy is the good one: the operator's last word, whatever it cost. */
   activeSide({ group }: Pick<LedgerVolume, 'group'>): Side {
     return group === undefined ? 'primary' : (this.#active.get(group) ?? 'primary');
+  }
+
+  /** A member of the group was attached from that side. */
+  attachedFrom(group: string, side: Side): void {
+    if (side === 'secondary' && this.activeSide({ group }) === side) this.#actedOn.add(group);
+  }
+
+  /**
+   * Row 6: nobody acted upon the failover, and the array that knows of it is silent. The other one may be mounted from
+   * then; what is written there is lost when the group is restored, as the plugin's warning says.
+   */
+  mayGoOnAlone({ group }: Pick<LedgerVolume, 'group'>): boolean {
+    if (group === undefined || this.activeSide({ group }) === 'primary' || this.#arrays[1].powered) return false;
+    if (this.#actedOn.has(group) || this.lastActive.get(group) === 'secondary') return false;
+    const primary = this.halves(group)?.primary;
+    return primary?.role === 'primary' && !primary.roleReversed;
   }
 
   /** Both halves of a group as the arrays have it. */
@@ -110,6 +128,7 @@ export class Ledger {
     const halves = this.halves(group);
     if (halves === undefined) {
       this.#active.delete(group);
+      this.#actedOn.delete(group);
       this.lastActive.delete(group);
       return;
     }
@@ -118,6 +137,7 @@ export class Ledger {
     const after = secondary.role === 'primary' ? 'secondary' : primary.role === 'primary' ? 'primary' : before;
     this.#active.set(group, after);
     if (before !== after) this.disturbances += 1;
+    if (after === 'primary') this.#actedOn.delete(group);
     for (const volume of this.members(group)) {
       // The operator brought the group home, which takes the data along.
       if (before === 'secondary' && after === 'primary') copyFrom('secondary', volume);

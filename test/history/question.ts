@@ -13,6 +13,8 @@ export interface Question {
   /** Why it may not succeed, whatever is in trouble. */
   forbidden: string | undefined;
   disturbances: number;
+  /** The volume that had this name, and what its copies were. */
+  volume: LedgerVolume | undefined;
   formatted: LedgerVolume['formatted'] | undefined;
   /** Its daemon gets a signal in its middle. */
   mayDie: boolean;

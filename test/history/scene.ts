@@ -1,9 +1,10 @@
 import { Ledger, type LedgerVolume } from './ledger.js';
-import type { NodeName } from './steps.js';
+import type { NodeName, Verb } from './steps.js';
 import type { World } from './world.js';
 
 /** A verb that its daemon has not answered yet. */
 export interface OpenCall {
+  what: Verb['do'];
   node: NodeName;
   volume: string;
   /** Somebody else did something with the same volume meanwhile. */

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { acknowledge } from './acknowledge.js';
-import { isLive } from './container.js';
 import { expectationOf, forbids } from './expect.js';
+import { isLive } from './container.js';
 import { happen } from './happenings.js';
 import { newVolume, Violation } from './ledger.js';
 import type { Answer, Question } from './question.js';
@@ -14,7 +14,7 @@ const WATCH_MS = 20;
 
 /** Sends a verb and takes note of its answer, unless its daemon is paused in its middle. False: it makes no sense now. */
 export async function perform(scene: Scene, verb: Verb, meanwhile?: Meanwhile): Promise<boolean> {
-  if (!isSensible(scene, verb) || (await joinsCutOff(scene, verb))) return false;
+  if (!isSensible(scene, verb)) return false;
   const strike = meanwhile !== undefined && 'signal' in meanwhile ? meanwhile : undefined;
   const question = await ask(scene, verb, meanwhile);
   const { call } = question;
@@ -47,7 +47,13 @@ async function sendAndNote(scene: Scene, question: Question): Promise<void> {
 async function ask(scene: Scene, verb: Verb, meanwhile: Meanwhile | undefined): Promise<Question> {
   const { ledger } = scene;
   const isCalm = isHealthy(scene) && !scene.unsettled && meanwhile === undefined;
-  const call: OpenCall = { node: verb.node, volume: verb.volume, overlapped: false, finish: async () => undefined };
+  const call: OpenCall = {
+    what: verb.do,
+    node: verb.node,
+    volume: verb.volume,
+    overlapped: false,
+    finish: async () => undefined,
+  };
   for (const other of scene.openCalls) {
     if (other.volume === verb.volume) other.overlapped = call.overlapped = true;
   }
@@ -58,6 +64,7 @@ async function ask(scene: Scene, verb: Verb, meanwhile: Meanwhile | undefined): 
     expected: isCalm && !call.overlapped ? await expectationOf(ledger, verb) : 'either',
     forbidden: await forbids(ledger, verb),
     disturbances: ledger.disturbances,
+    volume,
     formatted: volume === undefined ? undefined : { ...volume.formatted },
     mayDie: meanwhile !== undefined && 'signal' in meanwhile,
     call,
@@ -102,14 +109,6 @@ function isSensible({ daemons, ledger }: Scene, verb: Verb): boolean {
   if (volume === undefined) return false;
   if (verb.do !== 'unmount') return true;
   return ledger.containersOf(volume, verb.node).some(({ id }) => id === verb.id);
-}
-
-/** Known, and open: a second container joins a device that is cut off from the array (test/scenario/rejoin.test.ts). */
-async function joinsCutOff({ ledger }: Scene, verb: Verb): Promise<boolean> {
-  const volume = ledger.volume(verb.volume);
-  if (verb.do !== 'mount' || volume === undefined) return false;
-  for (const each of ledger.containersOf(volume, verb.node)) if (!each.robbed && !(await isLive(each))) return true;
-  return false;
 }
 
 async function send(scene: Scene, verb: Verb): Promise<Answer> {
@@ -160,7 +159,8 @@ async function inTime(noted: Promise<void>, verb: Verb): Promise<void> {
 }
 
 async function takeNote(scene: Scene, question: Question, answer: Answer): Promise<void> {
-  const { verb, expected, mayDie } = question;
+  const { verb, expected, mayDie, call } = question;
+  const formatted = call.overlapped ? undefined : question.formatted;
   const what = describeStep({ act: verb });
   if (
     answer === undefined &&
@@ -173,15 +173,27 @@ async function takeNote(scene: Scene, question: Question, answer: Answer): Promi
   if (answer === undefined || answer.err !== '') {
     if (expected === 'success')
       throw new Violation(`nothing is in its way, but ${what}: ${answer?.err ?? 'no answer'}`);
+    if (verb.do === 'remove') await noteDetached(scene, verb);
     noteFailure(scene, question, answer);
     return;
   }
   if (expected === 'refusal') throw new Violation(`it may not succeed: ${what}`);
-  const still = question.forbidden === undefined ? undefined : await forbids(scene.ledger, verb);
+  const still = question.forbidden === undefined ? undefined : await forbids(scene.ledger, verb, formatted);
   if (still === question.forbidden && still !== undefined && verb.do !== 'create') {
     throw new Violation(`it may never succeed, ${still}: ${what}`);
   }
   await acknowledge(scene, question, answer.mountpoint ?? '');
+}
+
+/** A Remove that is refused in the end has detached before what the kernel did not see in use. */
+async function noteDetached({ ledger }: Scene, { volume: name, node }: Verb & { do: 'remove' }): Promise<void> {
+  const volume = ledger.volume(name);
+  if (volume === undefined) return;
+  for (const each of ledger.containersOf(volume, node)) {
+    if (each.file !== undefined || (await isLive(each))) continue;
+    ledger.forget(each);
+    volume.unsure = true;
+  }
 }
 
 /** What is not known any more after a verb that failed or was never answered. */

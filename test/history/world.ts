@@ -81,7 +81,7 @@ export class World {
     const lines = this.simulator.arrays.flatMap((array) => arrayLines(array));
     for (const [key, text] of await this.metadata()) {
       // Leases of daemons, and what they learn once.
-      if (!/^(lock|node|pin)\//.test(key)) lines.push(`etcd: ${key} ${text}`);
+      if (!/^(lock|session|node|pin)\//.test(key)) lines.push(`etcd: ${key} ${text}`);
     }
     lines.push(`etcd: ${OTHERS_KEY} ${await this.#client.get(OTHERS_KEY).string()}`);
     for (const node of NODES) {

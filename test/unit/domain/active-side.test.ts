@@ -292,6 +292,19 @@ describe.each(['primary', 'secondary'] as const)('role table with X = the %s arr
     if (verdict.side === undefined) expect(verdict.transition).toBe(row.row === 11);
     else if (row.override !== undefined && row.row !== 2) expect(verdict.warning).toContain('override');
   });
+
+  it('row 6: the warning says what may be lost, where, and how to refuse it', () => {
+    const [x, y] = [sideOfX, otherSide(sideOfX)];
+    const verdict = ask(
+      { what: '', x: silent, y: primary({ linksUp: false }), lastActive: 'y', active: 'y', row: 6 },
+      x,
+    );
+    const { warning = '' } = verdict.side === undefined ? {} : verdict;
+    expect(warning).toContain(`If the group was failed over to the ${x} array`);
+    expect(warning).toContain(`what is written to the ${y} copy now is lost when the group is restored`);
+    expect(warning).toMatch(/next: .*replication_strict = true/);
+    expect(warning).not.toContain('\n');
+  });
 });
 
 const views: fc.Arbitrary<SideView> = fc.oneof(
