@@ -12,7 +12,7 @@ export interface RivalScene {
   /** From a lane where only `calm` is mounted on node1 to the start of the scene. */
   prepare(lane: Lane): Promise<void>;
   /** What dockerd sends to node1. */
-  act(lane: Lane): Promise<unknown>;
+  act(docker: DockerClient): Promise<unknown>;
   /** What is done on node2 while node1 is dead or stands still. @throws when it does not succeed, or data is lost */
   rival(lane: Lane): Promise<void>;
   /** From the end, which is the same whatever became of `act`, to the start again. */
@@ -40,31 +40,31 @@ async function comeBack(lane: Lane): Promise<void> {
   await succeed(lane.docker.unmount('v', ID));
 }
 
-const createOn = async ({ docker }: { docker: DockerClient }): Promise<string> => docker.create('v', OPTIONS);
-const removeOn = async ({ docker }: { docker: DockerClient }): Promise<string> => docker.remove('v');
+const create = async (docker: DockerClient): Promise<string> => docker.create('v', OPTIONS);
+const remove = async (docker: DockerClient): Promise<string> => docker.remove('v');
 
 export const RIVAL_SCENES: RivalScene[] = [
   {
     title: 'rule 24: Create of a member of a new group',
     calm: PLAIN,
     prepare: async () => Promise.resolve(),
-    act: createOn,
-    rival: async (lane) => succeed(createOn(rivalOf(lane))),
-    restore: async (lane) => succeed(removeOn(rivalOf(lane))),
+    act: create,
+    rival: async (lane) => succeed(create(rivalOf(lane).docker)),
+    restore: async (lane) => succeed(remove(rivalOf(lane).docker)),
   },
   {
     title: 'rules 24 and 35: Create of a member of a group in use',
     calm: OPTIONS,
     prepare: async () => Promise.resolve(),
-    act: createOn,
-    rival: async (lane) => succeed(createOn(rivalOf(lane))),
-    restore: async (lane) => succeed(removeOn(rivalOf(lane))),
+    act: create,
+    rival: async (lane) => succeed(create(rivalOf(lane).docker)),
+    restore: async (lane) => succeed(remove(rivalOf(lane).docker)),
   },
   {
     title: 'rules 23 and 24: Mount of a free volume',
     calm: PLAIN,
     prepare: createUsed,
-    act: async ({ docker }) => docker.mount('v', ID),
+    act: async (docker) => docker.mount('v', ID),
     rival: mountOnRival,
     restore: comeBack,
   },
@@ -75,7 +75,7 @@ export const RIVAL_SCENES: RivalScene[] = [
       await createUsed(lane);
       await mountOnRival(lane);
     },
-    act: async ({ docker }) => docker.mount('v', ID),
+    act: async (docker) => docker.mount('v', ID),
     // Its container stops, and is started again: node2 may still have the volume, or may have lost it for good.
     async rival(lane) {
       await succeed(rivalOf(lane).docker.unmount('v', RIVAL_ID));
@@ -90,7 +90,7 @@ export const RIVAL_SCENES: RivalScene[] = [
       await createUsed(lane);
       await findMark(await lane.docker.mount('v', ID));
     },
-    act: async ({ docker }) => docker.unmount('v', ID),
+    act: async (docker) => docker.unmount('v', ID),
     rival: mountOnRival,
     async restore(lane) {
       await comeBack(lane);
@@ -101,16 +101,16 @@ export const RIVAL_SCENES: RivalScene[] = [
     title: 'rules 24 and 33: Remove of the last member',
     calm: PLAIN,
     prepare: createUsed,
-    act: removeOn,
-    rival: async (lane) => succeed(removeOn(rivalOf(lane))),
+    act: remove,
+    rival: async (lane) => succeed(remove(rivalOf(lane).docker)),
     restore: createUsed,
   },
   {
     title: 'rules 24, 33 and 35: Remove of a member of a group in use',
     calm: OPTIONS,
     prepare: createUsed,
-    act: removeOn,
-    rival: async (lane) => succeed(removeOn(rivalOf(lane))),
+    act: remove,
+    rival: async (lane) => succeed(remove(rivalOf(lane).docker)),
     restore: createUsed,
   },
 ];
