@@ -1,7 +1,7 @@
 import type { DockerClient } from '../harness.js';
 
 /** What a node answers whose lease of two seconds was too short for a busy machine. */
-const LEASE_LOST = /locks are lost|does not hold .* any more|the caller gave up/;
+const LEASE_LOST = /locks are lost|does not hold .* any more|the caller gave up|no answer in time/;
 const TRIES = 5;
 
 /** Users who ask again when the node lost its locks although nobody struck it. */

@@ -116,8 +116,7 @@ async function strikeAt(
   const logged = (await daemon.log()).length;
   await daemon.watch(strike);
   const act = scene.act(daemon.docker).then(String, String);
-  const isStruck = await Promise.race([act.then(() => false), untilStruck(lane).then(() => true)]);
-  if (!isStruck && (await daemon.struck()) === undefined) {
+  if (!(await isStruck(lane, act))) {
     await daemon.calls();
     await scene.rival(lane);
     await backToStart(scene, stage);
@@ -169,11 +168,11 @@ function untold(said: string): string[] {
   return /fenced|locks are lost/.test(said) ? [] : ['neither the answer nor the log tells that the locks were lost'];
 }
 
-async function untilStruck({ daemon }: Lane): Promise<Struck> {
-  for (;;) {
-    const struck = await daemon.struck();
-    if (struck !== undefined) return struck;
-    await pause(20);
+/** False when the verb was over before that. */
+async function isStruck({ daemon }: Lane, act: Promise<unknown>): Promise<boolean> {
+  for (let isOver = false; ; isOver = await Promise.race([act.then(() => true), pause(20, false)])) {
+    if ((await daemon.struck()) !== undefined) return true;
+    if (isOver) return false;
   }
 }
 
