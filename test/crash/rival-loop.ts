@@ -9,6 +9,8 @@ import { difference, outlineOf, settledOutlineOf } from './world.js';
 const LEASE_TTL = 2;
 /** By then they are somebody else's to take. */
 const LEASE_OVER_MS = LEASE_TTL * 1_000 + 500;
+/** Two rounds of recovery. */
+const SETTLED_MS = 2 * LEASE_TTL * 1_000;
 const PATIENCE_MS = 30_000;
 const MAX_FINDINGS = 4;
 
@@ -86,7 +88,12 @@ async function openStage(scene: RivalScene): Promise<Stage> {
     if (err !== '') throw new Error(err);
     const calm = await lane.startContainer(await lane.docker.mount('calm', 'c'.repeat(64)));
     await scene.prepare(lane);
-    return { lane, disturbances: async (line) => calm.disturbances(line), start: await outlineOf(lane), end: [] };
+    return {
+      lane,
+      disturbances: async (line) => calm.disturbances(line),
+      start: await settledOutlineOf(lane, SETTLED_MS),
+      end: [],
+    };
   } catch (error) {
     await lane.close();
     throw error;
@@ -100,7 +107,7 @@ async function rehearse(scene: RivalScene, stage: Stage): Promise<OutwardCall[]>
   await scene.act(lane.docker);
   const calls = await lane.daemon.calls();
   await scene.rival(lane);
-  stage.end = await settledOutlineOf(lane, 2 * LEASE_TTL * 1_000);
+  stage.end = await settledOutlineOf(lane, SETTLED_MS);
   await backToStart(scene, stage);
   return calls;
 }
@@ -129,7 +136,7 @@ async function strikeAt(
   if (mode === 'kill') await daemon.start();
   else daemon.resume();
   const answer = await act;
-  const left = await converge(stage);
+  const left = await converge(lane, stage.end);
   const struck = await daemon.struck();
   const sent = inFlight(struck);
   const changes = simulator.pair.log
@@ -176,10 +183,11 @@ async function isStruck({ daemon }: Lane, act: Promise<unknown>): Promise<boolea
   }
 }
 
-async function converge({ lane, end }: Stage): Promise<string[]> {
+/** What differs when the time for it is over; the nodes finish by themselves what they do not answer for. */
+async function converge(lane: Lane, wanted: string[]): Promise<string[]> {
   const until = performance.now() + PATIENCE_MS;
   for (;;) {
-    const left = difference(await outlineOf(lane), end);
+    const left = difference(await outlineOf(lane), wanted);
     if (left.length === 0 || performance.now() > until) return left;
     await pause(100);
   }
@@ -187,6 +195,6 @@ async function converge({ lane, end }: Stage): Promise<string[]> {
 
 async function backToStart(scene: RivalScene, { lane, start }: Stage): Promise<void> {
   await scene.restore(lane);
-  const left = difference(await outlineOf(lane), start);
+  const left = await converge(lane, start);
   if (left.length > 0) throw new Error(`not as at the start: ${left.join('; ')}`);
 }
