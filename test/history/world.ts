@@ -87,8 +87,8 @@ export class World {
   async outline(): Promise<string[]> {
     const lines = this.simulator.arrays.flatMap((array) => arrayLines(array));
     for (const [key, text] of await this.metadata()) {
-      // Leases of daemons, and what they learn once.
-      if (!/^(lock|session|node|pin)\//.test(key)) lines.push(`etcd: ${key} ${text}`);
+      // Leases of daemons, what they learn once, and what they look for an hour long; what they find would be on an array.
+      if (!/^(lock|session|node|pin|late)\//.test(key)) lines.push(`etcd: ${key} ${text}`);
     }
     lines.push(`etcd: ${OTHERS_KEY} ${await this.#client.get(OTHERS_KEY).string()}`);
     for (const node of NODES) {
