@@ -2,12 +2,15 @@ import { difference } from '../crash/world.js';
 import { happen } from './happenings.js';
 import { Violation } from './ledger.js';
 import { isHealthy, type Scene } from './scene.js';
-import { complaints, settle, waitUntilNone } from './settle.js';
+import { complaints, settle } from './settle.js';
 import { NODES } from './steps.js';
 import { finishCalls, perform } from './verbs.js';
+import { waitUntilNone } from './wait.js';
 
 /** The id of the container that looks at the end whether everything is still there. */
 const LAST_ID = 'last';
+/** On a machine that is too busy for short leases. */
+const ATTEMPTS = 5;
 
 /**
  * Brings everything home: all runs and answers, no container is left, groups have their natural roles. Then each volume is
@@ -21,10 +24,14 @@ export async function heal(scene: Scene): Promise<void> {
   if (!(await settle(scene))) throw new Violation(`not settled at the end${await complaints(scene)}`);
   await startGroups(scene);
   for (const [index, name] of [...scene.ledger.volumes.keys()].entries()) {
-    const node = NODES[index % 2] ?? 'node1';
-    await perform(scene, { do: 'mount', node, volume: name, id: LAST_ID, holds: false });
-    await perform(scene, { do: 'unmount', node, volume: name, id: LAST_ID });
-    await perform(scene, { do: 'remove', node: NODES[(index + 1) % 2] ?? 'node1', volume: name });
+    const [node, other] = index % 2 === 0 ? NODES : NODES.toReversed();
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+      await perform(scene, { do: 'mount', node, volume: name, id: LAST_ID, holds: false });
+      await perform(scene, { do: 'unmount', node, volume: name, id: LAST_ID });
+      await perform(scene, { do: 'remove', node: other, volume: name });
+      if (!scene.unsettled) break;
+      await settle(scene);
+    }
   }
 }
 

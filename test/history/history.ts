@@ -15,13 +15,15 @@ export interface HistoryReport {
   done: number;
   skipped: number;
   calm: number;
+  /** Calm verbs for which the machine was too busy. */
+  starved: number;
 }
 
 /** Plays the steps in the world, brings everything home, and looks whether anything is lost, wrong or left. */
 export async function playHistory(world: World, steps: readonly Step[], suffix: string): Promise<HistoryReport> {
   const before = await world.outline();
   const scene = openScene(world);
-  const report: HistoryReport = { failure: undefined, done: 0, skipped: 0, calm: 0 };
+  const report: HistoryReport = { failure: undefined, done: 0, skipped: 0, calm: 0, starved: 0 };
   let after = 0;
   try {
     for (const step of steps) {
@@ -39,6 +41,7 @@ export async function playHistory(world: World, steps: readonly Step[], suffix: 
     report.failure = { what, after };
     for (const { file } of scene.ledger.containers) await file?.close().catch(() => undefined);
   }
+  report.starved = scene.starved;
   return report;
 }
 

@@ -27,12 +27,13 @@ export interface Totals {
   done: number;
   skipped: number;
   calm: number;
+  starved: number;
   failures: string[];
 }
 
 /** Plays histories in several worlds at once; a failed one is shrunk and told in words. */
 export async function playHistories(options: LaneOptions): Promise<Totals> {
-  const totals: Totals = { histories: 0, done: 0, skipped: 0, calm: 0, failures: [] };
+  const totals: Totals = { histories: 0, done: 0, skipped: 0, calm: 0, starved: 0, failures: [] };
   await Promise.all(Array.from({ length: options.lanes }, async () => runLane(options, totals)));
   return totals;
 }
@@ -70,7 +71,7 @@ const pick = (drawn: readonly Step[], kept: readonly number[]): Step[] => kept.f
 
 function count(totals: Totals, report: HistoryReport): void {
   totals.histories += 1;
-  for (const key of ['done', 'skipped', 'calm'] as const) totals[key] += report[key];
+  for (const key of ['done', 'skipped', 'calm', 'starved'] as const) totals[key] += report[key];
 }
 
 /** The end of what each daemon told; all of it goes below `HISTORY_LOGS`, if that is set. */

@@ -9,6 +9,8 @@ export type Answer = { err: string; mountpoint?: string } | undefined;
 /** A verb, and what was true when it was sent. */
 export interface Question {
   verb: Verb;
+  /** When it was sent, by the wall clock of the daemons' logs. */
+  asked: number;
   expected: Expectation;
   /** Why it may not succeed, whatever is in trouble. */
   forbidden: string | undefined;

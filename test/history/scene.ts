@@ -21,6 +21,8 @@ export interface Scene {
   etcdRuns: boolean;
   /** Something was in trouble since the last time that everything was settled: a verb may fail. */
   unsettled: boolean;
+  /** Verbs of which the machine was so busy that their daemon lost its lease. */
+  starved: number;
   openCalls: Set<OpenCall>;
   /** Text that no other write has. */
   nextLine(id: string): string;
@@ -45,6 +47,7 @@ export function openScene(world: World): Scene {
     daemons: { node1: 'up', node2: 'up' },
     etcdRuns: true,
     unsettled: false,
+    starved: 0,
     openCalls: new Set(),
     nextLine: (id) => `${(lines += 1)} of ${id}`,
   };

@@ -1,14 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import { Violation } from './ledger.js';
 import { isHealthy, type Scene } from './scene.js';
 import { NODES } from './steps.js';
+import { PATIENCE_MS, waitUntilNone } from './wait.js';
 
-/** Several rounds of recovery, and the leases of whoever died. */
-const PATIENCE_MS = 25_000;
-const POLL_MS = 100;
 const attachmentRecord = z.object({ record: z.object({ nodeName: z.string() }) });
 
 /**
@@ -28,16 +25,6 @@ export async function settle(scene: Scene): Promise<boolean> {
   await learnWhoHolds(scene);
   scene.unsettled = false;
   return true;
-}
-
-/** Asks again and again; answers what is left when the time for it is over. */
-export async function waitUntilNone(look: () => Promise<string[]>): Promise<string[]> {
-  const until = performance.now() + PATIENCE_MS;
-  for (;;) {
-    const left = await look();
-    if (left.length === 0 || performance.now() > until) return left;
-    await pause(POLL_MS);
-  }
 }
 
 /** What the daemons complained of last. */

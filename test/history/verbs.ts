@@ -1,9 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { acknowledge } from './acknowledge.js';
 import { expectationOf, forbids } from './expect.js';
-import { isLive } from './container.js';
 import { happen } from './happenings.js';
-import { newVolume, Violation } from './ledger.js';
+import { Violation } from './ledger.js';
+import { takeNote } from './note.js';
 import type { Answer, Question } from './question.js';
 import { isHealthy, type OpenCall, type Scene } from './scene.js';
 import { describeStep, isVerb, type Meanwhile, type Verb } from './steps.js';
@@ -61,6 +60,7 @@ async function ask(scene: Scene, verb: Verb, meanwhile: Meanwhile | undefined): 
   const volume = ledger.volume(verb.volume);
   const question: Question = {
     verb,
+    asked: Date.now(),
     expected: isCalm && !call.overlapped ? await expectationOf(ledger, verb) : 'either',
     forbidden: await forbids(ledger, verb),
     disturbances: ledger.disturbances,
@@ -156,72 +156,4 @@ async function inTime(noted: Promise<void>, verb: Verb): Promise<void> {
     patience.abort();
     await late.catch(() => undefined);
   }
-}
-
-async function takeNote(scene: Scene, question: Question, answer: Answer): Promise<void> {
-  const { verb, expected, mayDie, call } = question;
-  const formatted = call.overlapped ? undefined : question.formatted;
-  const what = describeStep({ act: verb });
-  if (
-    answer === undefined &&
-    !mayDie &&
-    scene.daemons[verb.node] === 'up' &&
-    !scene.world.daemons[verb.node].isRunning
-  ) {
-    throw new Violation(`the daemon ended by itself: ${what}\n${await scene.world.daemons[verb.node].logTail(3)}`);
-  }
-  if (answer === undefined || answer.err !== '') {
-    if (expected === 'success')
-      throw new Violation(`nothing is in its way, but ${what}: ${answer?.err ?? 'no answer'}`);
-    if (verb.do === 'remove') await noteDetached(scene, verb);
-    noteFailure(scene, question, answer);
-    return;
-  }
-  if (expected === 'refusal') throw new Violation(`it may not succeed: ${what}`);
-  const still = question.forbidden === undefined ? undefined : await forbids(scene.ledger, verb, formatted);
-  if (still === question.forbidden && still !== undefined && verb.do !== 'create') {
-    throw new Violation(`it may never succeed, ${still}: ${what}`);
-  }
-  await acknowledge(scene, question, answer.mountpoint ?? '');
-}
-
-/** A Remove that is refused in the end has detached before what the kernel did not see in use. */
-async function noteDetached({ ledger }: Scene, { volume: name, node }: Verb & { do: 'remove' }): Promise<void> {
-  const volume = ledger.volume(name);
-  if (volume === undefined) return;
-  for (const each of ledger.containersOf(volume, node)) {
-    if (each.file !== undefined || (await isLive(each))) continue;
-    ledger.forget(each);
-    volume.unsure = true;
-  }
-}
-
-/** What is not known any more after a verb that failed or was never answered. */
-function noteFailure({ ledger, unsettled }: Scene, question: Question, answer: Answer): void {
-  const { verb, call, formatted } = question;
-  const volume = ledger.volume(verb.volume);
-  if (answer !== undefined && !unsettled && !call.overlapped) {
-    // A refusal in peace has changed nothing.
-    if (volume !== undefined && formatted !== undefined) volume.formatted = formatted;
-    return;
-  }
-  switch (verb.do) {
-    case 'create':
-      if (volume === undefined) ledger.volumes.set(verb.volume, newVolume(verb));
-      return;
-    case 'mount':
-      if (volume === undefined) return;
-      volume.unsure = true;
-      if (volume.group !== undefined) ledger.lastActive.set(volume.group, 'unknown');
-      break;
-    case 'unmount':
-      if (volume === undefined) return;
-      volume.unsure = true;
-      for (const each of ledger.containersOf(volume, verb.node)) if (each.id === verb.id) ledger.forget(each);
-      break;
-    case 'remove':
-      if (volume !== undefined) volume.existence = 'maybe';
-      return;
-  }
-  if (answer === undefined) ledger.lostIds.push({ node: verb.node, volume: verb.volume, id: verb.id });
 }

@@ -11,6 +11,7 @@ import { freeLoopDevicesOf, hostLeftovers, unmountBelow } from '../host-leftover
 import { hpeConf } from '../pair-client.js';
 import { Foreign } from './foreign.js';
 import { NODES, type NodeName } from './steps.js';
+import { waitUntilNone } from './wait.js';
 
 /** Seconds after which a paused node has lost what it held. */
 export const LEASE_TTL = 2;
@@ -63,8 +64,14 @@ export class World {
       return made;
     };
     const [node1, node2] = await Promise.all([daemon('node1'), daemon('node2')]);
-    for (const { docker } of [node1, node2]) await useOnce(docker);
-    return new World({ dir, simulator, etcd, daemons: { node1, node2 } }, client, foreign);
+    const world = new World({ dir, simulator, etcd, daemons: { node1, node2 } }, client, foreign);
+    try {
+      for (const { docker } of [node1, node2]) await useOnce(docker);
+    } catch (error) {
+      await world.close();
+      throw error;
+    }
+    return world;
   }
 
   get pair(): RunningPair['pair'] {
@@ -80,8 +87,8 @@ export class World {
   async outline(): Promise<string[]> {
     const lines = this.simulator.arrays.flatMap((array) => arrayLines(array));
     for (const [key, text] of await this.metadata()) {
-      // Leases of daemons, and what they learn once.
-      if (!/^(lock|session|node|pin)\//.test(key)) lines.push(`etcd: ${key} ${text}`);
+      // Leases of daemons, what they learn once, and what they look for an hour long; what they find would be on an array.
+      if (!/^(lock|session|node|pin|late)\//.test(key)) lines.push(`etcd: ${key} ${text}`);
     }
     lines.push(`etcd: ${OTHERS_KEY} ${await this.#client.get(OTHERS_KEY).string()}`);
     for (const node of NODES) {
@@ -108,13 +115,19 @@ export class World {
   }
 }
 
-/** What a daemon makes at its first use stays for ever. */
+/** What a daemon makes at its first use stays for ever. Tried again on a machine that is too busy for short leases. */
 async function useOnce(docker: DockerClient): Promise<void> {
   const name = 'warm-up';
-  const errors = [await docker.create(name, { size: '1', backend: 'plain' })];
-  await docker.mount(name);
-  errors.push(await docker.unmount(name), await docker.remove(name));
-  if (errors.some((err) => err !== '')) throw new Error(errors.join('; '));
+  const steps = [
+    async () => docker.create(name, { size: '1', backend: 'plain' }),
+    async () => (await docker.call('VolumeDriver.Mount', { Name: name, ID: name })).Err ?? '',
+    async () => docker.unmount(name, name),
+    async () => docker.remove(name),
+  ];
+  for (const step of steps) {
+    const left = await waitUntilNone(async () => [await step()].filter((err) => err !== ''));
+    if (left.length > 0) throw new Error(left.join('; '));
+  }
 }
 
 function arrayLines(array: SimulatedArray): string[] {
