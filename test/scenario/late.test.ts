@@ -105,6 +105,24 @@ describe('rule 39: a change that lands late', () => {
     expect(await docker.remove(other.name)).toBe('');
   });
 
+  it('a host entry that lands after Mount was undone goes again by itself', async () => {
+    const { docker, control } = site.node;
+    const volume = await site.createVolume();
+    const before = await arrayOutline(control);
+    await late('POST', '/hosts$');
+    expect(await site.refusalOf(volume)).toContain('may or may not be done');
+    await waitFor(async () => (await arrayOutline(control)).length > before.length);
+    await site.node.restart();
+    await waitFor(async () => JSON.stringify(await arrayOutline(control)) === JSON.stringify(before));
+    // A look that finds it in use leaves it alone.
+    await site.mount(volume);
+    await site.node.restart();
+    await pause(LATE_MS);
+    expect(await site.exporting(volume)).toEqual([site.primary]);
+    await site.unmount(volume);
+    expect(await docker.remove(volume.name)).toBe('');
+  });
+
   it('a volume that lands after Create was undone goes again by itself', async () => {
     const { docker, control } = site.node;
     await late('POST', '/volumes$');
