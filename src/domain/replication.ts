@@ -65,10 +65,11 @@ export interface Group {
    */
   passedOver?: Side;
   /**
-   * We stopped it, or want a new one started, and its start was not read back yet. Whoever holds the group's lock next
-   * starts it. Never set for a group that an administrator stopped.
+   * Whoever holds the group's lock next starts it, unless it is started. `stopping`: our stop was about to be sent, or got no
+   * answer, so that it may come late. `stopped`: we saw it stopped, or want a new one started, and its start was not read
+   * back yet. Never set for a group that an administrator stopped.
    */
-  owesStart?: true;
+  owesStart?: 'stopping' | 'stopped';
 }
 
 export type RoleWord = 'Primary' | 'Secondary' | 'Primary-Rev' | 'Secondary-Rev';

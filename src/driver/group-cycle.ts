@@ -5,7 +5,7 @@ import type { Group, RemoteCopyGroup } from '../domain/replication.js';
 import { within } from '../domain/signals.js';
 import { acceptSeats } from './accept-seats.js';
 import { createGroup } from './create-group.js';
-import { isAsMade, isMember, newRecord, recordOf, withoutDebt } from './group-record.js';
+import { isAsMade, isMember, newRecord, recordOf, withDebt } from './group-record.js';
 import type { Seat } from './seat.js';
 import { refuseReversed, viewOfGroup, type GroupId, type SeenGroup } from './seen-group.js';
 
@@ -13,8 +13,10 @@ import { refuseReversed, viewOfGroup, type GroupId, type SeenGroup } from './see
  * States that a crash can leave, and what the next cycle makes of each:
  * - on record as ours, not made           → the record goes, or the group is made for somebody who wants in
  * - made, no member                       → removed, if the array itself shows no member
- * - start owed, not stopped yet, or started and still on record as owed → started already is success
- * - stopped, some members changed         → started; each volume's own operation finishes its part, and nothing is done twice
+ * - `stopping` on record, started         → the stop was not sent, or comes late: stays on record for some minutes, then goes
+ * - `stopping` on record, stopped         → started, once: an administrator's stop of just that time is not told from ours
+ * - `stopped` on record, some members changed → started; each volume's own operation finishes its part, and nothing is done twice
+ * - started and still on record as owed   → the record goes
  */
 
 /** How long a cycle goes on dismissing and admitting; the other members do not replicate meanwhile. */
@@ -27,6 +29,10 @@ export interface LockedGroup {
   id: GroupId;
   /** Fires when the lock is about to be lost; asked for anew before each change, since a process that was stopped hears of it late. */
   readonly lost: AbortSignal;
+  /** A stop that was on record as `stopping` when the group was looked at, and had not come by then, may still come. */
+  readonly stopMayComeLate: boolean;
+  /** From now on. */
+  expectLateStop(): void;
   look(signal: AbortSignal): Promise<SeenGroup>;
   /** Puts the group's record on file, or removes it. */
   record(group: Group | undefined): Promise<void>;
@@ -37,7 +43,7 @@ export interface LockedGroup {
 
 /** One stop–admit–start for all who wait: every seat gets its answer. Never throws. Returns those for whom the time did not suffice. */
 export async function runCycle(locked: LockedGroup, seen: SeenGroup, seats: Seat[]): Promise<Seat[]> {
-  if (seats.length === 0 && seen.record?.owesStart !== true) return [];
+  if (seats.length === 0 && seen.record?.owesStart === undefined) return [];
   let later: Seat[] = [];
   let failure: DriverError | undefined;
   try {
@@ -67,6 +73,7 @@ class GroupCycle {
   #record: Group | undefined;
   /** When we began to stop it, if we did. */
   #stoppedAt: number | undefined;
+  #stopIsUnanswered = false;
   #joined = 0;
 
   constructor(locked: LockedGroup, seen: SeenGroup) {
@@ -140,12 +147,25 @@ class GroupCycle {
     }
     const record = recordOf(id, this.#seen, this.#group);
     const wantsStart = this.#wasStarted || (joins && this.#members.size === 0);
-    const owes = wantsStart && record.owesStart !== true;
-    await this.#save(owes ? { ...record, owesStart: true } : record);
-    if (!this.#wasStarted) return;
+    if (!this.#wasStarted) {
+      await this.#save(wantsStart ? withDebt(record, 'stopped') : record);
+      return;
+    }
+    await this.#save({ ...record, owesStart: 'stopping' });
     this.#throwIfLost();
     this.#stoppedAt = performance.now();
-    await this.#remoteCopy.stopGroup(this.#name, signal);
+    await this.#stop(signal);
+    await this.#save({ ...record, owesStart: 'stopped' });
+  }
+
+  async #stop(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#remoteCopy.stopGroup(this.#name, signal);
+    } catch (thrown) {
+      this.#stopIsUnanswered = asDriverError(thrown).code === 'unknown-outcome';
+      if (this.#stopIsUnanswered) this.#locked.expectLateStop();
+      throw thrown;
+    }
   }
 
   async #make(record: Group, signal: AbortSignal): Promise<void> {
@@ -198,7 +218,8 @@ class GroupCycle {
     const isEmpty = this.#members.size === 0;
     const mayGo = isEmpty && (record?.createdByUs === true || emptyMayGo);
     // The stop of an empty group that stays protects nobody; it is started again only where we stopped it.
-    const owes = record?.owesStart === true && (!isEmpty || mayGo || this.#stoppedAt !== undefined);
+    const isToStart = this.#wasStarted ? this.#stoppedAt !== undefined : !isEmpty || mayGo;
+    const owes = record?.owesStart !== undefined && isToStart;
     if (!mayGo && !owes) return true;
     refuseReversed(this.#locked.id, this.#seen);
     this.#throwIfLost();
@@ -221,6 +242,14 @@ class GroupCycle {
   }
 
   async #start(signal: AbortSignal): Promise<void> {
+    const { id, logger } = this.#locked;
+    if (this.#stoppedAt === undefined && this.#seen.record?.owesStart === 'stopping') {
+      const next = `if it was stopped on purpose meanwhile, stop it again: stoprcopygroup ${id.name}`;
+      logger.warn('a remote copy group is started again after a stop of ours that got no answer', {
+        group: id.name,
+        next,
+      });
+    }
     try {
       await this.#remoteCopy.startGroup(this.#name, signal);
       this.#tellWindow();
@@ -244,7 +273,13 @@ class GroupCycle {
     if (record === undefined) return;
     const isForNobody = !isThere || (this.#seen.record === undefined && this.#joined === 0 && !record.createdByUs);
     if (isForNobody && !(await this.#locked.isReferenced())) await this.#save(undefined);
-    else await this.#save(record.owesStart === true ? withoutDebt(record) : record);
+    else await this.#save(withDebt(record, this.#stopMayComeLate() ? 'stopping' : undefined));
+  }
+
+  /** It comes once at most: what is seen stopped is started again, and the next stop is somebody else's. */
+  #stopMayComeLate(): boolean {
+    if (this.#stopIsUnanswered) return true;
+    return this.#seen.record?.owesStart === 'stopping' && this.#wasStarted && this.#locked.stopMayComeLate;
   }
 
   async #save(record: Group | undefined): Promise<void> {

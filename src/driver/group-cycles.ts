@@ -9,8 +9,14 @@ import { groupKeyOf } from './inventory.js';
 import { groupKey, groupRecordKey, LOCK_WAIT_MS } from './operations.js';
 import type { GroupChange, Seat } from './seat.js';
 import { lookAtGroup, type GroupId, type SeenGroup } from './seen-group.js';
+import { Waits } from './waits.js';
 
 const LOOK_TIMEOUT_MS = 30_000;
+/**
+ * How long a stop that got no answer is expected. It is shorter than what other calls are looked for (late.ts), since from
+ * then on a stop is an administrator's.
+ */
+const LATE_STOP_MS = 5 * 60_000;
 
 interface Context {
   store: MetadataStore;
@@ -26,6 +32,7 @@ interface Context {
 export class GroupCycles {
   readonly #ctx: Context;
   readonly #lines = new Map<string, GroupLine>();
+  readonly #lateStops = new Waits(LATE_STOP_MS);
 
   constructor(ctx: Context) {
     this.#ctx = ctx;
@@ -53,13 +60,15 @@ export class GroupCycles {
   /** Groups that were left stopped, as by a crash between stop and start. Returns the keys of their records. */
   async owed(signal: AbortSignal): Promise<string[]> {
     const groups = await this.#ctx.store.list('group', signal);
-    return groups.filter((group) => group.owesStart === true).map((group) => groupRecordKey(group.backend, group.name));
+    return groups
+      .filter((group) => group.owesStart !== undefined)
+      .map((group) => groupRecordKey(group.backend, group.name));
   }
 
   /** Starts a group that is owed a start, or removes it when we made it and nobody is in it. @throws why it cannot */
   async pay(key: string, signal: AbortSignal): Promise<void> {
     const group = await this.#ctx.store.find('group', key, signal);
-    if (group?.owesStart !== true) return;
+    if (group?.owesStart === undefined) return;
     const id = { backend: this.#ctx.backends.get(group.backend), name: group.name };
     await this.change(id, { kind: 'tidy', emptyMayGo: false }, signal);
   }
@@ -79,15 +88,21 @@ export class GroupCycles {
 
   #locked(id: GroupId, key: string, fence: Fence): LockedGroup {
     const { store, logger } = this.#ctx;
+    const lateStops = this.#lateStops;
     return {
       id,
+      get stopMayComeLate() {
+        return !lateStops.isOver(key);
+      },
       get lost() {
         return fence.signal;
       },
+      expectLateStop: () => lateStops.end(key),
       look: async (signal) => this.#look(id, key, signal),
       async record(group) {
         const write: Write = group === undefined ? { remove: 'group', key } : { put: 'group', key, value: group };
         await store.commit(fence, [write]);
+        if (group?.owesStart === undefined) lateStops.end(key);
       },
       async isReferenced() {
         const volumes = await store.list('volume', AbortSignal.timeout(LOOK_TIMEOUT_MS));

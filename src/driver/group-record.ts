@@ -5,7 +5,14 @@ import type { GroupId, SeenGroup } from './seen-group.js';
 /** The record of a group that we are about to make: ours from the first moment, so that it can be removed after a crash. */
 export function newRecord({ backend, name }: GroupId, before: Group | undefined): Group {
   // A group that was removed behind our back starts a new history, in which only the epoch goes on.
-  return { backend: backend.name, name, remoteName: '', createdByUs: true, epoch: before?.epoch ?? 0, owesStart: true };
+  return {
+    backend: backend.name,
+    name,
+    remoteName: '',
+    createdByUs: true,
+    epoch: before?.epoch ?? 0,
+    owesStart: 'stopped',
+  };
 }
 
 /** The record of a group that the array shows; the very one on file when it is still true. */
@@ -17,7 +24,7 @@ export function recordOf({ backend, name }: GroupId, { record, groups }: SeenGro
   // Somebody else's unless we were about to make it, and it is the empty one that we would have made.
   const createdByUs =
     record !== undefined && group.members.length === 0 && shapeDifferences(backend, group).length === 0;
-  const owed = createdByUs ? { owesStart: true as const } : {};
+  const owed = createdByUs ? { owesStart: 'stopped' as const } : {};
   return { backend: backend.name, name, remoteName, createdByUs, epoch: record?.epoch ?? 0, ...owed };
 }
 
@@ -28,8 +35,11 @@ export function isAsMade({ backend }: GroupId, { record, groups }: SeenGroup): b
   return group.targets.every((target) => target.state === 'new') && shapeDifferences(backend, group).length === 0;
 }
 
-export function withoutDebt({ owesStart: _paid, ...record }: Group): Group {
-  return record;
+/** The very same record when it is so already. */
+export function withDebt(record: Group, owesStart: Group['owesStart']): Group {
+  if (record.owesStart === owesStart) return record;
+  const { owesStart: _before, ...rest } = record;
+  return owesStart === undefined ? rest : { ...rest, owesStart };
 }
 
 export const isMember = (group: RemoteCopyGroup | undefined, volume: string): boolean =>

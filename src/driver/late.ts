@@ -5,6 +5,7 @@ import { createSaga, type CreatePlan } from './create.js';
 import { mountSaga } from './mount.js';
 import type { Held, Operations } from './operations.js';
 import type { MountPlan } from './plan-mount.js';
+import { Waits } from './waits.js';
 
 /**
  * Longer than any request lives. A kernel goes on sending what a dead or paused process has left to it for about half an
@@ -12,27 +13,6 @@ import type { MountPlan } from './plan-mount.js';
  */
 const LATE_MS = 60 * 60_000;
 const FOREIGN_LOCK_WAIT_MS = 1_000;
-
-/** Since when this daemon has known of each; no clock is compared with another one's, and a restart begins anew (rule 43). */
-export class Waits {
-  readonly #ms: number;
-  readonly #since = new Map<string, number>();
-
-  constructor(ms: number) {
-    this.#ms = ms;
-  }
-
-  /** The first call begins the wait. */
-  isOver(key: string): boolean {
-    const since = this.#since.get(key) ?? performance.now();
-    this.#since.set(key, since);
-    return performance.now() - since > this.#ms;
-  }
-
-  end(key: string): void {
-    this.#since.delete(key);
-  }
-}
 
 /**
  * What an array makes of a call after the operation that sent it was undone: it is looked for in each round, by the node that

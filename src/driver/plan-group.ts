@@ -35,7 +35,7 @@ export function planGroup({ backend, name }: GroupId, seen: SeenGroup): GroupPla
   refuseRestless(group);
   // The stop of an empty group protects nobody; the first volume wants it started.
   const wasEmpty = group.members.length === 0;
-  const startAfter = wasEmpty || target.state === 'started' || seen.record?.owesStart === true;
+  const startAfter = wasEmpty || target.state === 'started' || seen.record?.owesStart !== undefined;
   return { name, wasEmpty, startAfter };
 }
 

@@ -62,7 +62,10 @@ const group: z.ZodType<Group> = z.strictObject({
   lastActive: side.exactOptional(),
   epoch: z.number(),
   passedOver: side.exactOptional(),
-  owesStart: z.literal(true).exactOptional(),
+  // `true` is what the first release wrote.
+  owesStart: z
+    .union([z.enum(['stopping', 'stopped']), z.literal(true).transform(() => 'stopped' as const)])
+    .exactOptional(),
 });
 
 const attachment: z.ZodType<Attachment> = z.strictObject({

@@ -94,6 +94,7 @@ function arrayLines(array: SimulatedArray): string[] {
   ];
 }
 
+/** That a stop may come late is expected for some minutes. */
 function metadataLine({ key, record }: Entry): string {
   const facts: Record<string, string[]> = {
     volume: ['state', 'everMounted'],
@@ -102,7 +103,9 @@ function metadataLine({ key, record }: Entry): string {
     operation: ['kind', 'phase', 'next', 'error'],
   };
   const [kind = ''] = key.split('/');
-  const told = (facts[kind] ?? []).flatMap((name) => (name in record ? [`${name}=${String(record[name])}`] : []));
+  const told = (facts[kind] ?? []).flatMap((name) =>
+    name in record && record[name] !== 'stopping' ? [`${name}=${String(record[name])}`] : [],
+  );
   return ['metadata:', key, ...told].join(' ');
 }
 

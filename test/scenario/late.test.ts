@@ -39,6 +39,30 @@ describe('rule 39: a change that lands late', () => {
     expect(await docker.remove(keeper.name)).toBe('');
   });
 
+  it('rule 35: a stop that lands after Create was undone is made good, once', async () => {
+    const { docker, control } = site.node;
+    const keeper = await site.createVolume();
+    const before = await arrayOutline(control);
+    const isAsBefore = async (): Promise<boolean> =>
+      JSON.stringify(await arrayOutline(control)) === JSON.stringify(before);
+    await late('PUT', `remotecopygroups/${keeper.group}$`);
+    expect(await docker.create('joiner', { size: '1', replicationGroup: keeper.group })).toMatch(
+      /may or may not be done.*everything was rolled back/,
+    );
+    await waitFor(async () => !(await isAsBefore()));
+    await site.node.restart();
+    await waitFor(isAsBefore);
+    // What is stopped now was stopped by an administrator.
+    await waitFor(async () => (await site.node.records('group')).every((group) => group.owesStart === undefined));
+    await keeper.type.stop();
+    const stopped = await arrayOutline(control);
+    await control.clearLog();
+    await site.node.restart();
+    await pause(LATE_MS);
+    expect(await arrayOutline(control)).toEqual(stopped);
+    expect(await docker.remove(keeper.name)).toBe('');
+  });
+
   it('a dismissal from a stopped group without an answer leaves its Remove open, which ends by itself', async () => {
     const { docker } = site.node;
     const keeper = await site.createVolume();
@@ -79,6 +103,24 @@ describe('rule 39: a change that lands late', () => {
     expect(await docker.remove(volume.name)).toBe('');
     await site.unmount(other);
     expect(await docker.remove(other.name)).toBe('');
+  });
+
+  it('a host entry that lands after Mount was undone goes again by itself', async () => {
+    const { docker, control } = site.node;
+    const volume = await site.createVolume();
+    const before = await arrayOutline(control);
+    await late('POST', '/hosts$');
+    expect(await site.refusalOf(volume)).toContain('may or may not be done');
+    await waitFor(async () => (await arrayOutline(control)).length > before.length);
+    await site.node.restart();
+    await waitFor(async () => JSON.stringify(await arrayOutline(control)) === JSON.stringify(before));
+    // A look that finds it in use leaves it alone.
+    await site.mount(volume);
+    await site.node.restart();
+    await pause(LATE_MS);
+    expect(await site.exporting(volume)).toEqual([site.primary]);
+    await site.unmount(volume);
+    expect(await docker.remove(volume.name)).toBe('');
   });
 
   it('a volume that lands after Create was undone goes again by itself', async () => {

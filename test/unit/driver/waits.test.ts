@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { Waits } from '../../../src/driver/late.js';
+import { Waits } from '../../../src/driver/waits.js';
 
 const HOUR = 3_600_000;
 
