@@ -7,8 +7,9 @@
  *   tool      every Linux tool that changes something; "after" is its end
  *   file      every change in the state directory: rename, rm, mkdir, rmdir
  * Reads of metadata and tools that only look are not counted: they change nothing, so before and after one of them the
- * world is as it was after the call in front of it. The last look at the locks in front of a change on an array, or of a tool,
- * is no call, but can be struck, too ("ahead" of the call): it is a timer of 1 ms (src/domain/overdue-timers.ts). Calls of background work are not counted: a call belongs to the verb
+ * world is as it was after the call in front of it. In front of every change on an
+ * array, and of every tool, the product looks at its locks: a timer of 1 ms (src/domain/overdue-timers.ts). A pause before
+ * such a call comes in that look; between the look and the deed are microseconds, which nobody can close. Calls of background work are not counted: a call belongs to the verb
  * in whose asynchronous context it is made.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
@@ -34,12 +35,15 @@ function outward(label) {
   const call = { label, done: false };
   mine.calls.push(call);
   const number = mine.calls.length;
-  strike(mine, 'before', number);
+  if (mine.at?.signal !== 'SIGSTOP' || !hasLook(label)) strike(mine, 'before', number);
   return () => {
     call.done = true;
     strike(mine, 'after', number);
   };
 }
+
+/** The product looks at its locks in front of it. */
+const hasLook = (label) => /^(tool|array (POST|PUT|DELETE)) /.test(label) && !label.endsWith('/credentials');
 
 function strike(mine, when, number) {
   const { at, calls } = mine;
@@ -104,8 +108,9 @@ function watchLooks() {
   const { setTimeout: pause } = timers;
   timers.setTimeout = (ms, ...rest) => {
     const mine = verbs.getStore();
-    if (ms === 1 && mine !== undefined) strike(mine, 'ahead', mine.calls.length + 1);
-    return pause(ms, ...rest);
+    const fired = pause(ms, ...rest);
+    if (ms === 1 && mine?.at?.signal === 'SIGSTOP') strike(mine, 'before', mine.calls.length + 1);
+    return fired;
   };
 }
 

@@ -25,12 +25,12 @@ export interface OutwardCall {
 }
 
 /**
- * A signal for the daemon just before or just after one call of the next verb, counted from 1. `ahead`: before the last look
- * at the locks in front of that call, which is as near to it as a pause can be noticed (`src/domain/overdue-timers.ts`).
+ * A signal for the daemon just before or just after one call of the next verb, counted from 1. SIGSTOP before a change on an
+ * array, or a tool, comes in the last look at the locks in front of it (`src/domain/overdue-timers.ts`).
  */
 export interface Strike {
   call: number;
-  when: 'ahead' | 'before' | 'after';
+  when: 'before' | 'after';
   signal: 'SIGKILL' | 'SIGSTOP';
 }
 

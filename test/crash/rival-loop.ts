@@ -61,19 +61,10 @@ function placesOf(calls: OutwardCall[], mode: Mode): Strike[] {
   const signal = mode === 'kill' ? 'SIGKILL' : 'SIGSTOP';
   // Before its claim is on record a verb has begun nothing: after a pause it simply goes on.
   const claim = mode === 'kill' ? 0 : calls.findIndex(({ label }) => /^metadata .*put operation/.test(label));
-  return calls.flatMap(({ label }, i) => {
-    if (i < claim) return [];
-    const front = mode === 'pause' && hasLook(label) ? 'ahead' : 'before';
-    return ([front, 'after'] as const).map((when) => ({ call: i + 1, when, signal }) as const);
-  });
+  return calls.flatMap((_, i) =>
+    i < claim ? [] : (['before', 'after'] as const).map((when) => ({ call: i + 1, when, signal }) as const),
+  );
 }
-
-/**
- * The product looks at its locks in front of every change on an array and of every tool. A pause between that look and the
- * deed is one of microseconds, which no daemon can close, so the deed would be done then; a pause in front of the look is not.
- */
-const hasLook = (label: string): boolean =>
-  label.startsWith('tool ') || (/^array (?!GET)/.test(label) && !label.endsWith('/credentials'));
 
 function chosen(places: Strike[], { stride, first }: Density): Strike[] {
   const only = process.env['CRASH_CALL'];
@@ -149,15 +140,15 @@ async function strikeAt(
     ...(await disturbances(`${strike.when} ${strike.call}`)),
     ...(mode === 'pause' && hasLocks(struck) ? untold(answer + (await daemon.log()).slice(logged)) : []),
   ];
-  if (wrong.length > 0) return [...wrong, `its answer: ${answer}`, ...(await daemon.warnings())].join('\n    ');
+  if (wrong.length > 0) {
+    const last = `its last call: ${struck?.calls.at(-1)?.label ?? 'none'}`;
+    return [...wrong, last, `its answer: ${answer}`, ...(await daemon.warnings())].join('\n    ');
+  }
   await backToStart(scene, stage);
   return '';
 }
 
-/**
- * What was handed to the network before the strike is on its way, and nobody's to stop; so is the call that was struck just
- * before it was sent, after the last look at the locks: a window of microseconds that no daemon can close.
- */
+/** What was handed to the network before the strike is on its way, and nobody's to stop. */
 function inFlight(struck: Struck | undefined): Set<string> {
   const begun = (struck?.calls ?? []).filter(({ done }) => !done);
   return new Set(begun.map(({ label }) => label.replace(/^array (\w+) \S+ /, '$1 ')));

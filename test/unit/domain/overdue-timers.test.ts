@@ -1,0 +1,26 @@
+import { describe, expect, it } from '@jest/globals';
+import { overdueTimersHaveFired } from '../../../src/domain/overdue-timers.js';
+
+/** As after SIGSTOP: nothing has its turn, and timers become overdue. */
+function standStill(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}
+
+describe('rule 24: a lock that ran out while the process stood still is noticed', () => {
+  it('when it stood still before the look', async () => {
+    const lost = new AbortController();
+    setTimeout(() => lost.abort(), 20);
+    standStill(60);
+    await overdueTimersHaveFired();
+    expect(lost.signal.aborted).toBe(true);
+  });
+
+  it('when it stood still in the middle of the look', async () => {
+    const lost = new AbortController();
+    setTimeout(() => lost.abort(), 20);
+    const looked = overdueTimersHaveFired().then(() => lost.signal.aborted);
+    standStill(60);
+    expect(await looked).toBe(true);
+  });
+});
