@@ -7,7 +7,8 @@
  *   tool      every Linux tool that changes something; "after" is its end
  *   file      every change in the state directory: rename, rm, mkdir, rmdir
  * Reads of metadata and tools that only look are not counted: they change nothing, so before and after one of them the
- * world is as it was after the call in front of it. Calls of background work are not counted: a call belongs to the verb
+ * world is as it was after the call in front of it. The last look at the locks in front of a change on an array, or of a tool,
+ * is no call, but can be struck, too ("ahead" of the call): it is a timer of 1 ms (src/domain/overdue-timers.ts). Calls of background work are not counted: a call belongs to the verb
  * in whose asynchronous context it is made.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
@@ -18,6 +19,7 @@ import https from 'node:https';
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
+import timers from 'node:timers/promises';
 
 const { HPE_TEST_HOSTNAME: hostname, HPE_TEST_STRIKE_FILE: strikeFile } = process.env;
 const verbs = new AsyncLocalStorage();
@@ -95,6 +97,15 @@ function watchTools() {
       return emit.call(this, event, ...values);
     };
     return child;
+  };
+}
+
+function watchLooks() {
+  const { setTimeout: pause } = timers;
+  timers.setTimeout = (ms, ...rest) => {
+    const mine = verbs.getStore();
+    if (ms === 1 && mine !== undefined) strike(mine, 'ahead', mine.calls.length + 1);
+    return pause(ms, ...rest);
   };
 }
 
@@ -177,6 +188,7 @@ if (hostname !== undefined) os.hostname = () => hostname;
 watchVerbs();
 watchArrays();
 watchTools();
+watchLooks();
 watchFiles();
 watchMetadata();
 syncBuiltinESMExports();

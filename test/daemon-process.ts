@@ -24,17 +24,20 @@ export interface OutwardCall {
   done: boolean;
 }
 
-/** A signal for the daemon just before or just after one call of the next verb, counted from 1. */
+/**
+ * A signal for the daemon just before or just after one call of the next verb, counted from 1. `ahead`: before the last look
+ * at the locks in front of that call, which is as near to it as a pause can be noticed (`src/domain/overdue-timers.ts`).
+ */
 export interface Strike {
   call: number;
-  when: 'before' | 'after';
+  when: 'ahead' | 'before' | 'after';
   signal: 'SIGKILL' | 'SIGSTOP';
 }
 
 /** What had been called when the signal was sent. */
 export interface Struck {
   number: number;
-  when: 'before' | 'after';
+  when: Strike['when'];
   calls: OutwardCall[];
 }
 

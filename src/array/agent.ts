@@ -4,6 +4,8 @@ import tls from 'node:tls';
 import { overdueTimersHaveFired } from '../domain/overdue-timers.js';
 import { plainFingerprint, type Trust } from './trust.js';
 
+/** An array's web server serves few at once, and other clients want some of them. */
+const MAX_CONNECTIONS = 8;
 /** A live array finishes TCP and TLS in milliseconds; a dead one must not use up the deadline of the whole call. */
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Below the idle limit of the array's web server, so that it never closes a connection that we are about to use. */
@@ -30,7 +32,7 @@ export class ArrayAgent extends https.Agent {
   readonly #trust: Trust;
 
   constructor(trust: Trust) {
-    super({ keepAlive: true, maxSockets: 8, timeout: IDLE_TIMEOUT_MS });
+    super({ keepAlive: true, maxSockets: MAX_CONNECTIONS, timeout: IDLE_TIMEOUT_MS });
     this.#trust = trust;
   }
 
@@ -44,7 +46,13 @@ export class ArrayAgent extends https.Agent {
       rejectUnauthorized: false,
     });
     socket.setNoDelay(true);
+    // The library counts a connection from when it is handed over; until then it takes a place here.
+    this.maxSockets -= 1;
+    let isSettled = false;
     const settle = (failure: unknown): void => {
+      if (isSettled) return;
+      isSettled = true;
+      this.maxSockets += 1;
       clearTimeout(timer);
       socket.off('error', settle);
       if (failure === undefined) {
@@ -55,6 +63,7 @@ export class ArrayAgent extends https.Agent {
       socket.on('error', () => undefined);
       socket.destroy();
       callback?.(new NotConnected(failure), socket);
+      this.#refuseWaiting(failure);
     };
     const timer = setTimeout(() => {
       settle(new ConnectTimeout());
@@ -68,9 +77,29 @@ export class ArrayAgent extends https.Agent {
 
   /** A request that waits for a connection gets it only after the timers that may end the request. */
   override emit(event: string | symbol, ...args: unknown[]): boolean {
-    if (event !== 'free' || Object.keys(this.requests).length === 0) return super.emit(event, ...args);
+    if (event !== 'free' || !this.#isAwaited()) return super.emit(event, ...args);
     void overdueTimersHaveFired().then(() => super.emit(event, ...args));
     return true;
+  }
+
+  #isAwaited(): boolean {
+    return Object.values(this.requests).some((waiting) => waiting !== undefined && waiting.length > 0);
+  }
+
+  /**
+   * Requests that wait for a connection get the next one that is free, or a new one for one that has ended. When none is there
+   * and none is being made any more, they hear why instead.
+   */
+  #refuseWaiting(failure: unknown): void {
+    const isAnyThere = Object.values(this.sockets).some((open) => open !== undefined && open.length > 0);
+    if (isAnyThere || this.maxSockets < MAX_CONNECTIONS) return;
+    for (const waiting of Object.values(this.requests)) {
+      for (const request of waiting?.splice(0) ?? []) {
+        request.destroy();
+        // Without a connection it would never say so itself.
+        request.emit('error', new NotConnected(failure));
+      }
+    }
   }
 
   /** Why the certificate is not the array's; undefined when it is. */

@@ -44,21 +44,29 @@ export async function observeGroup(
   signal: AbortSignal,
 ): Promise<GroupObservation> {
   const observation: GroupObservation = { groups: {}, failures: {} };
-  const ask = async (side: Side): Promise<void> => {
-    const name = side === 'primary' ? names.name : names.remoteName;
-    try {
-      const bounded = within(ASK_TIMEOUT_MS, signal);
-      const group = await backend.array(side).remoteCopy.findGroup(name, bounded);
-      if (group !== undefined) observation.groups[side] = group;
-      else observation.failures[side] = { silent: false, text: `has no remote copy group ${name}` };
-    } catch (thrown) {
-      signal.throwIfAborted();
-      const { message, next } = asDriverError(thrown);
-      observation.failures[side] = { silent: true, text: message, next };
-    }
-  };
-  await Promise.all([ask('primary'), ask('secondary')]);
+  const asking = { backend, observation, signal };
+  await Promise.all([askOneSide(asking, 'primary', names.name), askOneSide(asking, 'secondary', names.remoteName)]);
   return observation;
+}
+
+/** Adds what one array says of the group that it knows by that name; without a name it is only asked whether it is there. */
+export async function askOneSide(
+  { backend, observation, signal }: { backend: Backend; observation: GroupObservation; signal: AbortSignal },
+  side: Side,
+  name: string | undefined,
+): Promise<void> {
+  const { groups, failures } = observation;
+  const bounded = within(ASK_TIMEOUT_MS, signal);
+  try {
+    if (name === undefined) return void (await backend.array(side).identity(bounded));
+    const group = await backend.array(side).remoteCopy.findGroup(name, bounded);
+    if (group !== undefined) groups[side] = group;
+    else failures[side] = { silent: false, text: `has no remote copy group ${name}` };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const { message, next } = asDriverError(thrown);
+    failures[side] = { silent: true, text: message, next };
+  }
 }
 
 /** The target of the group that is the other array of this backend. */

@@ -1,11 +1,7 @@
 import type { Backend } from '../backend/backend.js';
-import { findPartner, type GroupObservation } from '../backend/observe.js';
-import { asDriverError, DriverError } from '../domain/errors.js';
+import { askOneSide, findPartner, type GroupObservation } from '../backend/observe.js';
+import { DriverError } from '../domain/errors.js';
 import type { Group, RemoteCopyGroup, Side } from '../domain/replication.js';
-import { within } from '../domain/signals.js';
-
-/** How long an array may think about its group before it counts as silent. */
-const ASK_TIMEOUT_MS = 8_000;
 
 /** A remote copy group of a backend, by its name on the primary array. */
 export interface GroupId {
@@ -27,28 +23,15 @@ export async function lookAtGroup(
   signal: AbortSignal,
 ): Promise<SeenGroup> {
   const seen: SeenGroup = { record, groups: {}, failures: {}, at: performance.now() };
-  const ask = async (side: Side, nameThere: string | undefined): Promise<void> => {
-    const bounded = within(ASK_TIMEOUT_MS, signal);
-    try {
-      // An array that is only to be waited for later is asked whether it is there at all.
-      if (nameThere === undefined) return void (await backend.array(side).identity(bounded));
-      const found = await backend.array(side).remoteCopy.findGroup(nameThere, bounded);
-      if (found !== undefined) seen.groups[side] = found;
-      else seen.failures[side] = { silent: false, text: `has no remote copy group ${nameThere}` };
-    } catch (thrown) {
-      signal.throwIfAborted();
-      const { message, next } = asDriverError(thrown);
-      seen.failures[side] = { silent: true, text: message, next };
-    }
-  };
+  const asking = { backend, observation: seen, signal };
   const known = record === undefined || record.remoteName === '' ? undefined : record.remoteName;
-  await Promise.all([ask('primary', name), ask('secondary', known)]);
+  await Promise.all([askOneSide(asking, 'primary', name), askOneSide(asking, 'secondary', known)]);
   const nameThere = seen.groups.primary?.remoteName ?? known;
   // The peer's name is read from the array; the one on record is of a group that was made anew since.
   if (nameThere !== known && seen.failures.secondary?.silent !== true) {
     delete seen.groups.secondary;
     delete seen.failures.secondary;
-    await ask('secondary', nameThere);
+    await askOneSide(asking, 'secondary', nameThere);
   }
   seen.at = performance.now();
   return seen;

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { OutwardCall, Strike, Struck } from '../daemon-process.js';
 import { Bystander } from './bystander.js';
+import type { Density } from './density.js';
 import { openLane, type Lane } from './lane.js';
 import type { End, Scene } from './scenes.js';
 import { difference, outlineOf, settledOutlineOf } from './world.js';
@@ -32,10 +33,10 @@ interface Stage {
   ends: Record<End, string[]>;
 }
 
-/** Kills the daemon just before and just after every `stride`-th outward call of the scene's verb. */
+/** Kills the daemon just before and just after the outward calls of the scene's verb. */
 export async function killEverywhere(
   scene: Scene,
-  stride: number,
+  { stride, first }: Density,
   onFinding: (finding: Finding) => void,
 ): Promise<KillReport> {
   let stage = await openStage(scene);
@@ -43,7 +44,7 @@ export async function killEverywhere(
   try {
     const calls = await rehearse(scene, stage);
     report.calls = calls.length;
-    for (let call = 1; ; call += stride) {
+    for (let call = first + 1; ; call += stride) {
       let struck = 0;
       for (const when of ['before', 'after'] as const) {
         const outcome = await killAt(scene, stage, { call, when, signal: 'SIGKILL' });
@@ -130,10 +131,14 @@ async function killAt(scene: Scene, stage: Stage, strike: Strike): Promise<Outco
   const { lane, bystander } = stage;
   const { daemon } = lane;
   await daemon.watch(strike);
-  await scene.act(lane.docker).catch(() => undefined);
+  const failed = await scene.act(daemon.docker).then(
+    () => false,
+    () => true,
+  );
   const struck = await daemon.struck();
   if (struck === undefined) {
     await daemon.calls();
+    if (failed) await scene.act(lane.docker);
     await backToStart(scene, stage, 'done');
     return undefined;
   }

@@ -10,6 +10,7 @@ import type { DockerClient } from '../harness.js';
 import { hostLeftovers, unmountBelow } from '../host-leftovers.js';
 import { hpeConf } from '../pair-client.js';
 import { Bystander } from './bystander.js';
+import { patient } from './patient-docker.js';
 
 export interface LaneOptions {
   /** The metadata; two nodes need etcd. */
@@ -23,8 +24,9 @@ export interface LaneOptions {
 export interface Lane {
   dir: string;
   simulator: RunningPair;
-  /** The one that is struck. */
+  /** The one that is struck; `daemon.docker` asks it once. */
   daemon: DaemonProcess;
+  /** Its users, who are patient. */
   docker: DockerClient;
   /** All of them, `daemon` first. */
   daemons: DaemonProcess[];
@@ -42,11 +44,11 @@ export interface Lane {
 const FREE_MS = 5_000;
 const PREFIX = '/hpe-volume-plugin/v1/';
 
-/** The node that is not struck. @throws in a lane of one node */
-export function rivalOf(lane: Lane): DaemonProcess {
-  const rival = lane.daemons[1];
-  if (rival === undefined) throw new Error('this lane has one node only');
-  return rival;
+/** The node that is not struck, and its users. @throws in a lane of one node */
+export function rivalOf(lane: Lane): { daemon: DaemonProcess; docker: DockerClient } {
+  const daemon = lane.daemons[1];
+  if (daemon === undefined) throw new Error('this lane has one node only');
+  return { daemon, docker: patient(daemon.docker) };
 }
 
 export async function openLane(options: LaneOptions): Promise<Lane> {
@@ -79,7 +81,7 @@ export async function openLane(options: LaneOptions): Promise<Lane> {
       dir,
       simulator,
       daemon,
-      docker: daemon.docker,
+      docker: patient(daemon.docker),
       daemons: [daemon, ...rivals],
       metadata: metadata?.read ?? (async () => daemon.embeddedMetadata()),
       endLeases: async () => metadata?.endLeases(await readFile(path.join(daemon.stateDir, 'node-id'), 'utf8')),

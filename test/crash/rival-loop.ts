@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { OutwardCall, Strike, Struck } from '../daemon-process.js';
+import type { Density } from './density.js';
 import { openLane, type Lane } from './lane.js';
 import type { RivalScene } from './rival-scenes.js';
 import { difference, outlineOf, settledOutlineOf } from './world.js';
@@ -8,6 +9,8 @@ import { difference, outlineOf, settledOutlineOf } from './world.js';
 const LEASE_TTL = 2;
 /** By then they are somebody else's to take. */
 const LEASE_OVER_MS = LEASE_TTL * 1_000 + 500;
+/** Two rounds of recovery. */
+const SETTLED_MS = 2 * LEASE_TTL * 1_000;
 const PATIENCE_MS = 30_000;
 const MAX_FINDINGS = 4;
 
@@ -28,14 +31,15 @@ interface Stage {
   end: string[];
 }
 
-/** Strikes node1 at every `stride`-th call of its verb, lets node2 go on, and looks what node1 does when it is back. */
-export async function strikeWithRival(scene: RivalScene, mode: Mode, stride: number): Promise<RivalReport> {
+/** Strikes node1 at the calls of its verb, lets node2 go on, and looks what node1 does when it is back. */
+export async function strikeWithRival(scene: RivalScene, mode: Mode, density: Density): Promise<RivalReport> {
   let stage = await openStage(scene);
   const report: RivalReport = { struck: 0, places: 0, findings: [] };
   try {
     const calls = await rehearse(scene, stage);
-    report.places = 2 * calls.length;
-    for (const strike of strikes(calls, mode, stride)) {
+    const places = placesOf(calls, mode);
+    report.places = places.length;
+    for (const strike of chosen(places, density)) {
       const finding = await strikeAt(scene, { stage, mode, strike }).catch((error: unknown) => String(error));
       if (finding !== undefined) report.struck += 1;
       if (finding === undefined || finding === '') continue;
@@ -52,20 +56,29 @@ export async function strikeWithRival(scene: RivalScene, mode: Mode, stride: num
   }
 }
 
-function strikes(calls: OutwardCall[], mode: Mode, stride: number): Strike[] {
+/** All places where a strike can tell something. */
+function placesOf(calls: OutwardCall[], mode: Mode): Strike[] {
   const signal = mode === 'kill' ? 'SIGKILL' : 'SIGSTOP';
-  const all = calls.flatMap((_, i) =>
-    (['before', 'after'] as const).map((when) => ({ call: i + 1, when, signal }) as const),
-  );
+  // Before its claim is on record a verb has begun nothing: after a pause it simply goes on.
+  const claim = mode === 'kill' ? 0 : calls.findIndex(({ label }) => /^metadata .*put operation/.test(label));
+  return calls.flatMap(({ label }, i) => {
+    if (i < claim) return [];
+    const front = mode === 'pause' && hasLook(label) ? 'ahead' : 'before';
+    return ([front, 'after'] as const).map((when) => ({ call: i + 1, when, signal }) as const);
+  });
+}
+
+/**
+ * The product looks at its locks in front of every change on an array and of every tool. A pause between that look and the
+ * deed is one of microseconds, which no daemon can close, so the deed would be done then; a pause in front of the look is not.
+ */
+const hasLook = (label: string): boolean =>
+  label.startsWith('tool ') || (/^array (?!GET)/.test(label) && !label.endsWith('/credentials'));
+
+function chosen(places: Strike[], { stride, first }: Density): Strike[] {
   const only = process.env['CRASH_CALL'];
-  if (only !== undefined) return all.filter(({ call }) => String(call) === only);
-  // Before its claim is on record a verb has begun nothing: after a pause it simply goes on. A pause just before a request or a
-  // tool lies between the last look at the locks and the deed: microseconds, which no daemon can close, so the deed is done then.
-  const claim = calls.findIndex(({ label }) => /^metadata .*put operation/.test(label)) + 1;
-  const isOpen = ({ when, call }: Strike): boolean =>
-    call >= claim && (when === 'after' || (call > claim && /^(metadata|file) /.test(calls[call - 1]?.label ?? '')));
-  if (mode === 'kill') return all.filter((_, i) => i % stride === 0);
-  return all.filter(isOpen).filter((_, i) => i % Math.ceil(stride / 2) === 0);
+  if (only !== undefined) return places.filter(({ call }) => String(call) === only);
+  return places.filter((_, i) => i % stride === first % stride);
 }
 
 async function openStage(scene: RivalScene): Promise<Stage> {
@@ -75,7 +88,12 @@ async function openStage(scene: RivalScene): Promise<Stage> {
     if (err !== '') throw new Error(err);
     const calm = await lane.startContainer(await lane.docker.mount('calm', 'c'.repeat(64)));
     await scene.prepare(lane);
-    return { lane, disturbances: async (line) => calm.disturbances(line), start: await outlineOf(lane), end: [] };
+    return {
+      lane,
+      disturbances: async (line) => calm.disturbances(line),
+      start: await settledOutlineOf(lane, SETTLED_MS),
+      end: [],
+    };
   } catch (error) {
     await lane.close();
     throw error;
@@ -86,10 +104,10 @@ async function openStage(scene: RivalScene): Promise<Stage> {
 async function rehearse(scene: RivalScene, stage: Stage): Promise<OutwardCall[]> {
   const { lane } = stage;
   await lane.daemon.watch();
-  await scene.act(lane);
+  await scene.act(lane.docker);
   const calls = await lane.daemon.calls();
   await scene.rival(lane);
-  stage.end = await settledOutlineOf(lane, 2 * LEASE_TTL * 1_000);
+  stage.end = await settledOutlineOf(lane, SETTLED_MS);
   await backToStart(scene, stage);
   return calls;
 }
@@ -104,9 +122,8 @@ async function strikeAt(
   const { daemon, simulator } = lane;
   const logged = (await daemon.log()).length;
   await daemon.watch(strike);
-  const act = scene.act(lane).then(String, String);
-  const isStruck = await Promise.race([act.then(() => false), untilStruck(lane).then(() => true)]);
-  if (!isStruck && (await daemon.struck()) === undefined) {
+  const act = scene.act(daemon.docker).then(String, String);
+  if (!(await isStruck(lane, act))) {
     await daemon.calls();
     await scene.rival(lane);
     await backToStart(scene, stage);
@@ -119,7 +136,7 @@ async function strikeAt(
   if (mode === 'kill') await daemon.start();
   else daemon.resume();
   const answer = await act;
-  const left = await converge(stage);
+  const left = await converge(lane, stage.end);
   const struck = await daemon.struck();
   const sent = inFlight(struck);
   const changes = simulator.pair.log
@@ -158,18 +175,19 @@ function untold(said: string): string[] {
   return /fenced|locks are lost/.test(said) ? [] : ['neither the answer nor the log tells that the locks were lost'];
 }
 
-async function untilStruck({ daemon }: Lane): Promise<Struck> {
-  for (;;) {
-    const struck = await daemon.struck();
-    if (struck !== undefined) return struck;
-    await pause(20);
+/** False when the verb was over before that. */
+async function isStruck({ daemon }: Lane, act: Promise<unknown>): Promise<boolean> {
+  for (let isOver = false; ; isOver = await Promise.race([act.then(() => true), pause(20, false)])) {
+    if ((await daemon.struck()) !== undefined) return true;
+    if (isOver) return false;
   }
 }
 
-async function converge({ lane, end }: Stage): Promise<string[]> {
+/** What differs when the time for it is over; the nodes finish by themselves what they do not answer for. */
+async function converge(lane: Lane, wanted: string[]): Promise<string[]> {
   const until = performance.now() + PATIENCE_MS;
   for (;;) {
-    const left = difference(await outlineOf(lane), end);
+    const left = difference(await outlineOf(lane), wanted);
     if (left.length === 0 || performance.now() > until) return left;
     await pause(100);
   }
@@ -177,6 +195,6 @@ async function converge({ lane, end }: Stage): Promise<string[]> {
 
 async function backToStart(scene: RivalScene, { lane, start }: Stage): Promise<void> {
   await scene.restore(lane);
-  const left = difference(await outlineOf(lane), start);
+  const left = await converge(lane, start);
   if (left.length > 0) throw new Error(`not as at the start: ${left.join('; ')}`);
 }

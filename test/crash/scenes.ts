@@ -55,13 +55,13 @@ export async function createUsed(lane: Lane, options: Record<string, string>): P
   await useOnce(lane, leaveMark);
 }
 
-async function failOver(lane: Lane): Promise<void> {
+export async function failOver(lane: Lane): Promise<void> {
   const group = commandsFor(lane.simulator.ready, 'G');
   await group.stop();
   await group.failover();
 }
 
-async function bringHome(lane: Lane): Promise<void> {
+export async function bringHome(lane: Lane): Promise<void> {
   const group = commandsFor(lane.simulator.ready, 'G');
   await group.recover();
   await group.restore();

@@ -26,7 +26,8 @@ async function write(lane: Lane): Promise<void> {
 
 /** Rule 24. */
 async function expectFenced(lane: Lane): Promise<void> {
-  const { docker, log } = { docker: rivalOf(lane).docker, log: await rivalOf(lane).log() };
+  const { daemon, docker } = rivalOf(lane);
+  const log = await daemon.log();
   const answer = await docker.mount('v', OTHER_ID).catch(String);
   if (!answer.includes('fenced: volume v was taken from this node')) throw new Error(`not fenced, but: ${answer}`);
   if (!log.includes('"fenced: volume v was taken')) throw new Error('the log of the robbed node does not say fenced');

@@ -13,7 +13,7 @@ import { Site, waitFor, type Replica } from './site.js';
 
 const DAY_MS = 86_400_000;
 /** Seconds. */
-const LEASE_TTL = 3;
+const LEASE_TTL = 4;
 const DELAY = 4;
 
 let etcd: Etcd;
@@ -83,7 +83,7 @@ describe.each([
 
   it('all of a sudden ends no lock: a verb goes on to its end, and who waits for its lock waits', async () => {
     expect(await shifted.docker.create('first', { size: '1', replicationGroup: 'RCG' })).toBe('');
-    await steady.control.latency(500);
+    await steady.control.latency(800);
     let isCreated = false;
     const creating = shifted.docker.create('slow', { size: '1', replicationGroup: 'RCG' });
     void creating.then(() => (isCreated = true));
@@ -162,10 +162,10 @@ describe('rule 24: a daemon that stands still for longer than its lease, as no c
   );
 });
 
-it('rule 41: an Unmount that loses its locks with etcd detaches here, and leaves the export for later', async () => {
+it('rule 41: an Unmount that loses its locks with etcd detaches here, and its export goes when etcd is back', async () => {
   const volume = await site.createVolume();
   await shifted.docker.mount(volume.name);
-  await steady.control.latency(1_500);
+  await steady.control.latency(2_000);
   const unmounting = shifted.docker.unmount(volume.name);
   await waitFor(async () => (await hostLeftovers(steady.dir)).length === 0);
   // Only the array is still to be told, which takes longer than the lease.
@@ -173,7 +173,6 @@ it('rule 41: an Unmount that loses its locks with etcd detaches here, and leaves
   try {
     expect(await unmounting).toBe('');
     expect(await hostLeftovers(steady.dir)).toEqual([]);
-    expect(await site.exporting(volume)).toEqual([site.primary]);
   } finally {
     etcd.resume();
     await steady.control.latency(0);
