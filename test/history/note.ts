@@ -9,6 +9,8 @@ import { describeStep, type Verb } from './steps.js';
 
 /** What a daemon logs of it (src/driver/operations.ts). */
 const LOCKS_LOST = 'an operation lost its locks';
+/** And what a member of a group is told, whose cycle holds the lock (src/driver/group-cycle.ts). */
+const GROUP_LOCK_LOST = 'the lock of the remote copy group was lost';
 const lockLoss = z.object({ time: z.string(), message: z.string(), volume: z.string() });
 
 /** What the ledger makes of an answer. @throws Violation */
@@ -25,7 +27,7 @@ export async function takeNote(scene: Scene, question: Question, answer: Answer)
     throw new Violation(`the daemon ended by itself: ${what}\n${await scene.world.daemons[verb.node].logTail(3)}`);
   }
   if (answer === undefined || answer.err !== '') {
-    if (!scene.unsettled && (await wasStarved(scene, question))) {
+    if (!scene.unsettled && (await wasStarved(scene, question, answer))) {
       // As if it had been paused.
       scene.unsettled = true;
       scene.starved += 1;
@@ -45,7 +47,8 @@ export async function takeNote(scene: Scene, question: Question, answer: Answer)
 }
 
 /** Leases are short here: on a machine that is busy enough a daemon cannot renew them in time, says so, and gives up. */
-async function wasStarved(scene: Scene, { verb, asked }: Question): Promise<boolean> {
+async function wasStarved(scene: Scene, { verb, asked }: Question, answer: Answer): Promise<boolean> {
+  if (answer?.err.includes(GROUP_LOCK_LOST)) return true;
   const lines = await scene.world.daemons[verb.node].warnings();
   return lines.some((line) => {
     const { time, message, volume } = lockLoss.safeParse(JSON.parse(line)).data ?? {};
