@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import { DriverError } from '../domain/errors.js';
 import { majorMinor } from './device-users.js';
@@ -24,20 +25,25 @@ export interface LoopDevice extends FileIdentity {
   diskSequence: string;
 }
 
+/** A device that somebody frees at that moment is listed with nothing behind it, and is not listed a moment later. */
+const LOOKS = 5;
+const LOOK_PAUSE_MS = 20;
+
 const losetupSchema = z.object({
   loopdevices: z.array(
-    z.object({ name: z.string().startsWith('/dev/loop'), 'back-ino': z.coerce.number(), 'back-maj:min': z.string() }),
+    z.object({
+      name: z.string().startsWith('/dev/loop'),
+      // A number, or a string before util-linux 2.37.
+      'back-ino': z.union([z.number(), z.string()]).pipe(z.coerce.number()),
+      'back-maj:min': z.string(),
+    }),
   ),
 });
+type Listed = z.infer<typeof losetupSchema>['loopdevices'];
 
 /** All loop devices of the host that have a backing file. */
 export async function listLoopDevices(run: Run, signal: AbortSignal): Promise<LoopDevice[]> {
-  const { stdout } = await run('losetup', ['--list', '--json', '--output', 'NAME,BACK-INO,BACK-MAJ:MIN'], {
-    timeoutMs: TIMEOUT_MS,
-    signal,
-  });
-  if (stdout.trim() === '') return [];
-  const devices = parseList(stdout).loopdevices;
+  const devices = await listWhole(run, signal);
   return Promise.all(
     devices.map(async (each) => ({
       path: each.name,
@@ -46,6 +52,20 @@ export async function listLoopDevices(run: Run, signal: AbortSignal): Promise<Lo
       diskSequence: await readDiskSequence(each.name),
     })),
   );
+}
+
+async function listWhole(run: Run, signal: AbortSignal): Promise<Listed> {
+  const args = ['--list', '--json', '--output', 'NAME,BACK-INO,BACK-MAJ:MIN'];
+  for (let looks = 1; ; looks += 1) {
+    const { stdout } = await run('losetup', args, { timeoutMs: TIMEOUT_MS, signal });
+    if (stdout.trim() === '') return [];
+    try {
+      return losetupSchema.parse(JSON.parse(stdout)).loopdevices;
+    } catch (error) {
+      if (looks === LOOKS) throw incomprehensible(error);
+    }
+    await pause(LOOK_PAUSE_MS, undefined, { signal });
+  }
 }
 
 /** A new loop device on the file. */
@@ -84,15 +104,11 @@ export async function readBootId(): Promise<string> {
   return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
 }
 
-function parseList(stdout: string): z.infer<typeof losetupSchema> {
-  try {
-    return losetupSchema.parse(JSON.parse(stdout));
-  } catch (error) {
-    throw new DriverError('unavailable', 'the list of loop devices cannot be understood', {
-      cause: error,
-      next: 'losetup --list --json (util-linux 2.35 or newer is needed)',
-    });
-  }
+function incomprehensible(cause: unknown): DriverError {
+  return new DriverError('unavailable', 'the list of loop devices cannot be understood', {
+    cause,
+    next: 'losetup --list --json (util-linux 2.35 or newer is needed)',
+  });
 }
 
 /** Empty before Linux 5.15, which has no such number. */

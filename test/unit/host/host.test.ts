@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { BlockDevice } from '../../../src/domain/attachment.js';
 import { DriverError } from '../../../src/domain/errors.js';
+import { listLoopDevices } from '../../../src/host/loop-device.js';
 import { parseMountinfo } from '../../../src/host/mountinfo.js';
 import { probeDevice } from '../../../src/host/probe.js';
 import { CommandError, run, type Run } from '../../../src/host/run.js';
@@ -75,6 +76,21 @@ describe('rule 24: after the process stood still', () => {
     const until = performance.now() + 60;
     while (performance.now() < until);
     await expect(run('echo', [], { timeoutMs: 5000, signal: lost.signal })).rejects.toThrow('not started');
+  });
+});
+
+describe('the list of loop devices', () => {
+  const going = '{"loopdevices":[{"name":"/dev/loop998","back-ino":null,"back-maj:min":null}]}';
+
+  it('is asked for again when somebody frees a device at that moment', async () => {
+    const answers = [going, '{"loopdevices":[{"name":"/dev/loop999","back-ino":7,"back-maj:min":"     254:0  "}]}'];
+    const tool: Run = async () => ({ stdout: answers.shift() ?? '', stderr: '' });
+    expect(await listLoopDevices(tool, signal)).toMatchObject([{ path: '/dev/loop999', inode: 7, device: '254:0' }]);
+  });
+
+  it('is not taken for complete while it says nothing of a device', async () => {
+    const tool: Run = async () => ({ stdout: going, stderr: '' });
+    await expect(listLoopDevices(tool, signal)).rejects.toThrow('cannot be understood');
   });
 });
 
