@@ -44,7 +44,7 @@ export async function killEverywhere(
   try {
     const calls = await rehearse(scene, stage);
     report.calls = calls.length;
-    for (let call = first + 1; ; call += stride) {
+    for (let call = (first % calls.length) + 1; ; call += stride) {
       let struck = 0;
       for (const when of ['before', 'after'] as const) {
         const outcome = await killAt(scene, stage, { call, when, signal: 'SIGKILL' });

@@ -69,7 +69,8 @@ function placesOf(calls: OutwardCall[], mode: Mode): Strike[] {
 function chosen(places: Strike[], { stride, first }: Density): Strike[] {
   const only = process.env['CRASH_CALL'];
   if (only !== undefined) return places.filter(({ call }) => String(call) === only);
-  return places.filter((_, i) => i % stride === first % stride);
+  const offset = first % Math.min(stride, places.length);
+  return places.filter((_, i) => i % stride === offset);
 }
 
 async function openStage(scene: RivalScene): Promise<Stage> {
