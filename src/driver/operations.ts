@@ -42,8 +42,8 @@ export class Operations {
 
   /**
    * Does the work while the volume's lock and the other keys are held, after an operation that was left open on the volume
-   * is settled; the work's signal also fires when the locks are about to be lost, and whatever it fails with is then `fenced`. What the node `robs` has left open is not
-   * settled: the operation that the work begins takes its place.
+   * is settled; the work's signal also fires when the locks are about to be lost, and whatever it fails with is then
+   * `fenced`. What the node `robs` has left open is not settled: the operation that the work begins takes its place.
    */
   async withVolume<T>(
     on: { volume: string; keys: string[]; lockWaitMs?: number; robs?: string },
