@@ -105,9 +105,9 @@ export async function giveUpInEtcd(claim: Claim, keys: readonly string[]): Promi
 
 /** Gives up locks that are held, and their lease. */
 export async function releaseInEtcd(claim: Claim, tokens: ReadonlyMap<string, string>): Promise<void> {
-  // It may have ended by itself. It is lost here before the locks are free there.
-  const ended = claim.lease.end().catch(() => undefined);
-  await Promise.all([ended, ...[...tokens].map(async ([key, token]) => removeLock(claim, { key, token }))]);
+  // It may have ended by itself.
+  await claim.lease.end().catch(() => undefined);
+  await Promise.all([...tokens].map(async ([key, token]) => removeLock(claim, { key, token })));
 }
 
 /** The locks of one caller in etcd. */
