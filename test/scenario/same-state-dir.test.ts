@@ -28,8 +28,6 @@ it('a second daemon does not start on a state directory whose first daemon still
       () => 'started',
       () => 'refused',
     );
-    const held = await etcd.ctl('get', '--prefix', '--keys-only', '/hpe-volume-plugin/v1/lock/volume/');
-    process.stderr.write(`OUTCOME ${outcome}; held by the first: ${held.trim()}\n`);
     await create;
     await closing;
     if (outcome === 'started') await (await second).close();

@@ -80,7 +80,6 @@ describe('locks and nodes whose leases are gone', () => {
     for (const lease of leases.filter((each) => each !== mine)) await etcd.ctl('lease', 'revoke', lease);
     await fence.release();
     const outcome = await waiting;
-    process.stderr.write(`OUTCOME ${outcome}\n`);
     expect(outcome).toBe('locked');
   }, 60_000);
 
@@ -92,7 +91,6 @@ describe('locks and nodes whose leases are gone', () => {
       () => 'locked',
       (error: unknown) => `${String(error)}; ${String((error as { next?: string }).next)}`,
     );
-    process.stderr.write(`OUTCOME ${outcome}\n`);
     expect(outcome).not.toContain('ends by itself');
   }, 60_000);
 
@@ -171,7 +169,6 @@ describe('locks and nodes whose leases are gone', () => {
     const next = await two.lock(['a'], soon());
     const taken = performance.now();
     expect(stopped).toBeLessThan(taken);
-    process.stderr.write(`OUTCOME stopped ${Math.round(taken - (stopped ?? 0))} ms before\n`);
     await fence.release();
     await next.release();
   }, 60_000);
