@@ -1,7 +1,8 @@
 import type { PinStore } from '../contracts/array.js';
 import type { MetadataStore } from '../contracts/store.js';
 
-const TIMEOUT_MS = 10_000;
+/** Longer than the lock of a node that died with it stays. */
+const TIMEOUT_MS = 30_000;
 
 /** Certificates and host keys seen at first contact, kept in the metadata so that all nodes trust the same ones. */
 export function pinsIn(store: MetadataStore): PinStore {

@@ -26,7 +26,7 @@ export interface ServeOptions {
   stateDir: string;
   /** For tests that run several nodes on one machine. */
   nodeName?: string;
-  /** Seconds after which the locks and the presence of a dead node end; for tests. */
+  /** Seconds that the leases of locks and presence live without being renewed; for tests. */
   leaseTtl?: number;
   /** How the host's tools are run; for tests and measurements. */
   run?: Run;
@@ -93,10 +93,12 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   }
   return {
     async close() {
-      await Promise.all([server.close(), admin.close()]);
+      await server.close();
       await Promise.all([recovery.stop(), overrides.stop(), poll.stop()]);
       await backends.close();
       await store.close();
+      // It keeps the state directory: until here a second daemon would take this one for ended, and its locks for free.
+      await admin.close();
     },
   };
 }

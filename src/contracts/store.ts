@@ -58,7 +58,10 @@ export interface MetadataStore {
    * was called. Never throws.
    */
   watch(kind: RecordKind, listener: (key: string | undefined) => void): () => void;
-  /** Ids of the nodes whose daemon holds its presence now: this one (once announced) and, in etcd, every other whose lease lives. */
+  /**
+   * Ids of the nodes whose daemon is here: this one (once announced) and, in etcd, every other whose presence lives or is
+   * missed for a short time only; also after it was closed.
+   */
   livingNodes(signal: AbortSignal): Promise<Set<string>>;
   /** This node's daemon is here, until close(): its presence is a key on a lease, taken again when it was lost. Returns at once. */
   announce(): void;

@@ -246,7 +246,7 @@ function refuseOtherSideInUse(backend: Backend, request: MountRequest, side: Sid
     'refused',
     `group ${request.group?.name ?? ''} is active on ${backend.array(side).label}, but its member ${stale.volume} is still attached to the ${stale.side} array on node ${stale.nodeName}: it writes to a copy that is stale`,
     {
-      next: `stop the containers that use ${stale.volume} on ${stale.nodeName}, then start this one again; if that host is dead, wait half a minute`,
+      next: `stop the containers that use ${stale.volume} on ${stale.nodeName}, then start this one again; if that host is dead, wait a minute`,
     },
   );
 }

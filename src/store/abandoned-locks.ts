@@ -5,7 +5,7 @@ import { heldKeyIn, lockPath, sessionPath, type HeldKey, type LockSite } from '.
  * Removes locks that their holders have not given up. That a lease is gone from etcd does not prove yet that its holder has
  * stopped: a leader that was stopped and goes on revokes leases that were renewed with its successor (etcd before 3.4.29 and
  * 3.5.11), and the holder hears of it only at its next renewal. So whoever finds a lease gone waits once more for all
- * of its time, by its own clock, before it removes the lock.
+ * of its time, by its own clock, before it removes the lock; but for one of an earlier run of this node.
  */
 export class AbandonedLocks {
   readonly #site: LockSite;
@@ -23,8 +23,7 @@ export class AbandonedLocks {
   async removeIfAbandoned(held: HeldKey, signal: AbortSignal): Promise<boolean> {
     const { holder } = held;
     const isAbandoned =
-      holder !== undefined &&
-      this.#isAbandoned(held, await this.#sessions(signal, sessionPath(this.#site, holder.lease)));
+      holder !== undefined && this.#mayGo(held, await this.#sessions(signal, sessionPath(this.#site, holder.lease)));
     if (isAbandoned) await removeLock(this.#site, held, signal);
     return isAbandoned;
   }
@@ -45,16 +44,17 @@ export class AbandonedLocks {
     this.#goneSince = new Map([...this.#goneSince].filter(([token]) => tokens.has(token)));
     if (held.length === 0) return;
     const sessions = await this.#sessions(signal, Buffer.from(`${prefix}session/`), endOf(`${prefix}session/`));
-    for (const each of held) if (this.#isAbandoned(each, sessions)) await removeLock(this.#site, each, signal);
+    for (const each of held) if (this.#mayGo(each, sessions)) await removeLock(this.#site, each, signal);
   }
 
-  #isAbandoned({ token, holder }: HeldKey, sessions: ReadonlySet<string>): boolean {
+  /** Also notes since when a lease is gone. */
+  #mayGo({ token, holder }: HeldKey, sessions: ReadonlySet<string>): boolean {
     if (holder === undefined) return false;
     const { node, life } = this.#site;
     const isOurs = holder.node === node.id;
     if (isOurs && holder.life === life) return !this.#isInUse(holder.lease);
     if (sessions.has(sessionPath(this.#site, holder.lease).toString())) return false;
-    // An earlier run of this node's daemon has ended: two cannot have the state directory open.
+    // An earlier run of this node's daemon has ended: it gave up the state directory last (commands/serve.ts).
     if (isOurs) return true;
     const since = this.#goneSince.get(token) ?? performance.now();
     this.#goneSince.set(token, since);

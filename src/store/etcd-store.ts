@@ -7,6 +7,7 @@ import { AbandonedLocks } from './abandoned-locks.js';
 import { EtcdClient, type EtcdTls } from './etcd-client.js';
 import { endOf, GuardedEtcd, rangeOp } from './etcd-root.js';
 import { EtcdWatch } from './etcd-watch.js';
+import { isLeaseGone } from './etcd-failure.js';
 import { briefly, errorText } from './failure.js';
 import { Lease } from './lease.js';
 import { Listeners } from './listeners.js';
@@ -59,6 +60,7 @@ class EtcdStore implements MetadataStore {
   readonly #neighbours: Neighbours;
   #presence: Presence | undefined;
   #rounds: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(options: EtcdStoreOptions) {
     this.#options = options;
@@ -130,17 +132,20 @@ class EtcdStore implements MetadataStore {
 
   announce(): void {
     const { node, logger } = this.#options;
-    this.#presence ??= new Presence({
+    if (this.#presence !== undefined) return;
+    this.#presence = new Presence({
       etcd: this.#etcd,
       key: `${this.#prefix}node/${node.id}`,
       value: JSON.stringify({ name: node.name }),
       ttl: this.#leaseTtl,
       logger,
     });
-    this.#rounds ??= setInterval(() => void this.#lookAround(), this.#leaseTtl * 1_000).unref();
+    this.#rounds = setInterval(() => void this.#lookAround(), this.#leaseTtl * 1_000).unref();
+    void this.#lookAround();
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     clearInterval(this.#rounds);
     for (const watch of this.#watches.values()) watch.close();
     await Promise.all([this.#presence?.end(), ...[...this.#fences].map((fence) => fence.release())]);
@@ -152,21 +157,26 @@ class EtcdStore implements MetadataStore {
   }
 
   async #lockInEtcd(keys: string[], giveBack: () => void, signal: AbortSignal): Promise<Fence> {
-    const lease = await Lease.grant(this.#client, this.#leaseTtl, signal);
-    const claim: Claim = { ...this.#site, lease };
-    this.#leases.add(lease.id);
-    try {
-      const tokens = await takeInEtcd({ claim, abandoned: this.#abandoned }, keys, signal);
-      const fence: EtcdFence = new EtcdFence(claim, tokens, async () => {
-        await this.#giveUp(lease, releaseInEtcd(claim, tokens));
-        this.#fences.delete(fence);
-        giveBack();
-      });
-      this.#fences.add(fence);
-      return fence;
-    } catch (error) {
-      await this.#giveUp(lease, giveUpInEtcd(claim, keys));
-      throw error;
+    for (;;) {
+      const lease = await Lease.grant(this.#client, this.#leaseTtl, signal);
+      const claim: Claim = { ...this.#site, lease };
+      this.#leases.add(lease.id);
+      try {
+        const tokens = await takeInEtcd({ claim, abandoned: this.#abandoned }, keys, signal);
+        if (this.#isClosed) throw new DriverError('unavailable', 'this daemon is stopping');
+        const fence: EtcdFence = new EtcdFence(claim, tokens, async () => {
+          await this.#giveUp(lease, releaseInEtcd(claim, tokens));
+          this.#fences.delete(fence);
+          giveBack();
+        });
+        this.#fences.add(fence);
+        return fence;
+      } catch (error) {
+        const isLeaseLost = lease.signal.aborted || isLeaseGone(error);
+        await this.#giveUp(lease, giveUpInEtcd(claim, keys));
+        // It can end too early while its owner waits (abandoned-locks.ts); nothing was done under it.
+        if (!isLeaseLost || signal.aborted || this.#isClosed) throw error;
+      }
     }
   }
 

@@ -13,8 +13,9 @@ import { getLock, heldKey, lockPath, putLock, putSession, type Claim, type HeldK
  * 2. `signal` fires at the latest at: the own monotonic time at which the last answered renewal of the lease was *sent*, plus
  *    the time to live, less a margin. Wall clocks have no part in it.
  * 3. A lock is removed by its holder; by others only when the holder's lease is gone, and then another whole time to live has
- *    passed (abandoned-locks.ts). So by 2 nobody else has the lock before `signal` has fired, even if etcd ends the lease
- *    too early.
+ *    passed (abandoned-locks.ts; for an earlier run of the same node, which has ended, the first is enough). So by 2 no
+ *    other node has the lock before `signal` has fired, even if etcd ends the lease too early; unless a renewal that was sent
+ *    more than a fifth of that time after the end is still answered, which takes two paused leaders in a row.
  * 4. A monotonic clock can stand still (a frozen virtual machine). So every commit compares the tokens of all keys in the
  *    same transaction as its writes: whoever lost a lock writes nothing, whatever his clock says.
  * 5. Every commit also compares and raises the version of the first lock key, and leaves its own id there. So a commit whose
@@ -49,11 +50,21 @@ export async function takeInEtcd(
       if (free.length === 0 && !isFree) await pause(POLL_MS, undefined, { signal });
     } catch (error) {
       if (!signal.aborted || blocked === undefined) throw error;
-      const holder = blocked.holder?.name ?? 'unknown';
-      const next = 'try again when that node is done; if it is dead, its lock ends by itself within half a minute';
-      throw new DriverError('busy', `${blocked.key} is in use by node ${holder}`, { cause: error, next });
+      throw busy(claim, blocked, error);
     }
   }
+}
+
+function busy(claim: Claim, { key, holder }: HeldKey, cause: unknown): DriverError {
+  if (holder !== undefined) {
+    const next = 'try again when that node is done; if it is dead, its lock ends by itself within half a minute';
+    return new DriverError('busy', `${key} is in use by node ${holder.name}`, { cause, next });
+  }
+  const path = lockPath(claim, key).toString();
+  return new DriverError('busy', `etcd has a lock of ${key} that no node of this plugin has written`, {
+    cause,
+    next: `look at it (etcdctl get ${path}) and, when all nodes run this release and nothing is under way, remove it: etcdctl del ${path}`,
+  });
 }
 
 /** Takes all of the wanted keys or none, and notes the tokens of those that are ours; returns the first that is another's. */
@@ -105,9 +116,9 @@ export async function giveUpInEtcd(claim: Claim, keys: readonly string[]): Promi
 
 /** Gives up locks that are held, and their lease. */
 export async function releaseInEtcd(claim: Claim, tokens: ReadonlyMap<string, string>): Promise<void> {
-  // It may have ended by itself. It is lost here before the locks are free there.
-  const ended = claim.lease.end().catch(() => undefined);
-  await Promise.all([ended, ...[...tokens].map(async ([key, token]) => removeLock(claim, { key, token }))]);
+  // It may have ended by itself.
+  await claim.lease.end().catch(() => undefined);
+  await Promise.all([...tokens].map(async ([key, token]) => removeLock(claim, { key, token })));
 }
 
 /** The locks of one caller in etcd. */
