@@ -40,7 +40,10 @@ export async function strikeWithRival(scene: RivalScene, mode: Mode, density: De
     const places = placesOf(calls, mode);
     report.places = places.length;
     for (const strike of chosen(places, density)) {
-      const finding = await strikeAt(scene, { stage, mode, strike }).catch((error: unknown) => String(error));
+      const attempt = async (at: Strike): Promise<string | undefined> =>
+        strikeAt(scene, { stage, mode, strike: at }).catch((error: unknown) => String(error));
+      // Calls that go out together change places, so that one may be missed; the end of the one before it is not.
+      const finding = (await attempt(strike)) ?? (await attempt({ ...strike, when: 'after', call: strike.call - 1 }));
       if (finding !== undefined) report.struck += 1;
       if (finding === undefined || finding === '') continue;
       report.findings.push(`${strike.when} #${strike.call} ${calls[strike.call - 1]?.label ?? '?'}: ${finding}`);
