@@ -23,4 +23,12 @@ describe('rule 24: a lock that ran out while the process stood still is noticed'
     standStill(60);
     expect(await looked).toBe(true);
   });
+
+  it('when it stood still at the end of the look, after its own timer', async () => {
+    const lost = new AbortController();
+    setTimeout(() => setImmediate(() => standStill(120)), 1);
+    const looked = overdueTimersHaveFired().then(() => lost.signal.aborted);
+    setTimeout(() => lost.abort(), 40);
+    expect(await looked).toBe(true);
+  });
 });
