@@ -11,10 +11,10 @@ it('a second daemon does not start on a state directory whose first daemon still
   const node = await startNode({ etcd: etcd.host });
   try {
     const { dir, docker, control } = node;
-    expect(await docker.create('first', { size: '1' })).toBe('');
+    expect(await docker.create('first', { size: '1', replicationGroup: 'RCG1' })).toBe('');
     const array = arrayOf(node.pair, 'primary').name;
     await control.fault({ array, match: { method: 'POST' }, effect: 'delay', ms: 5_000, times: 1 });
-    const create = docker.create('slow', { size: '1' });
+    const create = docker.create('slow', { size: '1', replicationGroup: 'RCG1' });
     await pause(1_000);
     const closing = node.stopDaemon();
     await pause(200);
