@@ -9,8 +9,8 @@
  * Reads of metadata and tools that only look are not counted: they change nothing, so before and after one of them the
  * world is as it was after the call in front of it. In front of every change on an
  * array, and of every tool, the product looks at its locks: a timer of 1 ms (src/domain/overdue-timers.ts). A pause before
- * such a call comes in that look; between the look and the deed are microseconds, which nobody can close. Calls of background work are not counted: a call belongs to the verb
- * in whose asynchronous context it is made.
+ * such a call comes in that look; between the look and the deed are microseconds, which nobody can close. Calls of background
+ * work are not counted: a call belongs to the verb in whose asynchronous context it is made.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import childProcess from 'node:child_process';

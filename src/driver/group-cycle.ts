@@ -31,7 +31,7 @@ export interface LockedGroup {
   readonly lost: AbortSignal;
   /** A stop that was on record as `stopping` when the group was looked at, and had not come by then, may still come. */
   readonly stopMayComeLate: boolean;
-  /** From now on. */
+  /** Begins the time for which a stop is expected anew. */
   expectLateStop(): void;
   look(signal: AbortSignal): Promise<SeenGroup>;
   /** Puts the group's record on file, or removes it. */

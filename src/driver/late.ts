@@ -3,7 +3,7 @@ import { planOf, undoLate } from '../saga/saga.js';
 import type { DriverContext } from './context.js';
 import { createSaga, type CreatePlan } from './create.js';
 import { mountSaga } from './mount.js';
-import type { Held, Operations } from './operations.js';
+import { FOREIGN_LOCK_WAIT_MS, type Held, type Operations } from './operations.js';
 import type { MountPlan } from './plan-mount.js';
 import { Waits } from './waits.js';
 
@@ -12,7 +12,6 @@ import { Waits } from './waits.js';
  * hour (`tcp_retries2` with the longest time-out of each try); as long again is for the array itself.
  */
 const LATE_MS = 60 * 60_000;
-const FOREIGN_LOCK_WAIT_MS = 1_000;
 
 /**
  * What an array makes of a call after the operation that sent it was undone: it is looked for in each round, by the node that

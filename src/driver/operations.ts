@@ -9,6 +9,8 @@ import type { DriverContext } from './context.js';
 const UNDO_TIMEOUT_MS = 60_000;
 /** Waiting for a lock leaves the rest of the caller's time for the work itself; members of one group follow each other. */
 export const LOCK_WAIT_MS = 60_000;
+/** A round of recovery only asks whether the other node is still at work; it comes again. */
+export const FOREIGN_LOCK_WAIT_MS = 1_000;
 
 /** Whether the steps of an operation touch its node, so that they can only be settled there. */
 export const needsItsNode = (operation: Operation): boolean => ['mount', 'unmount'].includes(operation.kind);

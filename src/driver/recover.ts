@@ -11,14 +11,13 @@ import type { DriverContext } from './context.js';
 import { createSaga, type CreatePlan } from './create.js';
 import { LateChanges } from './late.js';
 import { mountSaga } from './mount.js';
-import { needsItsNode, type Operations, type Settler } from './operations.js';
+import { FOREIGN_LOCK_WAIT_MS, needsItsNode, type Operations, type Settler } from './operations.js';
 import type { MountPlan } from './plan-mount.js';
 import { removeSaga, settleRemove, type RemovePlan } from './remove.js';
 import { unmountSaga, type UnmountPlan } from './unmount.js';
 
 const ROUND_INTERVAL_MS = 60_000;
 const STEP_TIMEOUT_MS = 90_000;
-const FOREIGN_LOCK_WAIT_MS = 1_000;
 
 /** How each kind of unfinished operation goes on. The plans are our own records, read back. */
 export function settlersOf(ctx: DriverContext): Record<string, Settler> {

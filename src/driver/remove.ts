@@ -20,7 +20,8 @@ import { viewOfGroup, type GroupId, type SeenGroup } from './seen-group.js';
  * - one copy deleted, or both → the rest deleted by the tag
  * A plain volume that the array refuses to delete stays, as if nobody had asked.
  * A failure before the dismissal turns back: the cycle starts the group again and the volume stays. After it, and when a call
- * got no answer, there is no way back, since a copy that left its group cannot rejoin without a full copy; the operation then stays open until it is finished.
+ * got no answer, there is no way back, since a copy that left its group cannot rejoin without a full copy; the operation
+ * then stays open until it is finished.
  */
 
 export interface RemovePlan {
