@@ -27,6 +27,16 @@ const store = openEtcdStore({
   logger: { debug: silence, info: silence, warn: silence, error: silence },
 });
 let commits = 0;
+const startedAt = performance.now();
+let hasStoodStill = false;
+
+/** Once, in the middle of the run and with a lock in hand: longer than a lease lives, until whoever started this process wakes it. */
+function standStillOnce(): void {
+  if (hasStoodStill || performance.now() - startedAt < (Number(seconds) * 1_000) / 3) return;
+  hasStoodStill = true;
+  process.stdout.write('stands still\n');
+  process.kill(process.pid, 'SIGSTOP');
+}
 
 const read = async (key: string): Promise<number> =>
   (await store.find('group', `load/${key}`, AbortSignal.timeout(5_000)))?.epoch ?? 0;
@@ -52,6 +62,7 @@ async function use(key: string, fence: Fence, turn: number): Promise<void> {
   let to: number | undefined;
   fence.signal.addEventListener('abort', () => (to ??= now()));
   try {
+    standStillOnce();
     // Now and then it holds on for longer than a lease lives that is not renewed, without a word with etcd that could tell it so.
     const isQuiet = turn % 8 === 0;
     const [count, wait] = isQuiet ? [60, 100] : [3, 5];
