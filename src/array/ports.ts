@@ -11,6 +11,8 @@ const LINK_READY = 4;
 const TYPE_HOST = 1;
 const PROTOCOL: Readonly<Record<number, Initiators['protocol']>> = { 1: 'fc', 2: 'iscsi' };
 
+const ISCSI_PORT = 3260;
+
 /** A port that hosts can reach. */
 export interface TargetPort {
   /** `N:S:P` */
@@ -18,6 +20,8 @@ export interface TargetPort {
   protocol: Initiators['protocol'];
   /** IQN or WWPN, lower case. */
   name: string;
+  /** Where an iSCSI port listens. */
+  portal?: { host: string; port: number };
 }
 
 /** The array's ready target ports, read again only now and then. */
@@ -44,5 +48,7 @@ function toTargetPort(answer: PortAnswer): TargetPort[] {
   if (protocol === 'fc' && answer.type !== TYPE_HOST) return [];
   const name = protocol === 'fc' ? answer.portWWN : (answer.iSCSIName ?? answer.iSCSIPortInfo?.iSCSIName);
   if (name === undefined) return [];
-  return [{ position: formatPort(answer.portPos), protocol, name: name.toLowerCase() }];
+  const host = protocol === 'fc' ? undefined : (answer.IPAddr ?? answer.iSCSIPortInfo?.IPAddr);
+  const portal = host === undefined ? {} : { portal: { host, port: ISCSI_PORT } };
+  return [{ position: formatPort(answer.portPos), protocol, name: name.toLowerCase(), ...portal }];
 }

@@ -29,8 +29,9 @@ export const portAnswer = z.object({
   protocol: z.int().optional(),
   type: z.int().optional(),
   portWWN: z.string().optional(),
+  IPAddr: z.string().optional(),
   iSCSIName: z.string().optional(),
-  iSCSIPortInfo: z.object({ iSCSIName: z.string().optional() }).optional(),
+  iSCSIPortInfo: z.object({ iSCSIName: z.string().optional(), IPAddr: z.string().optional() }).optional(),
 });
 export type PortAnswer = z.infer<typeof portAnswer>;
 

@@ -23,7 +23,8 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
   const wsapi = new Wsapi(settings, connections.take(settings), deps.logger);
   const volumes = new Volumes(wsapi);
   const hosts = new Hosts(wsapi, deps.logger);
-  const vluns = new Vluns({ wsapi, hosts, ports: new Ports(wsapi) });
+  const ports = new Ports(wsapi);
+  const vluns = new Vluns({ wsapi, hosts, ports });
   let known: ArrayIdentity | undefined;
   return {
     label: wsapi.label,
@@ -40,6 +41,8 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
     ensureHost: async (name, initiators, signal) => hosts.ensure(name, initiators, signal),
     findHost: async (initiators, signal) => hosts.findOwner(initiators, signal),
     ensureVlun: async (volume, host, signal) => vluns.ensure(volume, host, signal),
+    targetNames: async (protocol, signal) =>
+      (await ports.list(signal)).filter((port) => port.protocol === protocol).map(({ name }) => name),
     findVluns: async (volume, signal) => vluns.find(volume, signal),
     removeVluns: async (volume, host, signal) => {
       await vluns.remove(volume, host, signal);

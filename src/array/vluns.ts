@@ -179,10 +179,12 @@ function toExport(vluns: Vlun[], host: string, ports: TargetPort[]): Export {
   const templates = vluns.filter((vlun) => !vlun.active);
   const everywhere = templates.some((vlun) => vlun.port === undefined);
   const shown = new Set(vluns.map((vlun) => vlun.port));
-  const targetPorts = ports.filter((port) => everywhere || shown.has(port.position)).map((port) => port.name);
+  const targets = ports
+    .filter((port) => everywhere || shown.has(port.position))
+    .map(({ name, portal }) => (portal === undefined ? { name } : { name, portal }));
   const [first] = templates;
   if (first === undefined) throw new DriverError('internal', `no export to ${host}`);
-  if (targetPorts.length === 0) {
+  if (targets.length === 0) {
     throw new DriverError(
       'unavailable',
       `the array shows ${first.volume} to ${host} on no ready port of the host's protocol`,
@@ -191,5 +193,5 @@ function toExport(vluns: Vlun[], host: string, ports: TargetPort[]): Export {
       },
     );
   }
-  return { host, lun: first.lun, targetPorts };
+  return { host, lun: first.lun, targets };
 }

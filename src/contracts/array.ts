@@ -1,4 +1,5 @@
 import type { RemoteCopyGroup, ReplicationMode } from '../domain/replication.js';
+import type { Secret } from '../domain/secret.js';
 import type { Provisioning } from '../domain/volume.js';
 
 /** `GET /system`: what cannot change while the array lives. */
@@ -44,18 +45,34 @@ export interface Vlun {
   port: string | undefined;
 }
 
+/** A target port of an array. */
+export interface Target {
+  /** IQN, or WWPN as 16 hex digits; lower case. */
+  name: string;
+  /** Where an iSCSI port listens. */
+  portal?: { host: string; port: number };
+}
+
 /** What the host needs to find the LUN. */
 export interface Export {
   host: string;
   lun: number;
-  /** IQNs or WWPNs (lower case) of the array's target ports that show it. */
-  targetPorts: string[];
+  /** The array's ports that show it. */
+  targets: Target[];
+}
+
+/** How an initiator proves to an array that it is itself. */
+export interface Chap {
+  name: string;
+  secret: Secret;
 }
 
 export interface Initiators {
   protocol: 'iscsi' | 'fc';
   /** IQNs, or WWPNs as 16 hex digits. */
   names: string[];
+  /** iSCSI only: what the array is to demand of them. */
+  chap?: Chap;
 }
 
 export interface CreateGroup {
@@ -103,6 +120,8 @@ export interface ArrayClient {
   findHost(initiators: Initiators, signal: AbortSignal): Promise<string | undefined>;
   /** Exports the volume to the host on all its ports, on a LUN that the array chooses; an export that is there already is answered. */
   ensureVlun(volume: string, host: string, signal: AbortSignal): Promise<Export>;
+  /** Names of all its ready target ports of that protocol; read again only now and then. */
+  targetNames(protocol: Initiators['protocol'], signal: AbortSignal): Promise<string[]>;
   /** All exports of one volume, templates and active ones. */
   findVluns(volume: string, signal: AbortSignal): Promise<Vlun[]>;
   /** Removes all exports of the volume to that host, and reads back that they are gone. A host entry of ours goes with its last export, or when it never had one. */

@@ -1,19 +1,33 @@
 import type { BlockDevice } from '../domain/attachment.js';
-import type { Initiators } from './array.js';
+import type { Initiators, Target } from './array.js';
 
 /** Where a LUN is to be found, and how to recognise it. */
 export interface Connection {
-  /** IQNs or WWPNs of the array's target ports, lower case. A path to any other port is not used. */
-  targetPorts: string[];
+  /** The array's ports that show it. A path to any other port is not used. */
+  targets: Target[];
   lun: number;
   /** 32 hex digits, lower case. */
   wwn: string;
   sizeBytes: number;
+  /** Of a pair: the copy that may have no path here (rules 10 and 21). */
+  passive?: PassiveCopy;
+}
+
+/** The copy of a pair that is not the active one. */
+export interface PassiveCopy {
+  /** May be the same as that of the active copy. */
+  wwn: string;
+  /** Names of that array's ports, as far as they are known. */
+  targetNames: string[];
+  /** The group is failed over: what this array has is stale, and it may come back with it at any time. */
+  isStale: boolean;
 }
 
 /** Attaches LUNs to this host. Throws DriverError only. */
 export interface HostConnector {
   initiators(signal: AbortSignal): Promise<Initiators>;
+  /** What of this host's settings is wrong or unwise for its volumes, each with the way to mend it; changes nothing. */
+  findProblems(signal: AbortSignal): Promise<string[]>;
   /** Waits for the device and proves its WWN, size, vendor, product and target ports. Attached already is success. @throws `refused` when something else is there. */
   attach(connection: Connection, signal: AbortSignal): Promise<BlockDevice>;
   /** The device with that WWN, if it is attached here. */

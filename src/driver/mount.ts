@@ -109,8 +109,8 @@ function exportStep(ctx: DriverContext, backend: Backend, plan: MountPlan): Moun
         if (work.arrayName === arrayName && work.side === plan.side && work.host === host)
           await ctx.journal.removeDeferredRemoval(work.id);
       }
-      const { lun, targetPorts } = await array.ensureVlun(arrayName, host, signal);
-      return { lun, targetPorts };
+      const { lun, targets } = await array.ensureVlun(arrayName, host, signal);
+      return { lun, targets };
     },
     async undo({ facts, signal }) {
       const host = facts.host ?? plan.hostName;
@@ -160,13 +160,13 @@ function attachStep(ctx: DriverContext, backend: Backend): MountStep {
     async do({ plan, facts, signal }) {
       const { volume, side } = plan;
       const wwn = volume.wwn[side];
-      const { lun, targetPorts } = facts;
-      if (wwn === undefined || lun === undefined || targetPorts === undefined) {
+      const { lun, targets } = facts;
+      if (wwn === undefined || lun === undefined || targets === undefined) {
         throw new DriverError('internal', `the ${side} copy of volume ${volume.name} has no WWN or LUN on record`);
       }
       const sizeBytes = volume.spec.sizeGiB * 1024 ** 3;
       await ctx.journal.saveMount({ ...nodeMountOf(plan, facts), wwn, ids: [] });
-      return { device: await connector.attach({ targetPorts, lun, wwn, sizeBytes }, signal) };
+      return { device: await connector.attach({ targets, lun, wwn, sizeBytes }, signal) };
     },
     async undo({ plan, signal }) {
       const wwn = plan.volume.wwn[plan.side];

@@ -4,7 +4,7 @@ import { proveActiveSide, type ActiveSideRequest, type ProvenSide } from '../bac
 import type { Write } from '../contracts/store.js';
 import type { Attachment, BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
-import type { Initiators } from '../contracts/array.js';
+import type { Initiators, Target } from '../contracts/array.js';
 import { overrideCommand, type Override } from '../domain/override.js';
 import { otherSide, type Group, type Side } from '../domain/replication.js';
 import type { FilesystemRecord, Volume } from '../domain/volume.js';
@@ -46,7 +46,7 @@ export interface MountPlan {
 export interface MountFacts {
   host?: string;
   lun?: number;
-  targetPorts?: string[];
+  targets?: Target[];
   device?: BlockDevice;
   filesystem?: FilesystemRecord;
 }

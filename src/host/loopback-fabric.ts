@@ -53,8 +53,8 @@ export async function findFile(folder: string, wwn: string): Promise<string | un
   return luns.find((lun) => lun?.inquiry.wwn.toLowerCase() === wwn)?.file;
 }
 
-async function readLuns(folder: string, { targetPorts, lun }: Connection): Promise<Lun[]> {
-  const found = await Promise.all(targetPorts.map(async (port) => findLun(path.join(folder, `${port}-lun-${lun}`))));
+async function readLuns(folder: string, { targets, lun }: Connection): Promise<Lun[]> {
+  const found = await Promise.all(targets.map(async ({ name }) => findLun(path.join(folder, `${name}-lun-${lun}`))));
   return found.filter((each) => each !== undefined);
 }
 
@@ -72,29 +72,30 @@ async function findLun(link: string): Promise<Lun | undefined> {
   }
 }
 
-function proveLun({ inquiry, file }: Lun, first: Lun, { wwn, sizeBytes, targetPorts, lun }: Connection): void {
+function proveLun({ inquiry, file }: Lun, first: Lun, { wwn, sizeBytes, targets, lun }: Connection): void {
+  const ports = targets.map(({ name }) => name);
   const seen = `WWN ${inquiry.wwn}, ${inquiry.sizeBytes} bytes, ${inquiry.vendor} ${inquiry.product}, target port ${inquiry.targetPort}`;
   const same =
     inquiry.wwn.toLowerCase() === wwn &&
     inquiry.sizeBytes === sizeBytes &&
     inquiry.vendor === '3PARdata' &&
     inquiry.product === 'VV' &&
-    targetPorts.includes(inquiry.targetPort.toLowerCase()) &&
+    ports.includes(inquiry.targetPort.toLowerCase()) &&
     file === first.file;
   if (same) return;
   throw new DriverError(
     'refused',
-    `LUN ${lun} is not the expected volume: seen ${seen}${file === first.file ? '' : ', and other data than on the other path'}; expected WWN ${wwn}, ${sizeBytes} bytes, 3PARdata VV, target port ${targetPorts.join(' or ')}`,
+    `LUN ${lun} is not the expected volume: seen ${seen}${file === first.file ? '' : ', and other data than on the other path'}; expected WWN ${wwn}, ${sizeBytes} bytes, 3PARdata VV, target port ${ports.join(' or ')}`,
     { next: 'compare with showvlun and showvv -showcols Name,VV_WWN on the array; nothing was attached' },
   );
 }
 
-async function notThere(folder: string, { lun, targetPorts }: Connection): Promise<DriverError> {
+async function notThere(folder: string, { lun, targets }: Connection): Promise<DriverError> {
   const names = await readdir(folder).catch(() => []);
   const links = names.filter((name) => !name.endsWith('.json'));
   return new DriverError(
     'unavailable',
-    `LUN ${lun} did not appear on ${targetPorts.join(' or ')}; ${links.length === 0 ? 'this host sees no LUN at all' : `this host sees ${links.join(', ')}`}`,
+    `LUN ${lun} did not appear on ${targets.map(({ name }) => name).join(' or ')}; ${links.length === 0 ? 'this host sees no LUN at all' : `this host sees ${links.join(', ')}`}`,
     { next: 'look at the exports and their paths with: showvlun -a' },
   );
 }

@@ -56,6 +56,10 @@ class LoopbackConnector implements HostConnector {
     return Promise.resolve(this.#initiators);
   }
 
+  async findProblems(): Promise<string[]> {
+    return Promise.resolve([]);
+  }
+
   async attach(connection: Connection, signal: AbortSignal): Promise<BlockDevice> {
     const { wwn } = connection;
     const file = await waitForLun(this.#folder, connection, signal);

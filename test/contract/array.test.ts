@@ -170,10 +170,11 @@ describe('one array', () => {
       expect(await primary.ensureHost(HOST, initiators, soon())).toBe(HOST);
       expect(await primary.ensureHost('another-name', initiators, soon())).toBe(HOST);
       const made = await primary.ensureVlun(VOLUME, HOST, soon());
-      expect(made.targetPorts.length).toBe(2);
-      const known =
-        initiators.protocol === 'iscsi' ? a.iqn : made.targetPorts.filter((port) => /^[0-9a-f]{16}$/.test(port));
-      expect(new Set(made.targetPorts)).toEqual(new Set(known));
+      expect(made.targets.length).toBe(2);
+      const names = made.targets.map(({ name }) => name);
+      const known = initiators.protocol === 'iscsi' ? a.iqn : names.filter((name) => /^[0-9a-f]{16}$/.test(name));
+      expect(new Set(names)).toEqual(new Set(known));
+      expect(new Set(await primary.targetNames(initiators.protocol, soon()))).toEqual(new Set(known));
       // Again: the same export, not a second one.
       expect(await primary.ensureVlun(VOLUME, HOST, soon())).toEqual(made);
       const vluns = await primary.findVluns(VOLUME, soon());

@@ -28,7 +28,7 @@ let ran: string[][];
 
 const signal = (ms = 20_000): AbortSignal => AbortSignal.timeout(ms);
 const sh = (command: string, ...args: string[]): string => execFileSync(command, args, { encoding: 'utf8' });
-const connection = (): Connection => ({ targetPorts: PORTS, lun: 3, wwn: WWN, sizeBytes: SIZE });
+const connection = (): Connection => ({ targets: PORTS.map((name) => ({ name })), lun: 3, wwn: WWN, sizeBytes: SIZE });
 const target = (): string => path.join(mountRoot, 'db');
 const mkfsCount = (): number => ran.filter(([command]) => command === 'mkfs.ext4').length;
 

@@ -150,7 +150,7 @@ const METHODS: Method[] = [
     value: z.strictObject({
       host: z.literal(HOST),
       lun: z.int().nonnegative(),
-      targetPorts: z.array(z.string().min(1)).min(1),
+      targets: z.array(z.looseObject({ name: z.string().min(1) })).min(1),
     }),
     isTrue: isExported,
   },

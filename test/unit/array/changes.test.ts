@@ -430,7 +430,7 @@ describe('hosts and exports', () => {
     expect(await array.ensureVlun(VOLUME_NAME, HOST, soon())).toEqual({
       host: HOST,
       lun: 3,
-      targetPorts: ['iqn.2000-05.com.3pardata:a', 'iqn.2000-05.com.3pardata:b'],
+      targets: [{ name: 'iqn.2000-05.com.3pardata:a' }, { name: 'iqn.2000-05.com.3pardata:b' }],
     });
   });
 
@@ -449,7 +449,9 @@ describe('hosts and exports', () => {
       total: 1,
       members: [vlun({ type: 4, portPos: { node: 1, slot: 2, cardPort: 1 } })],
     });
-    expect((await array.ensureVlun(VOLUME_NAME, HOST, soon())).targetPorts).toEqual(['iqn.2000-05.com.3pardata:b']);
+    expect((await array.ensureVlun(VOLUME_NAME, HOST, soon())).targets).toEqual([
+      { name: 'iqn.2000-05.com.3pardata:b' },
+    ]);
   });
 
   it('finds the export whose answer was lost, and notices one that is not there', async () => {
