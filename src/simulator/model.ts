@@ -25,6 +25,11 @@ export interface Port {
   ip: string | undefined;
   /** iSCSI. */
   iqn: string | undefined;
+  /** FC: WWPNs (upper case) of the initiators that may log in; undefined = all. */
+  zone: string[] | undefined;
+  /** Where the fabric `lio` finds the port: network namespace and interface. */
+  netns: string | undefined;
+  link: string | undefined;
 }
 
 /** reference 4.3 */
