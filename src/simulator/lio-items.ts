@@ -23,7 +23,8 @@ export const targetPath = (port: TargetPort): string => `${port.kind}/${port.nam
 const groupPath = (port: TargetPort): string => `${targetPath(port)}/tpgt_1`;
 const aclPath = (port: TargetPort, initiator: string): string => `${groupPath(port)}/acls/${initiator}`;
 export const hbaPath = (systemId: number): string => `core/fileio_${systemId}`;
-export const devicePath = (device: Device): string => `${hbaPath(device.systemId)}/volume-${device.volumeId}`;
+export const devicePath = (device: Pick<Device, 'systemId' | 'volumeId'>): string =>
+  `${hbaPath(device.systemId)}/volume-${device.volumeId}`;
 const slotPath = (port: TargetPort, device: Device): string => `${groupPath(port)}/lun/lun_${device.volumeId}`;
 
 const write = (path: string, value: string | number): Step => ({ do: 'write', path, text: String(value) });
@@ -53,6 +54,20 @@ export function portItem(port: TargetPort): Item {
 export function aclItem(port: TargetPort, initiator: Initiator): Item {
   const path = aclPath(port, initiator.name);
   return { id: path, version: '', make: [{ do: 'mkdir', path }], remove: [{ do: 'rmdir', path }] };
+}
+
+/** The kernel asks each initiator for CHAP or does not, beside others on the same port. */
+export function chapSettings(port: TargetPort): Setting[] {
+  if (port.kind === 'fc') return [];
+  return port.initiators.map(({ name, chap }) => {
+    const acl = aclPath(port, name);
+    const required = write(`${acl}/attrib/authentication`, chap === undefined ? 0 : 1);
+    const steps =
+      chap === undefined
+        ? [required]
+        : [write(`${acl}/auth/userid`, chap.name), write(`${acl}/auth/password`, chap.secret), required];
+    return { id: `${acl}/attrib/authentication`, value: JSON.stringify(chap ?? {}), steps, early: false };
+  });
 }
 
 /** `version` changes when the file becomes another one. */

@@ -1,5 +1,5 @@
 import type { SimulatedArray } from './array.js';
-import type { Host, Port, Volume } from './model.js';
+import type { Chap, Port, Volume } from './model.js';
 import { admitted, isSamePos } from './vluns.js';
 
 /** A port of an array as a kernel target. */
@@ -19,7 +19,7 @@ export interface TargetPort {
 
 export interface Initiator {
   name: string;
-  chap: { name: string; secret: string } | undefined;
+  chap: Chap | undefined;
 }
 
 /** ALUA states that the simulator knows, with the kernel's numbers. */
@@ -99,12 +99,10 @@ function targetPort(array: SimulatedArray, port: Port, kind: 'iscsi' | 'fc'): Ta
 function initiatorsAt(array: SimulatedArray, port: Port): Initiator[] {
   const zoned = (port.zone ?? []).map((wwn) => ({ name: withColons(wwn), chap: undefined }));
   const hosts = [...array.hosts.values()].flatMap((host) =>
-    admitted(host, port).map((name) => ({ name: kernelName(port, name), chap: chapAt(host, port) })),
+    admitted(host, port).map((name) => ({ name: kernelName(port, name), chap: host.chap })),
   );
   return [...new Map([...zoned, ...hosts].map((each) => [each.name, each])).values()];
 }
-
-const chapAt = (_host: Host, _port: Port): Initiator['chap'] => undefined;
 
 const kernelName = (port: Port, initiator: string): string => (port.kind === 'fc' ? withColons(initiator) : initiator);
 

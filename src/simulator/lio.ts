@@ -1,9 +1,11 @@
-import { link, rename, rm, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import type { SimulatedArray } from './array.js';
-import type { Fabric } from './fabric.js';
+import type { DeviceCounters, Fabric } from './fabric.js';
+import { readDeviceCounters } from './lio-counters.js';
 import {
   aclItem,
   aluaSetting,
+  chapSettings,
   deviceItem,
   hbaPath,
   lunItem,
@@ -18,6 +20,7 @@ import type { Device, Plan } from './lio-plan.js';
 import { runStep, TARGET_ROOT } from './lio-steps.js';
 import type { RunStep } from './lio-steps.js';
 import { planDeviceRemoval, planTargetRemoval } from './lio-sweep.js';
+import { shareData } from './volume-data.js';
 
 /** The fabric `lio`: each port of the arrays is a target of this kernel, each exported volume a LUN of it. */
 export class LioFabric implements Fabric {
@@ -37,9 +40,13 @@ export class LioFabric implements Fabric {
   /** @throws Error that names the step that the kernel refused; the next call tries again */
   async refresh(arrays: readonly SimulatedArray[]): Promise<void> {
     const plan = planTargets(arrays);
-    const settings = [...plan.ports.flatMap(portSettings), ...plan.devices.map(aluaSetting)];
+    const settings = [
+      ...plan.ports.flatMap(chapSettings),
+      ...plan.devices.map(aluaSetting),
+      ...plan.ports.flatMap(portSettings),
+    ];
     await this.#apply(settings.filter((setting) => setting.early && this.#set.has(setting.id)));
-    for (const pair of plan.shared) await shareFile(pair);
+    for (const { from, to } of plan.shared) await shareData(from, to);
     const items = await itemsOf(plan);
     await this.#removeOthers(items);
     for (const item of items) if (!this.#made.has(item.id)) await this.#make(item);
@@ -56,6 +63,10 @@ export class LioFabric implements Fabric {
     }
     this.#made.clear();
     this.#set.clear();
+  }
+
+  readCounters(): Promise<DeviceCounters[]> {
+    return readDeviceCounters(this.#root, this.#arrays);
   }
 
   async #removeOthers(items: Item[]): Promise<void> {
@@ -106,13 +117,4 @@ async function itemsOf(plan: Plan): Promise<Item[]> {
 /** A copy of the data is another file: the kernel has the old one open. */
 async function inodeOf(file: string): Promise<string> {
   return String((await stat(file, { bigint: true })).ino);
-}
-
-/** One file under both names; the data of `to` are given up. */
-async function shareFile({ from, to }: { from: string; to: string }): Promise<void> {
-  if ((await inodeOf(from)) === (await inodeOf(to))) return;
-  const beside = `${to}.shared`;
-  await rm(beside, { force: true });
-  await link(from, beside);
-  await rename(beside, to);
 }

@@ -59,6 +59,13 @@ export interface Host {
   /** 16 hex digits each, upper case. */
   wwns: string[];
   iqns: string[];
+  /** What its iSCSI initiators log in with. */
+  chap?: Chap | undefined;
+}
+
+export interface Chap {
+  name: string;
+  secret: string;
 }
 
 /** A VLUN template (reference 5.2); the active ones are computed from it, see vluns.ts. */
