@@ -74,4 +74,4 @@ const withoutSecret = (step: Step): Step =>
   step.do === 'write' && step.path.endsWith('/password') ? { ...step, text: '…' } : step;
 
 export const isCode = (error: unknown, code: string): boolean =>
-  error instanceof Error && 'code' in error && error.code === code;
+  typeof error === 'object' && error !== null && 'code' in error && error.code === code;
