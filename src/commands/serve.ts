@@ -60,7 +60,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     store,
     backends,
     journal,
-    connector: buildConnectors(config, { stateDir, node, run }),
+    connector: buildConnectors(config, { stateDir, node, run, logger }),
     filesystems: createFilesystems({ run, mountRoot }),
     groups: new GroupCycles({ store, backends, logger }),
     node,
