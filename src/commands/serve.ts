@@ -56,7 +56,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const leaseTtl = options.leaseTtl === undefined ? {} : { leaseTtl: options.leaseTtl };
   const store = await openStore(config.etcd, { stateDir, node, logger, ...leaseTtl });
   const backends = buildBackends(config, { pins: pinsIn(store), logger });
-  const connector = buildConnectors(config, { stateDir, node, run });
+  const connector = buildConnectors(config, { stateDir, node, run, logger });
   const hostProblems = new HostProblems({
     find: async (name, signal) => connector(backends.get(name)).findProblems(signal),
     logger,

@@ -11,6 +11,7 @@ const LOGIN_TIMEOUT_MS = 15_000;
 /** iscsiadm(8): no record, or no session, was found. */
 const NOT_FOUND = 21;
 const SESSION_EXISTS = 15;
+const UNAUTHORIZED = 24;
 
 /** Where open-iscsi keeps its node records: Debian and its kin, and everybody else. */
 const NODE_ROOTS = ['/etc/iscsi/nodes', '/var/lib/iscsi/nodes'];
@@ -61,8 +62,19 @@ async function writeSecret(
 ): Promise<void> {
   const { file, text } = await readNodeFile(run, portal, signal);
   const input = addSecret(text, chap.secret.reveal());
-  // dd, unlike tee, does not say again what it was given.
-  await run('dd', [`of=${file}`, 'status=none'], { timeoutMs: TIMEOUT_MS, signal, input });
+  try {
+    await run('tee', [file], { timeoutMs: TIMEOUT_MS, signal, input });
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    // tee says again what it was given, and the error has that: it goes no further.
+    throw new DriverError(
+      'unavailable',
+      `the node record ${file} cannot be written: exit code ${error.exitCode ?? 'none'}`,
+      {
+        next: `ls -l ${file}; df ${file}`,
+      },
+    );
+  }
 }
 
 /** The text of a node record with the secret as its last line. */
@@ -105,13 +117,22 @@ export async function deleteNode(run: Run, portal: Portal, signal: AbortSignal):
   await unlessNotFound(run('iscsiadm', [...nodeArgs(portal), '-o', 'delete'], { timeoutMs: TIMEOUT_MS, signal }));
 }
 
-/** There already is success. @throws CommandError */
+/** There already is success. @throws `unavailable` when the portal refused it or gave no answer, `unknown-outcome` when it was cut off */
 export async function logIn(run: Run, portal: Portal, signal: AbortSignal): Promise<void> {
   try {
     await run('iscsiadm', [...nodeArgs(portal), '--login'], { timeoutMs: LOGIN_TIMEOUT_MS, signal });
   } catch (error) {
-    if (!(error instanceof CommandError) || error.exitCode !== SESSION_EXISTS) throw error;
+    if (!(error instanceof CommandError) || error.exitCode === undefined) throw error;
+    if (error.exitCode === SESSION_EXISTS) return;
+    const why = parseLoginFailure(error.stderr) ?? `iscsiadm ended with exit code ${error.exitCode}`;
+    const next = error.exitCode === UNAUTHORIZED ? 'compare with: showhost -chap' : `ping ${portal.host}`;
+    throw new DriverError('unavailable', `the login failed: ${why}`, { cause: error, next });
   }
+}
+
+/** What iscsiadm says of a login that failed, e.g. `connection timed out`. */
+export function parseLoginFailure(stderr: string): string | undefined {
+  return /initiator reported error \(\d+ - (.*)\)/.exec(stderr)?.[1];
 }
 
 /** Gone already is success. */

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Connection } from '../contracts/host.js';
 import { DriverError } from '../domain/errors.js';
-import { proveUnusedSoon, removeDevice } from './device-removal.js';
+import { provePathUnused, proveUnusedSoon, removeDevice } from './device-removal.js';
 import { listMaps, removeMap, stopQueueing } from './multipath-map.js';
 import { identify } from './scsi-identity.js';
 import { addressOf, deletePath, listScsiPaths, type Nexus, type ScsiPath } from './scsi-paths.js';
@@ -22,9 +22,13 @@ export async function clearTheWay(access: HostAccess, wanted: Wanted, signal: Ab
   if (passive !== undefined && passive.wwn !== wwn) {
     await removeDevice(access, { wwn: passive.wwn, flush: false }, signal);
   }
-  const strays = await findStrays(access, wanted);
+  const [stray] = await findStrays(access, wanted);
   // Its good paths go, too, and are scanned again: a map that was built with a wrong one is built anew.
-  if (strays.length > 0) await removeDevice(access, { wwn, flush: false }, signal);
+  if (stray !== undefined) {
+    await removeDevice(access, { wwn, flush: false }, signal).catch((error: unknown) => {
+      throw error instanceof DriverError && error.code === 'busy' ? strayInUse(stray, error) : error;
+    });
+  }
   await removeStale(access, wanted, signal);
 }
 
@@ -91,7 +95,7 @@ async function removeStalePath(access: HostAccess, gone: ScsiPath, signal: Abort
   if (now === undefined || now.wwn !== gone.wwn) return;
   const [holder] = now.holders;
   if (holder !== undefined) throw inUse(now, holder);
-  await proveUnusedSoon(path.join(access.devRoot, now.name));
+  await provePathUnused(path.join(access.devRoot, now.name));
   await deletePath(access, now, signal);
 }
 
@@ -108,6 +112,14 @@ function unknownPort(stray: ScsiPath, { wwn, targets }: Connection): DriverError
       next: `add that port to hpe.conf if it is the array's; or, if nothing uses it: echo 1 > /sys/block/${stray.name}/device/delete`,
     },
   );
+}
+
+function strayInUse(stray: ScsiPath, cause: DriverError): DriverError {
+  const what = `${describe(stray)} does not lead to the active copy of volume ${stray.wwn ?? 'unknown'}, and cannot be taken away: ${cause.message}`;
+  return new DriverError('busy', what, {
+    cause,
+    next: `stop the containers that use it; what they wrote through that path is on the other copy (multipath -ll)`,
+  });
 }
 
 function inUse(stale: ScsiPath, by: string): DriverError {
