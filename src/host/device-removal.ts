@@ -1,13 +1,18 @@
 import path from 'node:path';
 import { DriverError } from '../domain/errors.js';
+import { errorCode } from './error-code.js';
 import { proveUnused } from './exclusive.js';
-import { findMap, flushBuffers, removeMap, stopQueueing, type MultipathMap } from './multipath-map.js';
+import { findMap, flushBuffers, hasNode, removeMap, stopQueueing, type MultipathMap } from './multipath-map.js';
 import { identify } from './scsi-identity.js';
 import { deletePath, listScsiPaths, type ScsiPath } from './scsi-paths.js';
-import type { HostAccess } from './sysfs.js';
+import { cameTrue, type HostAccess } from './sysfs.js';
 
 /** An open that waits for a dead device ends when its commands do. */
 const UNUSED_PATIENCE_MS = 8_000;
+const NODE_PATIENCE_MS = 3_000;
+
+/** How the open of a device that does not answer, or has gone, ends; one that is held exclusively is EBUSY before that. */
+const DEAD = ['ENXIO', 'EIO', 'ENODEV', 'ENOENT', 'ENOMEDIUM', 'ETIMEDOUT'];
 
 export interface Removal {
   wwn: string;
@@ -29,7 +34,9 @@ export async function removeDevice(access: HostAccess, { wwn, flush }: Removal, 
   if (map !== undefined) {
     refuseHolders(map);
     if (!isAlive) await stopQueueing(access.run, map, signal);
-    await proveUnusedSoon(map.path);
+    // A map that was made a moment ago may not have its name below /dev yet.
+    await cameTrue(async () => hasNode(map), NODE_PATIENCE_MS, signal);
+    await provePathUnused(map.path);
     if (isAlive) await flushBuffers(access.run, map.path, signal);
     await removeMap(access, map, signal);
   }
@@ -47,7 +54,7 @@ async function removePath(
   if (now === undefined || now.wwn !== gone.wwn) return;
   const node = path.join(access.devRoot, now.name);
   if (now.holders.length > 0) throw held(`${node} (${now.address})`, now.holders);
-  await proveUnusedSoon(node);
+  await provePathUnused(node);
   if (flush) await flushBuffers(access.run, node, signal);
   await deletePath(access, now, signal);
 }
@@ -61,6 +68,16 @@ async function answersAs(
   const answers = await Promise.all(paths.map(async ({ name }) => identify(run, path.join(devRoot, name), signal)));
   const seen = answers.filter((each) => each !== undefined);
   return seen.length > 0 && seen.every((each) => each.wwn === wwn);
+}
+
+/** The same for a path that may be dead: who has it exclusively is seen before the device itself is asked. */
+export async function provePathUnused(devicePath: string): Promise<void> {
+  try {
+    await proveUnusedSoon(devicePath);
+  } catch (error) {
+    const cause = error instanceof DriverError && error.code === 'unavailable' ? errorCode(error.cause) : undefined;
+    if (!DEAD.includes(String(cause))) throw error;
+  }
 }
 
 /** @throws `busy` when something uses the device, `unavailable` when it cannot be opened in time */

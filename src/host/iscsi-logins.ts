@@ -5,11 +5,12 @@ import { deleteNode, findNode, logIn, logOut, makeNode, scansByItself } from './
 import { SessionRecords, type SessionRecord } from './iscsi-records.js';
 import { findSession, portalKey, portalText, type IscsiSession, type Portal } from './iscsi-sessions.js';
 import { readBootId } from './loop-device.js';
-import { CommandError } from './run.js';
 import { cameTrue, type HostAccess } from './sysfs.js';
 
-/** A portal that did not answer is left out for this long, so that not every volume waits for it. */
+/** A portal that took that long to fail is left out for a while, so that not every volume waits for it. */
+const SLOW_MS = 3_000;
 const SULK_MS = 30_000;
+const RETURN_PATIENCE_MS = 4_000;
 const SESSION_PATIENCE_MS = 3_000;
 
 /**
@@ -49,16 +50,31 @@ export class IscsiLogins {
   async ensureSession(portal: Portal, chap: Chap | undefined, signal: AbortSignal): Promise<IscsiSession> {
     return this.#inTurn(portal, async () => {
       const there = await findSession(this.#access.sysRoot, portal);
-      if (there !== undefined) return working(there);
+      if (there?.state === 'LOGGED_IN') return there;
       this.#refuseSilent(portal);
+      const start = performance.now();
       try {
-        return await this.#logIn(portal, chap, signal);
+        return await ((await this.#findWorking(portal, signal)) ?? this.#logIn(portal, chap, signal));
       } catch (thrown) {
         const error = asDriverError(thrown);
-        if (!signal.aborted) this.#silent.set(portalKey(portal), { until: performance.now() + SULK_MS, error });
+        const now = performance.now();
+        const isSlow = now - start > SLOW_MS && !signal.aborted;
+        if (isSlow) this.#silent.set(portalKey(portal), { until: now + SULK_MS, error });
         throw error;
       }
     });
+  }
+
+  /** One that is there but does not work may be on its way back. @throws `unavailable` when it is not */
+  async #findWorking(portal: Portal, signal: AbortSignal): Promise<IscsiSession | undefined> {
+    const { sysRoot } = this.#access;
+    const isSettled = async (): Promise<boolean> => {
+      const session = await findSession(sysRoot, portal);
+      return session === undefined || session.state === 'LOGGED_IN';
+    };
+    await cameTrue(isSettled, RETURN_PATIENCE_MS, signal);
+    const session = await findSession(sysRoot, portal);
+    return session === undefined ? undefined : working(session);
   }
 
   /** Logs out of what we logged in to and what no device uses any more; what fails is told in the log and tried next time. */
@@ -97,7 +113,7 @@ export class IscsiLogins {
       return working(session);
     } catch (error) {
       // One that was cut off may still succeed: its record stays, and is looked at later.
-      if (error instanceof CommandError && error.exitCode !== undefined) await this.#forget(record, signal);
+      if (!signal.aborted && asDriverError(error).code !== 'unknown-outcome') await this.#forget(record, signal);
       throw error;
     }
   }

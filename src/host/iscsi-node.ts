@@ -11,6 +11,7 @@ const LOGIN_TIMEOUT_MS = 15_000;
 /** iscsiadm(8): no record, or no session, was found. */
 const NOT_FOUND = 21;
 const SESSION_EXISTS = 15;
+const UNAUTHORIZED = 24;
 
 /** Where open-iscsi keeps its node records: Debian and its kin, and everybody else. */
 const NODE_ROOTS = ['/etc/iscsi/nodes', '/var/lib/iscsi/nodes'];
@@ -105,13 +106,22 @@ export async function deleteNode(run: Run, portal: Portal, signal: AbortSignal):
   await unlessNotFound(run('iscsiadm', [...nodeArgs(portal), '-o', 'delete'], { timeoutMs: TIMEOUT_MS, signal }));
 }
 
-/** There already is success. @throws CommandError */
+/** There already is success. @throws `unavailable` when the portal refused it or gave no answer, `unknown-outcome` when it was cut off */
 export async function logIn(run: Run, portal: Portal, signal: AbortSignal): Promise<void> {
   try {
     await run('iscsiadm', [...nodeArgs(portal), '--login'], { timeoutMs: LOGIN_TIMEOUT_MS, signal });
   } catch (error) {
-    if (!(error instanceof CommandError) || error.exitCode !== SESSION_EXISTS) throw error;
+    if (!(error instanceof CommandError) || error.exitCode === undefined) throw error;
+    if (error.exitCode === SESSION_EXISTS) return;
+    const why = parseLoginFailure(error.stderr) ?? `iscsiadm ended with exit code ${error.exitCode}`;
+    const next = error.exitCode === UNAUTHORIZED ? 'compare with: showhost -chap' : `ping ${portal.host}`;
+    throw new DriverError('unavailable', `the login failed: ${why}`, { cause: error, next });
   }
+}
+
+/** What iscsiadm says of a login that failed, e.g. `connection timed out`. */
+export function parseLoginFailure(stderr: string): string | undefined {
+  return /initiator reported error \(\d+ - (.*)\)/.exec(stderr)?.[1];
 }
 
 /** Gone already is success. */

@@ -36,6 +36,8 @@ export async function waitForMap(access: HostAccess, expected: Expected, signal:
   const start = performance.now();
   for (;;) {
     const seen = await look(access, expected, signal);
+    // Known since this scan, or proven just before it: waiting makes no other volume of it.
+    if (seen.paths.some(({ wwn }) => wwn !== undefined && wwn !== expected.connection.wwn)) return seen;
     if (seen.active.length === nexuses.length) return seen;
     const waited = performance.now() - start;
     const isEnough = seen.active.length >= minimumPaths;

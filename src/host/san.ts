@@ -96,7 +96,8 @@ class SanConnector implements HostConnector {
     const { minimumPaths, logger } = this.#options;
     const wasThere = (await findMap(this.#access, wwn)) !== undefined;
     const seen = await waitForMap(this.#access, { connection, nexuses: reached.nexuses, minimumPaths }, signal);
-    if (seen.map === undefined) throw await this.#noMap(connection, seen, signal);
+    for (const path of seen.paths) if (path.wwn !== wwn) await provePath(this.#access, { path, connection }, signal);
+    if (seen.map === undefined) throw await this.#noMap(connection, { seen, reached }, signal);
     const proven = await proveMap(this.#access, { map: seen.map, connection }, signal);
     const usable = seen.active.filter(({ name }) => proven.some((each) => each.name === name));
     const missing = missingOf(connection, { reached, usable });
@@ -115,15 +116,19 @@ class SanConnector implements HostConnector {
       signal,
     );
     const [path] = paths;
-    if (path === undefined) throw noPath(connection, reached);
-    if (!(await provePath(this.#access, { path, connection }, signal))) throw noPath(connection, reached);
+    if (path === undefined) throw noLun(connection, reached);
+    if (!(await provePath(this.#access, { path, connection }, signal))) throw noLun(connection, reached);
     const node = nodeOf(this.#access, path);
     if (!wasThere) await proveUnusedSoon(node);
     return { path: node, wwn, sizeBytes };
   }
 
-  async #noMap(connection: Connection, { paths }: Seen, signal: AbortSignal): Promise<DriverError> {
-    if (paths.length === 0) return noLun(connection);
+  async #noMap(
+    connection: Connection,
+    { seen: { paths }, reached }: { seen: Seen; reached: Reached },
+    signal: AbortSignal,
+  ): Promise<DriverError> {
+    if (paths.length === 0) return noLun(connection, reached);
     const problems = await findMultipathProblems(this.#access.run, signal);
     return new DriverError(
       'unavailable',
@@ -157,17 +162,9 @@ function tooFew(
   );
 }
 
-function noLun({ lun, targets }: Connection): DriverError {
-  return new DriverError(
-    'unavailable',
-    `LUN ${lun} did not appear on ${targets.map(({ name }) => name).join(' or ')}`,
-    { next: 'look at the exports and their paths with: showvlun -a' },
-  );
-}
-
-function noPath(connection: Connection, { nexuses }: Reached): DriverError {
-  const [nexus] = nexuses;
-  return new DriverError('unavailable', `LUN ${connection.lun} does not answer on ${nexus?.label ?? 'any port'}`, {
+function noLun({ lun }: Connection, { nexuses, missing }: Reached): DriverError {
+  const where = [...nexuses.map(({ label }) => label), ...missing];
+  return new DriverError('unavailable', `LUN ${lun} did not appear on ${where.join('; ')}`, {
     next: 'look at the exports and their paths with: showvlun -a',
   });
 }

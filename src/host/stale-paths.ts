@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Connection } from '../contracts/host.js';
 import { DriverError } from '../domain/errors.js';
-import { proveUnusedSoon, removeDevice } from './device-removal.js';
+import { provePathUnused, proveUnusedSoon, removeDevice } from './device-removal.js';
 import { listMaps, removeMap, stopQueueing } from './multipath-map.js';
 import { identify } from './scsi-identity.js';
 import { addressOf, deletePath, listScsiPaths, type Nexus, type ScsiPath } from './scsi-paths.js';
@@ -91,7 +91,7 @@ async function removeStalePath(access: HostAccess, gone: ScsiPath, signal: Abort
   if (now === undefined || now.wwn !== gone.wwn) return;
   const [holder] = now.holders;
   if (holder !== undefined) throw inUse(now, holder);
-  await proveUnusedSoon(path.join(access.devRoot, now.name));
+  await provePathUnused(path.join(access.devRoot, now.name));
   await deletePath(access, now, signal);
 }
 
