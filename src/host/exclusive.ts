@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
+import { open, readdir, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { DriverError } from '../domain/errors.js';
 import { errorCode } from './error-code.js';
@@ -10,7 +10,9 @@ import { findMountsEverywhere } from './device-users.js';
  * @throws `busy` naming who uses it
  */
 export async function proveUnused(devicePath: string): Promise<void> {
-  const holders = await readdir(path.join('/sys/class/block', path.basename(devicePath), 'holders')).catch(() => []);
+  // A map is a link to its kernel name.
+  const kernelName = path.basename(await realpath(devicePath).catch(() => devicePath));
+  const holders = await readdir(path.join('/sys/class/block', kernelName, 'holders')).catch(() => []);
   if (holders.length > 0) throw inUse(devicePath, `it is part of ${holders.join(', ')}`);
   try {
     // On a block device O_EXCL without O_CREAT succeeds only if no file system and no other tool claims it (open(2)).

@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { DriverError } from '../domain/errors.js';
+import { errorCode } from './error-code.js';
+import { portalKey, type Portal } from './iscsi-sessions.js';
+
+/**
+ * Which session and which node record of open-iscsi are ours. Written before either is made, because a crash between the two
+ * must not leave a session that nobody knows.
+ */
+const recordSchema = z.object({
+  schema: z.literal(1),
+  target: z.string(),
+  host: z.string(),
+  port: z.number(),
+  bootId: z.string(),
+  /** The node record is ours, too; otherwise it was there before. */
+  ownsNode: z.boolean(),
+  /** E.g. `session3`; missing between the intention and the read back. */
+  session: z.string().optional(),
+});
+
+export type SessionRecord = z.infer<typeof recordSchema>;
+
+/** One file for each portal that we log in to. */
+export class SessionRecords {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** @throws `unavailable` when there is a record, but not a readable one */
+  async list(): Promise<SessionRecord[]> {
+    const names = await readdir(this.#folder).catch((error: unknown) => {
+      if (errorCode(error) === 'ENOENT') return [];
+      throw unreadable(this.#folder, error);
+    });
+    const files = names.filter((name) => name.endsWith('.json'));
+    const records = await Promise.all(files.map(async (name) => readRecord(path.join(this.#folder, name))));
+    return records.filter((each) => each !== undefined);
+  }
+
+  /** @throws `unavailable` when there is a record, but not a readable one */
+  async find(portal: Portal): Promise<SessionRecord | undefined> {
+    return readRecord(this.#file(portal));
+  }
+
+  async save(record: SessionRecord): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    const file = this.#file(record);
+    const handle = await open(`${file}.new`, 'w', 0o600);
+    try {
+      await handle.writeFile(JSON.stringify(record));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(`${file}.new`, file);
+  }
+
+  async remove(portal: Portal): Promise<void> {
+    const file = this.#file(portal);
+    await Promise.all([rm(file, { force: true }), rm(`${file}.new`, { force: true })]);
+  }
+
+  #file(portal: Portal): string {
+    return path.join(this.#folder, `${createHash('sha256').update(portalKey(portal)).digest('hex').slice(0, 24)}.json`);
+  }
+}
+
+async function readRecord(file: string): Promise<SessionRecord | undefined> {
+  try {
+    return recordSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw unreadable(file, error);
+  }
+}
+
+function unreadable(file: string, cause: unknown): DriverError {
+  return new DriverError('unavailable', `the record ${file} of an iSCSI session cannot be read`, {
+    cause,
+    next: `look for sessions that nobody needs with: iscsiadm -m session -P 3; then remove ${file}`,
+  });
+}

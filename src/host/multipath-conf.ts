@@ -1,0 +1,164 @@
+import { DriverError } from '../domain/errors.js';
+import { CommandError, type Run } from './run.js';
+
+const TIMEOUT_MS = 10_000;
+const VENDOR = '3PARdata';
+const PRODUCT = 'VV';
+/** What the devices and WWIDs of an array look like to a blacklist. */
+const SAMPLE_NODE = 'sda';
+const SAMPLE_WWID = '360002ac0000000000000000100000001';
+
+/** One `name { … }` of multipath.conf. */
+export interface ConfSection {
+  name: string;
+  values: { key: string; value: string }[];
+  sections: ConfSection[];
+}
+
+/** @throws `refused` when there is nobody who would make a map and look after its paths */
+export async function proveMultipathdRuns(run: Run, signal: AbortSignal): Promise<void> {
+  const problem = await findDaemonProblem(run, signal);
+  if (problem === undefined) return;
+  const [what = problem, next = ''] = problem.split('; next: ');
+  throw new DriverError('refused', `${what}, and without it no volume may be attached`, { next });
+}
+
+async function findDaemonProblem(run: Run, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    await run('multipathd', ['show', 'daemon'], { timeoutMs: TIMEOUT_MS, signal });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof CommandError) || signal.aborted) throw error;
+    return error.exitCode === undefined && error.message.includes('could not be run')
+      ? 'multipathd is not installed; next: install multipath-tools (device-mapper-multipath), or set use_multipath = false in hpe.conf'
+      : 'multipathd does not answer; next: systemctl enable --now multipathd';
+  }
+}
+
+/** What of the host's multipath configuration is wrong or unwise for volumes of a 3PAR array, each with the way to mend it. */
+export async function findMultipathProblems(run: Run, signal: AbortSignal): Promise<string[]> {
+  const problem = await findDaemonProblem(run, signal);
+  if (problem !== undefined) return [problem];
+  try {
+    const { stdout } = await run('multipathd', ['show', 'config'], { timeoutMs: TIMEOUT_MS, signal });
+    return judgeMultipathConf(parseMultipathConf(stdout));
+  } catch (error) {
+    if (!(error instanceof CommandError) || signal.aborted) throw error;
+    return [`the configuration of multipathd cannot be read (${error.message}); next: multipathd show config`];
+  }
+}
+
+/** The output of `multipathd show config`; what has no value or no end is left out. */
+export function parseMultipathConf(text: string): ConfSection {
+  const root: ConfSection = { name: '', values: [], sections: [] };
+  const open = [root];
+  for (const line of text.split('\n').map((each) => each.trim())) {
+    const current = open.at(-1) ?? root;
+    const start = /^(\S+)\s*\{$/.exec(line)?.[1];
+    const pair = /^(\S+)\s+"?(.*?)"?$/.exec(line);
+    if (start !== undefined) {
+      const section = { name: start, values: [], sections: [] };
+      current.sections.push(section);
+      open.push(section);
+    } else if (line === '}') {
+      if (open.length > 1) open.pop();
+    } else if (pair?.[1] !== undefined && pair[2] !== undefined) {
+      current.values.push({ key: pair[1], value: pair[2] });
+    }
+  }
+  return root;
+}
+
+export function judgeMultipathConf(root: ConfSection): string[] {
+  return [...judgeFindMultipaths(root), ...judgeDevice(root), ...judgeBlacklist(root)];
+}
+
+/** With any other value a volume with a single path, or with a WWID that was never seen, gets no map. */
+function judgeFindMultipaths(root: ConfSection): string[] {
+  const value = valueOf(sectionsOf(root, 'defaults'), 'find_multipaths') ?? 'strict';
+  if (['no', 'off', 'greedy'].includes(value)) return [];
+  return [
+    `find_multipaths is ${value}, so a new volume, or one with a single path, gets no map; next: set find_multipaths no in the defaults section of /etc/multipath.conf, then: multipathd reconfigure`,
+  ];
+}
+
+function judgeDevice(root: ConfSection): string[] {
+  const devices = sectionsOf(root, 'devices').flatMap((each) => sectionsOf(each, 'device'));
+  const ours = devices.filter((each) => matchesArray(each));
+  if (ours.length === 0) {
+    return [
+      `multipathd knows no device ${VENDOR} ${PRODUCT}; next: update multipath-tools, or add the device section of HPE's 3PAR Linux guide to /etc/multipath.conf`,
+    ];
+  }
+  // What is in force: overrides before the device before the defaults.
+  const order = [...sectionsOf(root, 'overrides'), ...ours.toReversed(), ...sectionsOf(root, 'defaults')];
+  const problems: string[] = [];
+  for (const [key, wanted] of [
+    ['path_grouping_policy', 'group_by_prio'],
+    ['prio', 'alua'],
+    ['failback', 'immediate'],
+  ] as const) {
+    const value = valueOf(order, key);
+    if (value === wanted) continue;
+    problems.push(
+      `${key} is ${value ?? 'unset'} for ${VENDOR} ${PRODUCT} instead of ${wanted}; next: remove it from the overrides or device section of /etc/multipath.conf, then: multipathd reconfigure`,
+    );
+  }
+  if (waitsForEver(order)) {
+    problems.push(
+      `a volume without any path waits for ever (no_path_retry queue, or queue_if_no_path); next: set no_path_retry 18 for ${VENDOR} ${PRODUCT} in /etc/multipath.conf, then: multipathd reconfigure`,
+    );
+  }
+  return problems;
+}
+
+function waitsForEver(order: ConfSection[]): boolean {
+  const retry = valueOf(order, 'no_path_retry');
+  return retry === undefined ? (valueOf(order, 'features') ?? '').includes('queue_if_no_path') : retry === 'queue';
+}
+
+function judgeBlacklist(root: ConfSection): string[] {
+  if (!isListed(sectionsOf(root, 'blacklist')) || isListed(sectionsOf(root, 'blacklist_exceptions'))) return [];
+  return [
+    `the blacklist of multipathd covers the volumes of a 3PAR array; next: look at the blacklist section of: multipathd show config`,
+  ];
+}
+
+/** Whether a blacklist, or its exceptions, names our devices in any way. */
+function isListed(lists: ConfSection[]): boolean {
+  return lists.some(
+    (list) =>
+      list.values.some(
+        ({ key, value }) =>
+          (key === 'devnode' && matches(value, SAMPLE_NODE)) || (key === 'wwid' && matches(value, SAMPLE_WWID)),
+      ) || sectionsOf(list, 'device').some((each) => matchesArray(each)),
+  );
+}
+
+function matchesArray(device: ConfSection): boolean {
+  const [vendor, product] = [valueOf([device], 'vendor'), valueOf([device], 'product')];
+  if (vendor === undefined && product === undefined) return false;
+  return matches(vendor ?? '', VENDOR) && matches(product ?? '', PRODUCT);
+}
+
+/** As multipath does: an extended regular expression, reversed by a `!` in front. */
+function matches(pattern: string, text: string): boolean {
+  const isReversed = pattern.startsWith('!');
+  try {
+    return new RegExp(isReversed ? pattern.slice(1) : pattern).test(text) !== isReversed;
+  } catch {
+    return false;
+  }
+}
+
+const sectionsOf = (parent: ConfSection, name: string): ConfSection[] =>
+  parent.sections.filter((each) => each.name === name);
+
+/** The first section that says something decides; within one, the last line does. */
+function valueOf(sections: ConfSection[], key: string): string | undefined {
+  for (const section of sections) {
+    const found = section.values.findLast((each) => each.key === key);
+    if (found !== undefined) return found.value;
+  }
+  return undefined;
+}

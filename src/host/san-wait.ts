@@ -1,0 +1,97 @@
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Connection } from '../contracts/host.js';
+import { CommandError } from './run.js';
+import { findMap, hasNode, readActivePaths, type MultipathMap } from './multipath-map.js';
+import { addressOf, listScsiPaths, scanLun, type Nexus, type ScsiPath } from './scsi-paths.js';
+import type { HostAccess } from './sysfs.js';
+
+/** For the first usable state, and for the last path after it (ms). */
+const PATIENCE_MS = 30_000;
+const REST_PATIENCE_MS = 12_000;
+/** An array needs a moment until a new LUN is there. */
+const RESCAN_MS = 3_000;
+const POLL_MS = 150;
+
+export interface Expected {
+  connection: Connection;
+  nexuses: Nexus[];
+  /** How many paths are enough when not all come. */
+  minimumPaths: number;
+}
+
+/** What came of the scan within its time. */
+export interface Seen {
+  map: MultipathMap | undefined;
+  /** At the expected addresses. */
+  paths: ScsiPath[];
+  /** Those of them that the map sends I/O to. */
+  active: ScsiPath[];
+}
+
+/** Scans the LUN until its map has all expected paths, or enough of them when the patience is over. */
+export async function waitForMap(access: HostAccess, expected: Expected, signal: AbortSignal): Promise<Seen> {
+  const { nexuses, minimumPaths } = expected;
+  const scan = scanner(access, expected, signal);
+  const start = performance.now();
+  for (;;) {
+    const seen = await look(access, expected, signal);
+    // Known since this scan, or proven just before it: waiting makes no other volume of it.
+    if (seen.paths.some(({ wwn }) => wwn !== undefined && wwn !== expected.connection.wwn)) return seen;
+    if (seen.active.length === nexuses.length) return seen;
+    const waited = performance.now() - start;
+    const isEnough = seen.active.length >= minimumPaths;
+    if (waited > (isEnough ? REST_PATIENCE_MS : PATIENCE_MS)) return seen;
+    await scan(seen.paths);
+    await pause(POLL_MS, undefined, { signal });
+  }
+}
+
+/** The same without multipath: scans at one target port only. */
+export async function waitForPath(access: HostAccess, expected: Expected, signal: AbortSignal): Promise<Seen> {
+  const scan = scanner(access, expected, signal);
+  const start = performance.now();
+  for (;;) {
+    const paths = await findPaths(access, expected);
+    if (paths.length > 0 || performance.now() - start > PATIENCE_MS) return { map: undefined, paths, active: paths };
+    await scan(paths);
+    await pause(POLL_MS, undefined, { signal });
+  }
+}
+
+async function findPaths({ sysRoot }: HostAccess, { connection, nexuses }: Expected): Promise<ScsiPath[]> {
+  const addresses = nexuses.map((nexus) => addressOf(nexus, connection.lun));
+  return (await listScsiPaths(sysRoot)).filter(({ address }) => addresses.includes(address));
+}
+
+async function look(access: HostAccess, expected: Expected, signal: AbortSignal): Promise<Seen> {
+  const [paths, map] = await Promise.all([findPaths(access, expected), findMap(access, expected.connection.wwn)]);
+  if (map === undefined || !(await hasNode(map))) return { map: undefined, paths, active: [] };
+  const inMap = paths.filter(({ name }) => map.paths.includes(name));
+  if (inMap.length === 0) return { map, paths, active: [] };
+  const active = await readActivePaths(access.run, map, signal);
+  return { map, paths, active: inMap.filter(({ number }) => active.has(number)) };
+}
+
+/** Scans, now and every few seconds, for what is not there yet. */
+function scanner(access: HostAccess, { connection, nexuses }: Expected, signal: AbortSignal) {
+  let next = 0;
+  return async (paths: ScsiPath[]): Promise<void> => {
+    if (performance.now() < next) return;
+    const there = new Set(paths.map(({ address }) => address));
+    const missing = nexuses.filter((nexus) => !there.has(addressOf(nexus, connection.lun)));
+    await Promise.all(missing.map(async (nexus) => tryScan(access, { nexus, lun: connection.lun }, signal)));
+    next = performance.now() + RESCAN_MS;
+  };
+}
+
+/** A scan that fails or hangs is seen by what does not come. */
+async function tryScan(access: HostAccess, at: { nexus: Nexus; lun: number }, signal: AbortSignal): Promise<void> {
+  try {
+    await scanLun(access, at, signal);
+  } catch (error) {
+    if (!(error instanceof CommandError) || signal.aborted) throw error;
+  }
+}
+
+export const nodeOf = ({ devRoot }: HostAccess, { name }: ScsiPath): string => path.join(devRoot, name);

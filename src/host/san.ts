@@ -1,0 +1,170 @@
+import type { Initiators } from '../contracts/array.js';
+import type { Connection, HostConnector } from '../contracts/host.js';
+import type { Logger } from '../contracts/log.js';
+import type { BlockDevice } from '../domain/attachment.js';
+import { DriverError } from '../domain/errors.js';
+import { proveUnusedSoon, removeDevice } from './device-removal.js';
+import type { Fabric, Reached } from './fabric.js';
+import { findMultipathProblems, proveMultipathdRuns } from './multipath-conf.js';
+import { findMap } from './multipath-map.js';
+import { proveMap, provePath } from './san-proof.js';
+import { nodeOf, waitForMap, waitForPath, type Seen } from './san-wait.js';
+import { identify } from './scsi-identity.js';
+import { addressOf, listScsiPaths, type ScsiPath } from './scsi-paths.js';
+import { clearTheWay } from './stale-paths.js';
+import type { HostAccess } from './sysfs.js';
+
+export interface SanOptions {
+  access: HostAccess;
+  fabric: Fabric;
+  usesMultipath: boolean;
+  /** How many paths a map has to have at least. */
+  minimumPaths: number;
+  logger: Logger;
+}
+
+/** What iSCSI and Fibre Channel have in common: LUNs become SCSI disks, and these a multipath map. */
+export function createSanConnector(options: SanOptions): HostConnector {
+  return new SanConnector(options);
+}
+
+class SanConnector implements HostConnector {
+  readonly #options: SanOptions;
+  readonly #access: HostAccess;
+  readonly #fabric: Fabric;
+
+  constructor(options: SanOptions) {
+    this.#options = options;
+    this.#access = options.access;
+    this.#fabric = options.fabric;
+  }
+
+  async initiators(signal: AbortSignal): Promise<Initiators> {
+    return this.#fabric.initiators(signal);
+  }
+
+  async findProblems(signal: AbortSignal): Promise<string[]> {
+    const [fabric, multipath] = await Promise.all([
+      this.#fabric.findProblems(signal),
+      this.#options.usesMultipath ? findMultipathProblems(this.#access.run, signal) : [],
+    ]);
+    return [...fabric, ...multipath];
+  }
+
+  async attach(connection: Connection, signal: AbortSignal): Promise<BlockDevice> {
+    if (this.#options.usesMultipath) await proveMultipathdRuns(this.#access.run, signal);
+    const reached = await this.#fabric.reach(connection, signal);
+    try {
+      if (reached.nexuses.length === 0) throw unreachable(connection, reached.missing);
+      const used = this.#options.usesMultipath ? reached : { ...reached, nexuses: reached.nexuses.slice(0, 1) };
+      await clearTheWay(this.#access, { connection, nexuses: used.nexuses }, signal);
+      return await (this.#options.usesMultipath
+        ? this.#attachMap(connection, used, signal)
+        : this.#attachPath(connection, used, signal));
+    } finally {
+      reached.release();
+    }
+  }
+
+  async find(wwn: string): Promise<BlockDevice | undefined> {
+    const map = await findMap(this.#access, wwn);
+    if (map !== undefined) return { path: map.path, wwn, sizeBytes: map.sizeBytes };
+    if (this.#options.usesMultipath) return undefined;
+    const path = (await listScsiPaths(this.#access.sysRoot)).find((each) => each.wwn === wwn);
+    return path === undefined ? undefined : { path: nodeOf(this.#access, path), wwn, sizeBytes: path.sizeBytes };
+  }
+
+  async isCurrent(wwn: string, signal: AbortSignal): Promise<boolean> {
+    const [map, all] = await Promise.all([findMap(this.#access, wwn), listScsiPaths(this.#access.sysRoot)]);
+    const paths = this.#options.usesMultipath
+      ? all.filter(({ name }) => map?.paths.includes(name))
+      : all.filter((each) => each.wwn === wwn);
+    const answers = await Promise.all(
+      paths.map(async (each) => identify(this.#access.run, nodeOf(this.#access, each), signal)),
+    );
+    const seen = answers.filter((each) => each !== undefined);
+    return seen.length > 0 && seen.every((each) => each.wwn === wwn);
+  }
+
+  async detach(wwn: string, signal: AbortSignal): Promise<void> {
+    await removeDevice(this.#access, { wwn, flush: true }, signal);
+    await this.#fabric.leaveUnused(signal);
+  }
+
+  async #attachMap(connection: Connection, reached: Reached, signal: AbortSignal): Promise<BlockDevice> {
+    const { wwn, sizeBytes } = connection;
+    const { minimumPaths, logger } = this.#options;
+    const wasThere = (await findMap(this.#access, wwn)) !== undefined;
+    const seen = await waitForMap(this.#access, { connection, nexuses: reached.nexuses, minimumPaths }, signal);
+    for (const path of seen.paths) if (path.wwn !== wwn) await provePath(this.#access, { path, connection }, signal);
+    if (seen.map === undefined) throw await this.#noMap(connection, { seen, reached }, signal);
+    const proven = await proveMap(this.#access, { map: seen.map, connection }, signal);
+    const usable = seen.active.filter(({ name }) => proven.some((each) => each.name === name));
+    const missing = missingOf(connection, { reached, usable });
+    if (usable.length < minimumPaths) throw tooFew(connection, { usable, minimumPaths, missing });
+    if (missing.length > 0) logger.warn(`volume ${wwn} has fewer paths than it should: ${missing.join('; ')}`, { wwn });
+    if (!wasThere) await proveUnusedSoon(seen.map.path);
+    return { path: seen.map.path, wwn, sizeBytes };
+  }
+
+  async #attachPath(connection: Connection, reached: Reached, signal: AbortSignal): Promise<BlockDevice> {
+    const { wwn, sizeBytes } = connection;
+    const wasThere = (await this.find(wwn)) !== undefined;
+    const { paths } = await waitForPath(
+      this.#access,
+      { connection, nexuses: reached.nexuses, minimumPaths: 1 },
+      signal,
+    );
+    const [path] = paths;
+    if (path === undefined) throw noLun(connection, reached);
+    if (!(await provePath(this.#access, { path, connection }, signal))) throw noLun(connection, reached);
+    const node = nodeOf(this.#access, path);
+    if (!wasThere) await proveUnusedSoon(node);
+    return { path: node, wwn, sizeBytes };
+  }
+
+  async #noMap(
+    connection: Connection,
+    { seen: { paths }, reached }: { seen: Seen; reached: Reached },
+    signal: AbortSignal,
+  ): Promise<DriverError> {
+    if (paths.length === 0) return noLun(connection, reached);
+    const problems = await findMultipathProblems(this.#access.run, signal);
+    return new DriverError(
+      'unavailable',
+      `LUN ${connection.lun} is there as ${paths.map(({ name }) => name).join(', ')}, but multipathd makes no map 3${connection.wwn} of it`,
+      { next: [...problems, `multipath -v3 ${paths[0]?.name ?? ''} says why`].join('; ') },
+    );
+  }
+}
+
+function missingOf({ lun }: Connection, { reached, usable }: { reached: Reached; usable: ScsiPath[] }): string[] {
+  const addresses = new Set(usable.map(({ address }) => address));
+  const absent = reached.nexuses.filter((nexus) => !addresses.has(addressOf(nexus, lun)));
+  return [...reached.missing, ...absent.map(({ label }) => `${label} (no usable path)`)];
+}
+
+function unreachable({ targets }: Connection, missing: string[]): DriverError {
+  const why = missing.length === 0 ? targets.map(({ name }) => name).join(', ') : missing.join('; ');
+  return new DriverError('unavailable', `none of the array's target ports can be reached: ${why}`, {
+    next: 'look at cables, zones and network between this host and the array, then try again',
+  });
+}
+
+function tooFew(
+  { wwn }: Connection,
+  { usable, minimumPaths, missing }: { usable: ScsiPath[]; minimumPaths: number; missing: string[] },
+): DriverError {
+  return new DriverError(
+    'unavailable',
+    `volume ${wwn} has ${usable.length} usable paths, and at least ${minimumPaths} are wanted; missing: ${missing.join('; ')}`,
+    { next: 'multipath -ll; look at the ports that are missing, or lower multipath_minimum_paths in hpe.conf' },
+  );
+}
+
+function noLun({ lun }: Connection, { nexuses, missing }: Reached): DriverError {
+  const where = [...nexuses.map(({ label }) => label), ...missing];
+  return new DriverError('unavailable', `LUN ${lun} did not appear on ${where.join('; ')}`, {
+    next: 'look at the exports and their paths with: showvlun -a',
+  });
+}

@@ -1,0 +1,44 @@
+import { CommandError, type Run } from './run.js';
+
+const TIMEOUT_MS = 5_000;
+
+/** What a device answers to INQUIRY now. */
+export interface ScsiIdentity {
+  /** Hex, lower case. */
+  wwn: string;
+  vendor: string;
+  product: string;
+}
+
+/**
+ * Asks the device itself who it is: what sysfs, udev and multipathd know of it is from the day it was scanned, and a LUN
+ * number may have been given to another volume since. Undefined when it does not answer within 5 s, or names no NAA identity.
+ */
+export async function identify(run: Run, devicePath: string, signal: AbortSignal): Promise<ScsiIdentity | undefined> {
+  const args = ['--whitelisted', '--page=0x83', '--export', `--device=${devicePath}`];
+  try {
+    return parseScsiId((await run('/usr/lib/udev/scsi_id', args, { timeoutMs: TIMEOUT_MS, signal })).stdout);
+  } catch (error) {
+    if (error instanceof CommandError && !isMissing(error) && !signal.aborted) return undefined;
+    throw error;
+  }
+}
+
+/** A tool that cannot be started says nothing of the device. */
+const isMissing = (error: CommandError): boolean =>
+  error.exitCode === undefined && /could not be run/.test(error.message);
+
+/** The output of `scsi_id --export`. */
+export function parseScsiId(output: string): ScsiIdentity | undefined {
+  const values = new Map(
+    output
+      .split('\n')
+      .filter((line) => line.includes('='))
+      .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1).trim()] as const),
+  );
+  // The 3 in front is the type of the identifier: NAA.
+  const wwn = /^3([0-9a-f]{32}|[0-9a-f]{16})$/i.exec(values.get('ID_SERIAL') ?? '')?.[1]?.toLowerCase();
+  const [vendor, product] = [values.get('ID_VENDOR'), values.get('ID_MODEL')];
+  if (wwn === undefined || vendor === undefined || product === undefined) return undefined;
+  return { wwn, vendor, product };
+}

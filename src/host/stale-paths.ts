@@ -1,0 +1,121 @@
+import path from 'node:path';
+import type { Connection } from '../contracts/host.js';
+import { DriverError } from '../domain/errors.js';
+import { provePathUnused, proveUnusedSoon, removeDevice } from './device-removal.js';
+import { listMaps, removeMap, stopQueueing } from './multipath-map.js';
+import { identify } from './scsi-identity.js';
+import { addressOf, deletePath, listScsiPaths, type Nexus, type ScsiPath } from './scsi-paths.js';
+import type { HostAccess } from './sysfs.js';
+
+interface Wanted {
+  connection: Connection;
+  nexuses: Nexus[];
+}
+
+/**
+ * Takes away what would be mistaken for the wanted LUN, or would get into its map: entries of an earlier volume at its address,
+ * paths of its WWN that lead elsewhere, and the device of the passive copy. Only what nothing uses goes.
+ * @throws `busy` or `refused`, and then nothing of it may be used
+ */
+export async function clearTheWay(access: HostAccess, wanted: Wanted, signal: AbortSignal): Promise<void> {
+  const { wwn, passive } = wanted.connection;
+  if (passive !== undefined && passive.wwn !== wwn) {
+    await removeDevice(access, { wwn: passive.wwn, flush: false }, signal);
+  }
+  const strays = await findStrays(access, wanted);
+  // Its good paths go, too, and are scanned again: a map that was built with a wrong one is built anew.
+  if (strays.length > 0) await removeDevice(access, { wwn, flush: false }, signal);
+  await removeStale(access, wanted, signal);
+}
+
+/** Paths of the wanted WWN to the passive array, or at another LUN number. @throws `refused` for a target port that nobody knows */
+async function findStrays(access: HostAccess, { connection }: Wanted): Promise<ScsiPath[]> {
+  const { wwn, lun, targets, passive } = connection;
+  const ports = targets.map(({ name }) => name.toLowerCase());
+  const strays: ScsiPath[] = [];
+  for (const each of await listScsiPaths(access.sysRoot)) {
+    if (each.wwn !== wwn) continue;
+    const isTarget = each.port !== undefined && ports.includes(each.port);
+    const isPassive = each.port !== undefined && passive?.targetNames.includes(each.port) === true;
+    if (!isTarget && !isPassive) throw unknownPort(each, connection);
+    if (isPassive || lunOf(each) !== lun) strays.push(each);
+  }
+  return strays;
+}
+
+/** Rule 13: entries at the wanted addresses that are known as something that is not there any more. */
+async function removeStale(access: HostAccess, { connection, nexuses }: Wanted, signal: AbortSignal): Promise<void> {
+  const addresses = nexuses.map((nexus) => addressOf(nexus, connection.lun));
+  const there = (await listScsiPaths(access.sysRoot)).filter(({ address }) => addresses.includes(address));
+  const judged = await Promise.all(
+    there.map(async (each) => ((await isStale(access, { path: each, connection }, signal)) ? each : undefined)),
+  );
+  const stale = judged.filter((each) => each !== undefined);
+  await removeStaleMaps(access, stale, signal);
+  await Promise.all(stale.map(async (each) => removeStalePath(access, each, signal)));
+}
+
+async function isStale(
+  { run, devRoot }: HostAccess,
+  { path: known, connection }: { path: ScsiPath; connection: Connection },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const now = await identify(run, path.join(devRoot, known.name), signal);
+  if (known.wwn === connection.wwn) return now !== undefined && now.wwn !== connection.wwn;
+  if (now === undefined || now.wwn !== known.wwn) return true;
+  throw new DriverError(
+    'refused',
+    `${describe(known)} is volume ${now.wwn}, alive and well, where the array has put volume ${connection.wwn}`,
+    { next: `compare with: showvlun -a; LUN ${connection.lun} belongs to two volumes` },
+  );
+}
+
+/** A map goes only when all its paths are stale and nothing uses it; what it has cached is written to nobody. */
+async function removeStaleMaps(access: HostAccess, stale: ScsiPath[], signal: AbortSignal): Promise<void> {
+  const names = stale.map(({ name }) => name);
+  for (const map of await listMaps(access)) {
+    const inIt = stale.filter(({ name }) => map.paths.includes(name));
+    const [first] = inIt;
+    if (first === undefined) continue;
+    if (map.holders.length > 0 || !map.paths.every((name) => names.includes(name))) throw inUse(first, map.path);
+    await proveUnusedSoon(map.path).catch((error: unknown) => {
+      throw error instanceof DriverError && error.code === 'busy' ? inUse(first, map.path) : error;
+    });
+    await stopQueueing(access.run, map, signal);
+    await removeMap(access, map, signal);
+  }
+}
+
+async function removeStalePath(access: HostAccess, gone: ScsiPath, signal: AbortSignal): Promise<void> {
+  const now = (await listScsiPaths(access.sysRoot)).find(({ address }) => address === gone.address);
+  if (now === undefined || now.wwn !== gone.wwn) return;
+  const [holder] = now.holders;
+  if (holder !== undefined) throw inUse(now, holder);
+  await provePathUnused(path.join(access.devRoot, now.name));
+  await deletePath(access, now, signal);
+}
+
+const lunOf = ({ address }: ScsiPath): number => Number(address.split(':')[3]);
+
+export const describe = ({ name, address, port }: ScsiPath): string =>
+  `${name} (${address}, target port ${port ?? 'unknown'})`;
+
+function unknownPort(stray: ScsiPath, { wwn, targets }: Connection): DriverError {
+  return new DriverError(
+    'refused',
+    `${describe(stray)} also shows volume ${wwn}, but its target port is none of ${targets.map(({ name }) => name).join(', ')}, nor known of the other array; which copy it leads to is not proven`,
+    {
+      next: `add that port to hpe.conf if it is the array's; or, if nothing uses it: echo 1 > /sys/block/${stray.name}/device/delete`,
+    },
+  );
+}
+
+function inUse(stale: ScsiPath, by: string): DriverError {
+  return new DriverError(
+    'busy',
+    `${describe(stale)} was volume ${stale.wwn ?? 'unknown'}, which is not there any more, and ${by} still uses it; what is written there may reach another volume`,
+    {
+      next: `find out who uses it with: lsblk /dev/${stale.name}; fuser -v /dev/${stale.name}; end that, then try again`,
+    },
+  );
+}
