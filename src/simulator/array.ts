@@ -128,8 +128,11 @@ function makePort(seed: PortSeed, systemId: number): Port {
     kind: seed.kind,
     pos: seed.pos,
     ready: seed.ready,
-    wwn: seed.kind === 'fc' ? identity.toUpperCase() : undefined,
+    wwn: seed.kind === 'fc' ? (seed.wwn ?? identity.toUpperCase()) : undefined,
     ip: seed.kind === 'fc' ? undefined : seed.ip,
     iqn: seed.kind === 'iscsi' ? `iqn.2000-05.com.3pardata:${identity}` : undefined,
+    zone: seed.kind === 'fc' ? seed.zone : undefined,
+    netns: seed.kind === 'iscsi' ? seed.netns : undefined,
+    link: seed.kind === 'rcip' ? undefined : seed.link,
   };
 }

@@ -79,6 +79,8 @@ const CODES = {
   RCOPY_NON_EXISTENT_TARGET: [404, 1037],
   RCOPY_GROUP_NOT_SYNCED: [403, 1038],
   RCOPY_NOT_FAILSAFE: [403, 1039],
+  BAD_LENGTH: [400, 1040],
+  NON_EXISTENT_CHAP: [404, 1041],
 } as const satisfies Record<string, readonly [number, number]>;
 
 export type RefusalName = keyof typeof CODES;

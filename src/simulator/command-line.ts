@@ -2,12 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { PairOptions } from './pair.js';
+import { FABRICS } from './pair.js';
+import type { FabricName, PairOptions } from './pair.js';
 
 /** Wrong use of the command: exit code 2. */
 export class UsageError extends Error {}
 
-export const USAGE = `usage: hpe-3par-sim pair --dir DIR [--latency MS] [--fabric none|loopback] [--addresses A,B]
+export const USAGE = `usage: hpe-3par-sim pair --dir DIR [--latency MS] [--fabric none|loopback|lio] [--addresses A,B]
          [--wsapi-port N] [--ssh-port N] [--user U] [--password P] [--os 3.3.1] [--seed FILE]`;
 
 /** @throws UsageError */
@@ -58,10 +59,10 @@ function wholeNumber(option: string, text: string, max: number): number {
   return number;
 }
 
-function parseFabric(text: string): 'none' | 'loopback' {
-  if (text === 'lio') throw new UsageError('--fabric lio does not exist yet; there are none and loopback');
-  if (text !== 'none' && text !== 'loopback') throw new UsageError('--fabric is none or loopback');
-  return text;
+function parseFabric(text: string): FabricName {
+  const name = FABRICS.find((each) => each === text);
+  if (name === undefined) throw new UsageError(`--fabric is one of ${FABRICS.join(', ')}`);
+  return name;
 }
 
 function parseAddresses(text: string): [string, string] {

@@ -5,7 +5,7 @@ import type { SimulatedArray } from './array.js';
 import type { ArrayPair } from './array-pair.js';
 import { Refusal } from './codes.js';
 import { faultSpec } from './faults.js';
-import { setLink, setPower } from './outage.js';
+import { setCable, setLink, setPower } from './outage.js';
 import { setSyncHold, synchronise } from './replication.js';
 import { viewState } from './state-view.js';
 
@@ -36,6 +36,10 @@ const actions: Record<string, (request: ControlRequest) => unknown> = {
   'POST /power': ({ pair, body }) => {
     const { array, on } = z.strictObject({ array: z.string(), on: z.boolean() }).parse(body);
     return pair.exclusive(() => setPower(pair, getArray(pair, array), on));
+  },
+  'POST /port': ({ pair, body }) => {
+    const { array, port, up } = z.strictObject({ array: z.string(), port: z.string(), up: z.boolean() }).parse(body);
+    return pair.exclusive(() => setCable(getArray(pair, array), port, up));
   },
   'POST /link': ({ pair, body }) => {
     const { up } = z.strictObject({ up: z.boolean() }).parse(body);

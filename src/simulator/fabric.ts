@@ -5,6 +5,28 @@ import type { Volume } from './model.js';
 import { activeVluns } from './vluns.js';
 import { renewInode } from './volume-data.js';
 
+/** What hosts see of the arrays. */
+export interface Fabric {
+  /** Makes what hosts see agree with the arrays. */
+  refresh(arrays: readonly SimulatedArray[]): Promise<void>;
+  /** Takes everything away that a fabric of this name shows, also what a killed predecessor left. */
+  close(): Promise<void>;
+  /** What was done to each exported volume, where the fabric counts it. */
+  readCounters?(): Promise<DeviceCounters[]>;
+}
+
+/** One exported volume as its target device sees it. */
+export interface DeviceCounters {
+  array: string;
+  volume: string;
+  /** All SCSI commands, those of path checkers included. */
+  commands: number;
+  /** Whole MiB that hosts wrote; a few small writes do not show. */
+  writtenMiB: number;
+  /** Nanoseconds since 1970 as text, when the data last changed; every write of a host moves it. */
+  changedAtNs: string;
+}
+
 /** One LUN as an initiator finds it. */
 interface Lun {
   link: string;
@@ -16,10 +38,10 @@ interface Lun {
 }
 
 /**
- * What hosts see. With a directory (fabric `loopback`) each active VLUN is a link
+ * The fabrics `none` and `loopback`. With a directory (`loopback`) each active VLUN is a link
  * `<initiator>/<target port>-lun-<N>` to the data file, beside a `.json` with what INQUIRY would say.
  */
-export class Fabric {
+export class LinkFabric implements Fabric {
   readonly #dir: string | undefined;
   #shown = new Map<string, Lun>();
 

@@ -23,7 +23,7 @@ export function createHost(array: SimulatedArray, wanted: CreateHost): Host {
   }
   checkOneKind(wanted);
   checkPathsFree(array, wanted);
-  const host = { id: array.nextId(), ...wanted };
+  const host: Host = { id: array.nextId(), ...wanted, chap: undefined };
   array.hosts.set(host.name, host);
   return host;
 }
@@ -73,6 +73,29 @@ export function modifyHost(array: SimulatedArray, name: string, change: HostChan
   host.persona = change.persona ?? host.persona;
   host.descriptors = { ...host.descriptors, ...change.descriptors };
   return host;
+}
+
+/** `chapOperation` 1 (reference 5.1, 4.7); it holds for logins from now on. */
+export function setChap(
+  array: SimulatedArray,
+  name: string,
+  chap: { name?: string | undefined; secret: string },
+): void {
+  const host = array.getHost(name);
+  if (!/^[\x20-\x7e]*$/.test(chap.secret)) {
+    throw new Refusal('ILLEGAL_CHAR', 'chapSecret has a character that is not printable ASCII', 'chapSecret');
+  }
+  if (chap.secret.length < 12 || chap.secret.length > 16) {
+    throw new Refusal('BAD_LENGTH', 'chapSecret must have 12 to 16 characters', 'chapSecret');
+  }
+  host.chap = { name: chap.name ?? host.name, secret: chap.secret };
+}
+
+/** `chapOperation` 2. */
+export function removeChap(array: SimulatedArray, name: string): void {
+  const host = array.getHost(name);
+  if (host.chap === undefined) throw new Refusal('NON_EXISTENT_CHAP', `host ${name} has no CHAP`);
+  host.chap = undefined;
 }
 
 export function deleteHost(array: SimulatedArray, name: string): void {

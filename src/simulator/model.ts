@@ -25,6 +25,11 @@ export interface Port {
   ip: string | undefined;
   /** iSCSI. */
   iqn: string | undefined;
+  /** FC: WWPNs (upper case) of the initiators that may log in; undefined = all. */
+  zone: string[] | undefined;
+  /** Where the fabric `lio` finds the port: network namespace and interface. */
+  netns: string | undefined;
+  link: string | undefined;
 }
 
 /** reference 4.3 */
@@ -54,6 +59,13 @@ export interface Host {
   /** 16 hex digits each, upper case. */
   wwns: string[];
   iqns: string[];
+  /** What its iSCSI initiators log in with. */
+  chap?: Chap | undefined;
+}
+
+export interface Chap {
+  name: string;
+  secret: string;
 }
 
 /** A VLUN template (reference 5.2); the active ones are computed from it, see vluns.ts. */

@@ -1,6 +1,8 @@
 import type { SimulatedArray } from './array.js';
 import type { ArrayPair } from './array-pair.js';
+import { Refusal } from './codes.js';
 import { beginReplication, endReplication, findDirection, startedDirections } from './replication.js';
+import { formatPos } from './vluns.js';
 
 /** Power of one array: reference 6.5, rows 3, 4b and 4c. */
 export async function setPower(pair: ArrayPair, array: SimulatedArray, on: boolean): Promise<void> {
@@ -13,6 +15,13 @@ export async function setPower(pair: ArrayPair, array: SimulatedArray, on: boole
   // Its hosts are cut off first: what the peer gets is then exactly what this array goes down with.
   await pair.fabric.refresh(pair.arrays);
   await stopAll(pair);
+}
+
+/** The cable of a host port. @throws Refusal for a port that is none */
+export function setCable(array: SimulatedArray, position: string, up: boolean): void {
+  const port = array.ports.find(({ pos, kind }) => kind !== 'rcip' && formatPos(pos) === position);
+  if (port === undefined) throw new Refusal('NON_EXISTENT_PORT', `${array.name} has no host port ${position}`);
+  port.ready = up;
 }
 
 /** Remote copy links, both arrays alive: row 3b. */

@@ -7,8 +7,9 @@ import { ArrayPair } from './array-pair.js';
 import { makeCertificate } from './certificate.js';
 import { startControlServer } from './control.js';
 import { lockDirectory } from './directory-lock.js';
-import { Fabric } from './fabric.js';
+import { LinkFabric } from './fabric.js';
 import { chooseCommonPort } from './free-port.js';
+import { LioFabric } from './lio.js';
 import { runDueSyncs } from './replication.js';
 import { parseSeed } from './seed.js';
 import type { ArraySeed, Seed } from './seed.js';
@@ -16,11 +17,14 @@ import { Sessions } from './sessions.js';
 import { startSshServer } from './ssh.js';
 import { startWsapiServer } from './wsapi.js';
 
+export const FABRICS = ['none', 'loopback', 'lio'] as const;
+export type FabricName = (typeof FABRICS)[number];
+
 export interface PairOptions {
   /** Everything is kept below it; made when it is missing, and then removed at the end. */
   dir: string;
   latencyMs?: number;
-  fabric?: 'none' | 'loopback';
+  fabric?: FabricName;
   addresses?: [string, string];
   /** 0 = one that is free on both addresses. */
   wsapiPort?: number;
@@ -125,8 +129,10 @@ function makePair(setup: Setup, seed: Seed): ArrayPair {
     const sessions = new Sessions({ max: seed.maxSessions, idleSeconds: seed.sessionIdleSeconds });
     return new SimulatedArray(array, { dir: setup.dir, os: setup.os, licenses: seed.licenses, sessions });
   };
-  const fabric = new Fabric(setup.fabric === 'loopback' ? join(setup.dir, 'fabric') : undefined);
-  return new ArrayPair([make(seed.arrays[0]), make(seed.arrays[1])], { seed, fabric });
+  const arrays = [make(seed.arrays[0]), make(seed.arrays[1])] as const;
+  const links = setup.fabric === 'loopback' ? join(setup.dir, 'fabric') : undefined;
+  const fabric = setup.fabric === 'lio' ? new LioFabric(arrays) : new LinkFabric(links);
+  return new ArrayPair(arrays, { seed, fabric });
 }
 
 async function startServers(setup: Setup, pair: ArrayPair, running: Running[]): Promise<[ReadyArray, ReadyArray]> {

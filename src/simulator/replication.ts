@@ -3,7 +3,7 @@ import type { ArrayPair } from './array-pair.js';
 import { Refusal } from './codes.js';
 import { isPeriodic } from './model.js';
 import type { Group, Member } from './model.js';
-import { copyData } from './volume-data.js';
+import { copyData, isSameFile } from './volume-data.js';
 
 export interface Side {
   array: SimulatedArray;
@@ -119,7 +119,7 @@ async function completeSync(pair: ArrayPair, direction: Direction): Promise<void
   const asOfMs = performance.now();
   for (const [from, to] of memberPairs(direction)) {
     if (from.syncStatus !== 'syncing') continue;
-    await copyData(source.array.dataFile(from.local), sink.array.dataFile(to.local));
+    await copyMember(direction, [from, to]);
     from.syncStatus = to.syncStatus = 'synced';
     // showrcopy prints NA for synchronous groups (reference 7.4).
     if (source.group.mode !== 1) from.lastSync = to.lastSync = asOf;
@@ -146,6 +146,7 @@ export async function endReplication(direction: Direction, options: { byOutage: 
   for (const [from, to] of memberPairs(direction)) {
     const synced = from.syncStatus === 'synced';
     if (synced && !isPeriodic(source.group.mode)) {
+      // A file that was shared is two from now on.
       await copyData(source.array.dataFile(from.local), sink.array.dataFile(to.local));
     }
     // An interrupted first copy is worth nothing, a completed one only grows old.
@@ -159,9 +160,13 @@ export async function endReplication(direction: Direction, options: { byOutage: 
 
 /** Copies what the source's members hold now, whatever the state of the group. */
 export async function copyMembers(direction: Direction): Promise<void> {
-  for (const [from, to] of memberPairs(direction)) {
-    await copyData(direction.source.array.dataFile(from.local), direction.sink.array.dataFile(to.local));
-  }
+  for (const pair of memberPairs(direction)) await copyMember(direction, pair);
+}
+
+/** Nothing to do where the fabric made both copies one file. */
+async function copyMember({ source, sink }: Direction, [from, to]: [Member, Member]): Promise<void> {
+  const files = [source.array.dataFile(from.local), sink.array.dataFile(to.local)] as const;
+  if (!(await isSameFile(...files))) await copyData(...files);
 }
 
 /** The same member as the source and as the sink have it. */

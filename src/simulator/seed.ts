@@ -5,9 +5,39 @@ const position = z.strictObject({ node: z.int().min(0), slot: z.int().min(0), ca
 
 const cpg = z.strictObject({ name, domain: name.optional() });
 
+const wwn = z
+  .string()
+  .regex(/^[0-9A-Fa-f]{16}$/, '16 hex digits')
+  .transform((text) => text.toUpperCase());
+/** Of the network: what `ip` accepts. */
+const device = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'letters, digits, dot, dash and underscore only');
+
+const fcPort = z.strictObject({
+  kind: z.literal('fc'),
+  pos: position,
+  ready: z.boolean().default(true),
+  /** Made from position and system id when absent. An FCoE port has no choice: it is 2000 and the MAC address. */
+  wwn: wwn.optional(),
+  /** WWPNs of the initiators that are zoned to this port; absent: all. */
+  zone: z.array(wwn).optional(),
+  /** Fabric `lio`: the network interface that is the port; going down is its cable being pulled. */
+  link: device.optional(),
+});
+
+const iscsiPort = z.strictObject({
+  kind: z.literal('iscsi'),
+  pos: position,
+  ip: z.ipv4(),
+  ready: z.boolean().default(true),
+  /** Fabric `lio`: the named network namespace that has `ip`; absent: that of the simulator. */
+  netns: device.optional(),
+  /** Fabric `lio`: the network interface in there; going down is the port's cable being pulled. */
+  link: device.optional(),
+});
+
 const port = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('fc'), pos: position, ready: z.boolean().default(true) }),
-  z.strictObject({ kind: z.literal('iscsi'), pos: position, ip: z.ipv4(), ready: z.boolean().default(true) }),
+  fcPort,
+  iscsiPort,
   z.strictObject({ kind: z.literal('rcip'), pos: position, ip: z.ipv4(), ready: z.boolean().default(true) }),
 ]);
 

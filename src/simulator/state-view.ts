@@ -4,13 +4,15 @@ import type { Group } from './model.js';
 import { activeVluns, formatPos } from './vluns.js';
 
 /** Everything about the pair in words, for people and tests (`GET /state` of the control interface). */
-export function viewState(pair: ArrayPair): object {
+export async function viewState(pair: ArrayPair): Promise<object> {
+  const devices = await pair.fabric.readCounters?.();
   return {
     linkUp: pair.linkUp,
     connected: pair.connected,
     latencyMs: pair.latencyMs,
     syncHold: pair.syncHold,
     arrays: pair.arrays.map(viewArray),
+    ...(devices && { devices }),
   };
 }
 
@@ -26,7 +28,8 @@ function viewArray(array: SimulatedArray): object {
       group: array.findGroupOf(volume)?.name,
       dataFile: array.dataFile(volume),
     })),
-    hosts: [...array.hosts.values()],
+    // The name of a host's CHAP, not the secret.
+    hosts: [...array.hosts.values()].map((host) => ({ ...host, chap: host.chap?.name })),
     vluns: array.vluns.map(({ volume, lun, host, pos }) => ({
       volume: volume.name,
       lun,

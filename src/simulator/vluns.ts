@@ -34,10 +34,14 @@ export function templateType(template: VlunTemplate): 2 | 3 | 4 {
   return template.pos === undefined ? 3 : 4;
 }
 
-/** Initiators that are logged in at the port: every registered one of its protocol while the port is ready. */
-export function loggedIn(host: Host, port: Port): string[] {
-  if (!port.ready || port.kind === 'rcip') return [];
-  return port.kind === 'fc' ? host.wwns : host.iqns;
+/** Initiators that are logged in at the port: every one that is admitted, while the port is ready. */
+export const loggedIn = (host: Host, port: Port): string[] => (port.ready ? admitted(host, port) : []);
+
+/** Registered initiators of the port's protocol, on FC those of its zone. */
+export function admitted(host: Host, port: Port): string[] {
+  if (port.kind === 'rcip') return [];
+  if (port.kind === 'iscsi') return host.iqns;
+  return host.wwns.filter((wwn) => port.zone?.includes(wwn) ?? true);
 }
 
 export function activeVluns(array: SimulatedArray): ActiveVlun[] {

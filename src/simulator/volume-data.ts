@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { open, rename, rm } from 'node:fs/promises';
+import { link, open, rename, rm, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -21,6 +21,21 @@ export async function createData(file: string, sizeMiB: number): Promise<void> {
  */
 export async function copyData(from: string, to: string): Promise<void> {
   await rename(await copyBeside(from, to), to);
+}
+
+/** Whether two names are one file: the fabric `lio` does that to synchronous pairs. */
+export async function isSameFile(a: string, b: string): Promise<boolean> {
+  const [first, second] = await Promise.all([stat(a, { bigint: true }), stat(b, { bigint: true })]);
+  return first.ino === second.ino && first.dev === second.dev;
+}
+
+/** One file under both names; what `to` held is given up. */
+export async function shareData(from: string, to: string): Promise<void> {
+  if (await isSameFile(from, to)) return;
+  const beside = `${to}.shared`;
+  await rm(beside, { force: true });
+  await link(from, beside);
+  await rename(beside, to);
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { SimulatedArray } from './array.js';
 import { Refusal } from './codes.js';
-import { changePaths, createHost, deleteHost, findHostsByPath, modifyHost } from './hosts.js';
+import { changePaths, createHost, deleteHost, findHostsByPath, modifyHost, removeChap, setChap } from './hosts.js';
 import type { HostPaths } from './hosts.js';
 import type { Host } from './model.js';
 import { loggedIn } from './vluns.js';
@@ -76,6 +76,7 @@ function postHost(request: WsapiRequest): Reply {
 function putHost(request: WsapiRequest): Reply {
   const body = membersOf(request);
   const name = param(request, 'name');
+  if (body.has('chapOperation')) return putChap(request, body);
   const operation = body.findEnum('pathOperation', [1, 2]);
   if (operation === undefined) {
     const change = {
@@ -90,6 +91,28 @@ function putHost(request: WsapiRequest): Reply {
   const force = body.flag('forcePathRemoval');
   body.done();
   changePaths(request.array, name, { ...paths, operation: operation === 1 ? 'add' : 'remove', force });
+  return { status: 200, location: `/hosts/${name}` };
+}
+
+/** Of an initiator only; target CHAP and secrets in hex are not simulated. */
+function putChap(request: WsapiRequest, body: Members): Reply {
+  const name = param(request, 'name');
+  const operation = body.getEnum('chapOperation', [1, 2]);
+  const mode = body.findEnum('chapOperationMode', [1, 2]);
+  for (const flag of ['chapSecretHex', 'chapRemoveTargetOnly']) {
+    if (body.flag(flag)) throw new Refusal('UNSUP_OP', `${flag} is not simulated`, flag);
+  }
+  if (mode === 2) throw new Refusal('UNSUP_OP', 'target CHAP is not simulated', 'chapOperationMode');
+  const chapName = body.findText('chapName', { max: 223, chars: /^[\x21-\x7e]+$/ });
+  if (operation === 1) {
+    if (mode === undefined) throw new Refusal('MISSING_REQUIRED', 'chapOperationMode is required', 'chapOperationMode');
+    const secret = body.getText('chapSecret');
+    body.done();
+    setChap(request.array, name, { name: chapName, secret });
+  } else {
+    body.done();
+    removeChap(request.array, name);
+  }
   return { status: 200, location: `/hosts/${name}` };
 }
 
@@ -131,7 +154,8 @@ function viewHost(array: SimulatedArray, host: Host): Record<string, unknown> {
     descriptors: host.descriptors,
     FCPaths: host.wwns.flatMap((wwn) => entries('fc', wwn, { wwn, hostSpeed: 0 })),
     iSCSIPaths: host.iqns.flatMap((iqn) => entries('iscsi', iqn, { name: iqn, IPAddr: '0.0.0.0', hostSpeed: 0 })),
-    initiatorChapEnabled: false,
+    initiatorChapEnabled: host.chap !== undefined,
+    ...(host.chap !== undefined && { initiatorChapName: host.chap.name }),
     targetChapEnabled: false,
     links: [],
   };

@@ -8,7 +8,7 @@ import { ArrayPair } from '../../src/simulator/array-pair.js';
 import { SimulatedArray } from '../../src/simulator/array.js';
 import { makeCertificate } from '../../src/simulator/certificate.js';
 import { Refusal } from '../../src/simulator/codes.js';
-import { Fabric } from '../../src/simulator/fabric.js';
+import { LinkFabric } from '../../src/simulator/fabric.js';
 import { parseSeed, type ArraySeed } from '../../src/simulator/seed.js';
 import { Sessions } from '../../src/simulator/sessions.js';
 import { answer, type ReceivedRequest } from '../../src/simulator/wsapi-answer.js';
@@ -67,7 +67,7 @@ export class GarblingServer {
       });
     const [array, peer] = [make(seed.arrays[0]), make(seed.arrays[1])];
     for (const each of [array, peer]) await mkdir(each.volumesDir, { recursive: true });
-    const pair = new ArrayPair([array, peer], { seed, fabric: new Fabric(undefined) });
+    const pair = new ArrayPair([array, peer], { seed, fabric: new LinkFabric(undefined) });
     const { port } = this.#server.address() as AddressInfo;
     const apiUrl = `https://127.0.0.1:${port}/${name}/api/v1`;
     const made = { apiUrl, array, peer, pair, script: [], always: undefined, keys: [] };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Client } from 'ssh2';
 import { SimulatedArray } from '../../src/simulator/array.js';
 import { ArrayPair } from '../../src/simulator/array-pair.js';
-import { Fabric } from '../../src/simulator/fabric.js';
+import { LinkFabric } from '../../src/simulator/fabric.js';
 import { createHost } from '../../src/simulator/hosts.js';
 import { admitVolume } from '../../src/simulator/membership.js';
 import { createGroup, modifyGroup } from '../../src/simulator/remote-copy.js';
@@ -32,7 +32,7 @@ export async function startArrays() {
     return array;
   };
   const [a, b] = [await make(0), await make(1)];
-  const pair = new ArrayPair([a, b], { seed, fabric: new Fabric(undefined) });
+  const pair = new ArrayPair([a, b], { seed, fabric: new LinkFabric(undefined) });
   const serve = (array: SimulatedArray) =>
     startSshServer({
       pair,

@@ -59,7 +59,7 @@ describe('hpe-3par-sim', () => {
     [[]],
     [['single', '--dir', 'x']],
     [['pair']],
-    [['pair', '--dir', 'x', '--fabric', 'lio']],
+    [['pair', '--dir', 'x', '--fabric', 'san']],
     [['pair', '--dir', 'x', '--latency', 'much']],
     [['pair', '--dir', 'x', '--addresses', '127.0.0.1,127.0.0.1']],
     [['pair', '--dir', 'x', '--wsapi-port', '70000']],
@@ -70,11 +70,11 @@ describe('hpe-3par-sim', () => {
   });
 
   it('ends with code 2 on a usage error and prints nothing on standard output', async () => {
-    const failed = run(process.execPath, [...COMMAND, 'pair', '--fabric', 'lio', '--dir', dir]);
+    const failed = run(process.execPath, [...COMMAND, 'pair', '--fabric', 'san', '--dir', dir]);
     await expect(failed).rejects.toMatchObject({
       code: 2,
       stdout: '',
-      stderr: expect.stringContaining('lio does not exist yet'),
+      stderr: expect.stringContaining('--fabric is one of none, loopback, lio'),
     });
   });
 

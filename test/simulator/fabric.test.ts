@@ -81,6 +81,17 @@ describe('loopback fabric', () => {
     expect(links).toEqual(new Set(['20110002ac00b69e-lun-0', '21110002ac00b69e-lun-0']));
   });
 
+  it('hides what a port without its cable would show, and shows it again', async () => {
+    await exportTo(pair.a, 0);
+    await pair.control('POST', '/port', { array: 'sim-a', port: '0:2:1', up: false });
+    expect(await shown()).toEqual([`${PORTS_A[1]}-lun-0`]);
+    const host = (await pair.a.send('GET', '/hosts/node1')).body;
+    expect(host.list('iSCSIPaths').map((path) => path.at('portPos', 'node'))).toEqual([1]);
+    await pair.control('POST', '/port', { array: 'sim-a', port: '0:2:1', up: true });
+    expect(await shown()).toHaveLength(2);
+    await expect(pair.control('POST', '/port', { array: 'sim-a', port: '0:3:1', up: false })).rejects.toThrow('409');
+  });
+
   it('cuts off a loop device whose VLUN was removed, and ends the device when the pair ends', async () => {
     await exportTo(pair.a, 0);
     const link = `${pair.dir}/fabric/${IQN}/${PORTS_A[0]}-lun-0`;
@@ -150,5 +161,35 @@ describe('loopback fabric', () => {
     for (const array of ['sim-a', 'sim-b']) expect(await head(`${pair.dir}/${array}/volumes/vol1`, 7)).toBe('in time');
     await pair.control('POST', '/power', { array: 'sim-a', on: true });
     expect(await shown()).toHaveLength(2);
+  });
+});
+
+describe('zones', () => {
+  it('an initiator is logged in at the ports of its zone only, under the WWN that the seed gives them', async () => {
+    const port = (node: number, wwn: string, zone?: string[]) => ({
+      kind: 'fc',
+      pos: { node, slot: 1, cardPort: 1 },
+      wwn,
+      ...(zone && { zone }),
+    });
+    const ports = [port(0, '20000002ac000101', ['10000000c9000001']), port(1, '20000002ac000102')];
+    const zoned = await startTestPair({ fabric: 'loopback', seed: { arrays: [{ ports }] } });
+    try {
+      const wwns = ['10000000C9000001', '10000000C9000002'];
+      await zoned.a.done('POST', '/hosts', { name: 'fc1', FCWWNs: wwns });
+      const paths = (await zoned.a.send('GET', '/hosts/fc1')).body.list('FCPaths');
+      expect(paths.map((path) => [path.at('wwn'), path.at('portPos', 'node')])).toEqual([
+        ['10000000C9000001', 0],
+        ['10000000C9000001', 1],
+        ['10000000C9000002', 1],
+      ]);
+      await zoned.a.done('POST', '/volumes', volumeBody('vol1'));
+      await zoned.a.done('POST', '/vluns', { volumeName: 'vol1', lun: 0, hostname: 'fc1' });
+      const links = (initiator: string) => readdir(`${zoned.dir}/fabric/${initiator}`);
+      expect(await links('10000000c9000002')).toEqual(['20000002ac000102-lun-0', '20000002ac000102-lun-0.json']);
+      expect(await links('10000000c9000001')).toHaveLength(4);
+    } finally {
+      await zoned.close();
+    }
   });
 });

@@ -180,6 +180,40 @@ describe('hosts (reference 5.1)', () => {
 const members = async (query: string) =>
   (await a.send('GET', `/vluns?query=${encodeURIComponent(`"${query}"`)}`)).body.list('members');
 
+describe('CHAP of a host (reference 5.1, 4.7)', () => {
+  const put = { chapOperation: 1, chapOperationMode: 1, chapName: 'user1' };
+  const secret = 'sixteen-chars-ab';
+
+  it('is set, shown without its secret, and removed', async () => {
+    await a.done('POST', '/hosts', { name: 'chap1', iSCSINames: ['iqn.2020-01.test:chap1'] });
+    expect((await a.send('GET', '/hosts/chap1')).body.at('initiatorChapEnabled')).toBe(false);
+    await a.done('PUT', '/hosts/chap1', { ...put, chapSecret: secret });
+    const host = (await a.send('GET', '/hosts/chap1')).body;
+    expect([host.at('initiatorChapEnabled'), host.at('initiatorChapName')]).toEqual([true, 'user1']);
+    const shown = [host.value, (await pair.control('GET', '/state')).value, (await pair.control('GET', '/log')).value];
+    expect(JSON.stringify(shown)).not.toContain(secret);
+    await a.done('PUT', '/hosts/chap1', { chapOperation: 2, chapOperationMode: 1 });
+    expect((await a.send('GET', '/hosts/chap1')).body.at('initiatorChapName')).toBeUndefined();
+    expect(await a.refusal('PUT', '/hosts/chap1', { chapOperation: 2 })).toBe('404/1041');
+    await a.done('DELETE', '/hosts/chap1');
+  });
+
+  it.each([
+    ['11 characters', { ...put, chapSecret: 'eleven-char' }, '400/1040'],
+    ['17 characters', { ...put, chapSecret: `${secret}c` }, '400/1040'],
+    ['a character that is not ASCII', { ...put, chapSecret: 'zwölf-zeichen' }, '400/69'],
+    ['no secret', put, '400/40'],
+    ['no mode', { ...put, chapOperationMode: undefined, chapSecret: secret }, '400/40'],
+    ['an unknown operation', { ...put, chapOperation: 3, chapSecret: secret }, '400/46'],
+    ['target CHAP, which is not simulated', { ...put, chapOperationMode: 2, chapSecret: secret }, '501/9'],
+    ['a secret in hex, which is not simulated', { ...put, chapSecret: secret, chapSecretHex: true }, '501/9'],
+  ])('refuses %s', async (_what, body, code) => {
+    await a.done('POST', '/hosts', { name: 'chap2' });
+    expect(await a.refusal('PUT', '/hosts/chap2', body)).toBe(code);
+    await a.done('DELETE', '/hosts/chap2');
+  });
+});
+
 describe('VLUNs (reference 5.2)', () => {
   beforeAll(async () => {
     await a.done('POST', '/hosts', { name: 'node1', iSCSINames: ['iqn.2020-01.test:node1'] });
