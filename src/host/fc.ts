@@ -73,7 +73,7 @@ class FcFabric implements Fabric {
       'refused',
       `the group of volume ${wwn} is failed over, both copies have that WWN, and this host's kernel scans Fibre Channel by itself (scsi_mod.scan is ${mode ?? 'unknown'}): the stale copy would get into the map when its array returns`,
       {
-        next: 'echo manual > /sys/module/scsi_mod/parameters/scan, and scsi_mod.scan=manual on the kernel command line for the time after the next boot; or make new volumes with secondary_wwn = different',
+        next: 'printf manual > /sys/module/scsi_mod/parameters/scan (printf, since the kernel takes no line end there), and scsi_mod.scan=manual on the kernel command line for the next boot',
       },
     );
   }
