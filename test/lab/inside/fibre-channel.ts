@@ -3,7 +3,6 @@ import path from 'node:path';
 import { eventually, run } from './command.js';
 import { cardOf, ip } from './network.js';
 
-const TARGETS = '/sys/kernel/config/target/fc';
 const FABRICS = [1, 2];
 const ARRAYS = [1, 2];
 
@@ -19,26 +18,19 @@ export const hbaWwpn = (fabric: number): string => `200000109b00000${fabric}`;
  * Two fabrics of Fibre Channel over Ethernet, each a bridge with one adapter of this host and one port of each array. The adapters
  * are virtual network cards, so that sysfs looks as with real ones.
  */
-export async function bringFabricsUp(): Promise<void> {
+export async function layFibreChannel(): Promise<void> {
   // The link has to be lossless, and a bridge drops beyond this many frames.
   writeFileSync('/proc/sys/net/core/netdev_max_backlog', '100000');
-  mkdirSync(TARGETS, { recursive: true });
-  // A port that logged in before it is a target stays without LUNs for ever.
-  for (const fabric of FABRICS) {
-    for (const array of ARRAYS) {
-      const target = path.join(TARGETS, colons(arrayWwpn(array, fabric)), 'tpgt_1');
-      mkdirSync(target, { recursive: true });
-      mkdirSync(path.join(target, 'acls', colons(hbaWwpn(fabric))));
-    }
-  }
   await ip(FABRICS.flatMap(linksOf));
+}
+
+/** Starts the ports. The arrays have to run: a port that logs in before it is a target stays without LUNs for ever. */
+export async function bringFabricsUp(): Promise<void> {
   for (const fabric of FABRICS) for (const array of ARRAYS) startPort(fcLink(array, fabric));
   for (const fabric of FABRICS) startPort(cardOf.hba(fabric));
   await eventually(hideArrayPorts);
   await eventually(expectLogins);
 }
-
-const colons = (wwpn: string): string => (wwpn.match(/../g) ?? []).join(':');
 
 function linksOf(fabric: number): string[] {
   return [

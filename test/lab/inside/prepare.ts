@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { inventory } from './checks.js';
 import { endAfter } from './command-line.js';
-import { bringFabricsUp } from './fibre-channel.js';
+import { bringFabricsUp, layFibreChannel } from './fibre-channel.js';
 import { bringNetworkUp } from './network.js';
 import { PREPARED, type Prepared } from './prepared.js';
 import { startDockerd, startEtcd, startSimulator } from './services.js';
@@ -11,8 +11,9 @@ await endAfter(async () => {
   const engine = startDockerd();
   await bringNetworkUp();
   const etcd = startEtcd();
+  await layFibreChannel();
+  const pair = await startSimulator();
   await bringFabricsUp();
-  const pair = await startSimulator('loopback');
   await Promise.all([engine, etcd]);
   writeFileSync(PREPARED, JSON.stringify({ pair, inventory: await inventory(pair) } satisfies Prepared));
 });

@@ -7,7 +7,7 @@ import { arrayWwpn, fcLink, hbaWwpn } from './fibre-channel.js';
 import { ARRAY_ADDRESSES, arrayNamespace, nodeAddress, portal, sanLink } from './network.js';
 
 /** Everything of the simulated arrays. */
-export const PAIR_DIR = '/var/lab/pair';
+const PAIR_DIR = '/var/lab/pair';
 /** What the share has of the project. */
 export const APP = '/host/app/lib';
 const TOOLS = ['sh', 'cat', 'dd', 'ls', 'md5sum', 'sleep', 'sync', 'rm', 'mkdir', 'wc', 'tail'];
@@ -36,10 +36,10 @@ export async function startDockerd(): Promise<void> {
 }
 
 /** Two arrays with two iSCSI and two Fibre Channel ports each, which are kernel targets of this guest. */
-export async function startSimulator(fabric: 'lio' | 'loopback'): Promise<ReadyPair> {
+export async function startSimulator(): Promise<ReadyPair> {
   mkdirSync('/var/lab', { recursive: true });
-  writeFileSync('/var/lab/seed.json', JSON.stringify(fabric === 'lio' ? { arrays: [1, 2].map(seedOf) } : {}));
-  const options = ['--dir', PAIR_DIR, '--fabric', fabric, '--seed', '/var/lab/seed.json'];
+  writeFileSync('/var/lab/seed.json', JSON.stringify({ arrays: [1, 2].map(seedOf) }));
+  const options = ['--dir', PAIR_DIR, '--fabric', 'lio', '--seed', '/var/lab/seed.json'];
   const addresses = ['--addresses', ARRAY_ADDRESSES.join(',')];
   startDaemon('simulator', ['node', `${APP}/simulator.mjs`, 'pair', ...options, ...addresses]);
   return eventually(() => {

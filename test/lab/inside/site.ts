@@ -15,7 +15,6 @@ import { eventually } from './command.js';
 import { daemonWith, type Daemon } from './daemon.js';
 import { docker } from './docker.js';
 import { PREPARED, type Prepared } from './prepared.js';
-import { PAIR_DIR } from './services.js';
 
 /** The recovery round, which finishes what an Unmount left, comes every minute. */
 const LEFTOVERS_MS = 100_000;
@@ -41,7 +40,7 @@ export interface Site {
 export async function startSite(options: ConfOptions): Promise<Site> {
   const { pair, inventory: before } = JSON.parse(readFileSync(PREPARED, 'utf8')) as Prepared;
   const more = ['host_etcd_ip_address = 127.0.0.1', ...(options.more ?? [])];
-  const daemon = daemonWith(hpeConf(pair, { fabricDir: `${PAIR_DIR}/fabric`, ...options, more }));
+  const daemon = daemonWith(hpeConf(pair, { ...options, more }));
   const control = controlOf(pair);
   const site: Site = {
     pair,
