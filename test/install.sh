@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Brings what the demo and the tests need from Debian packages: the Docker engine, etcd, a static busybox for the image,
 # a clock that can be set, and the tools that a stranger would use on the simulator. What is there already is left alone.
+# With arguments: only these tools; what the lab needs comes only when it is named.
 set -euo pipefail
 declare -A package=(
   [dockerd]=docker.io [etcd]=etcd-server [etcdctl]=etcd-client [busybox]=busybox-static [sshpass]=sshpass [ssh]=openssh-client
@@ -8,6 +9,7 @@ declare -A package=(
 )
 tools=("$@")
 [ ${#tools[@]} -gt 0 ] || tools=("${!package[@]}")
+package+=([qemu-system-x86_64]=qemu-system-x86 [qemu-img]=qemu-utils [cpio]=cpio)
 missing=()
 for tool in "${tools[@]}"; do
   command -v "$tool" >/dev/null || missing+=("${package[$tool]}")

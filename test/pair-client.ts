@@ -6,6 +6,9 @@ import type { ReadyArray, ReadyLine } from '../src/simulator/pair.js';
 export type SimulatedArray = ReadyArray;
 export type ReadyPair = ReadyLine;
 
+const ISCSI_DRIVER = 'hpe_3par_iscsi.HPE3PARISCSIDriver';
+const FC_DRIVER = 'hpe_3par_fc.HPE3PARFCDriver';
+
 export type ReplicationMode = 'synchronous' | 'asynchronous';
 
 /** The array of one side of the backend `DEFAULT` that `hpeConf` writes. */
@@ -13,11 +16,23 @@ export function arrayOf(pair: ReadyPair, side: 'primary' | 'secondary'): Simulat
   return pair.arrays[side === 'primary' ? 0 : 1];
 }
 
+export interface ConfOptions {
+  mode: ReplicationMode;
+  /** Directory of the loopback fabric; without it volumes are attached over a real one. */
+  fabricDir?: string;
+  /** `iscsi` if not said. */
+  protocol?: 'iscsi' | 'fc';
+  /** Both arrays demand CHAP. */
+  chap?: boolean;
+  /** More lines for the [DEFAULT] section. */
+  more?: string[];
+}
+
 /**
  * hpe.conf for a simulated pair: backend DEFAULT replicates from the first array to the second, backend `plain` uses the
  * first one alone.
  */
-export function hpeConf(pair: ReadyPair, with_: { mode: ReplicationMode; fabricDir: string; more?: string[] }): string {
+export function hpeConf(pair: ReadyPair, with_: ConfOptions): string {
   const [a, b] = [arrayOf(pair, 'primary'), arrayOf(pair, 'secondary')];
   const array = (of: SimulatedArray): string[] => [
     `hpe3par_api_url = ${of.apiUrl}`,
@@ -27,14 +42,15 @@ export function hpeConf(pair: ReadyPair, with_: { mode: ReplicationMode; fabricD
     `hpe3par_cpg = ${of.cpgs[0] ?? ''}`,
     `hpe3par_snapcpg = ${of.cpgs[1] ?? ''}`,
     `hpe3par_iscsi_ips = ${of.iscsiPortals.join(',')}`,
+    ...(with_.chap === true ? ['hpe3par_iscsi_chap_enabled = true'] : []),
     `san_ip = ${of.sshHost}`,
     `san_ssh_port = ${of.sshPort}`,
     `san_login = ${of.user}`,
     `san_password = ${of.password}`,
   ];
   const common = [
-    'hpedockerplugin_driver = hpedockerplugin.hpe.hpe_3par_iscsi.HPE3PARISCSIDriver',
-    `loopback_fabric = ${with_.fabricDir}`,
+    `hpedockerplugin_driver = hpedockerplugin.hpe.${with_.protocol === 'fc' ? FC_DRIVER : ISCSI_DRIVER}`,
+    ...(with_.fabricDir === undefined ? [] : [`loopback_fabric = ${with_.fabricDir}`]),
   ];
   const replication = [
     `backend_id:${a.targetName}`,
@@ -47,6 +63,7 @@ export function hpeConf(pair: ReadyPair, with_: { mode: ReplicationMode; fabricD
     `hpe3par_password:${b.password}`,
     `hpe3par_ca_file:${b.caFile}`,
     `hpe3par_iscsi_ips:${b.iscsiPortals.join(';')}`,
+    ...(with_.chap === true ? ['hpe3par_iscsi_chap_enabled:true'] : []),
     `san_ip:${b.sshHost}`,
     `san_ssh_port:${b.sshPort}`,
     `san_login:${b.user}`,

@@ -1,0 +1,110 @@
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { bundle } from './bundle.js';
+import { buildGuest, CACHE, SCRIPTS } from './guest.js';
+import type { Scenario } from './scenarios/scenario.js';
+import { savedMachine } from './saved-machine.js';
+import { bootVm, restoreVm, type Vm } from './vm.js';
+
+const PREPARE_MS = 300_000;
+
+export interface Result {
+  scenario: Scenario;
+  seconds: number;
+  /** What went wrong, and where the logs are. */
+  failure: string | undefined;
+  /** The machine, if it was to be kept. */
+  vm: Vm | undefined;
+}
+
+/** Machines that are restored from one saved state. */
+export interface Lab {
+  /** A fresh machine, with everything that scenarios need. */
+  restore(name: string): Promise<Vm>;
+  run(scenario: Scenario, options: { full: boolean; keep: boolean }): Promise<Result>;
+  /** Ends all machines and removes everything but the cache. */
+  close(): Promise<void>;
+}
+
+/** Builds the guest and the programs, boots once, starts everything and saves the machine; what the cache has is used. */
+export async function openLab(): Promise<Lab> {
+  const dir = await mkdtemp(path.join(tmpdir(), 'hpe-lab-'));
+  const vms = new Set<Vm>();
+  const close = async (): Promise<void> => {
+    for (const vm of vms) await vm.stop();
+    await rm(dir, { recursive: true, force: true });
+  };
+  const share = async (name: string): Promise<string> => {
+    const made = path.join(dir, name);
+    await mkdir(made);
+    await cp(SCRIPTS, path.join(made, 'guest'), { recursive: true });
+    await cp(path.join(dir, 'app'), path.join(made, 'app'), { recursive: true });
+    return made;
+  };
+  try {
+    const guest = await told('guest', buildGuest);
+    await told('programs', async () => bundle(path.join(dir, 'app')));
+    const snapshot = await told('machine', async () =>
+      savedMachine({ guest, app: path.join(dir, 'app') }, async (target) => {
+        const vm = await bootVm({ guest, dir: await share('boot') });
+        vms.add(vm);
+        await expectSuccess(vm, 'node /host/app/lib/prepare.mjs', PREPARE_MS);
+        await vm.save(target);
+      }),
+    );
+    const restore = async (name: string): Promise<Vm> => {
+      const vm = await restoreVm({ guest, dir: await share(name), snapshot });
+      vms.add(vm);
+      return vm;
+    };
+    return { restore, close, run: async (scenario, options) => runIn(restore, scenario, options) };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function runIn(
+  restore: Lab['restore'],
+  scenario: Scenario,
+  { full, keep }: { full: boolean; keep: boolean },
+): Promise<Result> {
+  const start = performance.now();
+  const seconds = (): number => (performance.now() - start) / 1000;
+  const vm = await restore(scenario.name);
+  try {
+    const command = `node /host/app/lib/scenario.mjs ${scenario.name}${full ? ' --full' : ''}`;
+    const output = await expectSuccess(vm, command, scenario.timeoutMs);
+    if (keep) console.log(output);
+    return { scenario, seconds: seconds(), failure: undefined, vm: keep ? vm : undefined };
+  } catch (error) {
+    const logs = path.join(CACHE, 'failed', scenario.name);
+    await keepLogs(vm, logs);
+    const failure = `${error instanceof Error ? error.message : String(error)}\nlogs: ${logs}`;
+    return { scenario, seconds: seconds(), failure, vm: keep ? vm : undefined };
+  } finally {
+    if (!keep) await vm.stop();
+  }
+}
+
+/** @throws with all that it printed, and the kernel's last words */
+async function expectSuccess(vm: Vm, command: string, timeoutMs: number): Promise<string> {
+  const { status, output } = await vm.exec(command, timeoutMs);
+  if (status === 0) return output;
+  const console = (await vm.console()).trim().split('\n').slice(-10).join('\n');
+  throw new Error(`${output.trimEnd()}\nexit ${status}${status === 124 ? ': out of time' : ''}\nconsole:\n${console}`);
+}
+
+async function keepLogs(vm: Vm, target: string): Promise<void> {
+  await rm(target, { recursive: true, force: true });
+  await cp(path.join(vm.dir, 'logs'), target, { recursive: true }).catch(() => undefined);
+  await cp(path.join(vm.dir, 'console.log'), path.join(target, 'console.log'));
+}
+
+async function told<T>(what: string, work: () => Promise<T>): Promise<T> {
+  const start = performance.now();
+  const result = await work();
+  console.log(`${what} ready (${((performance.now() - start) / 1000).toFixed(1)} s)`);
+  return result;
+}

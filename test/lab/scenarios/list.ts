@@ -1,0 +1,5 @@
+import { iscsi } from './01-iscsi.js';
+import type { Scenario } from './scenario.js';
+
+/** All scenarios, in the order of the run. */
+export const scenarios: readonly Scenario[] = [iscsi];
