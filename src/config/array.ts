@@ -40,6 +40,7 @@ export function readArray(settings: Settings, protocol: 'iscsi' | 'fc' | undefin
     sanPort: settings.read('san_ssh_port', port) ?? DEFAULT_SSH_PORT,
     sanLogin: settings.read('san_login', name) ?? DEFAULT_LOGIN,
     sshTimeoutSeconds: settings.read('ssh_conn_timeout', wholeNumber(1, 600, 'seconds')) ?? DEFAULT_SSH_TIMEOUT_SECONDS,
+    chap: settings.read('hpe3par_iscsi_chap_enabled', boolean) ?? false,
     tlsVerify: settings.read('hpe3par_tls_verify', boolean) ?? true,
     ...readFiles(settings),
     ...readHostKeyCheck(settings),

@@ -4,7 +4,7 @@ import type { Report } from './problem.js';
 import { readReplication } from './replication.js';
 import type { Entry } from './scan.js';
 import type { Settings } from './settings.js';
-import { absolutePath, boolean, cpgNames, driver, oneOf } from './values.js';
+import { absolutePath, boolean, cpgNames, driver, oneOf, wholeNumber } from './values.js';
 
 /** One section as a backend. Undefined when something is wrong or missing, which is reported. */
 export function readBackend(
@@ -21,16 +21,26 @@ export function readBackend(
   const primary = { protocol, array, cpg, snapCpg };
   const replicated = device === undefined ? undefined : readReplication(settings, { device, primary, report });
   const rules = readRules(settings);
+  const multipath = readMultipath(settings);
   if (protocol === undefined || array === undefined) return undefined;
   if (cpgs === undefined || cpg === undefined || snapCpg === undefined) return undefined;
   return {
     name: settings.place.section,
     protocol,
     ...(loopbackFabric === undefined ? {} : { loopbackFabric }),
+    ...multipath,
+    chap: protocol === 'iscsi' && (array.chap || replicated?.secondary.chap === true),
     primary: { ...array, cpg, cpgs, snapCpg },
     ...(replicated === undefined
       ? {}
       : { secondary: replicated.secondary, replication: { ...replicated.replication, ...rules } }),
+  };
+}
+
+function readMultipath(settings: Settings): Pick<BackendConfig, 'usesMultipath' | 'minimumPaths'> {
+  return {
+    usesMultipath: settings.read('use_multipath', boolean) ?? true,
+    minimumPaths: settings.read('multipath_minimum_paths', wholeNumber(1, 32, 'paths')) ?? 1,
   };
 }
 

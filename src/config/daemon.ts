@@ -1,6 +1,6 @@
 import type { Config, EtcdConfig } from './model.js';
 import type { Settings } from './settings.js';
-import { absolutePath, endpoints, oneOf, port, wholeNumber } from './values.js';
+import { absolutePath, commandWords, endpoints, oneOf, port, wholeNumber } from './values.js';
 
 const LEVELS = {
   debug: 'debug',
@@ -27,6 +27,7 @@ export function readDaemon(settings: Settings): Omit<Config, 'backends'> {
     ...(etcd === undefined ? {} : { etcd }),
     ...(mountPrefix === undefined ? {} : { mountPrefix }),
     dockerTimeoutSeconds: settings.read('docker_timeout', wholeNumber(15, 3600, 'seconds')) ?? DEFAULT_DOCKER_TIMEOUT,
+    hostCommandPrefix: settings.read('host_command_prefix', commandWords) ?? [],
   };
 }
 

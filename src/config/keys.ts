@@ -25,13 +25,13 @@ export interface KeySpec {
 
 const FILE_PERSONA = 'File Persona is not supported';
 const ISCSI_OPTION = 'use hpe3par_iscsi_ips; the driver never read this key';
-const ALWAYS_MULTIPATH = 'multipath is always used';
 
 /** Every key there is (reference 9.2), and ours. */
 const KEYS: ReadonlyMap<string, KeySpec> = new Map<string, KeySpec>([
   ['logging', { scope: 'daemon' }],
   ['mount_prefix', { scope: 'daemon' }],
   ['docker_timeout', { scope: 'daemon' }],
+  ['host_command_prefix', { scope: 'daemon' }],
   ['host_etcd_ip_address', { scope: 'daemon', list: true }],
   ['host_etcd_port_number', { scope: 'daemon' }],
   ['host_etcd_ca_cert', { scope: 'daemon' }],
@@ -46,11 +46,14 @@ const KEYS: ReadonlyMap<string, KeySpec> = new Map<string, KeySpec>([
   ['replication_strict', { scope: 'backend' }],
   ['remove_empty_group', { scope: 'backend' }],
   ['loopback_fabric', { scope: 'backend' }],
+  ['use_multipath', { scope: 'backend' }],
+  ['multipath_minimum_paths', { scope: 'backend' }],
 
   ['hpe3par_api_url', { scope: 'array', example: 'https://10.0.0.1:8080/api/v1' }],
   ['hpe3par_username', { scope: 'array', besideSecret: true, example: 'USER' }],
   ['hpe3par_password', { scope: 'array', secret: true, example: 'PASSWORD' }],
   ['hpe3par_iscsi_ips', { scope: 'array', list: true, example: '10.1.1.1' }],
+  ['hpe3par_iscsi_chap_enabled', { scope: 'array' }],
   ['hpe3par_ca_file', { scope: 'array' }],
   ['hpe3par_fingerprint', { scope: 'array' }],
   ['hpe3par_tls_verify', { scope: 'array' }],
@@ -70,10 +73,8 @@ const KEYS: ReadonlyMap<string, KeySpec> = new Map<string, KeySpec>([
   ['sync_period', { scope: 'replication' }],
   ['quorum_witness_ip', { scope: 'replication' }],
 
-  ['use_multipath', { scope: 'backend', unused: ALWAYS_MULTIPATH }],
-  ['enforce_multipath', { scope: 'backend', unused: ALWAYS_MULTIPATH }],
+  ['enforce_multipath', { scope: 'backend', unused: 'multipath is always enforced where use_multipath is not false' }],
   ['hpe3par_debug', { scope: 'array', unused: 'use logging = DEBUG' }],
-  ['hpe3par_iscsi_chap_enabled', { scope: 'array', unused: 'CHAP is not supported yet' }],
   ['suppress_requests_ssl_warnings', { scope: 'array', unused: 'certificates are verified; see hpe3par_ca_file' }],
   ['hpe3par_default_fpg_size', { scope: 'backend', unused: FILE_PERSONA }],
   ['hpe3par_server_ip_pool', { scope: 'backend', list: true, unused: FILE_PERSONA }],

@@ -10,6 +10,8 @@ export interface Config {
   mountPrefix?: string;
   /** How long dockerd waits for Create and Mount, in seconds (`docker_timeout`). */
   dockerTimeoutSeconds: number;
+  /** What the host's own tools are run through, e.g. `nsenter --mount=/proc/1/ns/mnt --`; empty: nothing. */
+  hostCommandPrefix: string[];
   /** By name, which is the name of the section. */
   backends: Map<string, BackendConfig>;
 }
@@ -36,6 +38,12 @@ export interface BackendConfig {
   protocol: 'iscsi' | 'fc';
   /** Directory of the simulator's loopback fabric, which then takes the place of the SAN. */
   loopbackFabric?: string;
+  /** False: one path, without dm-multipath. */
+  usesMultipath: boolean;
+  /** With fewer paths than expected, but at least as many as this, a volume is mounted with a warning. */
+  minimumPaths: number;
+  /** The arrays ask the host for a CHAP secret; never with Fibre Channel. */
+  chap: boolean;
   primary: ArrayConfig;
   /** Present exactly when `replication` is. */
   secondary?: ArrayConfig;
@@ -77,6 +85,8 @@ export interface ArrayConfig {
   sshTimeoutSeconds: number;
   /** Portals; never empty with an iSCSI driver. */
   iscsiIps: Endpoint[];
+  /** The host proves itself with CHAP; a backend does so to both of its arrays or to none. */
+  chap: boolean;
   /** PEM file of the authorities of the array's certificate, or of the certificate itself. */
   caFile?: string;
   /** SHA-256 of the array's certificate: 64 hex digits, lower case, without colons. */

@@ -20,6 +20,7 @@ const POLICIES = [
   'hpe3par_tls_verify',
   'strict_ssh_host_key_policy',
   'ssh_hosts_key_file',
+  'hpe3par_iscsi_chap_enabled',
 ];
 
 /** What the section says about itself, as far as it could be read. */

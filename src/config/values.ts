@@ -66,6 +66,15 @@ export const absolutePath: ValueType<string> = {
   right: 'write the path from / on',
 };
 
+/** A command and its arguments, separated by blanks; no shell reads them, so there are no quotes. */
+export const commandWords: ValueType<string[]> = {
+  schema: z
+    .string()
+    .regex(/^[^'"]*$/, 'has a quote in it')
+    .transform((text) => words(text, /\s+/)),
+  right: 'write a command and its arguments, separated by blanks; no shell reads them',
+};
+
 const isHost = (text: string): boolean => {
   if (isIPv4(text) || isIPv6(text)) return true;
   return !/^[\d.]+$/.test(text) && /^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_-]+)*\.?$/.test(text);

@@ -287,6 +287,20 @@ export const brokenSections: BrokenFile[] = [
     messages: [':9: [DEFAULT] secondary_wwn: "maybe" is none of the possible words; fix: write different or same'],
   },
   {
+    name: 'no path at all',
+    edits: [['san_login', 'multipath_minimum_paths = 0\nsan_login']],
+    messages: [
+      ':9: [DEFAULT] multipath_minimum_paths: "0" is not from 1 to 32; fix: write a whole number of paths from 1 to 32',
+    ],
+  },
+  {
+    name: 'a prefix with quotes',
+    edits: [['logging', 'host_command_prefix = sh -c "exec"\nlogging']],
+    messages: [
+      ':2: [DEFAULT] host_command_prefix: "sh -c \\"exec\\"" has a quote in it; fix: write a command and its arguments, separated by blanks; no shell reads them',
+    ],
+  },
+  {
     name: 'two problems in two sections',
     edits: [
       ['hpe3par_cpg =', 'hpe3par_cgp ='],

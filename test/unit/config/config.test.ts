@@ -62,8 +62,6 @@ describe('the samples of the old documentation', () => {
     expect(secretsOf(found)).toEqual(['p', 'p', 'p', 'p']);
     expect(texts(parsed)).toEqual([
       '19 hpe3par_debug: the key has no effect',
-      '20 hpe3par_iscsi_chap_enabled: the key has no effect',
-      '21 use_multipath: the key has no effect',
       '22 enforce_multipath: the key has no effect',
       '24 replication_device: the key is set again in line 25, and the last one counts',
     ]);
@@ -167,6 +165,37 @@ mount_prefix = /mnt\ndocker_timeout = 30\nlogging = critical`;
       dockerTimeoutSeconds: 30,
       logging: 'error',
     });
+  });
+});
+
+describe('how volumes are attached', () => {
+  const line = (text: string): ParsedConfig => edited('san_login = u1', `${text}\nsan_login = u1`);
+
+  it('is over multipath, without CHAP and without a prefix, when nothing is said', () => {
+    const { config } = parseConfig(good, 'hpe.conf');
+    expect(config.hostCommandPrefix).toEqual([]);
+    expect(backend(config)).toMatchObject({ usesMultipath: true, minimumPaths: 1, chap: false });
+  });
+
+  it('is as the file says', () => {
+    const lines = `use_multipath = False\nmultipath_minimum_paths = 3\nhpe3par_iscsi_chap_enabled = True
+host_command_prefix = nsenter  --mount=/proc/1/ns/mnt --`;
+    const { config, warnings } = line(lines);
+    expect(warnings).toEqual([]);
+    expect(config.hostCommandPrefix).toEqual(['nsenter', '--mount=/proc/1/ns/mnt', '--']);
+    expect(backend(config)).toMatchObject({ usesMultipath: false, minimumPaths: 3, chap: true });
+  });
+
+  it('has CHAP for both arrays when one of them wants it, and never with Fibre Channel', () => {
+    const device = edited('san_ip:10.0.0.2,', 'san_ip:10.0.0.2,hpe3par_iscsi_chap_enabled:true,');
+    expect(backend(device.config)).toMatchObject({ chap: true, primary: { chap: false }, secondary: { chap: true } });
+    const inherited = line('hpe3par_iscsi_chap_enabled = yes');
+    expect(backend(inherited.config).secondary?.chap).toBe(true);
+    expect(texts(inherited)).toEqual([]);
+    const text = good
+      .replace('iscsi.HPE3PARISCSI', 'fc.HPE3PARFC')
+      .replace('logging', 'hpe3par_iscsi_chap_enabled=1\nlogging');
+    expect(backend(parseConfig(text, 'hpe.conf').config).chap).toBe(false);
   });
 });
 
