@@ -10,6 +10,7 @@ import { Operations } from '../driver/operations.js';
 import { Overrides } from '../driver/overrides.js';
 import { Recovery, settlersOf } from '../driver/recover.js';
 import { createFilesystems } from '../host/filesystem.js';
+import { withHostPrefix } from '../host/host-prefix.js';
 import { run as runTool, type Run } from '../host/run.js';
 import { createLogger, withLogContext } from '../log.js';
 import { startAdminServer } from '../plugin/admin.js';
@@ -47,7 +48,8 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const { config, warnings } = loadConfig(options.configFile);
   const logger = createLogger(config.logging);
   for (const { what, ...where } of warnings) logger.warn(`hpe.conf: ${what}`, { ...where });
-  const { stateDir, socketPath, run = runTool } = options;
+  const { stateDir, socketPath } = options;
+  const run = withHostPrefix(options.run ?? runTool, config.hostCommandPrefix);
   const journal = await openNodeJournal(stateDir);
   const node = { id: journal.nodeId, name: options.nodeName ?? hostname() };
   const leaseTtl = options.leaseTtl === undefined ? {} : { leaseTtl: options.leaseTtl };
