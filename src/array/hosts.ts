@@ -1,85 +1,96 @@
 import type { Initiators, Vlun } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
+import { HostChap } from './chap.js';
+import { arrayWwn, loginsOf, missingIn, ownerCondition, pathsOf, plainName } from './host-answer.js';
 import { makeSo } from './make-so.js';
 import { query, safeName, segment } from './paths.js';
-import { hostAnswer, listOf, type HostAnswer } from './schemas.js';
+import type { HostPaths } from './ports.js';
+import { cpgAnswer, hostAnswer, listOf, type HostAnswer } from './schemas.js';
 import type { Wsapi } from './wsapi.js';
 
-/** In `descriptors.comment` of the host entries that we made; only those are ever removed (rule 15). */
+/** In `descriptors.comment` of the host entries that we made; only those are ever changed or removed (rule 15). */
 const OUR_HOST = 'hpe-volume-plugin';
 /** GENERIC_ALUA (reference 5.1) */
 const PERSONA_GENERIC_ALUA = 2;
+/** Add (reference 5.1). */
+const ADD_PATHS = 1;
 /** NON_EXISTENT_HOST (reference 2.2) */
 const NON_EXISTENT_HOST = 17;
+
+interface Parts {
+  wsapi: Wsapi;
+  /** Its domain is that of new host entries. */
+  cpg: string | undefined;
+  logger: Logger;
+}
+
+/** What this process knows of a host entry. */
+interface Known {
+  /** To make one again that went with its last export. */
+  initiators: Initiators;
+  paths: HostPaths;
+}
 
 /** Host entries of one array. */
 export class Hosts {
   readonly #wsapi: Wsapi;
   readonly #logger: Logger;
-  /** What the hosts of this process are made of, to make one again that went with its last export. */
-  readonly #initiators = new Map<string, Initiators>();
+  readonly #chap: HostChap;
+  readonly #cpg: string | undefined;
+  readonly #known = new Map<string, Known>();
+  /** Of the CPG; it cannot change. */
+  #domain: { name: string | undefined } | undefined;
 
-  constructor(wsapi: Wsapi, logger: Logger) {
+  constructor({ wsapi, cpg, logger }: Parts) {
     this.#wsapi = wsapi;
     this.#logger = logger;
+    this.#chap = new HostChap(wsapi);
+    this.#cpg = cpg;
   }
 
   /** The export that follows proves that a new host entry is really there, so it is not read back here. */
   async ensure(name: string, initiators: Initiators, signal: AbortSignal): Promise<string> {
-    const owner = (await this.findOwner(initiators, signal)) ?? (await this.#create(name, initiators, signal));
-    this.#initiators.set(owner, initiators);
-    return owner;
+    const found = await this.#findEntry(initiators, signal);
+    const entry =
+      found === undefined
+        ? await this.#create(name, initiators, signal)
+        : await this.#withAllPaths(found, initiators, signal);
+    if (initiators.chap !== undefined) await this.#chap.ensure(entry, initiators.chap, signal);
+    else if (entry.initiatorChapEnabled === true && initiators.protocol === 'iscsi') {
+      const fields = { host: entry.name, array: this.#wsapi.label };
+      this.#logger.warn('the host entry asks for CHAP, and hpe3par_iscsi_chap_enabled is not true', fields);
+    }
+    this.#remember(entry, initiators);
+    return entry.name;
   }
 
   /** Name of the entry that owns the initiators. @throws `refused` when they belong to several */
   async findOwner(initiators: Initiators, signal: AbortSignal): Promise<string | undefined> {
-    const read = {
-      path: query('hosts', ownerCondition(initiators)),
-      schema: listOf(hostAnswer),
-      absent: [NON_EXISTENT_HOST],
-    };
-    const found = (await this.#wsapi.find(read, signal)) ?? [];
-    const wanted = new Set(initiators.names.map(plainName));
-    const owners = found.filter((host) => pathsOf(host).some((path) => wanted.has(path)));
-    const [owner, other] = owners;
-    if (owner === undefined) return undefined;
-    if (other !== undefined) {
-      throw new DriverError(
-        'refused',
-        `the initiators of this host belong to several host entries on ${this.#wsapi.label}: ${owners.map((host) => host.name).join(', ')}`,
-        { next: 'put them into one with: removehost, createhost -add' },
-      );
-    }
-    const paths = pathsOf(owner);
-    const missing = [...wanted].filter((path) => !paths.includes(path));
-    if (missing.length > 0) {
-      this.#logger.warn('the host entry on the array lacks initiators of this host; no path leads through them', {
-        host: owner.name,
-        missing,
-      });
-    }
-    return owner.name;
+    return (await this.#findEntry(initiators, signal))?.name;
   }
 
   /** Makes the host entry again, after it went with its last export between `ensure` and now. False if it cannot. */
   async ensureAgain(name: string, signal: AbortSignal): Promise<boolean> {
-    const initiators = this.#initiators.get(name);
-    return initiators !== undefined && (await this.ensure(name, initiators, signal)) === name;
+    const known = this.#known.get(name);
+    return known !== undefined && (await this.ensure(name, known.initiators, signal)) === name;
   }
 
-  async protocolOf(name: string, signal: AbortSignal): Promise<Initiators['protocol']> {
-    const known = this.#initiators.get(name);
-    if (known !== undefined) return known.protocol;
+  /** How the host reaches the array, as it was when this process last ensured its entry. */
+  async pathsOf(name: string, signal: AbortSignal): Promise<HostPaths> {
+    const known = this.#known.get(name);
+    if (known !== undefined) return known.paths;
     const host = await this.#find(name, signal);
     if (host === undefined) throw new DriverError('not-found', `${this.#wsapi.label} has no host ${name}`);
-    return (host.FCPaths ?? []).length > 0 ? 'fc' : 'iscsi';
+    const wwns = (host.FCPaths ?? []).map(({ wwn }) => wwn);
+    const protocol = wwns.length > 0 ? 'fc' : 'iscsi';
+    return { protocol, host: name, loggedInAt: loginsOf(host, { protocol, names: wwns }) };
   }
 
   /** The entry was made by us, and may go with its last export. Not knowing counts as no. */
   async isOurs(name: string, signal: AbortSignal): Promise<boolean> {
     try {
-      return (await this.#find(name, signal))?.descriptors?.comment === OUR_HOST;
+      return isMarked(await this.#find(name, signal));
     } catch (thrown) {
       this.#logLeft(name, thrown);
       return false;
@@ -101,28 +112,82 @@ export class Hosts {
     this.#logger.warn('the host entry without exports was left on the array', { host: name, reason });
   }
 
+  #remember(entry: HostAnswer, initiators: Initiators): void {
+    const paths = {
+      protocol: initiators.protocol,
+      host: entry.name,
+      loggedInAt: loginsOf(entry, initiators),
+    };
+    this.#known.set(entry.name, { initiators, paths });
+  }
+
   async #find(name: string, signal: AbortSignal): Promise<HostAnswer | undefined> {
     const read = { path: `hosts/${segment(name)}`, schema: hostAnswer, absent: [NON_EXISTENT_HOST] };
     return this.#wsapi.find(read, signal);
   }
 
-  async #create(name: string, initiators: Initiators, signal: AbortSignal): Promise<string> {
+  async #findEntry(initiators: Initiators, signal: AbortSignal): Promise<HostAnswer | undefined> {
+    const read = {
+      path: query('hosts', ownerCondition(initiators)),
+      schema: listOf(hostAnswer),
+      absent: [NON_EXISTENT_HOST],
+    };
+    const found = (await this.#wsapi.find(read, signal)) ?? [];
+    const wanted = new Set(initiators.names.map(plainName));
+    const owners = found.filter((host) => pathsOf(host).some((path) => wanted.has(path)));
+    if (owners.length < 2) return owners[0];
+    throw new DriverError(
+      'refused',
+      `the initiators of this host belong to several host entries on ${this.#wsapi.label}: ${owners.map((host) => host.name).join(', ')}`,
+      { next: 'put them into one with: removehost, createhost -add' },
+    );
+  }
+
+  /** Adds what an entry of ours lacks of this host's WWPNs; an administrator's entry is his to change. */
+  async #withAllPaths(entry: HostAnswer, initiators: Initiators, signal: AbortSignal): Promise<HostAnswer> {
+    const missing = missingIn(entry, initiators);
+    if (missing.length === 0) return entry;
+    if (initiators.protocol !== 'fc' || !isMarked(entry)) {
+      this.#warnOfMissing(entry, missing);
+      return entry;
+    }
+    const body = { pathOperation: ADD_PATHS, FCWWNs: missing.map(arrayWwn) };
+    await this.#wsapi
+      .change({ method: 'PUT', path: `hosts/${segment(entry.name)}`, body }, signal)
+      .catch((thrown: unknown) => {
+        const error = asDriverError(thrown);
+        if (error.code === 'fenced') throw error;
+        this.#warnOfMissing(entry, missing, error.message);
+      });
+    return (await this.#findEntry(initiators, signal)) ?? entry;
+  }
+
+  #warnOfMissing(entry: HostAnswer, missing: string[], reason?: string): void {
+    this.#logger.warn('the host entry on the array lacks initiators of this host; no path leads through them', {
+      host: entry.name,
+      missing,
+      ...(reason === undefined ? {} : { reason }),
+    });
+  }
+
+  async #create(name: string, initiators: Initiators, signal: AbortSignal): Promise<HostAnswer> {
+    const domain = await this.#domainOfCpg(signal);
     const body = {
       name: safeName(name),
       persona: PERSONA_GENERIC_ALUA,
-      ...(initiators.protocol === 'fc'
-        ? { FCWWNs: initiators.names.map((wwn) => plainName(wwn).toUpperCase()) }
-        : { iSCSINames: initiators.names }),
+      ...(domain === undefined ? {} : { domain }),
+      ...(initiators.protocol === 'fc' ? { FCWWNs: initiators.names.map(arrayWwn) } : { iSCSINames: initiators.names }),
       descriptors: { comment: OUR_HOST },
     };
-    let made: string | undefined;
-    const owner = await makeSo<string | undefined>(
+    let made: HostAnswer | undefined;
+    const entry = await makeSo<HostAnswer | undefined>(
       {
         act: async () => {
           await this.#wsapi.change({ method: 'POST', path: 'hosts', body }, signal);
-          made = name;
+          // With Fibre Channel the array has to say where they are logged in.
+          if (initiators.protocol === 'iscsi') made = { name };
         },
-        read: async () => made ?? (await this.findOwner(initiators, signal)),
+        read: async () => made ?? (await this.#findEntry(initiators, signal)),
         isDone: (found) => found !== undefined,
         notDone: () => new DriverError('unavailable', `${this.#wsapi.label} has no host ${name} after its creation`),
       },
@@ -130,7 +195,14 @@ export class Hosts {
     ).catch((thrown: unknown) => {
       throw this.#explained(asDriverError(thrown), name);
     });
-    return owner ?? name;
+    return entry ?? { name };
+  }
+
+  async #domainOfCpg(signal: AbortSignal): Promise<string | undefined> {
+    if (this.#cpg === undefined) return undefined;
+    const read = { path: `cpgs/${segment(this.#cpg)}`, schema: cpgAnswer };
+    this.#domain ??= { name: (await this.#wsapi.get(read, signal)).domain };
+    return this.#domain.name;
   }
 
   #explained(error: DriverError, name: string): DriverError {
@@ -141,19 +213,4 @@ export class Hosts {
   }
 }
 
-/** Lower case without colons for a WWPN, lower case for an IQN. */
-function plainName(initiator: string): string {
-  const lower = initiator.toLowerCase();
-  return lower.startsWith('iqn.') ? lower : lower.replaceAll(':', '');
-}
-
-const pathsOf = (host: HostAnswer): string[] =>
-  [...(host.FCPaths ?? []).map((path) => path.wwn), ...(host.iSCSIPaths ?? []).map((path) => path.name)].map(plainName);
-
-function ownerCondition({ protocol, names }: Initiators): string {
-  if (names.length === 0) throw new DriverError('invalid', `this host has no ${protocol} initiator`);
-  if (protocol === 'fc') {
-    return `FCPaths[${names.map((wwn) => `wwn==${safeName(plainName(wwn).toUpperCase())}`).join(' OR ')}]`;
-  }
-  return `iSCSIPaths[${names.map((iqn) => `name==${safeName(iqn)}`).join(' OR ')}]`;
-}
+const isMarked = (entry: HostAnswer | undefined): boolean => entry?.descriptors?.comment === OUR_HOST;

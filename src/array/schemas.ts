@@ -20,6 +20,8 @@ export const volumeAnswer = z.object({
 });
 export type VolumeAnswer = z.infer<typeof volumeAnswer>;
 
+export const cpgAnswer = z.object({ name: z.string().min(1), domain: z.string().min(1).optional() });
+
 const portPos = z.object({ node: z.int(), slot: z.int(), cardPort: z.int() });
 
 export const portAnswer = z.object({
@@ -38,8 +40,11 @@ export type PortAnswer = z.infer<typeof portAnswer>;
 export const hostAnswer = z.object({
   name: z.string().min(1),
   descriptors: z.object({ comment: z.string().optional() }).optional(),
-  FCPaths: z.array(z.object({ wwn: z.string() })).optional(),
+  /** A path has a port while its initiator is logged in there. */
+  FCPaths: z.array(z.object({ wwn: z.string(), portPos: portPos.optional() })).optional(),
   iSCSIPaths: z.array(z.object({ name: z.string() })).optional(),
+  initiatorChapEnabled: z.boolean().optional(),
+  initiatorChapName: z.string().optional(),
 });
 export type HostAnswer = z.infer<typeof hostAnswer>;
 
@@ -103,6 +108,12 @@ export const listOf = <T>(member: z.ZodType<T>): z.ZodType<T[]> =>
     .object({ total: z.int().optional(), members: z.array(member) })
     .refine((list) => list.total === undefined || list.members.length >= list.total, { error: 'members are missing' })
     .transform((list) => list.members);
+
+/** What a request has for `N:S:P`. */
+export function parsePort(position: string): z.infer<typeof portPos> {
+  const [node, slot, cardPort] = position.split(':').map(Number);
+  return portPos.parse({ node, slot, cardPort });
+}
 
 /** `N:S:P` */
 export const formatPort = (pos: z.infer<typeof portPos>): string => `${pos.node}:${pos.slot}:${pos.cardPort}`;

@@ -14,4 +14,8 @@ export interface ArraySettings {
   fingerprint?: string;
   /** False turns every check of the certificate off. */
   tlsVerify: boolean;
+  /** iSCSI ports that volumes are shown on, of `hpe3par_iscsi_ips`; none: all that are ready. */
+  portals?: { host: string; port: number }[];
+  /** Where volumes are made; its domain is that of new host entries. */
+  cpg?: string;
 }

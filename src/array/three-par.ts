@@ -1,11 +1,13 @@
 import type { ArrayClient, ArrayIdentity, PinStore } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
 import { Connections } from './connections.js';
+import { Exports } from './exports.js';
 import { Hosts } from './hosts.js';
 import { Ports } from './ports.js';
 import { WsapiRemoteCopy } from './remote-copy.js';
 import { systemAnswer } from './schemas.js';
 import type { ArraySettings } from './settings.js';
+import { together } from './together.js';
 import { Vluns } from './vluns.js';
 import { Volumes } from './volumes.js';
 import { Wsapi } from './wsapi.js';
@@ -22,9 +24,10 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
   const { connections = new Connections(deps) } = deps;
   const wsapi = new Wsapi(settings, connections.take(settings), deps.logger);
   const volumes = new Volumes(wsapi);
-  const hosts = new Hosts(wsapi, deps.logger);
-  const ports = new Ports(wsapi);
-  const vluns = new Vluns({ wsapi, hosts, ports });
+  const hosts = new Hosts({ wsapi, cpg: settings.cpg, logger: deps.logger });
+  const ports = new Ports({ wsapi, portals: settings.portals, logger: deps.logger });
+  const vluns = new Vluns(wsapi, hosts);
+  const exports = new Exports({ wsapi, hosts, ports, vluns });
   let known: ArrayIdentity | undefined;
   return {
     label: wsapi.label,
@@ -38,11 +41,12 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
     removeVolume: async (name, tag, signal) => {
       await volumes.remove(name, tag, signal);
     },
-    ensureHost: async (name, initiators, signal) => hosts.ensure(name, initiators, signal),
+    // An export follows, which needs the ports.
+    ensureHost: async (name, initiators, signal) =>
+      (await together([hosts.ensure(name, initiators, signal), ports.list(signal)]))[0],
     findHost: async (initiators, signal) => hosts.findOwner(initiators, signal),
-    ensureVlun: async (volume, host, signal) => vluns.ensure(volume, host, signal),
-    targetNames: async (protocol, signal) =>
-      (await ports.list(signal)).filter((port) => port.protocol === protocol).map(({ name }) => name),
+    ensureVlun: async (volume, host, signal) => exports.ensure(volume, host, signal),
+    targetNames: async (protocol, signal) => ports.names(protocol, signal),
     findVluns: async (volume, signal) => vluns.find(volume, signal),
     removeVluns: async (volume, host, signal) => {
       await vluns.remove(volume, host, signal);

@@ -99,6 +99,8 @@ function arraySettings(backend: string, side: Side, array: ArrayConfig): ArraySe
     username: array.username,
     password: array.password,
     tlsVerify: array.tlsVerify,
+    portals: array.iscsiIps,
+    cpg: array.cpg,
     ...(array.caFile === undefined ? {} : { ca: readFile(array.caFile).toString('utf8') }),
     ...(array.fingerprint === undefined ? {} : { fingerprint: array.fingerprint }),
   };

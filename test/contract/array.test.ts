@@ -178,9 +178,10 @@ describe('one array', () => {
       // Again: the same export, not a second one.
       expect(await primary.ensureVlun(VOLUME, HOST, soon())).toEqual(made);
       const vluns = await primary.findVluns(VOLUME, soon());
-      expect(vluns.filter((vlun) => !vlun.active)).toEqual([
-        { volume: VOLUME, host: HOST, lun: made.lun, active: false, port: undefined },
-      ]);
+      const ports = initiators.protocol === 'iscsi' ? ['0:2:1', '1:2:1'] : ['0:1:1', '1:1:1'];
+      expect(vluns.filter((vlun) => !vlun.active)).toEqual(
+        ports.map((port) => ({ volume: VOLUME, host: HOST, lun: made.lun, active: false, port })),
+      );
       expect(vluns.filter((vlun) => vlun.active).length).toBe(2 * initiators.names.length);
       expect(await codeOf(primary.removeVolume(VOLUME, TAG, soon()))).toBe('refused');
       await primary.removeVluns(VOLUME, HOST, soon());
@@ -368,7 +369,16 @@ interface Deed {
 
 const found = async (): Promise<boolean> => (await primary.findVolume(VOLUME, soon())) !== undefined;
 const groupNow = async () => primary.remoteCopy.findGroup(GROUP, soon());
-const exported = async (): Promise<boolean> => (await primary.findVluns(VOLUME, soon())).length > 0;
+/** How many ports of the array show the volume. */
+const portCount = async (): Promise<number> => {
+  const templates = (await primary.findVluns(VOLUME, soon())).filter((vlun) => !vlun.active);
+  return new Set(templates.map(({ port }) => port)).size;
+};
+
+async function volumeAndHost(): Promise<void> {
+  await primary.ensureVolume(volume(), soon());
+  await primary.ensureHost(HOST, ISCSI, soon());
+}
 
 const DEEDS: Deed[] = [
   {
@@ -402,24 +412,27 @@ const DEEDS: Deed[] = [
   },
   {
     name: 'ensureVlun',
-    prepare: async () => {
-      await primary.ensureVolume(volume(), soon());
-      await primary.ensureHost(HOST, ISCSI, soon());
-    },
+    prepare: volumeAndHost,
     run: async () => primary.ensureVlun(VOLUME, HOST, soon()),
     strike: { method: 'POST', pathRegex: '/vluns$' },
-    isDone: exported,
+    isDone: async () => (await portCount()) === 2,
+  },
+  {
+    name: 'ensureVlun on the second port',
+    prepare: volumeAndHost,
+    run: async () => primary.ensureVlun(VOLUME, HOST, soon()),
+    strike: { method: 'POST', pathRegex: '/vluns$', nth: 2 },
+    isDone: async () => (await portCount()) === 2,
   },
   {
     name: 'removeVluns',
     prepare: async () => {
-      await primary.ensureVolume(volume(), soon());
-      await primary.ensureHost(HOST, ISCSI, soon());
+      await volumeAndHost();
       await primary.ensureVlun(VOLUME, HOST, soon());
     },
     run: async () => primary.removeVluns(VOLUME, HOST, soon()),
     strike: { method: 'DELETE', pathRegex: '/vluns/' },
-    isDone: async () => !(await exported()),
+    isDone: async () => (await portCount()) === 0,
   },
   {
     name: 'ensureGroup',
@@ -474,7 +487,7 @@ const DEEDS: Deed[] = [
 describe.each(DEEDS)('$name under faults', (deed) => {
   const fault = async (effect: FaultSpec['effect'], more: Partial<FaultSpec> = {}): Promise<void> => {
     const array = deed.name === 'tagVolume' ? b.name : a.name;
-    await control.fault({ array, match: { ...deed.strike, nth: 1 }, effect, ...more });
+    await control.fault({ array, match: { nth: 1, ...deed.strike }, effect, ...more });
   };
   const strike = async (effect: FaultSpec['effect'], more: Partial<FaultSpec> = {}): Promise<void> => {
     await deed.prepare();

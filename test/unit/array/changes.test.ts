@@ -1,14 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import nock from 'nock';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { ArrayClient, CreateGroup, CreateVolume } from '../../../src/contracts/array.js';
 import { failureOf, soon, volumeAnswer, VOLUME_NAME } from './array-settings.js';
 import { expectLogin, mockedArray, mockHttp } from './mocked-array.js';
+import { HOST, LOST, vlun, vlunsOf, vlunsTo } from './vlun-answers.js';
 
-const LOST = Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
-const HOST = 'node-1';
 const GROUP = 'rcg1';
-const MAX_LIST = { total: 0, members: [] };
 
 const VOLUME: CreateVolume = {
   name: VOLUME_NAME,
@@ -29,8 +26,6 @@ const GROUP_WANTED: CreateGroup = {
   remoteCpg: 'FC_r6',
   remoteSnapCpg: 'FC_r6s',
 };
-
-const IQN = 'iqn.1993-08.org.debian:01:abc';
 
 function groupAnswer(state: number, members: string[] = [], target: Record<string, unknown> = {}): nock.Body {
   return {
@@ -58,54 +53,6 @@ function groupAnswer(state: number, members: string[] = [], target: Record<strin
     })),
   };
 }
-
-function vlun(changes: Record<string, unknown> = {}): Record<string, unknown> {
-  return { volumeName: VOLUME_NAME, hostname: HOST, lun: 3, active: false, type: 3, ...changes };
-}
-
-const PORTS = {
-  total: 4,
-  members: [
-    {
-      portPos: { node: 0, slot: 2, cardPort: 1 },
-      mode: 2,
-      linkState: 4,
-      protocol: 2,
-      type: 8,
-      iSCSIName: 'IQN.2000-05.com.3pardata:A',
-    },
-    {
-      portPos: { node: 1, slot: 2, cardPort: 1 },
-      mode: 2,
-      linkState: 4,
-      protocol: 2,
-      type: 8,
-      iSCSIName: 'iqn.2000-05.com.3pardata:b',
-    },
-    {
-      portPos: { node: 1, slot: 2, cardPort: 2 },
-      mode: 2,
-      linkState: 10,
-      protocol: 2,
-      type: 8,
-      iSCSIName: 'iqn.2000-05.com.3pardata:down',
-    },
-    {
-      portPos: { node: 0, slot: 1, cardPort: 1 },
-      mode: 2,
-      linkState: 4,
-      protocol: 1,
-      type: 1,
-      portWWN: '20010002AC018D7C',
-    },
-  ],
-};
-
-const vlunsOf = (api: nock.Scope): nock.Interceptor =>
-  api.get('/vluns').query({ query: `"volumeName EQ ${VOLUME_NAME}"` });
-const vlunsTo = (api: nock.Scope): nock.Interceptor => api.get('/vluns').query({ query: `"hostname EQ ${HOST}"` });
-const hostsWith = (api: nock.Scope, iqn: string): nock.Interceptor =>
-  api.get('/hosts').query({ query: `"iSCSIPaths[name==${iqn}]"` });
 
 mockHttp();
 
@@ -353,206 +300,6 @@ describe('volumes', () => {
     const { array } = mockedArray();
     expect((await failureOf(array.findVolume('../credentials', soon()))).code).toBe('internal');
     expect((await failureOf(array.findVluns('a" OR "b', soon()))).code).toBe('internal');
-  });
-});
-
-describe('hosts and exports', () => {
-  const initiators = { protocol: 'iscsi', names: [IQN] } as const;
-  const oneHost = { total: 1, members: [{ name: 'admins-name', FCPaths: [], iSCSIPaths: [{ name: IQN }] }] };
-
-  it('uses the host entry that has the initiator, whatever its name', async () => {
-    const { array, api } = mockedArray();
-    expectLogin(api);
-    hostsWith(api, IQN).reply(200, oneHost);
-    expect(await array.ensureHost(HOST, { ...initiators, names: [IQN] }, soon())).toBe('admins-name');
-  });
-
-  it('makes one of its own, and finds it when the answer was lost', async () => {
-    const { array, api } = mockedArray();
-    expectLogin(api);
-    hostsWith(api, IQN).reply(200, MAX_LIST);
-    const body = { name: HOST, persona: 2, iSCSINames: [IQN], descriptors: { comment: 'hpe-volume-plugin' } };
-    api.post('/hosts', body).replyWithError(LOST);
-    hostsWith(api, IQN).reply(200, { total: 1, members: [{ name: HOST, FCPaths: [], iSCSIPaths: [{ name: IQN }] }] });
-    expect(await array.ensureHost(HOST, { ...initiators, names: [IQN] }, soon())).toBe(HOST);
-  });
-
-  it('does not take over a host entry of the same name with other initiators', async () => {
-    const { array, api } = mockedArray();
-    expectLogin(api);
-    hostsWith(api, IQN).twice().reply(200, MAX_LIST);
-    api.post('/hosts').reply(409, { code: 16, desc: 'host exists' });
-    const failure = await failureOf(array.ensureHost(HOST, { ...initiators, names: [IQN] }, soon()));
-    expect(failure.code).toBe('exists');
-    expect(failure.next).toContain(`showhost -pathsum ${HOST}`);
-  });
-
-  it('asks for WWPNs in the array’s spelling, and refuses initiators of two host entries', async () => {
-    const { array, api } = mockedArray();
-    expectLogin(api);
-    api
-      .get('/hosts')
-      .query({ query: '"FCPaths[wwn==10000090FA000001 OR wwn==10000090FA000002]"' })
-      .reply(200, {
-        total: 2,
-        members: [
-          { name: 'one', FCPaths: [{ wwn: '10000090FA000001' }] },
-          { name: 'two', FCPaths: [{ wwn: '10000090FA000002' }] },
-        ],
-      });
-    const names = ['10:00:00:90:fa:00:00:01', '10000090fa000002'];
-    const failure = await failureOf(array.ensureHost(HOST, { protocol: 'fc', names }, soon()));
-    expect(failure.code).toBe('refused');
-    expect(failure.message).toContain('one, two');
-  });
-
-  async function exported(answer: object, location = `/api/v1/vluns/${VOLUME_NAME},3,${HOST}`) {
-    const mock = mockedArray();
-    expectLogin(mock.api);
-    hostsWith(mock.api, IQN).reply(200, { total: 1, members: [{ name: HOST, iSCSIPaths: [{ name: IQN }] }] });
-    await mock.array.ensureHost(HOST, { ...initiators, names: [IQN] }, soon());
-    const body = { volumeName: VOLUME_NAME, hostname: HOST, lun: 0, autoLun: true, maxAutoLun: 0 };
-    mock.api.post('/vluns', body).reply(201, undefined, { Location: location });
-    mock.api.get('/ports').reply(200, PORTS);
-    vlunsOf(mock.api).reply(200, answer);
-    return mock;
-  }
-
-  it('answers the LUN and the ready target ports of the host’s protocol', async () => {
-    const { array } = await exported({
-      total: 3,
-      members: [
-        vlun({ active: true, remoteName: IQN, portPos: { node: 0, slot: 2, cardPort: 1 } }),
-        vlun(),
-        vlun({ hostname: `${HOST}x`, lun: 9 }),
-      ],
-    });
-    expect(await array.ensureVlun(VOLUME_NAME, HOST, soon())).toEqual({
-      host: HOST,
-      lun: 3,
-      targets: [{ name: 'iqn.2000-05.com.3pardata:a' }, { name: 'iqn.2000-05.com.3pardata:b' }],
-    });
-  });
-
-  it('takes back the second export that a repeated request made', async () => {
-    const { array, api } = await exported(
-      { total: 2, members: [vlun(), vlun({ lun: 5 })] },
-      `/api/v1/vluns/${VOLUME_NAME},5,${HOST}`,
-    );
-    api.delete(`/vluns/${VOLUME_NAME},5,${HOST}`).reply(200);
-    vlunsOf(api).reply(200, { total: 1, members: [vlun()] });
-    expect((await array.ensureVlun(VOLUME_NAME, HOST, soon())).lun).toBe(3);
-  });
-
-  it('shows only the ports of an export that names its ports', async () => {
-    const { array } = await exported({
-      total: 1,
-      members: [vlun({ type: 4, portPos: { node: 1, slot: 2, cardPort: 1 } })],
-    });
-    expect((await array.ensureVlun(VOLUME_NAME, HOST, soon())).targets).toEqual([
-      { name: 'iqn.2000-05.com.3pardata:b' },
-    ]);
-  });
-
-  it('finds the export whose answer was lost, and notices one that is not there', async () => {
-    for (const [members, outcome] of [
-      [[vlun()], 3],
-      [[vlun({ hostname: 'another' })], 'unknown-outcome'],
-    ] as const) {
-      const { array, api } = mockedArray();
-      expectLogin(api);
-      api.post('/vluns').replyWithError(LOST);
-      api.get('/ports').reply(200, PORTS);
-      api.get(`/hosts/${HOST}`).reply(200, { name: HOST, FCPaths: [], iSCSIPaths: [{ name: IQN }] });
-      vlunsOf(api).reply(200, { total: 1, members }).persist();
-      const result = array.ensureVlun(VOLUME_NAME, HOST, soon());
-      expect(typeof outcome === 'number' ? (await result).lun : (await failureOf(result)).code).toBe(outcome);
-      nock.cleanAll();
-    }
-  });
-
-  it('has no export under way any more when it reports that the ports cannot be read', async () => {
-    const { array, api } = mockedArray();
-    expectLogin(api);
-    let posted = false;
-    api.post('/vluns').reply(async () => {
-      await pause(300);
-      posted = true;
-      return [201, '', { Location: `/api/v1/vluns/${VOLUME_NAME},3,${HOST}` }];
-    });
-    api.get('/ports').reply(400, { code: 12, desc: 'no' });
-    api.get(`/hosts/${HOST}`).reply(200, { name: HOST, iSCSIPaths: [{ name: IQN }] });
-    vlunsOf(api).reply(200, { total: 1, members: [vlun()] });
-    const failure = await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()));
-    expect(posted).toBe(true);
-    expect(failure.message).toContain('GET /ports');
-  });
-
-  it('makes its host entry again when that went with its last export in the meantime', async () => {
-    const { array, api } = mockedArray();
-    expectLogin(api);
-    hostsWith(api, IQN).reply(200, { total: 1, members: [{ name: HOST, iSCSIPaths: [{ name: IQN }] }] });
-    await array.ensureHost(HOST, { ...initiators, names: [IQN] }, soon());
-    api.post('/vluns').reply(404, { code: 17, desc: 'host does not exist' });
-    hostsWith(api, IQN).reply(200, MAX_LIST);
-    api.post('/hosts').reply(201);
-    api.post('/vluns').reply(201, undefined, { Location: `/api/v1/vluns/${VOLUME_NAME},3,${HOST}` });
-    api.get('/ports').reply(200, PORTS);
-    vlunsOf(api).reply(200, { total: 1, members: [vlun()] });
-    expect((await array.ensureVlun(VOLUME_NAME, HOST, soon())).lun).toBe(3);
-  });
-
-  it('removes every export to that host and no other, then its own host entry', async () => {
-    const { array, api, log } = mockedArray();
-    expectLogin(api);
-    const members = [
-      vlun({ active: true, portPos: { node: 0, slot: 2, cardPort: 1 } }),
-      vlun(),
-      vlun({ lun: 4, portPos: { node: 0, slot: 2, cardPort: 1 } }),
-      vlun({ hostname: `${HOST}x` }),
-      vlun({ volumeName: `${VOLUME_NAME}x` }),
-    ];
-    vlunsOf(api).reply(200, { total: 5, members });
-    api.delete(`/vluns/${VOLUME_NAME},3,${HOST}`).reply(200);
-    api.delete(`/vluns/${VOLUME_NAME},4,${HOST},0:2:1`).reply(404, { code: 19 });
-    vlunsTo(api).reply(404, { code: 19, desc: 'VLUN does not exist' });
-    api.get(`/hosts/${HOST}`).reply(200, { name: HOST, descriptors: { comment: 'hpe-volume-plugin' } });
-    api.delete(`/hosts/${HOST}`).reply(409, { code: 26, desc: 'exported' });
-    await array.removeVluns(VOLUME_NAME, HOST, soon());
-    expect(log()).toContain('the host entry without exports was left on the array');
-  });
-
-  it('succeeds without an export to remove, also when its host entry cannot be looked at or removed', async () => {
-    const mine = { name: HOST, descriptors: { comment: 'hpe-volume-plugin' } };
-    const no = { code: 13, desc: 'permission denied' };
-    const troubles: ((api: nock.Scope) => unknown)[] = [
-      (api) => api.get(`/hosts/${HOST}`).reply(403, no),
-      (api) => [api.get(`/hosts/${HOST}`).reply(200, mine), vlunsTo(api).reply(403, no)],
-      (api) => [
-        api.get(`/hosts/${HOST}`).reply(200, mine),
-        vlunsTo(api).reply(200, MAX_LIST),
-        api.delete(`/hosts/${HOST}`).reply(403, no),
-      ],
-    ];
-    for (const trouble of troubles) {
-      const { array, api, log } = mockedArray();
-      expectLogin(api);
-      vlunsOf(api).reply(404, { code: 19, desc: 'VLUN does not exist' });
-      trouble(api);
-      await array.removeVluns(VOLUME_NAME, HOST, soon());
-      expect(log()).toContain('the host entry without exports was left on the array');
-    }
-  });
-
-  it('leaves a host entry that somebody else made', async () => {
-    const { array, api } = mockedArray();
-    expectLogin(api);
-    vlunsOf(api).reply(200, { total: 1, members: [vlun()] });
-    api.delete(`/vluns/${VOLUME_NAME},3,${HOST}`).reply(200);
-    vlunsTo(api).reply(200, MAX_LIST);
-    api.get(`/hosts/${HOST}`).reply(200, { name: HOST, descriptors: { comment: 'made by hand' } });
-    await array.removeVluns(VOLUME_NAME, HOST, soon());
-    expect(api.isDone()).toBe(true);
   });
 });
 

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeEach } from '@jest/globals';
 import nock from 'nock';
 import type { ArrayClient } from '../../../src/contracts/array.js';
+import type { ArraySettings } from '../../../src/array/settings.js';
 import { connectArray } from '../../../src/array/three-par.js';
 import { KEYS, memoryPins, PASSWORD, recordingLogger, settingsFor } from './array-settings.js';
 
@@ -23,9 +24,13 @@ export function mockHttp(): void {
 }
 
 /** A client of the mocked array, and the mock below `/api/v1`. */
-export function mockedArray(): { array: ArrayClient; api: nock.Scope; log: () => string } {
+export function mockedArray(changes: Partial<ArraySettings> = {}): {
+  array: ArrayClient;
+  api: nock.Scope;
+  log: () => string;
+} {
   const { logger, text } = recordingLogger();
-  const array = connectArray(settingsFor(`${ORIGIN}/api/v1`), { pins: memoryPins(), logger });
+  const array = connectArray(settingsFor(`${ORIGIN}/api/v1`, changes), { pins: memoryPins(), logger });
   return { array, api: nock(`${ORIGIN}/api/v1`), log: text };
 }
 

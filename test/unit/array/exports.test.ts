@@ -1,0 +1,350 @@
+import { describe, expect, it } from '@jest/globals';
+import nock from 'nock';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Initiators } from '../../../src/contracts/array.js';
+import { failureOf, soon, VOLUME_NAME } from './array-settings.js';
+import { expectLogin, mockedArray, mockHttp } from './mocked-array.js';
+import { FIRST, HOST, hostsWith, IQN, LOST, NOTHING, PORTS, SECOND, vlun, vlunsOf, vlunsTo } from './vlun-answers.js';
+
+mockHttp();
+
+const ISCSI: Initiators = { protocol: 'iscsi', names: [IQN] };
+const OF_FIRST = vlun({ type: 4, portPos: FIRST });
+const OF_SECOND = vlun({ type: 4, portPos: SECOND });
+const TARGETS = [
+  { name: 'iqn.2000-05.com.3pardata:a', portal: { host: '10.1.0.1', port: 3260 } },
+  { name: 'iqn.2000-05.com.3pardata:b', portal: { host: '10.1.0.2', port: 3260 } },
+];
+
+/** A client that has logged in, read the ports, and ensured its host entry. */
+async function client(changes: Parameters<typeof mockedArray>[0] = {}) {
+  const mock = mockedArray(changes);
+  expectLogin(mock.api);
+  mock.api.get('/ports').reply(200, PORTS);
+  hostsWith(mock.api, IQN).reply(200, { total: 1, members: [{ name: HOST, iSCSIPaths: [{ name: IQN }] }] });
+  await mock.array.ensureHost(HOST, ISCSI, soon());
+  return mock;
+}
+
+const locationOf = (lun: number, port = '0:2:1') => ({
+  Location: `/api/v1/vluns/${VOLUME_NAME},${lun},${HOST},${port}`,
+});
+const postsFirst = (api: nock.Scope, lowest = 0): nock.Interceptor =>
+  api.post('/vluns', {
+    volumeName: VOLUME_NAME,
+    hostname: HOST,
+    portPos: FIRST,
+    lun: lowest,
+    autoLun: true,
+    maxAutoLun: 0,
+  });
+const posts = (api: nock.Scope, portPos: typeof FIRST, lun = 3): nock.Interceptor =>
+  api.post('/vluns', { volumeName: VOLUME_NAME, hostname: HOST, portPos, lun });
+const shows = (api: nock.Scope, ...members: object[]): nock.Scope =>
+  vlunsOf(api).reply(200, { total: members.length, members });
+const deletes = (api: nock.Scope, lun: number, port: string): nock.Interceptor =>
+  api.delete(`/vluns/${VOLUME_NAME},${lun},${HOST},${port}`);
+
+describe('an export', () => {
+  it('is one template for each ready port, on the LUN that the array chooses on the first one', async () => {
+    const { array, api } = await client();
+    postsFirst(api).reply(201, undefined, locationOf(3));
+    posts(api, SECOND).reply(201, undefined, locationOf(3, '1:2:1'));
+    shows(api, vlun({ active: true, remoteName: IQN, portPos: FIRST }), OF_FIRST, OF_SECOND);
+    expect(await array.ensureVlun(VOLUME_NAME, HOST, soon())).toEqual({ host: HOST, lun: 3, targets: TARGETS });
+  });
+
+  it('counts only when every port shows it', async () => {
+    const { array, api } = await client();
+    postsFirst(api).reply(201, undefined, locationOf(3));
+    posts(api, SECOND).reply(201);
+    vlunsOf(api)
+      .reply(200, { total: 3, members: [OF_FIRST, { ...OF_SECOND, lun: 4 }, { ...OF_SECOND, hostname: `${HOST}x` }] })
+      .persist();
+    const failure = await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()));
+    expect(failure).toMatchObject({ code: 'unavailable', message: expect.stringContaining('0:2:1, 1:2:1') });
+    nock.cleanAll();
+  });
+
+  it('is found when the answer for the first port was lost, and goes on from there', async () => {
+    const { array, api } = await client();
+    postsFirst(api).replyWithError(LOST);
+    shows(api, OF_FIRST);
+    posts(api, SECOND).reply(201);
+    shows(api, OF_FIRST, OF_SECOND);
+    expect((await array.ensureVlun(VOLUME_NAME, HOST, soon())).lun).toBe(3);
+  });
+
+  it('has an unknown outcome when an answer was lost and nothing is shown', async () => {
+    for (const lost of ['first', 'second']) {
+      const { array, api } = await client();
+      if (lost === 'first') postsFirst(api).replyWithError(LOST);
+      else {
+        postsFirst(api).reply(201, undefined, locationOf(3));
+        posts(api, SECOND).replyWithError(LOST);
+      }
+      vlunsOf(api)
+        .reply(200, { total: 1, members: [{ ...OF_SECOND, hostname: 'another' }] })
+        .persist();
+      expect((await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()))).code).toBe('unknown-outcome');
+      nock.cleanAll();
+    }
+  });
+
+  it('has an unknown outcome also when another port was refused', async () => {
+    const third = { ...PORTS.members[1], portPos: { node: 2, slot: 2, cardPort: 1 }, iSCSIName: 'iqn.x:c' };
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    api.get('/ports').reply(200, { total: 6, members: [...PORTS.members, third] });
+    hostsWith(api, IQN).reply(200, { total: 1, members: [{ name: HOST, iSCSIPaths: [{ name: IQN }] }] });
+    await array.ensureHost(HOST, ISCSI, soon());
+    postsFirst(api).reply(201, undefined, locationOf(3));
+    posts(api, SECOND).reply(400, { code: 12, desc: 'no' });
+    posts(api, third.portPos).replyWithError(LOST);
+    vlunsOf(api)
+      .reply(200, { total: 1, members: [OF_FIRST] })
+      .persist();
+    expect((await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()))).code).toBe('unknown-outcome');
+    nock.cleanAll();
+  });
+
+  it('that was there already in part keeps its LUN and is completed, and what was made beside it goes', async () => {
+    const { array, api } = await client();
+    postsFirst(api).reply(201, undefined, locationOf(5));
+    posts(api, SECOND, 5).reply(201);
+    const beside = [
+      { ...OF_FIRST, lun: 5 },
+      { ...OF_SECOND, lun: 5 },
+    ];
+    shows(api, OF_SECOND, ...beside);
+    deletes(api, 5, '0:2:1').reply(200);
+    deletes(api, 5, '1:2:1').reply(200);
+    shows(api, OF_SECOND);
+    posts(api, FIRST).reply(201);
+    shows(api, OF_FIRST, OF_SECOND);
+    expect((await array.ensureVlun(VOLUME_NAME, HOST, soon())).lun).toBe(3);
+  });
+
+  it('that names no port, as older releases make it, is one on every port', async () => {
+    const { array, api } = await client();
+    postsFirst(api).reply(409, { code: 18, desc: 'exists' });
+    shows(api, vlun());
+    shows(api, vlun());
+    expect(await array.ensureVlun(VOLUME_NAME, HOST, soon())).toEqual({ host: HOST, lun: 3, targets: TARGETS });
+    postsFirst(api).reply(201, undefined, locationOf(4));
+    posts(api, SECOND, 4).reply(201);
+    shows(api, vlun(), { ...OF_FIRST, lun: 4 }, { ...OF_SECOND, lun: 4 });
+    deletes(api, 4, '0:2:1').reply(200);
+    deletes(api, 4, '1:2:1').reply(200);
+    shows(api, vlun());
+    shows(api, vlun());
+    expect((await array.ensureVlun(VOLUME_NAME, HOST, soon())).lun).toBe(3);
+  });
+
+  it('whose LUN another export has on a further port is taken back and made on a higher one', async () => {
+    const { array, api } = await client();
+    const taken = { code: 18, desc: 'LUN in use' };
+    postsFirst(api).reply(201, undefined, locationOf(3));
+    posts(api, SECOND).reply(409, taken);
+    shows(api, OF_FIRST);
+    shows(api, OF_FIRST);
+    deletes(api, 3, '0:2:1').reply(200);
+    shows(api);
+    postsFirst(api, 4).reply(201, undefined, locationOf(6));
+    posts(api, SECOND, 6).reply(201);
+    shows(api, { ...OF_FIRST, lun: 6 }, { ...OF_SECOND, lun: 6 });
+    expect((await array.ensureVlun(VOLUME_NAME, HOST, soon())).lun).toBe(6);
+  });
+
+  it('is given up when every LUN that is chosen is taken on another port', async () => {
+    const { array, api } = await client();
+    api
+      .post('/vluns', ({ autoLun }) => autoLun === true)
+      .times(3)
+      .reply(201, undefined, locationOf(3));
+    posts(api, SECOND).times(3).reply(409, { code: 18, desc: 'LUN in use' });
+    deletes(api, 3, '0:2:1').twice().reply(200);
+    for (const members of [[OF_FIRST], [OF_FIRST], [], [OF_FIRST], [OF_FIRST], [], [OF_FIRST]]) shows(api, ...members);
+    expect((await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()))).message).toContain('code 18');
+  });
+
+  it('has nothing under way any more when it fails', async () => {
+    const { array, api } = await client();
+    let isPosted = false;
+    postsFirst(api).reply(201, undefined, locationOf(3));
+    posts(api, SECOND).reply(async () => {
+      await pause(300);
+      isPosted = true;
+      return [400, { code: 12, desc: 'no' }];
+    });
+    shows(api, OF_FIRST);
+    await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()));
+    expect(isPosted).toBe(true);
+  });
+
+  it('makes its host entry again when that went with its last export in the meantime', async () => {
+    const { array, api } = await client();
+    postsFirst(api).reply(404, { code: 17, desc: 'host does not exist' });
+    hostsWith(api, IQN).reply(200, NOTHING);
+    api.post('/hosts').reply(201);
+    postsFirst(api).reply(201, undefined, locationOf(3));
+    posts(api, SECOND).reply(201);
+    shows(api, OF_FIRST, OF_SECOND);
+    expect((await array.ensureVlun(VOLUME_NAME, HOST, soon())).lun).toBe(3);
+  });
+
+  it('to a host entry in another domain is refused with the way out', async () => {
+    const { array, api } = await client();
+    postsFirst(api).reply(400, { code: 1002, desc: 'volume and host must be in the same domain' });
+    shows(api);
+    const failure = await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()));
+    expect(failure).toMatchObject({ code: 'refused', message: expect.stringContaining('another domain') });
+    expect(failure.next).toContain('movetodomain');
+  });
+});
+
+describe('the ports of an export', () => {
+  it('are those that hpe.conf lists, with its port number; one that is not ready is named in the log', async () => {
+    const portals = [
+      { host: '10.1.0.2', port: 3261 },
+      { host: '10.1.0.3', port: 3260 },
+    ];
+    const { array, api, log } = await client({ portals });
+    const { total, ...auto } = { total: 1, lun: 0, autoLun: true, maxAutoLun: 0 };
+    api
+      .post('/vluns', { volumeName: VOLUME_NAME, hostname: HOST, portPos: SECOND, ...auto })
+      .reply(201, undefined, locationOf(3, '1:2:1'));
+    vlunsOf(api).reply(200, { total, members: [OF_SECOND] });
+    const { targets } = await array.ensureVlun(VOLUME_NAME, HOST, soon());
+    expect(targets).toEqual([{ name: 'iqn.2000-05.com.3pardata:b', portal: portals[0] }]);
+    expect(log()).toMatch(/no ready iSCSI ports.*"missing":"10.1.0.3"/);
+    expect(await array.targetNames('iscsi', soon())).toEqual(TARGETS.map(({ name }) => name));
+  });
+
+  it('cannot be none: what the array has is named, and looked for again next time', async () => {
+    const { array, api } = await client({ portals: [{ host: '10.9.9.9', port: 3260 }] });
+    const failure = await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()));
+    expect(failure.code).toBe('refused');
+    expect(failure.message).toContain('(10.9.9.9); ready are 0:2:1 (10.1.0.1), 1:2:1 (10.1.0.2)');
+    api.get('/ports').reply(200, { total: 0, members: [] });
+    const again = await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()));
+    expect(again.message).toContain('ready are none');
+  });
+
+  const WWN = '10000090FA000001';
+  const fcHost = (paths: object[]) => ({ total: 1, members: [{ name: HOST, FCPaths: paths, iSCSIPaths: [] }] });
+  async function fcClient(paths: object[]) {
+    const mock = mockedArray();
+    expectLogin(mock.api);
+    mock.api.get('/ports').reply(200, PORTS);
+    mock.api.get('/hosts').query(true).reply(200, fcHost(paths));
+    await mock.array.ensureHost(HOST, { protocol: 'fc', names: [WWN.toLowerCase()] }, soon());
+    return mock;
+  }
+
+  it('are with Fibre Channel those that this host’s initiators are logged in at', async () => {
+    const there = { node: 1, slot: 1, cardPort: 1 };
+    const { array, api } = await fcClient([
+      { wwn: WWN, portPos: there },
+      { wwn: WWN, portPos: { node: 3, slot: 1, cardPort: 1 } },
+      { wwn: '10000090FA00FFFF', portPos: { node: 0, slot: 1, cardPort: 1 } },
+    ]);
+    api
+      .post('/vluns', (body: { portPos?: unknown }) => JSON.stringify(body.portPos) === JSON.stringify(there))
+      .reply(201);
+    vlunsOf(api)
+      .twice()
+      .reply(200, { total: 1, members: [vlun({ portPos: there })] });
+    const { targets } = await array.ensureVlun(VOLUME_NAME, HOST, soon());
+    expect(targets).toEqual([{ name: '21010002ac018d7c' }]);
+  });
+
+  it('cannot be none with Fibre Channel, either: the host is not zoned', async () => {
+    const { array } = await fcClient([{ wwn: WWN }]);
+    const failure = await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()));
+    expect(failure.code).toBe('refused');
+    expect(failure.message).toMatch(/no initiator of host entry node-1 is logged in .* not zoned .*0:1:1 \(2001/);
+    expect(failure.next).toContain(`showhost -pathsum ${HOST}`);
+  });
+
+  it('are known by name for good, also when the array is silent', async () => {
+    const { array, api } = await client();
+    postsFirst(api).reply(400, { code: 12, desc: 'no' });
+    shows(api);
+    await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()));
+    api.get('/ports').reply(500);
+    expect(await array.targetNames('fc', soon())).toEqual(['20010002ac018d7c', '21010002ac018d7c']);
+  });
+});
+
+describe('the removal of an export', () => {
+  const ours = { name: HOST, descriptors: { comment: 'hpe-volume-plugin' } };
+
+  it('takes every template to that host and no other, then our own host entry', async () => {
+    const { array, api, log } = mockedArray();
+    expectLogin(api);
+    const members = [
+      vlun({ active: true, portPos: FIRST }),
+      vlun(),
+      OF_FIRST,
+      { ...OF_SECOND, lun: 4 },
+      vlun({ hostname: `${HOST}x` }),
+      vlun({ volumeName: `${VOLUME_NAME}x` }),
+    ];
+    vlunsOf(api).reply(200, { total: 6, members });
+    api.delete(`/vluns/${VOLUME_NAME},3,${HOST}`).reply(200);
+    deletes(api, 3, '0:2:1').reply(200);
+    deletes(api, 4, '1:2:1').reply(404, { code: 19 });
+    vlunsTo(api).reply(404, { code: 19, desc: 'VLUN does not exist' });
+    api.get(`/hosts/${HOST}`).reply(200, ours);
+    api.delete(`/hosts/${HOST}`).reply(409, { code: 26, desc: 'exported' });
+    await array.removeVluns(VOLUME_NAME, HOST, soon());
+    expect(log()).toContain('the host entry without exports was left on the array');
+  });
+
+  it('is not done as long as one port shows it', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    vlunsOf(api).reply(200, { total: 2, members: [OF_FIRST, OF_SECOND] });
+    api.get(`/hosts/${HOST}`).reply(200, ours);
+    deletes(api, 3, '0:2:1').reply(200);
+    deletes(api, 3, '1:2:1').replyWithError(LOST);
+    vlunsTo(api)
+      .reply(200, { total: 1, members: [OF_SECOND] })
+      .persist();
+    expect((await failureOf(array.removeVluns(VOLUME_NAME, HOST, soon()))).code).toBe('unknown-outcome');
+    nock.cleanAll();
+  });
+
+  it('succeeds without an export, also when our host entry cannot be looked at or removed', async () => {
+    const no = { code: 13, desc: 'permission denied' };
+    const troubles: ((api: nock.Scope) => unknown)[] = [
+      (api) => api.get(`/hosts/${HOST}`).reply(403, no),
+      (api) => [api.get(`/hosts/${HOST}`).reply(200, ours), vlunsTo(api).reply(403, no)],
+      (api) => [
+        api.get(`/hosts/${HOST}`).reply(200, ours),
+        vlunsTo(api).reply(200, NOTHING),
+        api.delete(`/hosts/${HOST}`).reply(403, no),
+      ],
+    ];
+    for (const trouble of troubles) {
+      const { array, api, log } = mockedArray();
+      expectLogin(api);
+      vlunsOf(api).reply(404, { code: 19, desc: 'VLUN does not exist' });
+      trouble(api);
+      await array.removeVluns(VOLUME_NAME, HOST, soon());
+      expect(log()).toContain('the host entry without exports was left on the array');
+    }
+  });
+
+  it('leaves a host entry that somebody else made', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    vlunsOf(api).reply(200, { total: 1, members: [vlun()] });
+    api.delete(`/vluns/${VOLUME_NAME},3,${HOST}`).reply(200);
+    vlunsTo(api).reply(200, NOTHING);
+    api.get(`/hosts/${HOST}`).reply(200, { name: HOST, descriptors: { comment: 'made by hand' } });
+    await array.removeVluns(VOLUME_NAME, HOST, soon());
+    expect(api.isDone()).toBe(true);
+  });
+});
