@@ -56,3 +56,7 @@ export function arrayHostName(hostname: string): string {
   const name = (hostname.split('.')[0] ?? '').replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, HOST_NAME_LIMIT);
   return /^[A-Za-z0-9]/.test(name) ? name : `h${name}`.slice(0, HOST_NAME_LIMIT);
 }
+
+/** How an operator takes away the exports of a volume to a host: each port has its own. */
+export const removeExportsCommand = (arrayName: string, host: string): string =>
+  `removevlun -f ${arrayName} LUN ${host} PORT, for each line of: showvlun -t -v ${arrayName}`;

@@ -1,5 +1,6 @@
 import type { Backend } from '../backend/backend.js';
 import { DriverError } from '../domain/errors.js';
+import { removeExportsCommand } from '../domain/names.js';
 import type { Exports, MountRequest } from './plan-mount.js';
 
 /**
@@ -25,7 +26,7 @@ export async function refuseOwnExports(
       'refused',
       `${backend.array(side).label} exports volume ${name} to host entry ${from.host}, which is this host, but for another node (id ${from.node}): either this one has lost its state directory, and containers here may still write to the volume, or two hosts share a name or an initiator; it is not taken over`,
       {
-        next: `put the old state directory back and restart the plugin; or stop all containers that use ${name} on any host of that name, umount ${from.mountpoint} there, then type on that array: removevlun -f ${arrayName} LUN ${from.host} (showvlun -v ${arrayName} names the LUN)`,
+        next: `put the old state directory back and restart the plugin; or stop all containers that use ${name} on any host of that name, umount ${from.mountpoint} there, then type on that array: ${removeExportsCommand(arrayName, from.host)}`,
       },
     );
   }

@@ -5,6 +5,7 @@ import type { Write } from '../contracts/store.js';
 import type { Attachment, BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
 import type { Initiators, Target } from '../contracts/array.js';
+import { removeExportsCommand } from '../domain/names.js';
 import { overrideCommand, type Override } from '../domain/override.js';
 import { otherSide, type Group, type Side } from '../domain/replication.js';
 import type { FilesystemRecord, Volume } from '../domain/volume.js';
@@ -231,7 +232,7 @@ function refuseForeignExport(backend: Backend, request: MountRequest, on: { side
     'refused',
     `${backend.array(on.side).label}, which is not active for group ${request.group?.name ?? ''}, still exports volume ${name} to ${foreign.join(', ')}: two hosts could write two copies`,
     {
-      next: `stop the containers there, or type on that array: removevlun -f ${arrayName} LUN ${first} (showvlun -v ${arrayName} names the LUN)`,
+      next: `stop the containers there, or type on that array: ${removeExportsCommand(arrayName, first)}`,
     },
   );
 }

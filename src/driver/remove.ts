@@ -1,9 +1,8 @@
 import type { Backend } from '../backend/backend.js';
 import { judgeObservation, proveActiveSide } from '../backend/observe.js';
-import type { Vlun } from '../contracts/array.js';
 import type { Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
-import { ownershipTag } from '../domain/names.js';
+import { ownershipTag, removeExportsCommand } from '../domain/names.js';
 import { otherSide, type Group, type Side } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
@@ -105,14 +104,14 @@ async function refuseIfExported(backend: Backend, volume: Volume, signal: AbortS
     })),
   );
   for (const { side, found } of vluns) {
-    const template: Vlun | undefined = found[0];
-    if (template === undefined) continue;
-    const hosts = [...new Set(found.map((vlun) => vlun.host))].join(', ');
+    const hosts = [...new Set(found.map((vlun) => vlun.host))];
+    const [host] = hosts;
+    if (host === undefined) continue;
     throw new DriverError(
       'busy',
-      `volume ${volume.name} is still exported on ${backend.array(side).label} to: ${hosts}`,
+      `volume ${volume.name} is still exported on ${backend.array(side).label} to: ${hosts.join(', ')}`,
       {
-        next: `stop what uses it; a left-over export goes with: removevlun -f ${volume.arrayName} ${template.lun} ${template.host}`,
+        next: `stop what uses it; a left-over export goes with: ${removeExportsCommand(volume.arrayName, host)}`,
       },
     );
   }

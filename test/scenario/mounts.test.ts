@@ -388,7 +388,7 @@ describe('A reboot of the host', () => {
     const mountpoint = await node.docker.mount(name);
     await writeFile(path.join(mountpoint, 'before'), 'reboot');
     await reboot(mountpoint);
-    expect((await stateOf(node.control)).arrays[0]?.vluns).toHaveLength(1);
+    expect((await stateOf(node.control)).arrays[0]?.vluns).toHaveLength(2);
     await node.restart();
     await until(async () => (await attachments()).length === 0);
     expect(await node.docker.status(name)).toMatchObject({ holder: null, mounts: 0 });
