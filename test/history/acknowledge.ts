@@ -126,7 +126,7 @@ function checkExports({ world }: Scene, verb: Verb, { volume, side }: Pick<Conta
   const of = (on: Side): string[] => {
     const array = world.simulator.arrays[on === 'primary' ? 0 : 1];
     const found = array.vluns.filter((each) => each.volume.name === volume.arrayName);
-    return array.powered ? found.map(({ host }) => host?.name ?? 'a port') : [];
+    return array.powered ? [...new Set(found.map(({ host }) => host?.name ?? 'a port'))] : [];
   };
   const here = of(side);
   if (here.join() !== verb.node) throw violation(verb, `the ${side} array exports it to [${here.join(', ')}]`);
