@@ -201,8 +201,9 @@ function filesystemStep(ctx: DriverContext): MountStep {
       const formatting = planFormat(plan, device);
       const key = volume.name;
       await context.record([{ put: 'volume', key, value: { ...volume, filesystem: formatting } }]);
-      await ctx.filesystems.make(device, { uuid: formatting.uuid, repeat: known.state === 'formatting' }, signal);
-      const filesystem = { state: 'formatted', type: 'ext4', uuid: formatting.uuid } as const;
+      const { type, uuid } = formatting;
+      await ctx.filesystems.make(device, { type, uuid, repeat: known.state === 'formatting' }, signal);
+      const filesystem = { state: 'formatted', type, uuid } as const;
       await context.record([{ put: 'volume', key, value: { ...volume, filesystem } }]);
       return { filesystem };
     },
@@ -221,7 +222,7 @@ function planFormat(plan: MountPlan, device: BlockDevice): Extract<FilesystemRec
     );
   }
   if (known.state !== 'formatting') {
-    return { state: 'formatting', type: 'ext4', uuid: randomUUID(), side, epoch, wwn: device.wwn };
+    return { state: 'formatting', type: volume.spec.fsType, uuid: randomUUID(), side, epoch, wwn: device.wwn };
   }
   if (known.side === side && known.epoch === epoch && known.wwn === device.wwn) return known;
   throw new DriverError(
@@ -262,7 +263,9 @@ function mountStep(ctx: DriverContext, { mountpoint }: MountPlan): MountStep {
     name: 'mount the file system',
     async do({ plan, facts, signal }) {
       const device = getDevice(facts);
-      await ctx.filesystems.mount(device, mountpoint, signal);
+      const { filesystem } = facts;
+      if (filesystem?.state !== 'formatted') throw new DriverError('internal', 'no file system is on record');
+      await ctx.filesystems.mount(device, { target: mountpoint, type: filesystem.type }, signal);
       const ids = [{ ...plan.mountId, count: 1 }];
       await ctx.journal.saveMount({ ...nodeMountOf(plan, facts), wwn: device.wwn, device, ids });
     },
