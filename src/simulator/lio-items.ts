@@ -43,6 +43,10 @@ export function portItem(port: TargetPort): Item {
     make.push(write(`${group}/attrib/authentication`, 0));
     make.push({ do: 'mkdir', path: `${group}/np/${port.portal ?? ''}`, netns: port.netns });
   }
+  if (port.kind === 'fc' && port.link !== undefined) {
+    // Initiators that were logged in at a predecessor's target have to do it again. The cable comes back as a setting.
+    make.unshift({ do: 'link', link: port.link, netns: port.netns, up: false });
+  }
   const remove: Step[] = [
     { do: 'rmdir', path: group },
     { do: 'rmdir', path: targetPath(port) },

@@ -131,9 +131,11 @@ describe('ports', () => {
   });
 
   it('of Fibre Channel admit their zone before a host has the name, and nobody else after', async () => {
-    await change(() => undefined);
+    const steps = await change(() => undefined);
     const acls = () => [...kernel.dirs].filter((path) => path.startsWith(`${FC}/tpgt_1/acls/`));
     expect(acls()).toEqual([`${FC}/tpgt_1/acls/20:00:00:10:9b:00:00:01`]);
+    expect(steps.indexOf('host ft11 down')).toBeLessThan(steps.indexOf(`mkdir ${FC}`));
+    expect(steps.indexOf('host ft11 up')).toBeGreaterThan(steps.indexOf(`mkdir ${acls()[0]}`));
     const wwns = ['200000109B000001', '200000109B000002'];
     await change(async () => {
       createHost(a, { name: 'node1', domain: undefined, persona: 2, descriptors: {}, wwns, iqns: [] });
