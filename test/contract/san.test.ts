@@ -5,6 +5,7 @@ import { mkdtemp, open, readdir, readFile, rm, stat, truncate, writeFile, type F
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Connection, HostConnector } from '../../src/contracts/host.js';
+import { letFailWhenDead } from '../../src/host/dead-map.js';
 import { createFcConnector } from '../../src/host/fc.js';
 import { createIscsiConnector } from '../../src/host/iscsi.js';
 import { FakeSanHost } from '../fakes/san-host.js';
@@ -465,6 +466,18 @@ describe('detach', () => {
     ]);
     expect(has(/flushbufs/)).toBe(false);
     expect(host.devices).toEqual([]);
+  });
+
+  it('rule 29: before an umount a map of which no path answers stops waiting, and no other does', async () => {
+    await attach();
+    const node = path.join(host.devRoot, 'mapper', `3${WWN}`);
+    host.ran.length = 0;
+    await letFailWhenDead(host, node, signal());
+    await letFailWhenDead(host, '/dev/loop999', signal());
+    expect(changes()).toEqual([]);
+    host.failures.set('/usr/lib/udev/scsi_id', { reason: 'timed out after 5000 ms and was killed' });
+    await letFailWhenDead(host, node, signal());
+    expect(changes()).toEqual([`multipathd disablequeueing map 3${WWN}`, `dmsetup message 3${WWN} 0 fail_if_no_path`]);
   });
 
   it('rule 13: nothing is flushed to a LUN that is another volume by now', async () => {
