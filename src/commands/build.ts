@@ -12,6 +12,8 @@ import type { MetadataStore } from '../contracts/store.js';
 import type { Side } from '../domain/replication.js';
 import { DriverError } from '../domain/errors.js';
 import type { DriverContext } from '../driver/context.js';
+import { createFcConnector } from '../host/fc.js';
+import { createIscsiConnector } from '../host/iscsi.js';
 import { createLoopbackConnector } from '../host/loopback.js';
 import type { Run } from '../host/run.js';
 import { openEmbeddedStore } from '../store/embedded-store.js';
@@ -109,30 +111,31 @@ function arraySettings(backend: string, side: Side, array: ArrayConfig): ArraySe
 /** How this host attaches the volumes of a backend; made on first use and then kept, since it queues the work on one host. */
 export function buildConnectors(
   config: Config,
-  at: { stateDir: string; node: Node; run: Run },
+  at: { stateDir: string; node: Node; run: Run; logger: Logger },
 ): DriverContext['connector'] {
   const made = new Map<string, HostConnector>();
   return (backend) => {
     const known = made.get(backend.name);
     if (known !== undefined) return known;
     const settings = config.backends.get(backend.name);
-    if (settings?.loopbackFabric === undefined) {
-      throw new DriverError(
-        'unavailable',
-        `backend ${backend.name} is attached over ${settings?.protocol === 'fc' ? 'Fibre Channel' : 'iSCSI'}, and this version attaches volumes only over the simulator's loopback fabric`,
-        { next: 'try the plugin with hpe-3par-sim and loopback_fabric in hpe.conf' },
-      );
-    }
-    const fresh = createLoopbackConnector({
-      fabricDir: settings.loopbackFabric,
-      initiator: loopbackInitiator(settings.protocol, at.node.id),
-      protocol: settings.protocol,
-      run: at.run,
-      stateDir: at.stateDir,
-    });
+    if (settings === undefined) throw new DriverError('internal', `there is no backend ${backend.name}`);
+    const fresh = buildConnector(settings, at);
     made.set(backend.name, fresh);
     return fresh;
   };
+}
+
+function buildConnector(
+  settings: BackendConfig,
+  { stateDir, node, run, logger }: { stateDir: string; node: Node; run: Run; logger: Logger },
+): HostConnector {
+  const { protocol, loopbackFabric, usesMultipath, minimumPaths, chap } = settings;
+  if (loopbackFabric !== undefined) {
+    const initiator = loopbackInitiator(protocol, node.id);
+    return createLoopbackConnector({ fabricDir: loopbackFabric, initiator, protocol, run, stateDir });
+  }
+  const options = { run, stateDir, usesMultipath, minimumPaths, logger };
+  return protocol === 'fc' ? createFcConnector(options) : createIscsiConnector({ ...options, chap });
 }
 
 /** What this node is called on the simulated fabric. */

@@ -6,6 +6,7 @@ import { Attachments } from '../driver/attachments.js';
 import type { DriverContext } from '../driver/context.js';
 import { DockerDriver } from '../driver/driver.js';
 import { GroupCycles } from '../driver/group-cycles.js';
+import { HostProblems } from '../driver/host-problems.js';
 import { Operations } from '../driver/operations.js';
 import { Overrides } from '../driver/overrides.js';
 import { Recovery, settlersOf } from '../driver/recover.js';
@@ -55,12 +56,18 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const leaseTtl = options.leaseTtl === undefined ? {} : { leaseTtl: options.leaseTtl };
   const store = await openStore(config.etcd, { stateDir, node, logger, ...leaseTtl });
   const backends = buildBackends(config, { pins: pinsIn(store), logger });
+  const connector = buildConnectors(config, { stateDir, node, run, logger });
+  const hostProblems = new HostProblems({
+    find: async (name, signal) => connector(backends.get(name)).findProblems(signal),
+    logger,
+  });
   const mountRoot = config.mountPrefix ?? path.join(stateDir, 'volumes');
   const ctx: DriverContext = {
     store,
     backends,
     journal,
-    connector: buildConnectors(config, { stateDir, node, run }),
+    connector,
+    hostProblems,
     filesystems: createFilesystems({ run, mountRoot }),
     groups: new GroupCycles({ store, backends, logger }),
     node,
@@ -89,6 +96,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   recovery.start();
   overrides.start();
   poll.start();
+  for (const { name } of backends.all()) hostProblems.look(name);
   logger.info('serving', { socket: socketPath, metadata: store.kind, backends: [...config.backends.keys()] });
   if (store.kind === 'embedded') {
     logger.warn('no host_etcd_ip_address: the metadata are on this host alone, so no other host may use these volumes');
@@ -96,7 +104,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   return {
     async close() {
       await server.close();
-      await Promise.all([recovery.stop(), overrides.stop(), poll.stop()]);
+      await Promise.all([recovery.stop(), overrides.stop(), poll.stop(), hostProblems.stop()]);
       await backends.close();
       await store.close();
       // It keeps the state directory: until here a second daemon would take this one for ended, and its locks for free.

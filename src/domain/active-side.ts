@@ -168,4 +168,7 @@ function unlessOverridden(question: ActiveSideQuestion, y: Side, refusal: { row:
 const is = (view: GroupView, role: 'primary' | 'secondary', reversed: boolean): boolean =>
   view.role === role && view.reversed === reversed;
 
+/** The group is failed over, so the other array's copy is stale. */
+export const isFailedOver = (row: number): boolean => row === 2 || row === 3 || row === 4;
+
 const refuse = (row: number, reason: string): ActiveSide => ({ side: undefined, row, reason, transition: false });

@@ -5,6 +5,7 @@ import type { Logger } from '../contracts/log.js';
 import type { NodeJournal } from '../contracts/node-journal.js';
 import type { MetadataStore } from '../contracts/store.js';
 import type { GroupCycles } from './group-cycles.js';
+import type { HostProblems } from './host-problems.js';
 
 /** Everything that the verbs work with; built once by the serve command. */
 export interface DriverContext {
@@ -13,6 +14,8 @@ export interface DriverContext {
   journal: NodeJournal;
   connector(backend: Backend): HostConnector;
   filesystems: Filesystems;
+  /** Told when a device could not be attached. */
+  hostProblems: HostProblems;
   /** The way in and out of remote copy groups. */
   groups: GroupCycles;
   node: { id: string; name: string };

@@ -10,6 +10,7 @@ import type { FilesystemRecord } from '../domain/volume.js';
 import type { Saga } from '../saga/saga.js';
 import type { DriverContext } from './context.js';
 import { groupRecordKey } from './operations.js';
+import { findPassiveCopy } from './passive-copy.js';
 import { mountQuestion, type MountFacts, type MountPlan, type MountStep } from './plan-mount.js';
 import { takeOverStep } from './take-over.js';
 import { unexport } from './unmount.js';
@@ -81,7 +82,9 @@ function hostStep(ctx: DriverContext, backend: Backend, plan: MountPlan): MountS
   return {
     name: `find this host on ${array.label}`,
     async do({ signal }) {
-      return { host: await array.ensureHost(plan.hostName, plan.initiators, signal) };
+      const { chap } = await ctx.connector(backend).initiators(signal);
+      const initiators = chap === undefined ? plan.initiators : { ...plan.initiators, chap };
+      return { host: await array.ensureHost(plan.hostName, initiators, signal) };
     },
     // An entry that we made goes with its last export, and also when there was none yet.
     async undo({ signal }) {
@@ -166,7 +169,14 @@ function attachStep(ctx: DriverContext, backend: Backend): MountStep {
       }
       const sizeBytes = volume.spec.sizeGiB * 1024 ** 3;
       await ctx.journal.saveMount({ ...nodeMountOf(plan, facts), wwn, ids: [] });
-      return { device: await connector.attach({ targets, lun, wwn, sizeBytes }, signal) };
+      const passive = await findPassiveCopy(backend, plan, signal);
+      const connection = { targets, lun, wwn, sizeBytes, ...(passive === undefined ? {} : { passive }) };
+      try {
+        return { device: await connector.attach(connection, signal) };
+      } catch (thrown) {
+        ctx.hostProblems.look(backend.name);
+        throw thrown;
+      }
     },
     async undo({ plan, signal }) {
       const wwn = plan.volume.wwn[plan.side];

@@ -3,6 +3,7 @@ import type { Backend } from '../backend/backend.js';
 import { proveActiveSide, type ActiveSideRequest, type ProvenSide } from '../backend/observe.js';
 import type { Write } from '../contracts/store.js';
 import type { Attachment, BlockDevice } from '../domain/attachment.js';
+import { isFailedOver } from '../domain/active-side.js';
 import { DriverError } from '../domain/errors.js';
 import type { Initiators, Target } from '../contracts/array.js';
 import { removeExportsCommand } from '../domain/names.js';
@@ -23,9 +24,12 @@ export interface MountPlan {
   /** dockerd's id of this mount, and the life of dockerd that it comes from. */
   mountId: { id: string; life: string };
   side: Side;
+  /** The group is failed over: the other copy is stale. */
+  isFailedOver: boolean;
   /** What this host is called if the array does not know its initiators yet. */
   hostName: string;
-  initiators: Initiators;
+  /** Without CHAP: a plan goes on record. */
+  initiators: Omit<Initiators, 'chap'>;
   mountpoint: string;
   /** Hosts that the volume is exported to already, on the active array. */
   exportedTo: string[];
@@ -130,8 +134,9 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
     volume: { ...volume, generation },
     mountId: request.mountId,
     side,
+    isFailedOver: proven !== undefined && isFailedOver(proven.row),
     hostName,
-    initiators: request.initiators,
+    initiators: { protocol: request.initiators.protocol, names: request.initiators.names },
     mountpoint: request.mountpoint,
     exportedTo,
     leftOver,
@@ -278,6 +283,6 @@ function refuseMissingData({ volume, group, override }: MountRequest, { side, ro
   );
 }
 
-/** Never formatted, and in a group that is failed over (rows 2 to 4). */
+/** Never formatted, and in a group that is failed over. */
 const lacksData = (volume: Volume, row: number): boolean =>
-  volume.filesystem.state !== 'formatted' && (row === 2 || row === 3 || row === 4);
+  volume.filesystem.state !== 'formatted' && isFailedOver(row);

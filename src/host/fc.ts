@@ -106,7 +106,7 @@ async function listHostPorts(sysRoot: string): Promise<HostPort[]> {
 }
 
 /** Every target port as each of this host's ports sees it. */
-async function listNexuses(sysRoot: string): Promise<Nexus[]> {
+export async function listNexuses(sysRoot: string): Promise<Nexus[]> {
   const folder = path.join(sysRoot, 'class/fc_remote_ports');
   const [ports, entries] = await Promise.all([listHostPorts(sysRoot), listEntries(folder)]);
   const nexuses = await Promise.all(

@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { Filesystems, MountEntry } from '../contracts/host.js';
 import type { BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
+import { letFailWhenDead } from './dead-map.js';
 import { errorCode } from './error-code.js';
 import {
   findDeviceNumber,
@@ -102,6 +103,7 @@ async function unmountDevice(run: Run, { device, target }: Mount, signal: AbortS
 }
 
 async function unmountTop(run: Run, top: MountEntry, signal: AbortSignal): Promise<void> {
+  await letFailWhenDead({ run, sysRoot: '/sys', devRoot: '/dev' }, top.source, signal);
   try {
     await run('umount', [top.target], { timeoutMs: TIMEOUT_MS, signal });
   } catch (error) {

@@ -62,8 +62,19 @@ async function writeSecret(
 ): Promise<void> {
   const { file, text } = await readNodeFile(run, portal, signal);
   const input = addSecret(text, chap.secret.reveal());
-  // dd, unlike tee, does not say again what it was given.
-  await run('dd', [`of=${file}`, 'status=none'], { timeoutMs: TIMEOUT_MS, signal, input });
+  try {
+    await run('tee', [file], { timeoutMs: TIMEOUT_MS, signal, input });
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    // tee says again what it was given, and the error has that: it goes no further.
+    throw new DriverError(
+      'unavailable',
+      `the node record ${file} cannot be written: exit code ${error.exitCode ?? 'none'}`,
+      {
+        next: `ls -l ${file}; df ${file}`,
+      },
+    );
+  }
 }
 
 /** The text of a node record with the secret as its last line. */

@@ -22,9 +22,13 @@ export async function clearTheWay(access: HostAccess, wanted: Wanted, signal: Ab
   if (passive !== undefined && passive.wwn !== wwn) {
     await removeDevice(access, { wwn: passive.wwn, flush: false }, signal);
   }
-  const strays = await findStrays(access, wanted);
+  const [stray] = await findStrays(access, wanted);
   // Its good paths go, too, and are scanned again: a map that was built with a wrong one is built anew.
-  if (strays.length > 0) await removeDevice(access, { wwn, flush: false }, signal);
+  if (stray !== undefined) {
+    await removeDevice(access, { wwn, flush: false }, signal).catch((error: unknown) => {
+      throw error instanceof DriverError && error.code === 'busy' ? strayInUse(stray, error) : error;
+    });
+  }
   await removeStale(access, wanted, signal);
 }
 
@@ -108,6 +112,14 @@ function unknownPort(stray: ScsiPath, { wwn, targets }: Connection): DriverError
       next: `add that port to hpe.conf if it is the array's; or, if nothing uses it: echo 1 > /sys/block/${stray.name}/device/delete`,
     },
   );
+}
+
+function strayInUse(stray: ScsiPath, cause: DriverError): DriverError {
+  const what = `${describe(stray)} does not lead to the active copy of volume ${stray.wwn ?? 'unknown'}, and cannot be taken away: ${cause.message}`;
+  return new DriverError('busy', what, {
+    cause,
+    next: `stop the containers that use it; what they wrote through that path is on the other copy (multipath -ll)`,
+  });
 }
 
 function inUse(stale: ScsiPath, by: string): DriverError {

@@ -1,0 +1,547 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
+import { constants } from 'node:fs';
+import { mkdtemp, open, readdir, readFile, rm, stat, truncate, writeFile, type FileHandle } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Connection, HostConnector } from '../../src/contracts/host.js';
+import { letFailWhenDead } from '../../src/host/dead-map.js';
+import { createFcConnector } from '../../src/host/fc.js';
+import { createIscsiConnector } from '../../src/host/iscsi.js';
+import { FakeSanHost } from '../fakes/san-host.js';
+
+/* The connectors on a host in a folder, with Linux tools that are recorded; the lab has the real ones. */
+
+const WWN = '60002ac0000000000000000100000001';
+const OTHER = '60002ac0000000000000000100000002';
+const IQN = 'iqn.2000-05.com.3pardata:21210002ac000001';
+const PEER = 'iqn.2000-05.com.3pardata:22210002ac000002';
+const PORTALS = ['10.1.1.2:3260', '10.1.2.2:3260'];
+const SIZE = 614_400 * 512;
+
+let host: FakeSanHost;
+let connector: HostConnector;
+let warnings: string[];
+let dir: string;
+/** Stands for every map. */
+let mapNode: string;
+let held: FileHandle | undefined;
+
+const signal = (): AbortSignal => AbortSignal.timeout(60_000);
+const logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: (message: string) => void warnings.push(message),
+  error: () => undefined,
+};
+const targetsOf = (name: string, portals = PORTALS): Connection['targets'] =>
+  portals.map((portal) => ({ name, portal: { host: portal.split(':')[0] ?? '', port: 3260 } }));
+const connection = (more: Partial<Connection> = {}): Connection => ({
+  targets: targetsOf(IQN),
+  lun: 5,
+  wwn: WWN,
+  sizeBytes: SIZE,
+  ...more,
+});
+const attach = async (more: Partial<Connection> = {}) => connector.attach(connection(more), signal());
+/** Beginnings of the command lines, in their order, of the tools that change something. */
+const changes = (): string[] =>
+  host.ran
+    .map((argv) => argv.join(' '))
+    .filter((line) => /^tee|^multipath -f|flush|queue|message|--log|-o (new|delete|update)/.test(line));
+const has = (pattern: RegExp): boolean => host.ran.some((argv) => pattern.test(argv.join(' ')));
+const disks = (): string[] => host.devices.filter((name) => name.startsWith('sd'));
+
+beforeAll(async () => {
+  dir = await mkdtemp(path.join(tmpdir(), 'san-'));
+  await writeFile(path.join(dir, 'map'), '');
+  await truncate(path.join(dir, 'map'), 1024 * 1024);
+  mapNode = execFileSync('losetup', ['--find', '--show', path.join(dir, 'map')], { encoding: 'utf8' }).trim();
+});
+
+afterAll(async () => {
+  execFileSync('losetup', ['--detach', mapNode]);
+  await rm(dir, { recursive: true });
+});
+
+beforeEach(() => {
+  host = new FakeSanHost(mapNode);
+  warnings = [];
+  PORTALS.forEach((portal, index) => host.portals.set(portal, index + 1));
+  for (const number of [1, 2]) host.luns.set(`${number}:5`, WWN);
+  connector = iscsi();
+});
+
+afterEach(async () => {
+  await held?.close();
+  held = undefined;
+  host.close();
+});
+
+function iscsi(options: { chap?: boolean; minimumPaths?: number; usesMultipath?: boolean } = {}): HostConnector {
+  const { run, sysRoot, devRoot, stateDir } = host;
+  const fixed = { run, sysRoot, devRoot, stateDir, logger };
+  return createIscsiConnector({ usesMultipath: true, minimumPaths: 1, chap: false, ...options, ...fixed });
+}
+
+/** Somebody mounts the map, or claims it in another way. */
+async function holdMap(): Promise<void> {
+  held = await open(mapNode, constants.O_RDONLY | constants.O_EXCL);
+}
+
+/** Sessions to both arrays, made by somebody else. */
+function addSessions(): void {
+  PORTALS.forEach((portal, index) => host.addSession(index + 1, { target: IQN, portal }));
+  host.addSession(3, { target: PEER, portal: '10.2.1.2:3260' });
+}
+
+describe('attach over iSCSI', () => {
+  it('logs in to our portals in manual-scan mode, finds the map by its WWN, and is a success when repeated', async () => {
+    const device = await attach();
+    expect(device).toEqual({ path: path.join(host.devRoot, 'mapper', `3${WWN}`), wwn: WWN, sizeBytes: SIZE });
+    expect(await connector.find(WWN, signal())).toEqual(device);
+    expect(await connector.isCurrent(WWN, signal())).toBe(true);
+    expect(has(/discovery/)).toBe(false);
+    expect(changes().filter((line) => line.includes('-o update'))).toEqual(
+      PORTALS.map((portal) =>
+        expect.stringMatching(new RegExp(`-p ${portal} .*-n node.startup -v manual -n node.session.scan -v manual`)),
+      ),
+    );
+    const before = changes().length;
+    expect(await attach()).toEqual(device);
+    expect(changes()).toHaveLength(before);
+    expect(warnings).toEqual([]);
+  });
+
+  it('rule 14: scans our LUN on our sessions, after the login, and nothing else', async () => {
+    host.addSession(7, { target: 'iqn.2001-01.org.example:foreign', portal: '10.9.9.9:3260' });
+    for (const lun of [1, 6]) host.luns.set(`1:${lun}`, OTHER);
+    await attach();
+    expect(host.scans).toEqual([1, 2].map((each) => `tee ${host.sysRoot}/class/scsi_host/host${each}/scan < 0 0 5`));
+    const lines = host.ran.map((argv) => argv.join(' '));
+    const lastLogin = lines.findLastIndex((line) => line.includes('--login'));
+    expect(lines.findIndex((line) => line.includes('/scan'))).toBeGreaterThan(lastLogin);
+    expect(disks()).toEqual(['sda', 'sdb']);
+  });
+
+  it('rule 15: uses a session that was there before, and never ends or changes it', async () => {
+    addSessions();
+    await attach();
+    await connector.detach(WWN, signal());
+    expect(has(/--login|--logout|-o (new|update|delete)/)).toBe(false);
+    expect(disks()).toEqual([]);
+  });
+
+  it('rule 15: does not use a node record of somebody else whose sessions would scan for all LUNs', async () => {
+    host.nodes.set('10.1.1.2:3260', ['node.session.scan = auto']);
+    await attach();
+    expect(changes().filter((line) => line.includes('10.1.1.2'))).toEqual([]);
+    expect(warnings).toEqual([expect.stringContaining('10.1.1.2:3260 that is not ours')]);
+    await connector.detach(WWN, signal());
+    expect([...host.nodes.keys()]).toEqual(['10.1.1.2:3260']);
+  });
+
+  it('rule 15: logs in by a node record of somebody else that does not scan, and leaves the record', async () => {
+    host.nodes.set('10.1.1.2:3260', ['node.session.scan = manual']);
+    await attach();
+    await connector.detach(WWN, signal());
+    expect(changes().filter((line) => line.includes('10.1.1.2'))).toEqual([
+      expect.stringContaining('--login'),
+      expect.stringContaining('--logout'),
+    ]);
+    expect([...host.nodes.keys()]).toEqual(['10.1.1.2:3260']);
+  });
+
+  it('goes on without a portal that does not answer, and names it', async () => {
+    host.portals.delete('10.1.2.2:3260');
+    await attach();
+    expect(warnings).toEqual([expect.stringMatching(/10\.1\.2\.2:3260 .*connection timed out/)]);
+    expect(host.nodes.has('10.1.2.2:3260')).toBe(false);
+    await connector.detach(WWN, signal());
+    await expect(iscsi({ minimumPaths: 2 }).attach(connection(), signal())).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringMatching(/1 usable paths, and at least 2.*10\.1\.2\.2/),
+    });
+  });
+
+  it('says what to do when no portal answers', async () => {
+    host.portals.clear();
+    await expect(attach()).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('10.1.1.2') });
+    expect([...host.nodes.keys()]).toEqual([]);
+  });
+
+  it('does nothing without multipathd', async () => {
+    host.failures.set('multipathd show daemon', { exitCode: 1, stderr: 'error -1 connecting to multipathd' });
+    await expect(attach()).rejects.toMatchObject({ code: 'refused', next: 'systemctl enable --now multipathd' });
+    expect(changes()).toEqual([]);
+    expect(await connector.findProblems(signal())).toContain(
+      'multipathd does not answer; next: systemctl enable --now multipathd',
+    );
+  });
+
+  it('uses one path where hpe.conf says so', async () => {
+    host.makesMaps = false;
+    connector = iscsi({ usesMultipath: false });
+    expect(await attach()).toMatchObject({ path: path.join(host.devRoot, 'sda') });
+    expect(await connector.find(WWN, signal())).toMatchObject({ path: path.join(host.devRoot, 'sda') });
+    await connector.detach(WWN, signal());
+    expect(disks()).toEqual([]);
+  });
+});
+
+describe('CHAP', () => {
+  it('rule 44: the secret is drawn once, and stands in the node record and in no argument', async () => {
+    connector = iscsi({ chap: true });
+    const { chap } = await connector.initiators(signal());
+    const secret = chap?.secret.reveal() ?? '';
+    expect(secret).toMatch(/^[a-zA-HJ-NP-Z2-9]{16}$/);
+    expect(secret).not.toMatch(/[0O1lI]/);
+    await attach();
+    const withSecret = host.ran.filter((argv) => argv.some((word) => word.includes(secret)));
+    expect(withSecret).toHaveLength(2);
+    for (const [command, file, , input] of withSecret) {
+      expect([command, file]).toEqual(['tee', expect.stringMatching(/\/iscsi\/nodes\/.*,3260$/)]);
+      expect(input).toContain(`node.session.auth.password = ${secret}\n`);
+    }
+    const again = await iscsi({ chap: true }).initiators(signal());
+    expect(again.chap?.secret.reveal()).toBe(secret);
+    const file = path.join(host.stateDir, 'chap.json');
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ name: chap?.name });
+  });
+
+  it('a node record that cannot be written gives the secret away to nobody', async () => {
+    connector = iscsi({ chap: true });
+    const secret = (await connector.initiators(signal())).chap?.secret.reveal() ?? '';
+    host.failures.set('tee /etc/iscsi', { exitCode: 1, stdout: secret, stderr: `tee: ${secret}` });
+    const error: unknown = await attach().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'unavailable', message: expect.stringContaining('cannot be written') });
+    expect(JSON.stringify(error, Object.getOwnPropertyNames(error)) + String(error)).not.toContain(secret);
+    expect(host.nodes.size).toBe(0);
+  });
+});
+
+describe('what is in the way', () => {
+  beforeEach(addSessions);
+
+  it('rule 13: an entry of an earlier volume that nothing uses goes with its map, and the LUN is scanned again', async () => {
+    host.addDisk({ name: 'sda', address: '1:0:0:5', wwn: OTHER, answers: WWN });
+    host.addDisk({ name: 'sdb', address: '2:0:0:5', wwn: OTHER, answers: undefined });
+    host.addMap(OTHER, { paths: ['sda', 'sdb'] });
+    expect(await attach()).toMatchObject({ wwn: WWN });
+    const order = changes().map((line) => line.replace(host.sysRoot, ''));
+    expect(order.slice(0, 3)).toEqual([
+      `multipathd disablequeueing map 3${OTHER}`,
+      `dmsetup message 3${OTHER} 0 fail_if_no_path`,
+      `multipath -f 3${OTHER}`,
+    ]);
+    expect(order.slice(3, 5).toSorted((a, b) => a.localeCompare(b))).toEqual(
+      [1, 2].map((each) => `tee /class/scsi_device/${each}:0:0:5/device/delete < 1`),
+    );
+    expect(order.slice(5)).toHaveLength(2);
+    expect(host.scans).toHaveLength(2);
+    expect(await connector.find(OTHER, signal())).toBeUndefined();
+  });
+
+  it('rule 13: an entry of an earlier volume that something uses stays, and nothing is attached', async () => {
+    host.addDisk({ name: 'sda', address: '1:0:0:5', wwn: OTHER, answers: WWN });
+    host.addMap(OTHER, { paths: ['sda'] });
+    await holdMap();
+    const next = expect.stringContaining('lsblk /dev/sda');
+    await expect(attach()).rejects.toMatchObject({ code: 'busy', message: expect.stringContaining(OTHER), next });
+    expect(changes()).toEqual([]);
+    await held?.close();
+    held = undefined;
+    host.addHolder('dm-0', 'dm-7');
+    await expect(attach()).rejects.toMatchObject({ code: 'busy' });
+    expect(changes()).toEqual([]);
+  });
+
+  it('rule 13: a map that has other paths besides the stale one stays', async () => {
+    host.addDisk({ name: 'sda', address: '1:0:0:5', wwn: OTHER, answers: WWN });
+    host.addDisk({ name: 'sdb', address: '3:0:0:8', wwn: OTHER });
+    host.addMap(OTHER, { paths: ['sda', 'sdb'] });
+    await expect(attach()).rejects.toMatchObject({ code: 'busy', message: expect.stringContaining('sda (1:0:0:5') });
+    expect(changes()).toEqual([]);
+  });
+
+  it('rule 13: a healthy other volume at that address is not stale', async () => {
+    host.addDisk({ name: 'sda', address: '1:0:0:5', wwn: OTHER });
+    await expect(attach()).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining('alive and well'),
+    });
+    expect(changes()).toEqual([]);
+  });
+
+  it('rule 10: with one WWN on both arrays, paths to the passive one are deleted before the map is built', async () => {
+    host.addDisk({ name: 'sda', address: '1:0:0:5', wwn: WWN });
+    host.addDisk({ name: 'sdb', address: '3:0:0:9', wwn: WWN });
+    host.addMap(WWN, { paths: ['sda', 'sdb'] });
+    await attach({ passive: { wwn: WWN, targetNames: [PEER], isStale: true } });
+    const map = await connector.find(WWN, signal());
+    expect(map).toBeDefined();
+    expect(changes().some((line) => line.includes('flushbufs'))).toBe(false);
+    expect(host.ran.findIndex((argv) => argv.join(' ').includes('3:0:0:9/device/delete'))).toBeLessThan(
+      host.ran.findIndex((argv) => argv.join(' ').includes('/scan')),
+    );
+    expect(disks()).toEqual(['sda', 'sdb']);
+  });
+
+  it('rule 10: such a path in a map that is used is refused', async () => {
+    host.addDisk({ name: 'sda', address: '1:0:0:5', wwn: WWN });
+    host.addDisk({ name: 'sdb', address: '3:0:0:9', wwn: WWN });
+    host.addMap(WWN, { paths: ['sda', 'sdb'] });
+    await holdMap();
+    await expect(attach({ passive: { wwn: WWN, targetNames: [PEER], isStale: true } })).rejects.toMatchObject({
+      code: 'busy',
+      message: expect.stringMatching(/sdb \(3:0:0:9.*does not lead to the active copy/),
+    });
+    expect(disks()).toEqual(['sda', 'sdb']);
+  });
+
+  it('rule 10: a path to a target port that nobody knows is refused, and named', async () => {
+    host.addDisk({ name: 'sdb', address: '3:0:0:9', wwn: WWN });
+    await expect(attach()).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringMatching(new RegExp(`sdb \\(3:0:0:9, target port ${PEER}\\)`)),
+    });
+    expect(changes()).toEqual([]);
+  });
+
+  it('rule 21: the device of the passive copy is taken away, without a write to it', async () => {
+    host.addDisk({ name: 'sda', address: '3:0:0:4', wwn: OTHER });
+    host.addMap(OTHER, { paths: ['sda'] });
+    await attach({ passive: { wwn: OTHER, targetNames: [PEER], isStale: true } });
+    expect(await connector.find(OTHER, signal())).toBeUndefined();
+    expect(has(/flushbufs/)).toBe(false);
+  });
+
+  it('rule 46: the device of the passive copy that is used keeps the volume from being attached', async () => {
+    host.addDisk({ name: 'sda', address: '3:0:0:4', wwn: OTHER });
+    host.addMap(OTHER, { paths: ['sda'] });
+    await holdMap();
+    const passive = { wwn: OTHER, targetNames: [PEER], isStale: true };
+    await expect(attach({ passive })).rejects.toMatchObject({ code: 'busy' });
+    expect(disks()).toEqual(['sda']);
+  });
+});
+
+describe('the proof', () => {
+  beforeEach(addSessions);
+
+  it('rule 9: every path of the map has to say that it is the volume', async () => {
+    host.addDisk({ name: 'sda', address: '1:0:0:5', wwn: WWN });
+    host.addDisk({ name: 'sdb', address: '1:0:0:7', wwn: OTHER });
+    host.addDisk({ name: 'sdc', address: '2:0:0:5', wwn: WWN });
+    host.addMap(WWN, { paths: ['sda', 'sdb', 'sdc'] });
+    await expect(attach()).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringMatching(/sdb .*is not the expected volume/),
+    });
+  });
+
+  it('rule 9: a LUN that turns out to be another volume is refused', async () => {
+    host.luns.set('2:5', OTHER);
+    await expect(attach()).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining(OTHER) });
+  });
+
+  it.each<[string, Partial<Connection>]>([
+    ['size', { sizeBytes: SIZE + 512 }],
+    ['WWN', { wwn: OTHER }],
+  ])('rule 9: another %s is refused', async (_what, more) => {
+    await expect(attach(more)).rejects.toMatchObject({ code: 'refused', next: expect.stringContaining('showvv') });
+  });
+
+  it('rule 11: a map with something built on it is refused', async () => {
+    await attach();
+    host.addHolder('dm-0', 'dm-5');
+    await expect(attach()).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('dm-5') });
+  });
+
+  it('rule 12: a map that somebody has at once is refused', async () => {
+    await holdMap();
+    await expect(attach()).rejects.toMatchObject({ code: 'busy', message: expect.stringContaining('exclusively') });
+  });
+
+  it('a device that answers as another volume, or not at all, does not lead to the data any more', async () => {
+    host.addDisk({ name: 'sda', address: '1:0:0:5', wwn: WWN, answers: OTHER });
+    host.addMap(WWN, { paths: ['sda'] });
+    expect(await connector.isCurrent(WWN, signal())).toBe(false);
+    expect(await connector.isCurrent(OTHER, signal())).toBe(false);
+  });
+});
+
+describe('Fibre Channel', () => {
+  const PORT = '20000002ac000101';
+  const PEER_PORT = '20000002ac000201';
+  const fc = (more: Partial<Connection> = {}): Connection => connection({ targets: [{ name: PORT }], ...more });
+  const stale = { wwn: WWN, targetNames: [PEER_PORT], isStale: true };
+
+  beforeEach(() => {
+    const { run, sysRoot, devRoot, stateDir } = host;
+    connector = createFcConnector({ run, sysRoot, devRoot, stateDir, usesMultipath: true, minimumPaths: 1, logger });
+    host.addRemotePort(2, { hba: '200000109b000001', port: PORT });
+    host.addRemotePort(2, { hba: '200000109b000001', port: PEER_PORT, target: 1 });
+    host.addRemotePort(4, { hba: '200000109b000002', port: PORT, target: 3 });
+    for (const number of [2, 4]) host.luns.set(`${number}:5`, WWN);
+    host.setScanMode('async');
+  });
+
+  it('rule 14: scans the LUN on each HBA that sees the port, at its SCSI target', async () => {
+    await connector.attach(fc(), signal());
+    expect(host.scans).toEqual([
+      `tee ${host.sysRoot}/class/scsi_host/host2/scan < 0 0 5`,
+      `tee ${host.sysRoot}/class/scsi_host/host4/scan < 0 3 5`,
+    ]);
+    expect(has(/iscsiadm/)).toBe(false);
+  });
+
+  it('rule 10: a failed-over volume with one WWN on both arrays needs a kernel that does not scan', async () => {
+    await expect(connector.attach(fc({ passive: stale }), signal())).rejects.toMatchObject({
+      code: 'refused',
+      next: expect.stringContaining('printf manual > /sys/module/scsi_mod/parameters/scan'),
+    });
+    expect(changes()).toEqual([]);
+    host.setScanMode('manual');
+    expect(await connector.attach(fc({ passive: stale }), signal())).toMatchObject({ wwn: WWN });
+  });
+
+  it('rule 10: before a failover, or with a WWN for each copy, the kernel may scan', async () => {
+    expect(await connector.attach(fc({ passive: { ...stale, isStale: false } }), signal())).toMatchObject({ wwn: WWN });
+    expect(await connector.attach(fc({ passive: { ...stale, wwn: OTHER } }), signal())).toMatchObject({ wwn: WWN });
+  });
+
+  it('names a target port that no HBA sees', async () => {
+    await connector.attach(fc({ targets: [{ name: PORT }, { name: '20000002ac000102' }] }), signal());
+    expect(warnings).toEqual([expect.stringContaining('20000002ac000102 (no port of this host sees it)')]);
+  });
+});
+
+describe('detach', () => {
+  const detach = async (): Promise<void> => connector.detach(WWN, signal());
+
+  it('rule 27: flushes, removes the map, deletes the paths, and then logs out', async () => {
+    await attach();
+    host.ran.length = 0;
+    await detach();
+    const order = changes().map((line) =>
+      line.replace(/^tee .*\/([\d:]+)\/device\/delete.*/, 'delete').replace(/^iscsiadm .*(--logout|-o delete)/, '$1'),
+    );
+    expect(order).toEqual([
+      `blockdev --flushbufs ${host.devRoot}/mapper/3${WWN}`,
+      `multipath -f 3${WWN}`,
+      'delete',
+      'delete',
+      '--logout',
+      '--logout',
+      '-o delete',
+      '-o delete',
+    ]);
+    expect(host.devices).toEqual([]);
+    expect(host.nodes.size).toBe(0);
+    expect(await connector.find(WWN, signal())).toBeUndefined();
+  });
+
+  it('rule 27: a failed flush to a live array stops the sequence', async () => {
+    await attach();
+    host.ran.length = 0;
+    host.failures.set('blockdev --flushbufs', { exitCode: 1, stderr: 'Input/output error' });
+    await expect(detach()).rejects.toMatchObject({ message: expect.stringContaining('Input/output error') });
+    expect(changes()).toEqual([expect.stringContaining('flushbufs')]);
+  });
+
+  it('rule 29: a map whose paths are all dead stops waiting for them first, and is not flushed', async () => {
+    addSessions();
+    for (const number of [1, 2]) {
+      host.addDisk({ name: number === 1 ? 'sda' : 'sdb', address: `${number}:0:0:5`, wwn: WWN, answers: undefined });
+    }
+    host.addMap(WWN, { paths: ['sda', 'sdb'] });
+    await detach();
+    const order = changes();
+    expect(order.slice(0, 3)).toEqual([
+      `multipathd disablequeueing map 3${WWN}`,
+      `dmsetup message 3${WWN} 0 fail_if_no_path`,
+      `multipath -f 3${WWN}`,
+    ]);
+    expect(has(/flushbufs/)).toBe(false);
+    expect(host.devices).toEqual([]);
+  });
+
+  it('rule 29: before an umount a map of which no path answers stops waiting, and no other does', async () => {
+    await attach();
+    const node = path.join(host.devRoot, 'mapper', `3${WWN}`);
+    host.ran.length = 0;
+    await letFailWhenDead(host, node, signal());
+    await letFailWhenDead(host, '/dev/loop999', signal());
+    expect(changes()).toEqual([]);
+    host.failures.set('/usr/lib/udev/scsi_id', { reason: 'timed out after 5000 ms and was killed' });
+    await letFailWhenDead(host, node, signal());
+    expect(changes()).toEqual([`multipathd disablequeueing map 3${WWN}`, `dmsetup message 3${WWN} 0 fail_if_no_path`]);
+  });
+
+  it('rule 13: nothing is flushed to a LUN that is another volume by now', async () => {
+    addSessions();
+    host.addDisk({ name: 'sda', address: '1:0:0:5', wwn: WWN, answers: OTHER });
+    host.addMap(WWN, { paths: ['sda'] });
+    await detach();
+    expect(has(/flushbufs/)).toBe(false);
+    expect(host.devices).toEqual([]);
+  });
+
+  it('rule 26: what is used stays, in one piece', async () => {
+    await attach();
+    host.ran.length = 0;
+    await holdMap();
+    await expect(detach()).rejects.toMatchObject({ code: 'busy' });
+    expect(changes()).toEqual([]);
+    expect(disks()).toEqual(['sda', 'sdb']);
+  });
+
+  it('a map that is in use for a moment is tried again', async () => {
+    await attach();
+    host.failures.set('multipath -f', { exitCode: 1, stderr: `3${WWN}: map in use` });
+    setTimeout(() => host.failures.clear(), 200);
+    await detach();
+    expect(has(/udevadm settle --timeout=3/)).toBe(true);
+    expect(host.devices).toEqual([]);
+  });
+
+  it('nothing there is a success, and so is a map without its paths, or paths without their map', async () => {
+    await detach();
+    addSessions();
+    host.addDisk({ name: 'sda', address: '1:0:0:5', wwn: WWN });
+    host.addDisk({ name: 'sdb', address: '1:0:0:6', wwn: OTHER });
+    await detach();
+    expect(disks()).toEqual(['sdb']);
+  });
+
+  it('a session that another LUN hangs on stays, until that one goes', async () => {
+    host.luns.set('1:6', OTHER).set('2:6', OTHER);
+    await attach();
+    await attach({ lun: 6, wwn: OTHER });
+    await detach();
+    expect(has(/--logout/)).toBe(false);
+    await connector.detach(OTHER, signal());
+    expect(host.ran.filter((argv) => argv.includes('--logout'))).toHaveLength(2);
+  });
+
+  it('what a daemon that was killed has logged in to is ended by the next', async () => {
+    await attach();
+    connector = iscsi();
+    await detach();
+    expect(host.ran.filter((argv) => argv.includes('--logout'))).toHaveLength(2);
+    expect(host.nodes.size).toBe(0);
+  });
+
+  it('rule 15: a session that somebody made anew after ours had ended is not ours', async () => {
+    await attach();
+    const [record = ''] = await readdir(path.join(host.stateDir, 'iscsi'));
+    const file = path.join(host.stateDir, 'iscsi', record);
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, text.replace(/"session":"session\d"/, '"session":"session99"'));
+    await detach();
+    expect(host.ran.filter((argv) => argv.includes('--logout'))).toHaveLength(1);
+    expect(host.nodes.size).toBe(1);
+  });
+});
