@@ -43,6 +43,10 @@ export function portItem(port: TargetPort): Item {
     make.push(write(`${group}/attrib/authentication`, 0));
     make.push({ do: 'mkdir', path: `${group}/np/${port.portal ?? ''}`, netns: port.netns });
   }
+  if (port.kind === 'fc' && port.link !== undefined) {
+    // Initiators that were logged in at a predecessor's target have to do it again. The cable comes back as a setting.
+    make.unshift({ do: 'link', link: port.link, netns: port.netns, up: false });
+  }
   const remove: Step[] = [
     { do: 'rmdir', path: group },
     { do: 'rmdir', path: targetPath(port) },
@@ -141,32 +145,21 @@ export function lunItem({ port, initiator, lun, device }: MappedLun, version: st
   };
 }
 
-/**
- * Power and cable. The interface goes down first, so that hosts hear nothing more, and up last. Without power the sessions
- * end too; a port without an interface to take down loses them with its cable as well.
- */
-export function portSettings(port: TargetPort): Setting[] {
-  const { link, netns } = port;
-  const cable: Setting[] =
-    link === undefined
-      ? []
-      : [
-          {
-            id: `${targetPath(port)} cable`,
-            value: port.up ? 'up' : 'down',
-            steps: [{ do: 'link', link, netns, up: port.up }],
-            early: !port.up,
-          },
-        ];
-  if (port.kind === 'fc') return cable;
-  const enabled = link === undefined ? port.up : port.powered;
-  const enable: Setting = {
-    id: `${targetPath(port)} enable`,
-    value: enabled ? '1' : '0',
-    steps: [write(`${groupPath(port)}/enable`, enabled ? 1 : 0)],
-    early: !enabled,
-  };
-  return port.up ? [enable, ...cable] : [...cable, enable];
+/** The port's cable, pulled when its array has no power, too: hosts hear nothing more. */
+export function cableSettings(port: TargetPort): Setting[] {
+  const { link, netns, up } = port;
+  if (link === undefined) return [];
+  const steps: Step[] = [{ do: 'link', link, netns, up }];
+  return [{ id: `${targetPath(port)} cable`, value: String(up), steps, early: !up }];
+}
+
+/** Sessions end when the power goes; at a port without an interface to take down also when the cable does. */
+export function enableSettings(port: TargetPort): Setting[] {
+  // Fibre Channel has no such switch.
+  if (port.kind === 'fc') return [];
+  const enabled = port.link === undefined ? port.up : port.powered;
+  const steps = [write(`${groupPath(port)}/enable`, enabled ? 1 : 0)];
+  return [{ id: `${targetPath(port)} enable`, value: String(enabled), steps, early: !enabled }];
 }
 
 export function aluaSetting(device: Device): Setting {
@@ -175,7 +168,6 @@ export function aluaSetting(device: Device): Setting {
     id: path,
     value: device.alua,
     steps: [write(path, ALUA[device.alua])],
-    // In between both arrays are standby: hosts wait.
-    early: device.alua === 'standby',
+    early: false,
   };
 }

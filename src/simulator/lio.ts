@@ -5,12 +5,13 @@ import { readDeviceCounters } from './lio-counters.js';
 import {
   aclItem,
   aluaSetting,
+  cableSettings,
   chapSettings,
   deviceItem,
+  enableSettings,
   hbaPath,
   lunItem,
   portItem,
-  portSettings,
   slotItem,
   targetPath,
 } from './lio-items.js';
@@ -40,17 +41,16 @@ export class LioFabric implements Fabric {
   /** @throws Error that names the step that the kernel refused; the next call tries again */
   async refresh(arrays: readonly SimulatedArray[]): Promise<void> {
     const plan = planTargets(arrays);
-    const settings = [
-      ...plan.ports.flatMap(chapSettings),
-      ...plan.devices.map(aluaSetting),
-      ...plan.ports.flatMap(portSettings),
-    ];
-    await this.#apply(settings.filter((setting) => setting.early && this.#set.has(setting.id)));
+    const cables = plan.ports.flatMap(cableSettings);
+    const enables = plan.ports.flatMap(enableSettings);
+    // All cables before the first session, whose end takes a while.
+    const early = [...cables, ...enables].filter((setting) => setting.early && this.#set.has(setting.id));
+    await this.#apply(early);
     for (const { from, to } of plan.shared) await shareData(from, to);
     const items = await itemsOf(plan);
     await this.#removeOthers(items);
     for (const item of items) if (!this.#made.has(item.id)) await this.#make(item);
-    await this.#apply(settings);
+    await this.#apply([...plan.ports.flatMap(chapSettings), ...plan.devices.map(aluaSetting), ...enables, ...cables]);
   }
 
   /** Takes all targets of these arrays away, whoever made them. */

@@ -11,7 +11,7 @@ import { planTargetRemoval } from '../../src/simulator/lio-sweep.js';
 import { admitVolume } from '../../src/simulator/membership.js';
 import { setCable, setPower } from '../../src/simulator/outage.js';
 import { createGroup, modifyGroup } from '../../src/simulator/remote-copy.js';
-import { startGroup, stopGroup } from '../../src/simulator/replication.js';
+import { setSyncHold, startGroup, stopGroup } from '../../src/simulator/replication.js';
 import { parseSeed } from '../../src/simulator/seed.js';
 import { Sessions } from '../../src/simulator/sessions.js';
 import { createVlun, removeVlun } from '../../src/simulator/vluns.js';
@@ -98,11 +98,12 @@ const exportTo = (array: SimulatedArray, lun: number, volumeName = 'vol1') =>
 const unexport = (array: SimulatedArray, lun: number, volume = 'vol1') =>
   removeVlun(array, { volume, lun, host: 'node1', pos: undefined });
 
-async function replicate(options: { pathManagement: boolean }): Promise<void> {
+async function replicate(options: { pathManagement: boolean; differentSecondaryWwn?: boolean }): Promise<void> {
   const group = { localUserCpg: 'cpg-a', localSnapCpg: 'cpg-a-snap', remoteUserCpg: 'cpg-b', remoteSnapCpg: 'cpg-b' };
   createGroup(pair, a, { name: 'g1', domain: undefined, targetName: 'sim-b-rc', mode: 1, ...group });
-  modifyGroup(pair, a, { name: 'g1', change: { policies: options } });
-  const flags = { volumeAutoCreation: true, differentSecondaryWwn: false, skipInitialSync: false };
+  modifyGroup(pair, a, { name: 'g1', change: { policies: { pathManagement: options.pathManagement } } });
+  const { differentSecondaryWwn = false } = options;
+  const flags = { volumeAutoCreation: true, differentSecondaryWwn, skipInitialSync: false };
   await admitVolume(pair, a, { group: 'g1', volume: 'vol1', secondaryVolume: 'vol1', ...flags });
   await startGroup(pair, a, { name: 'g1', skipInitialSync: false });
 }
@@ -121,18 +122,20 @@ describe('ports', () => {
     expect(steps).toContain(`write ${PORT_A}/tpgt_1/attrib/generate_node_acls 0`);
     expect(steps.slice(-5)).toEqual([
       `write ${PORT_A}/tpgt_1/enable 1`,
+      `write ${PORT_B}/tpgt_1/enable 1`,
       'array1 eth0 up',
       'host ft11 up',
-      `write ${PORT_B}/tpgt_1/enable 1`,
       'array2 eth0 up',
     ]);
     expect(await change(() => undefined)).toEqual([]);
   });
 
   it('of Fibre Channel admit their zone before a host has the name, and nobody else after', async () => {
-    await change(() => undefined);
+    const steps = await change(() => undefined);
     const acls = () => [...kernel.dirs].filter((path) => path.startsWith(`${FC}/tpgt_1/acls/`));
     expect(acls()).toEqual([`${FC}/tpgt_1/acls/20:00:00:10:9b:00:00:01`]);
+    expect(steps.indexOf('host ft11 down')).toBeLessThan(steps.indexOf(`mkdir ${FC}`));
+    expect(steps.indexOf('host ft11 up')).toBeGreaterThan(steps.indexOf(`mkdir ${acls()[0]}`));
     const wwns = ['200000109B000001', '200000109B000002'];
     await change(async () => {
       createHost(a, { name: 'node1', domain: undefined, persona: 2, descriptors: {}, wwns, iqns: [] });
@@ -153,8 +156,8 @@ describe('ports', () => {
     });
     expect(await change(() => setPower(pair, a, false))).toEqual([
       'array1 eth0 down',
-      `write ${PORT_A}/tpgt_1/enable 0`,
       'host ft11 down',
+      `write ${PORT_A}/tpgt_1/enable 0`,
     ]);
     expect(lunsOf(PORT_A)).toHaveLength(1);
     expect(await change(() => setPower(pair, a, true))).toEqual([
@@ -311,6 +314,29 @@ describe('replication', () => {
     await change(() => stopGroup(pair, b, 'g1.r46750'));
     expect([lunsOf(PORT_A), lunsOf(PORT_B)].map((luns) => luns.length)).toEqual([0, 1]);
     expect(await inode(a)).not.toBe(await inode(b));
+  });
+
+  it('volumes with different WWNs are no pair', async () => {
+    await change(async () => {
+      await replicate({ pathManagement: true, differentSecondaryWwn: true });
+      exportTo(a, 0);
+      exportTo(b, 1);
+    });
+    expect([lunsOf(PORT_A), lunsOf(PORT_B)].map((luns) => luns.length)).toEqual([1, 0]);
+  });
+
+  it('a pair that is not synced yet is shown by its primary only', async () => {
+    pair.syncHold = true;
+    await change(async () => {
+      await replicate({ pathManagement: true });
+      exportTo(a, 0);
+      exportTo(b, 1);
+    });
+    expect([lunsOf(PORT_A), lunsOf(PORT_B)].map((luns) => luns.length)).toEqual([1, 0]);
+    expect(await inode(a)).not.toBe(await inode(b));
+    await change(() => setSyncHold(pair, false));
+    expect([lunsOf(PORT_A), lunsOf(PORT_B)].map((luns) => luns.length)).toEqual([1, 1]);
+    expect(await inode(a)).toBe(await inode(b));
   });
 
   it('port groups of the two arrays have different numbers', async () => {
