@@ -37,6 +37,11 @@ export interface HostConnector {
    * exported to this host again: what is written to it is lost, and what is read from it may be old.
    */
   isCurrent(wwn: string, signal: AbortSignal): Promise<boolean>;
+  /**
+   * Makes what is sent to a device fail that no path leads to any more, instead of waiting for one: an unmount would wait, too
+   * (rule 29). Of a device that answers nothing is changed.
+   */
+  failIfDead(wwn: string, signal: AbortSignal): Promise<void>;
   /** Flushes and takes the device away, waits until it is gone. Gone already is success. @throws `busy` when something uses it. */
   detach(wwn: string, signal: AbortSignal): Promise<void>;
 }

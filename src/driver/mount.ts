@@ -30,7 +30,7 @@ export function mountSaga(ctx: DriverContext, backend: Backend, plan: MountPlan)
   if (plan.leftOver.length > 0) steps.unshift(leftOverStep(backend, plan));
   if (plan.takeOver !== undefined) steps.unshift(takeOverStep(ctx, backend, plan.takeOver));
   if (plan.group !== undefined) steps.push(confirmRolesStep(backend, plan));
-  steps.push(attachStep(ctx, backend), filesystemStep(ctx), mountStep(ctx, plan));
+  steps.push(attachStep(ctx, backend), filesystemStep(ctx), mountStep(ctx, backend, plan));
   const { volume, group } = plan;
   return {
     kind: 'mount',
@@ -257,7 +257,7 @@ async function proveFilesystem(ctx: DriverContext, what: ExpectedFilesystem, sig
   );
 }
 
-function mountStep(ctx: DriverContext, { mountpoint }: MountPlan): MountStep {
+function mountStep(ctx: DriverContext, backend: Backend, { mountpoint }: MountPlan): MountStep {
   return {
     name: 'mount the file system',
     async do({ plan, facts, signal }) {
@@ -267,7 +267,9 @@ function mountStep(ctx: DriverContext, { mountpoint }: MountPlan): MountStep {
       await ctx.journal.saveMount({ ...nodeMountOf(plan, facts), wwn: device.wwn, device, ids });
     },
     async undo({ facts, signal }) {
-      if (facts.device !== undefined) await ctx.filesystems.unmount(facts.device, mountpoint, signal);
+      if (facts.device === undefined) return;
+      await ctx.connector(backend).failIfDead(facts.device.wwn, signal);
+      await ctx.filesystems.unmount(facts.device, mountpoint, signal);
     },
   };
 }

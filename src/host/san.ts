@@ -3,7 +3,7 @@ import type { Connection, HostConnector } from '../contracts/host.js';
 import type { Logger } from '../contracts/log.js';
 import type { BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
-import { proveUnusedSoon, removeDevice } from './device-removal.js';
+import { failIfDead, proveUnusedSoon, removeDevice } from './device-removal.js';
 import type { Fabric, Reached } from './fabric.js';
 import { findMultipathProblems, proveMultipathdRuns } from './multipath-conf.js';
 import { findMap } from './multipath-map.js';
@@ -84,6 +84,10 @@ class SanConnector implements HostConnector {
     );
     const seen = answers.filter((each) => each !== undefined);
     return seen.length > 0 && seen.every((each) => each.wwn === wwn);
+  }
+
+  async failIfDead(wwn: string, signal: AbortSignal): Promise<void> {
+    await failIfDead(this.#access, wwn, signal);
   }
 
   async detach(wwn: string, signal: AbortSignal): Promise<void> {
