@@ -73,19 +73,18 @@ async function runIn(
   const start = performance.now();
   const seconds = (): number => (performance.now() - start) / 1000;
   const vm = await restore(scenario.name);
+  const logs = path.join(CACHE, 'logs', scenario.name);
+  let failure: string | undefined;
   try {
     const command = `node /host/app/lib/scenario.mjs ${scenario.name}${full ? ' --full' : ''}`;
     const output = await expectSuccess(vm, command, scenario.timeoutMs);
     if (keep) console.log(output);
-    return { scenario, seconds: seconds(), failure: undefined, vm: keep ? vm : undefined };
   } catch (error) {
-    const logs = path.join(CACHE, 'failed', scenario.name);
-    await keepLogs(vm, logs);
-    const failure = `${error instanceof Error ? error.message : String(error)}\nlogs: ${logs}`;
-    return { scenario, seconds: seconds(), failure, vm: keep ? vm : undefined };
-  } finally {
-    if (!keep) await vm.stop();
+    failure = `${error instanceof Error ? error.message : String(error)}\nlogs: ${logs}`;
   }
+  await keepLogs(vm, logs);
+  if (!keep) await vm.stop();
+  return { scenario, seconds: seconds(), failure, vm: keep ? vm : undefined };
 }
 
 /** @throws with all that it printed, and the kernel's last words */
@@ -96,10 +95,12 @@ async function expectSuccess(vm: Vm, command: string, timeoutMs: number): Promis
   throw new Error(`${output.trimEnd()}\nexit ${status}${status === 124 ? ': out of time' : ''}\nconsole:\n${console}`);
 }
 
+/** What the programs in the guest have logged, and what the scenario has printed. */
 async function keepLogs(vm: Vm, target: string): Promise<void> {
   await rm(target, { recursive: true, force: true });
-  await cp(path.join(vm.dir, 'logs'), target, { recursive: true }).catch(() => undefined);
-  await cp(path.join(vm.dir, 'console.log'), path.join(target, 'console.log'));
+  for (const name of ['logs', 'commands', 'console.log']) {
+    await cp(path.join(vm.dir, name), path.join(target, name), { recursive: true, force: true }).catch(() => undefined);
+  }
 }
 
 async function told<T>(what: string, work: () => Promise<T>): Promise<T> {
