@@ -102,7 +102,9 @@ describe('attach over iSCSI', () => {
     expect(await connector.find(WWN, signal())).toEqual(device);
     expect(await connector.isCurrent(WWN, signal())).toBe(true);
     expect(has(/discovery/)).toBe(false);
-    expect(changes().filter((line) => line.includes('-o update'))).toEqual(
+    // Both at once, so in any order.
+    const updates = changes().filter((line) => line.includes('-o update'));
+    expect(updates.toSorted()).toEqual(
       PORTALS.map((portal) =>
         expect.stringMatching(new RegExp(`-p ${portal} .*-n node.startup -v manual -n node.session.scan -v manual`)),
       ),
