@@ -166,6 +166,15 @@ describe('attach over iSCSI', () => {
     });
   });
 
+  it('tries again when iscsiadm stumbles over a record that is removed at that moment', async () => {
+    const said =
+      'iscsiadm: iface iter could not stat /etc/iscsi/nodes/iqn.2000-05.com.3pardata:21210002ac000001/10.1.2.2,3260.';
+    host.failures.set('iscsiadm', { exitCode: 6, stderr: said });
+    setTimeout(() => host.failures.clear(), 150);
+    await attach();
+    expect(warnings).toEqual([]);
+  });
+
   it('says what to do when no portal answers', async () => {
     host.portals.clear();
     await expect(attach()).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('10.1.1.2') });
