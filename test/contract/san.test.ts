@@ -175,6 +175,15 @@ describe('attach over iSCSI', () => {
     expect(warnings).toEqual([]);
   });
 
+  it('says what is missing when its time runs out', async () => {
+    host.luns.delete('2:5');
+    host.makesMaps = false;
+    await expect(connector.attach(connection(), AbortSignal.timeout(1_500))).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringMatching(/time ran out.*no map yet; missing: .*10\.1\.1\.2.*10\.1\.2\.2/),
+    });
+  });
+
   it('says what to do when no portal answers', async () => {
     host.portals.clear();
     await expect(attach()).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('10.1.1.2') });
@@ -351,6 +360,29 @@ describe('the proof', () => {
       message: expect.stringMatching(/sdb .*is not the expected volume/),
     });
   });
+
+  it('rule 9: a path that was the volume when it was scanned has to be it now, over whichever session it goes', async () => {
+    await attach();
+    host.addSession(4, { target: IQN, portal: '10.1.3.2:3260' });
+    host.addDisk({ name: 'sdc', address: '4:0:0:5', wwn: WWN, answers: OTHER });
+    await host.run('multipath', ['-f', `3${WWN}`], { timeoutMs: 1000 });
+    host.addMap(WWN, { paths: ['sda', 'sdb', 'sdc'] });
+    await expect(attach()).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringMatching(new RegExp(`sdc .*seen WWN ${OTHER} \\(when scanned ${WWN}\\)`)),
+    });
+  });
+
+  it.each(['ID_VENDOR=LIO-ORG\nID_MODEL=VV', 'ID_VENDOR=3PARdata\nID_MODEL=SES'])(
+    'rule 9: what calls itself %j is refused',
+    async (said) => {
+      host.failures.set('/usr/lib/udev/scsi_id', { stdout: `${said}\nID_SERIAL=3${WWN}\n` });
+      await expect(attach()).rejects.toMatchObject({
+        code: 'refused',
+        message: expect.stringContaining('3PARdata VV'),
+      });
+    },
+  );
 
   it('rule 9: a LUN that turns out to be another volume is refused', async () => {
     host.luns.set('2:5', OTHER);
