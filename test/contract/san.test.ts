@@ -178,10 +178,15 @@ describe('attach over iSCSI', () => {
   it('says what is missing when its time runs out', async () => {
     host.luns.delete('2:5');
     host.makesMaps = false;
-    await expect(connector.attach(connection(), AbortSignal.timeout(1_500))).rejects.toMatchObject({
+    const time = new AbortController();
+    const timer = setInterval(() => {
+      if (disks().length === 1 && host.scans.length >= 2) time.abort();
+    }, 50);
+    await expect(connector.attach(connection(), time.signal)).rejects.toMatchObject({
       code: 'unavailable',
       message: expect.stringMatching(/time ran out.*no map yet; missing: .*10\.1\.1\.2.*10\.1\.2\.2/),
     });
+    clearInterval(timer);
   });
 
   it('says what to do when no portal answers', async () => {
@@ -517,6 +522,10 @@ describe('detach', () => {
     host.ran.length = 0;
     await letFailWhenDead(host, node, signal());
     await letFailWhenDead(host, '/dev/loop999', signal());
+    expect(changes()).toEqual([]);
+    host.failures.set('/usr/lib/udev/scsi_id', { exitCode: 1 });
+    setTimeout(() => host.failures.clear(), 500);
+    await letFailWhenDead(host, node, signal());
     expect(changes()).toEqual([]);
     host.failures.set('/usr/lib/udev/scsi_id', { reason: 'timed out after 5000 ms and was killed' });
     await letFailWhenDead(host, node, signal());
