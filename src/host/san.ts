@@ -95,7 +95,10 @@ class SanConnector implements HostConnector {
     const { wwn, sizeBytes } = connection;
     const { minimumPaths, logger } = this.#options;
     const wasThere = (await findMap(this.#access, wwn)) !== undefined;
-    const seen = await waitForMap(this.#access, { connection, nexuses: reached.nexuses, minimumPaths }, signal);
+    const expected = { connection, nexuses: reached.nexuses, minimumPaths };
+    const seen = await waitForMap(this.#access, expected, signal).catch(async (error: unknown) => {
+      throw signal.aborted ? await this.#notInTime(connection, reached) : error;
+    });
     for (const path of seen.paths) if (path.wwn !== wwn) await provePath(this.#access, { path, connection }, signal);
     if (seen.map === undefined) throw await this.#noMap(connection, { seen, reached }, signal);
     const proven = await proveMap(this.#access, { map: seen.map, connection }, signal);
@@ -121,6 +124,18 @@ class SanConnector implements HostConnector {
     const node = nodeOf(this.#access, path);
     if (!wasThere) await proveUnusedSoon(node);
     return { path: node, wwn, sizeBytes };
+  }
+
+  async #notInTime(connection: Connection, reached: Reached): Promise<DriverError> {
+    const { wwn, lun } = connection;
+    const [map, all] = await Promise.all([findMap(this.#access, wwn), listScsiPaths(this.#access.sysRoot)]);
+    const usable = all.filter(({ name }) => map?.paths.includes(name));
+    const missing = missingOf(connection, { reached, usable });
+    return new DriverError(
+      'unavailable',
+      `the time ran out before LUN ${lun} was there with all its paths: ${map === undefined ? 'no map yet' : `${map.path} with ${map.paths.join(', ')}`}${missing.length === 0 ? '' : `; missing: ${missing.join('; ')}`}`,
+      { next: 'multipath -ll; look at the exports and their paths with: showvlun -a; then try again' },
+    );
   }
 
   async #noMap(
