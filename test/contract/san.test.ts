@@ -5,7 +5,7 @@ import { mkdtemp, open, readdir, readFile, rm, stat, truncate, writeFile, type F
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Connection, HostConnector } from '../../src/contracts/host.js';
-import { letFailWhenDead } from '../../src/host/dead-map.js';
+import { failingWhenDead } from '../../src/host/dead-map.js';
 import { createFcConnector } from '../../src/host/fc.js';
 import { createIscsiConnector } from '../../src/host/iscsi.js';
 import { FakeSanHost } from '../fakes/san-host.js';
@@ -321,6 +321,8 @@ describe('what is in the way', () => {
       message: expect.stringMatching(/sdb \(3:0:0:9.*does not lead to the active copy/),
     });
     expect(disks()).toEqual(['sda', 'sdb']);
+    // Its users keep what multipath.conf promises them when paths go for a moment.
+    expect(has(/disablequeueing|fail_if_no_path/)).toBe(false);
   });
 
   it('rule 10: a path to a target port that nobody knows is refused, and named', async () => {
@@ -347,6 +349,7 @@ describe('what is in the way', () => {
     const passive = { wwn: OTHER, targetNames: [PEER], isStale: true };
     await expect(attach({ passive })).rejects.toMatchObject({ code: 'busy' });
     expect(disks()).toEqual(['sda']);
+    expect(has(/disablequeueing|fail_if_no_path/)).toBe(false);
   });
 });
 
@@ -518,16 +521,22 @@ describe('detach', () => {
     await attach();
     const node = path.join(host.devRoot, 'mapper', `3${WWN}`);
     host.ran.length = 0;
-    await letFailWhenDead(host, node, signal());
-    await letFailWhenDead(host, '/dev/loop999', signal());
+    const umount = async (): Promise<void> => Promise.resolve();
+    await failingWhenDead(host, { devicePath: node, umount }, signal());
+    await failingWhenDead(host, { devicePath: '/dev/loop999', umount }, signal());
     expect(changes()).toEqual([]);
     host.failures.set('/usr/lib/udev/scsi_id', { exitCode: 1 });
     setTimeout(() => host.failures.clear(), 500);
-    await letFailWhenDead(host, node, signal());
+    await failingWhenDead(host, { devicePath: node, umount }, signal());
     expect(changes()).toEqual([]);
     host.failures.set('/usr/lib/udev/scsi_id', { reason: 'timed out after 5000 ms and was killed' });
-    await letFailWhenDead(host, node, signal());
-    expect(changes()).toEqual([`multipathd disablequeueing map 3${WWN}`, `dmsetup message 3${WWN} 0 fail_if_no_path`]);
+    await failingWhenDead(host, { devicePath: node, umount }, signal());
+    const stopped = [`multipathd disablequeueing map 3${WWN}`, `dmsetup message 3${WWN} 0 fail_if_no_path`];
+    expect(changes()).toEqual(stopped);
+    // One that stays mounted because somebody uses it waits for its paths as before.
+    const busy = async (): Promise<void> => Promise.reject(new Error('busy'));
+    await expect(failingWhenDead(host, { devicePath: node, umount: busy }, signal())).rejects.toThrow('busy');
+    expect(changes().slice(stopped.length)).toEqual([...stopped, `multipathd restorequeueing map 3${WWN}`]);
   });
 
   it('rule 13: nothing is flushed to a LUN that is another volume by now', async () => {
