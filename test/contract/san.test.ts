@@ -408,6 +408,16 @@ describe('the proof', () => {
     await expect(attach()).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('dm-5') });
   });
 
+  it('rule 12: a map that was there before, and that somebody has, is refused', async () => {
+    addSessions();
+    host.addDisk({ name: 'sda', address: '1:0:0:5', wwn: WWN });
+    host.addDisk({ name: 'sdb', address: '2:0:0:5', wwn: WWN });
+    host.addMap(WWN, { paths: ['sda', 'sdb'] });
+    await holdMap();
+    await expect(attach()).rejects.toMatchObject({ code: 'busy' });
+    expect(changes()).toEqual([]);
+  });
+
   it('rule 12: a map that somebody has at once is refused', async () => {
     await holdMap();
     await expect(attach()).rejects.toMatchObject({ code: 'busy', message: expect.stringContaining('exclusively') });
