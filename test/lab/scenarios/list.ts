@@ -1,6 +1,7 @@
 import { iscsi, iscsiChap } from './01-iscsi.js';
 import { fc } from './02-fc.js';
+import { alua } from './10-alua.js';
 import type { Scenario } from './scenario.js';
 
 /** All scenarios, in the order of the run. */
-export const scenarios: readonly Scenario[] = [iscsi, fc, iscsiChap];
+export const scenarios: readonly Scenario[] = [iscsi, fc, iscsiChap, alua];
