@@ -203,12 +203,14 @@ function filesystemStep(ctx: DriverContext): MountStep {
         return { filesystem: known };
       }
       const formatting = planFormat(plan, device);
-      const key = volume.name;
-      await context.record([{ put: 'volume', key, value: { ...volume, filesystem: formatting } }]);
+      const record = async (filesystem: FilesystemRecord): Promise<void> =>
+        context.record([{ put: 'volume', key: volume.name, value: { ...volume, filesystem } }]);
       const { type, uuid } = formatting;
-      await ctx.filesystems.make(device, { type, uuid, repeat: known.state === 'formatting' }, signal);
+      // Not on record before the proof: what is refused now would be taken for the traces of our mkfs by the next Mount.
+      const proven = async (): Promise<void> => record(formatting);
+      await ctx.filesystems.make(device, { type, uuid, repeat: known.state === 'formatting', proven }, signal);
       const filesystem = { state: 'formatted', type, uuid } as const;
-      await context.record([{ put: 'volume', key, value: { ...volume, filesystem } }]);
+      await record(filesystem);
       return { filesystem };
     },
   };

@@ -5,7 +5,7 @@ import { reusedLuns } from './04-reused-luns.js';
 import { fcStale, iscsiStale } from './05-stale-array.js';
 import { contents } from './08-contents.js';
 import { others } from './09-others.js';
-import { peerPersistence } from './10-peer-persistence.js';
+import { alua } from './10-alua.js';
 import type { Scenario } from './scenario.js';
 
 /** All scenarios, in the order of the run: long ones first, so that the last ones end together. */
@@ -20,5 +20,5 @@ export const scenarios: readonly Scenario[] = [
   iscsiPaths,
   iscsiChap,
   others,
-  peerPersistence,
+  alua,
 ];
