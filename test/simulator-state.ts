@@ -27,6 +27,8 @@ const state = z.object({
       ),
     }),
   ),
+  /** Exported volumes of real fabrics. */
+  devices: z.array(z.object({ array: z.string(), volume: z.string(), changedAtNs: z.string() })).optional(),
 });
 export type PairState = z.infer<typeof state>;
 

@@ -15,7 +15,8 @@ export async function run(file: string, args: string[], input = ''): Promise<str
       if (error === null) resolve(stdout);
       else reject(new Error(`${file} ${args.join(' ')}: ${error.message} ${stdout}${stderr}`, { cause: error }));
     });
-    child.stdin?.end(input);
+    // It may end before it has read anything.
+    child.stdin?.on('error', () => undefined).end(input);
   });
 }
 

@@ -1,5 +1,6 @@
 import { iscsi } from './01-iscsi.js';
+import { takeOver, takeOverPaused } from './06-take-over.js';
 import type { Scenario } from './scenario.js';
 
 /** All scenarios, in the order of the run. */
-export const scenarios: readonly Scenario[] = [iscsi];
+export const scenarios: readonly Scenario[] = [iscsi, takeOver, takeOverPaused];
