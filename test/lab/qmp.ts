@@ -16,7 +16,8 @@ interface Message {
 export async function connectQmp(path: string, signal: AbortSignal): Promise<Qmp> {
   const socket = await connectSoon(path, signal);
   const waiting: ((message: Message) => void)[] = [];
-  createInterface({ input: socket }).on('line', (line) => {
+  const lines = createInterface({ input: socket });
+  lines.on('line', (line) => {
     const message = JSON.parse(line) as Message;
     // The greeting and events are no answers.
     if ('return' in message || 'error' in message) waiting.shift()?.(message);
@@ -24,7 +25,8 @@ export async function connectQmp(path: string, signal: AbortSignal): Promise<Qmp
   const end = (): void => {
     for (const answer of waiting.splice(0)) answer({ error: { desc: 'QEMU has ended' } });
   };
-  socket.on('close', end).on('error', end);
+  socket.on('close', end);
+  lines.on('error', end);
   const execute: Qmp['execute'] = async (command, args = {}) => {
     if (socket.destroyed) throw new Error(`${command}: QEMU has ended`);
     const answer = new Promise<Message>((resolve) => waiting.push(resolve));

@@ -90,7 +90,10 @@ async function startQemu(options: VmOptions, drive: string, more: string[] = [])
 async function controlAt(socketPath: string, signal: AbortSignal, ended: AbortSignal): Promise<Control> {
   const socket = await connectSoon(socketPath, signal);
   const waiting = new Map<string, { resolve(line: string): void; reject(reason: unknown): void }>();
-  createInterface({ input: socket.on('error', () => undefined) }).on('line', (line) => {
+  const lines = createInterface({ input: socket });
+  // The end of QEMU is told by the process itself.
+  lines.on('error', () => undefined);
+  lines.on('line', (line) => {
     const word = [line.split(' ')[0] ?? '', '*'].find((each) => waiting.has(each)) ?? '';
     waiting.get(word)?.resolve(line);
     waiting.delete(word);

@@ -1,10 +1,13 @@
 import { mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { eventually, run } from './command.js';
-import { cardOf, ip } from './network.js';
+import { makeForeignFcDisk } from './foreign.js';
+import { cardOf, FOREIGN, ip } from './network.js';
 
 const FABRICS = [1, 2];
 const ARRAYS = [1, 2];
+/** Numbers of the storage that has a port on a fabric. */
+const storageOn = (fabric: number): number[] => (fabric === 1 ? [...ARRAYS, FOREIGN] : ARRAYS);
 
 /** The Ethernet link that is the port of array N on fabric F. */
 export const fcLink = (array: number, fabric: number): string => `a${array}fab${fabric}`;
@@ -22,15 +25,18 @@ export async function layFibreChannel(): Promise<void> {
   // The link has to be lossless, and a bridge drops beyond this many frames.
   writeFileSync('/proc/sys/net/core/netdev_max_backlog', '100000');
   await ip(FABRICS.flatMap(linksOf));
+  makeForeignFcDisk(colons(arrayWwpn(FOREIGN, 1)), colons(hbaWwpn(1)));
 }
 
 /** Starts the ports. The arrays have to run: a port that logs in before it is a target stays without LUNs for ever. */
 export async function bringFabricsUp(): Promise<void> {
-  for (const fabric of FABRICS) for (const array of ARRAYS) startPort(fcLink(array, fabric));
+  for (const fabric of FABRICS) for (const storage of storageOn(fabric)) startPort(fcLink(storage, fabric));
   for (const fabric of FABRICS) startPort(cardOf.hba(fabric));
   await eventually(hideArrayPorts);
   await eventually(expectLogins);
 }
+
+const colons = (wwpn: string): string => (wwpn.match(/../g) ?? []).join(':');
 
 function linksOf(fabric: number): string[] {
   return [
@@ -38,7 +44,7 @@ function linksOf(fabric: number): string[] {
     `link set fab${fabric} up`,
     `link set ${cardOf.switch(fabric)} mtu 2500 master fab${fabric} up`,
     `link set ${cardOf.hba(fabric)} mtu 2500 up`,
-    ...ARRAYS.flatMap((array) => [
+    ...storageOn(fabric).flatMap((array) => [
       `link add ${fcLink(array, fabric)} address ${macOf(array, fabric)} mtu 2500 type veth peer name sw${array}fab${fabric} mtu 2500`,
       `link set sw${array}fab${fabric} master fab${fabric} up`,
       `link set ${fcLink(array, fabric)} up`,
@@ -78,6 +84,6 @@ function expectLogins(): void {
     const isOfAdapter = adapters.some((host) => name.startsWith(`rport-${host}:`));
     return isOfAdapter && read('roles').includes('Target') && Number(read('scsi_target_id')) >= 0;
   });
-  const wanted = FABRICS.length * ARRAYS.length;
+  const wanted = FABRICS.flatMap(storageOn).length;
   if (targets.length !== wanted) throw new Error(`${targets.length} of ${wanted} Fibre Channel logins`);
 }

@@ -3,6 +3,8 @@ import { run } from './command.js';
 
 /** Addresses of the arrays' management; both are this kernel's own. */
 export const ARRAY_ADDRESSES = ['10.0.0.11', '10.0.0.12'] as const;
+/** Number of the storage that belongs to somebody else; the arrays are 1 and 2. */
+export const FOREIGN = 9;
 /** Where node N is on the management network. */
 export const nodeAddress = (node: number): string => `10.0.0.${node}`;
 /** Where the agent of node N listens; see `agent.ts`. */
@@ -10,7 +12,7 @@ export const listenAddress = (node: number): string => `${nodeAddress(node)}:700
 /** Network namespace with the iSCSI ports of an array, and the links in it. */
 export const arrayNamespace = (array: number): string => `array${array}`;
 export const sanLink = (san: number): string => `san${san}`;
-/** The portal of array N on iSCSI network S; a stranger's storage is number 9. */
+/** The portal of array N on iSCSI network S. */
 export const portal = (array: number, san: number): string => `10.${san}.0.${10 + array}`;
 
 /** The cards that QEMU gives, by their addresses: see `vm.ts`. */
@@ -44,7 +46,7 @@ export async function bringNetworkUp(): Promise<void> {
     ...bridge('lan', cardOf.lan(), [nodeAddress(1), ...ARRAY_ADDRESSES]),
     ...[1, 2].flatMap((san) => bridge(`san${san}`, cardOf.san(san), [`10.${san}.0.1`])),
   ]);
-  for (const array of [1, 2, 9]) await bringPortsUp(array);
+  for (const array of [1, 2, FOREIGN]) await bringPortsUp(array);
 }
 
 async function bringPortsUp(array: number): Promise<void> {

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { inventory } from './checks.js';
 import { endAfter } from './command-line.js';
 import { bringFabricsUp, layFibreChannel } from './fibre-channel.js';
+import { bringForeignStorageUp } from './foreign.js';
 import { bringNetworkUp } from './network.js';
 import { PREPARED, type Prepared } from './prepared.js';
 import { startDockerd, startEtcd, startSimulator } from './services.js';
@@ -14,6 +15,7 @@ await endAfter(async () => {
   await layFibreChannel();
   const pair = await startSimulator();
   await bringFabricsUp();
+  await bringForeignStorageUp();
   await Promise.all([engine, etcd]);
   writeFileSync(PREPARED, JSON.stringify({ pair, inventory: await inventory(pair) } satisfies Prepared));
 });

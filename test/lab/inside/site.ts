@@ -14,6 +14,7 @@ import { expectHealthyKernel, expectSame, inventory } from './checks.js';
 import { eventually } from './command.js';
 import { daemonWith, type Daemon } from './daemon.js';
 import { docker } from './docker.js';
+import { expectForeignStorageWorks } from './foreign.js';
 import { PREPARED, type Prepared } from './prepared.js';
 
 /** The recovery round, which finishes what an Unmount left, comes every minute. */
@@ -56,6 +57,7 @@ export async function startSite(options: ConfOptions): Promise<Site> {
     },
     async expectNothingLeft() {
       await eventually(async () => expectSame(before, await inventory(pair)), LEFTOVERS_MS);
+      await expectForeignStorageWorks();
       await expectHealthyKernel();
     },
   };

@@ -13,9 +13,9 @@ export const iscsi: Scenario = {
 };
 
 export const iscsiChap: Scenario = {
-  ...iscsi,
   name: 'iscsi-chap',
   title: 'iSCSI with CHAP: the same',
   conf: { ...iscsi.conf, chap: true },
+  timeoutMs: iscsi.timeoutMs,
+  run: mainJob,
 };
-delete iscsiChap.quick;
