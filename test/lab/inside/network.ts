@@ -75,22 +75,13 @@ async function bringPortsUp(array: number): Promise<void> {
  * on leaves by the cards. Nobody may be at the other end of the cables yet.
  */
 export async function becomeNode(node: number): Promise<void> {
-  const bridges = [
-    { name: 'lan', card: cardOf.lan(), old: [nodeAddress(1), ...ARRAY_ADDRESSES], address: nodeAddress(node) },
-    ...[1, 2].map((san) => ({
-      name: `san${san}`,
-      card: cardOf.san(san),
-      old: [`10.${san}.0.1`],
-      address: `10.${san}.0.${node}`,
-    })),
-  ];
+  const bridges = [['lan', nodeAddress(node)], ...[1, 2].map((san) => [`san${san}`, `10.${san}.0.${node}`])];
   const ports = readdirSync('/sys/class/net').filter((name) => /^a\dsan\d$/.test(name));
   await ip([
     ...ports.map((name) => `link del ${name}`),
-    ...bridges.flatMap(({ name, card, old, address }, index) => [
-      // The bridge takes its own from the card.
-      `link set ${card} address 52:00:00:00:0${node}:0${index}`,
-      ...old.map((each) => `addr del ${each}/24 dev ${name}`),
+    ...bridges.flatMap(([name, address], index) => [
+      `link set ${name} address 52:00:00:00:0${node}:1${index}`,
+      `addr flush dev ${name}`,
       `addr add ${address}/24 dev ${name}`,
     ]),
   ]);
