@@ -7,7 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { WallClock } from './wall-clock.js';
-import { dockerClient, type DockerClient } from './harness.js';
+import { dockerClient, type DockerClient } from './docker-client.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const HOOK = path.join(root, 'test/daemon-process-hook.mjs');

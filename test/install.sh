@@ -5,7 +5,7 @@
 set -euo pipefail
 declare -A package=(
   [dockerd]=docker.io [etcd]=etcd-server [etcdctl]=etcd-client [busybox]=busybox-static [sshpass]=sshpass [ssh]=openssh-client
-  [faketime]=faketime [curl]=curl [mkfs.ext4]=e2fsprogs [losetup]=mount [blkid]=util-linux
+  [faketime]=faketime [curl]=curl [mkfs.ext4]=e2fsprogs [mkfs.xfs]=xfsprogs [losetup]=mount [blkid]=util-linux
 )
 tools=("$@")
 [ ${#tools[@]} -gt 0 ] || tools=("${!package[@]}")

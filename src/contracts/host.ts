@@ -1,4 +1,5 @@
 import type { BlockDevice } from '../domain/attachment.js';
+import type { FilesystemType } from '../domain/volume.js';
 import type { Initiators, Target } from './array.js';
 
 /** Where a LUN is to be found, and how to recognise it. */
@@ -37,11 +38,6 @@ export interface HostConnector {
    * exported to this host again: what is written to it is lost, and what is read from it may be old.
    */
   isCurrent(wwn: string, signal: AbortSignal): Promise<boolean>;
-  /**
-   * Makes what is sent to a device fail that no path leads to any more, instead of waiting for one: an unmount would wait, too
-   * (rule 29). Of a device that answers nothing is changed.
-   */
-  failIfDead(wwn: string, signal: AbortSignal): Promise<void>;
   /** Flushes and takes the device away, waits until it is gone. Gone already is success. @throws `busy` when something uses it. */
   detach(wwn: string, signal: AbortSignal): Promise<void>;
 }
@@ -64,17 +60,27 @@ export type Probe =
   | { content: 'filesystem'; type: string; uuid: string | undefined }
   | { content: 'other'; what: string };
 
+export interface MakeOptions {
+  type: FilesystemType;
+  uuid: string;
+  /** An mkfs with this very UUID was interrupted. */
+  repeat: boolean;
+}
+
 /** File systems and mounts of this host. Throws DriverError only. */
 export interface Filesystems {
   probe(device: BlockDevice, signal: AbortSignal): Promise<Probe>;
   /**
-   * mkfs.ext4 with that UUID, and then no `lost+found`. With `repeat` (an earlier mkfs with this very UUID was interrupted) the
-   * device may also hold an ext4 with that UUID, or data without any known signature.
+   * mkfs with that UUID; the new file system is empty, without `lost+found`. With `repeat` (an earlier mkfs with this very UUID
+   * was interrupted) the device may also hold that type with that UUID, or data without any known signature.
    * @throws `refused` when the device is not blank, mounted, or used by anything
    */
-  make(device: BlockDevice, options: { uuid: string; repeat: boolean }, signal: AbortSignal): Promise<void>;
-  /** Mounted there already from the same device is success. @throws `refused` when something else is mounted there. */
-  mount(device: BlockDevice, target: string, signal: AbortSignal): Promise<void>;
+  make(device: BlockDevice, options: MakeOptions, signal: AbortSignal): Promise<void>;
+  /**
+   * The kernel replays a journal; nothing repairs a damaged file system, which cannot be mounted then. Mounted there already
+   * from the same device is success. @throws `refused` when something else is mounted there
+   */
+  mount(device: BlockDevice, at: { target: string; type: FilesystemType }, signal: AbortSignal): Promise<void>;
   /**
    * Unmounts what is mounted there from that device, never lazily, and removes the empty directory. Not mounted is success.
    * What somebody else mounted at the target is left alone; over ours it is `refused`. A directory that is not empty stays,

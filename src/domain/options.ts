@@ -1,6 +1,6 @@
 import { DriverError } from './errors.js';
 import { checkGroupName } from './names.js';
-import type { Provisioning, VolumeSpec } from './volume.js';
+import { FILESYSTEM_TYPES, type FilesystemType, type Provisioning, type VolumeSpec } from './volume.js';
 
 /** GiB of a volume whose size nobody named, as it always was. */
 const DEFAULT_SIZE_GIB = 100;
@@ -15,6 +15,7 @@ const OPTION_NAMES = [
   'size',
   'provisioning',
   'compression',
+  'fsType',
   'backend',
   'mountConflictDelay',
   'replicationGroup',
@@ -45,6 +46,7 @@ export function parseVolumeOptions(options: Record<string, string>): VolumeSpec 
     sizeGiB: take('size', DEFAULT_SIZE_GIB, (text) => parseWhole(text, 1, MAX_SIZE_GIB, 'GiB')),
     provisioning: take('provisioning', 'thin', parseProvisioning),
     compression: take('compression', false, parseBoolean),
+    fsType: take('fsType', 'ext4', parseFilesystemType),
     backend: take('backend', 'DEFAULT', parseBackendName),
     mountConflictDelay: take('mountConflictDelay', DEFAULT_CONFLICT_DELAY_SECONDS, (text) =>
       parseWhole(text, 0, MAX_CONFLICT_DELAY_SECONDS, 'seconds'),
@@ -81,6 +83,12 @@ function parseProvisioning(text: string): Provisioning {
   const value = text.toLowerCase();
   if (value === 'thin' || value === 'dedup' || value === 'full') return value;
   throw new Error(`${JSON.stringify(text)} is not thin, dedup or full`);
+}
+
+function parseFilesystemType(text: string): FilesystemType {
+  const found = FILESYSTEM_TYPES.find((type) => type === text.toLowerCase());
+  if (found !== undefined) return found;
+  throw new Error(`${JSON.stringify(text)} is not ${FILESYSTEM_TYPES.join(' or ')}`);
 }
 
 function parseBoolean(text: string): boolean {

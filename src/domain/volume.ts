@@ -2,11 +2,17 @@ import type { Side } from './replication.js';
 
 export type Provisioning = 'thin' | 'dedup' | 'full';
 
+/** File systems that we make. */
+export const FILESYSTEM_TYPES = ['ext4', 'xfs'] as const;
+export type FilesystemType = (typeof FILESYSTEM_TYPES)[number];
+
 /** What the user asked for, with every default filled in. */
 export interface VolumeSpec {
   sizeGiB: number;
   provisioning: Provisioning;
   compression: boolean;
+  /** What a first mount makes. */
+  fsType: FilesystemType;
   /** Section of hpe.conf. */
   backend: string;
   /** Seconds that another node waits for this volume to be released. */
@@ -21,8 +27,8 @@ export interface VolumeSpec {
  */
 export type FilesystemRecord =
   | { state: 'never' }
-  | { state: 'formatting'; type: 'ext4'; uuid: string; side: Side; epoch: number; wwn: string }
-  | { state: 'formatted'; type: 'ext4'; uuid: string };
+  | { state: 'formatting'; type: FilesystemType; uuid: string; side: Side; epoch: number; wwn: string }
+  | { state: 'formatted'; type: FilesystemType; uuid: string };
 
 /** A Docker volume as the metadata knows it. */
 export interface Volume {
@@ -48,7 +54,15 @@ export interface Volume {
 
 /** The differences between two specs, as `option: wanted X, is Y`; empty when they are the same. */
 export function specDifferences(wanted: VolumeSpec, existing: VolumeSpec): string[] {
-  const keys = ['sizeGiB', 'provisioning', 'compression', 'backend', 'mountConflictDelay', 'replicationGroup'] as const;
+  const keys = [
+    'sizeGiB',
+    'provisioning',
+    'compression',
+    'fsType',
+    'backend',
+    'mountConflictDelay',
+    'replicationGroup',
+  ] as const;
   return keys
     .filter((key) => wanted[key] !== existing[key])
     .map(

@@ -90,12 +90,8 @@ export class LocalRelease {
 
   async #release(mount: NodeMount, signal: AbortSignal): Promise<void> {
     const device = await this.#findDevice(mount, signal);
-    const connector = this.#connector(mount.backend);
-    if (device !== undefined) {
-      await connector.failIfDead(device.wwn, signal);
-      await this.#ctx.filesystems.unmount(device, mount.mountpoint, signal);
-    }
-    await connector.detach(mount.wwn, signal);
+    if (device !== undefined) await this.#ctx.filesystems.unmount(device, mount.mountpoint, signal);
+    await this.#connector(mount.backend).detach(mount.wwn, signal);
   }
 
   #connector(backend: string): HostConnector {

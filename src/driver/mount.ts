@@ -30,7 +30,7 @@ export function mountSaga(ctx: DriverContext, backend: Backend, plan: MountPlan)
   if (plan.leftOver.length > 0) steps.unshift(leftOverStep(backend, plan));
   if (plan.takeOver !== undefined) steps.unshift(takeOverStep(ctx, backend, plan.takeOver));
   if (plan.group !== undefined) steps.push(confirmRolesStep(backend, plan));
-  steps.push(attachStep(ctx, backend), filesystemStep(ctx), mountStep(ctx, backend, plan));
+  steps.push(attachStep(ctx, backend), filesystemStep(ctx), mountStep(ctx, plan));
   const { volume, group } = plan;
   return {
     kind: 'mount',
@@ -201,8 +201,9 @@ function filesystemStep(ctx: DriverContext): MountStep {
       const formatting = planFormat(plan, device);
       const key = volume.name;
       await context.record([{ put: 'volume', key, value: { ...volume, filesystem: formatting } }]);
-      await ctx.filesystems.make(device, { uuid: formatting.uuid, repeat: known.state === 'formatting' }, signal);
-      const filesystem = { state: 'formatted', type: 'ext4', uuid: formatting.uuid } as const;
+      const { type, uuid } = formatting;
+      await ctx.filesystems.make(device, { type, uuid, repeat: known.state === 'formatting' }, signal);
+      const filesystem = { state: 'formatted', type, uuid } as const;
       await context.record([{ put: 'volume', key, value: { ...volume, filesystem } }]);
       return { filesystem };
     },
@@ -221,7 +222,7 @@ function planFormat(plan: MountPlan, device: BlockDevice): Extract<FilesystemRec
     );
   }
   if (known.state !== 'formatting') {
-    return { state: 'formatting', type: 'ext4', uuid: randomUUID(), side, epoch, wwn: device.wwn };
+    return { state: 'formatting', type: volume.spec.fsType, uuid: randomUUID(), side, epoch, wwn: device.wwn };
   }
   if (known.side === side && known.epoch === epoch && known.wwn === device.wwn) return known;
   throw new DriverError(
@@ -257,19 +258,19 @@ async function proveFilesystem(ctx: DriverContext, what: ExpectedFilesystem, sig
   );
 }
 
-function mountStep(ctx: DriverContext, backend: Backend, { mountpoint }: MountPlan): MountStep {
+function mountStep(ctx: DriverContext, { mountpoint }: MountPlan): MountStep {
   return {
     name: 'mount the file system',
     async do({ plan, facts, signal }) {
       const device = getDevice(facts);
-      await ctx.filesystems.mount(device, mountpoint, signal);
+      const { filesystem } = facts;
+      if (filesystem?.state !== 'formatted') throw new DriverError('internal', 'no file system is on record');
+      await ctx.filesystems.mount(device, { target: mountpoint, type: filesystem.type }, signal);
       const ids = [{ ...plan.mountId, count: 1 }];
       await ctx.journal.saveMount({ ...nodeMountOf(plan, facts), wwn: device.wwn, device, ids });
     },
     async undo({ facts, signal }) {
-      if (facts.device === undefined) return;
-      await ctx.connector(backend).failIfDead(facts.device.wwn, signal);
-      await ctx.filesystems.unmount(facts.device, mountpoint, signal);
+      if (facts.device !== undefined) await ctx.filesystems.unmount(facts.device, mountpoint, signal);
     },
   };
 }

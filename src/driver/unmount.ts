@@ -40,20 +40,18 @@ export function unmountSaga(ctx: DriverContext, backend: Backend, plan: UnmountP
   return {
     kind: 'unmount',
     afterCrash: 'redo',
-    steps: [unmountStep(ctx, backend), detachStep(ctx, backend), unexportStep(ctx, backend)],
+    steps: [unmountStep(ctx), detachStep(ctx, backend), unexportStep(ctx, backend)],
     result: () => [{ remove: 'attachment', key: attachment.volume }],
     undone: () => [{ put: 'attachment', key: attachment.volume, value: attachment }],
   };
 }
 
-function unmountStep(ctx: DriverContext, backend: Backend): UnmountStep {
+function unmountStep(ctx: DriverContext): UnmountStep {
   return {
     name: 'unmount the file system',
     async do({ plan: { attachment }, signal }) {
       const { device, mountpoint } = attachment;
-      if (device === undefined) return;
-      await ctx.connector(backend).failIfDead(device.wwn, signal);
-      await ctx.filesystems.unmount(device, mountpoint, signal);
+      if (device !== undefined) await ctx.filesystems.unmount(device, mountpoint, signal);
     },
   };
 }

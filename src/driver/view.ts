@@ -37,6 +37,7 @@ export function viewOf({ node, records, mount, backend, polled }: ViewParts): Vo
     size: volume.spec.sizeGiB,
     provisioning: volume.spec.provisioning,
     compression: volume.spec.compression,
+    fsType: volume.spec.fsType,
     mountConflictDelay: volume.spec.mountConflictDelay,
     backend: volume.spec.backend,
     state: volume.state,

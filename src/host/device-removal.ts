@@ -10,8 +10,6 @@ import { cameTrue, type HostAccess } from './sysfs.js';
 /** An open that waits for a dead device ends when its commands do. */
 const UNUSED_PATIENCE_MS = 8_000;
 const NODE_PATIENCE_MS = 3_000;
-/** For a path to answer before an unmount; an array that restarts a node of its own is silent for less. */
-const SILENCE_PATIENCE_MS = 6_000;
 
 /** How the open of a device that does not answer, or has gone, ends; one that is held exclusively is EBUSY before that. */
 const DEAD = ['ENXIO', 'EIO', 'ENODEV', 'ENOENT', 'ENOMEDIUM', 'ETIMEDOUT'];
@@ -61,32 +59,16 @@ async function removePath(
   await deletePath(access, now, signal);
 }
 
-/** Paths that are silent for a moment only get that moment; then nothing waits for them any more. */
-export async function failIfDead(access: HostAccess, wwn: string, signal: AbortSignal): Promise<void> {
-  const map = await findMap(access, wwn);
-  if (map === undefined) return;
-  const paths = (await listScsiPaths(access.sysRoot)).filter(({ name }) => map.paths.includes(name));
-  const answers = async (): Promise<boolean> => {
-    const seen = await Promise.all(paths.map(async ({ name }) => identifyPath(access, name, signal)));
-    return seen.some((each) => each !== undefined);
-  };
-  if (await cameTrue(answers, SILENCE_PATIENCE_MS, signal)) return;
-  await stopQueueing(access.run, map, signal);
-}
-
 /** Whether at least one path is alive, and every one that is says that it is this volume. */
 async function answersAs(
-  access: HostAccess,
+  { run, devRoot }: HostAccess,
   { paths, wwn }: { paths: ScsiPath[]; wwn: string },
   signal: AbortSignal,
 ): Promise<boolean> {
-  const answers = await Promise.all(paths.map(async ({ name }) => identifyPath(access, name, signal)));
+  const answers = await Promise.all(paths.map(async ({ name }) => identify(run, path.join(devRoot, name), signal)));
   const seen = answers.filter((each) => each !== undefined);
   return seen.length > 0 && seen.every((each) => each.wwn === wwn);
 }
-
-const identifyPath = async ({ run, devRoot }: HostAccess, name: string, signal: AbortSignal) =>
-  identify(run, path.join(devRoot, name), signal);
 
 /** The same for a path that may be dead: who has it exclusively is seen before the device itself is asked. */
 export async function provePathUnused(devicePath: string): Promise<void> {

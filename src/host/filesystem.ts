@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { Filesystems, MountEntry } from '../contracts/host.js';
 import type { BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
+import type { FilesystemType } from '../domain/volume.js';
 import { letFailWhenDead } from './dead-map.js';
 import { errorCode } from './error-code.js';
 import {
@@ -30,9 +31,9 @@ export function createFilesystems({ run, mountRoot }: FilesystemOptions): Filesy
   return {
     probe: async (device, signal) => probeDevice(run, device, signal),
     make: async (device, options, signal) => formatDevice({ run, device, options }, signal),
-    async mount(device, target, signal) {
+    async mount(device, { target, type }, signal) {
       checkTarget(mountRoot, target);
-      await mountDevice(run, { device, target }, signal);
+      await mountDevice(run, { device, target, type }, signal);
     },
     async unmount(device, target, signal) {
       checkTarget(mountRoot, target);
@@ -53,7 +54,11 @@ interface Mount {
   target: string;
 }
 
-async function mountDevice(run: Run, { device, target }: Mount, signal: AbortSignal): Promise<void> {
+async function mountDevice(
+  run: Run,
+  { device, target, type }: Mount & { type: FilesystemType },
+  signal: AbortSignal,
+): Promise<void> {
   if (await isMounted({ device, target })) return;
   await mkdir(target, { recursive: true, mode: 0o700 });
   const content = await readdir(target);
@@ -66,11 +71,20 @@ async function mountDevice(run: Run, { device, target }: Mount, signal: AbortSig
       },
     );
   }
-  await run('mount', ['-t', 'ext4', device.path, target], { timeoutMs: TIMEOUT_MS, signal });
+  await run('mount', ['-t', type, device.path, target], { timeoutMs: TIMEOUT_MS, signal }).catch((thrown: unknown) => {
+    throw thrown instanceof CommandError ? notMountable(thrown, type) : thrown;
+  });
   if (await isMounted({ device, target })) return;
   throw new DriverError('unavailable', `mount ended without error, but ${target} is not in the mount table`, {
     next: 'look for file system errors with dmesg',
   });
+}
+
+/** Rule 20: a damaged file system is for a person to look at. */
+function notMountable(error: CommandError, type: FilesystemType): DriverError {
+  const check = type === 'xfs' ? 'xfs_repair -n' : 'e2fsck -n';
+  const next = `the kernel's reason: dmesg | tail; on a copy or with the volume exported to a host by hand, ${check} DEVICE checks it and changes nothing`;
+  return new DriverError(error.code, `${error.message}; nothing was repaired`, { cause: error, next });
 }
 
 /** Whether exactly this device is mounted there, as a whole and once. @throws `refused` when anything else is */

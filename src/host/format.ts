@@ -1,6 +1,7 @@
-import type { Probe } from '../contracts/host.js';
+import type { MakeOptions, Probe } from '../contracts/host.js';
 import type { BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
+import type { FilesystemType } from '../domain/volume.js';
 import { proveUnused } from './exclusive.js';
 import { probeDevice, UNKNOWN_DATA } from './probe.js';
 import type { Run } from './run.js';
@@ -8,22 +9,25 @@ import type { Run } from './run.js';
 const MKFS_TIMEOUT_MS = 60_000;
 const DEBUGFS_TIMEOUT_MS = 30_000;
 
-export interface FormatOptions {
-  uuid: string;
-  /** An mkfs with this very UUID was interrupted. */
-  repeat: boolean;
-}
-
 interface Format {
   run: Run;
   device: BlockDevice;
-  options: FormatOptions;
+  options: MakeOptions;
 }
+
+/**
+ * How each type is made, with that UUID. A new volume is zeroed already, so nothing is discarded and nothing written that need
+ * not be, which keeps it thin. `force` is for the traces of an interrupted mkfs, which mkfs.xfs would not write over.
+ */
+const MKFS: Record<FilesystemType, (uuid: string, force: boolean) => string[]> = {
+  ext4: (uuid) => ['-q', '-U', uuid, '-E', 'lazy_itable_init=1,lazy_journal_init=1,nodiscard'],
+  xfs: (uuid, force) => ['-q', '-K', ...(force ? ['-f'] : []), '-m', `uuid=${uuid}`],
+};
 
 /** The only caller of mkfs. @throws `refused` when the device is not blank or anything uses it */
 export async function formatDevice(format: Format, signal: AbortSignal): Promise<void> {
   const { run, device, options } = format;
-  const { uuid } = options;
+  const { type, uuid } = options;
   await proveUnused(device.path);
   const before = await probeDevice(run, device, signal);
   if (!mayFormat(before, options)) {
@@ -33,18 +37,14 @@ export async function formatDevice(format: Format, signal: AbortSignal): Promise
       { next: 'look at it with blkid -p; if it is no longer needed, remove the volume and create it again' },
     );
   }
-  await run(
-    'mkfs.ext4',
-    // Lazy: the journal and the tables of a new, zeroed volume need no writing, which keeps it thin.
-    ['-q', '-U', uuid, '-E', 'lazy_itable_init=1,lazy_journal_init=1,nodiscard', device.path],
-    { timeoutMs: MKFS_TIMEOUT_MS, signal },
-  );
-  await removeLostAndFound(run, device.path, signal);
+  const args = [...MKFS[type](uuid, before.content !== 'blank'), device.path];
+  await run(`mkfs.${type}`, args, { timeoutMs: MKFS_TIMEOUT_MS, signal });
+  if (type === 'ext4') await removeLostAndFound(run, device.path, signal);
   const after = await probeDevice(run, device, signal);
-  if (after.content === 'filesystem' && after.type === 'ext4' && after.uuid === uuid) return;
+  if (after.content === 'filesystem' && after.type === type && after.uuid === uuid) return;
   throw new DriverError(
     'unavailable',
-    `mkfs.ext4 ended without error, but ${device.path} (WWN ${device.wwn}) then held ${describeProbe(after)} instead of ext4 with uuid ${uuid}`,
+    `mkfs.${type} ended without error, but ${device.path} (WWN ${device.wwn}) then held ${describeProbe(after)} instead of ${type} with uuid ${uuid}`,
     { next: 'look for input/output errors with dmesg, and at the paths of the device' },
   );
 }
@@ -55,10 +55,11 @@ export function describeProbe(probe: Probe): string {
   return probe.what;
 }
 
-function mayFormat(probe: Probe, { uuid, repeat }: FormatOptions): boolean {
+/** An interrupted mkfs leaves nothing, something in the middle, or the superblock with its UUID, first or last. */
+function mayFormat(probe: Probe, { type, uuid, repeat }: MakeOptions): boolean {
   if (probe.content === 'blank') return true;
   if (!repeat) return false;
-  if (probe.content === 'filesystem') return probe.type === 'ext4' && probe.uuid === uuid;
+  if (probe.content === 'filesystem') return probe.type === type && probe.uuid === uuid;
   return probe.what === UNKNOWN_DATA;
 }
 

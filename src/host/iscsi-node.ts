@@ -1,7 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Chap } from '../contracts/array.js';
 import { DriverError } from '../domain/errors.js';
 import { portalText, type Portal } from './iscsi-sessions.js';
-import { CommandError, type Run } from './run.js';
+import { CommandError, type Run, type RunOptions } from './run.js';
 
 const TIMEOUT_MS = 10_000;
 /** For open-iscsi, seconds: a portal that does not answer must not hold up the others. */
@@ -16,12 +17,28 @@ const UNAUTHORIZED = 24;
 /** Where open-iscsi keeps its node records: Debian and its kin, and everybody else. */
 const NODE_ROOTS = ['/etc/iscsi/nodes', '/var/lib/iscsi/nodes'];
 
+/** Every iscsiadm reads all records of a target, and stumbles over one that another iscsiadm removes at that moment. */
+const DATABASE_FAILED = 6;
+const TRIES = 6;
+const RETRY_PAUSE_MS = 100;
+
+async function iscsiadm(run: Run, args: string[], options: RunOptions): Promise<string> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return (await run('iscsiadm', args, options)).stdout;
+    } catch (error) {
+      if (!(error instanceof CommandError) || error.exitCode !== DATABASE_FAILED || tries === TRIES) throw error;
+    }
+    await pause(RETRY_PAUSE_MS * tries, undefined, options.signal === undefined ? {} : { signal: options.signal });
+  }
+}
+
 const nodeArgs = (portal: Portal): string[] => ['-m', 'node', '-T', portal.target, '-p', portalText(portal)];
 
 /** What open-iscsi knows of that portal, without its secrets; undefined when it has no such node record. */
 export async function findNode(run: Run, portal: Portal, signal: AbortSignal): Promise<string | undefined> {
   try {
-    return (await run('iscsiadm', nodeArgs(portal), { timeoutMs: TIMEOUT_MS, signal })).stdout;
+    return await iscsiadm(run, nodeArgs(portal), { timeoutMs: TIMEOUT_MS, signal });
   } catch (error) {
     if (error instanceof CommandError && error.exitCode === NOT_FOUND) return undefined;
     throw error;
@@ -40,7 +57,7 @@ export async function makeNode(
   { portal, chap }: { portal: Portal; chap: Chap | undefined },
   signal: AbortSignal,
 ): Promise<void> {
-  await run('iscsiadm', [...nodeArgs(portal), '-o', 'new'], { timeoutMs: TIMEOUT_MS, signal });
+  await iscsiadm(run, [...nodeArgs(portal), '-o', 'new'], { timeoutMs: TIMEOUT_MS, signal });
   const settings: [string, string][] = [
     ['node.startup', 'manual'],
     ['node.session.scan', 'manual'],
@@ -51,7 +68,7 @@ export async function makeNode(
     settings.push(['node.session.auth.authmethod', 'CHAP'], ['node.session.auth.username', chap.name]);
   }
   const args = settings.flatMap(([name, value]) => ['-n', name, '-v', value]);
-  await run('iscsiadm', [...nodeArgs(portal), '-o', 'update', ...args], { timeoutMs: TIMEOUT_MS, signal });
+  await iscsiadm(run, [...nodeArgs(portal), '-o', 'update', ...args], { timeoutMs: TIMEOUT_MS, signal });
   if (chap !== undefined) await writeSecret(run, { portal, chap }, signal);
 }
 
@@ -114,13 +131,13 @@ async function readNodeFile(
 
 /** Gone already is success. */
 export async function deleteNode(run: Run, portal: Portal, signal: AbortSignal): Promise<void> {
-  await unlessNotFound(run('iscsiadm', [...nodeArgs(portal), '-o', 'delete'], { timeoutMs: TIMEOUT_MS, signal }));
+  await unlessNotFound(iscsiadm(run, [...nodeArgs(portal), '-o', 'delete'], { timeoutMs: TIMEOUT_MS, signal }));
 }
 
 /** There already is success. @throws `unavailable` when the portal refused it or gave no answer, `unknown-outcome` when it was cut off */
 export async function logIn(run: Run, portal: Portal, signal: AbortSignal): Promise<void> {
   try {
-    await run('iscsiadm', [...nodeArgs(portal), '--login'], { timeoutMs: LOGIN_TIMEOUT_MS, signal });
+    await iscsiadm(run, [...nodeArgs(portal), '--login'], { timeoutMs: LOGIN_TIMEOUT_MS, signal });
   } catch (error) {
     if (!(error instanceof CommandError) || error.exitCode === undefined) throw error;
     if (error.exitCode === SESSION_EXISTS) return;
@@ -137,7 +154,7 @@ export function parseLoginFailure(stderr: string): string | undefined {
 
 /** Gone already is success. */
 export async function logOut(run: Run, portal: Portal, signal: AbortSignal): Promise<void> {
-  await unlessNotFound(run('iscsiadm', [...nodeArgs(portal), '--logout'], { timeoutMs: TIMEOUT_MS, signal }));
+  await unlessNotFound(iscsiadm(run, [...nodeArgs(portal), '--logout'], { timeoutMs: TIMEOUT_MS, signal }));
 }
 
 async function unlessNotFound(ending: Promise<unknown>): Promise<void> {

@@ -7,7 +7,7 @@ import { asDriverError, DriverError } from '../domain/errors.js';
 import { ensureChap } from './chap-secret.js';
 import type { Fabric, Reached } from './fabric.js';
 import { IscsiLogins } from './iscsi-logins.js';
-import { nexusOf, portalKey, portalOf } from './iscsi-sessions.js';
+import { nexusOf, portalKey, portalOf, type Portal } from './iscsi-sessions.js';
 import { CommandError, type Run } from './run.js';
 import { createSanConnector } from './san.js';
 import type { Nexus } from './scsi-paths.js';
@@ -67,11 +67,7 @@ class IscsiFabric implements Fabric {
 
   async reach({ targets }: Connection, signal: AbortSignal): Promise<Reached> {
     const chap = await this.#findChap();
-    const portals = targets.map((target) => {
-      const portal = portalOf(target);
-      if (portal === undefined) throw new DriverError('internal', `target port ${target.name} has no iSCSI portal`);
-      return portal;
-    });
+    const portals = distinctPortals(targets);
     for (const portal of portals) this.#logins.hold(portal);
     const release = (): void => {
       for (const portal of portals) this.#logins.release(portal);
@@ -99,6 +95,15 @@ class IscsiFabric implements Fabric {
   async #findChap(): Promise<Chap | undefined> {
     return this.#usesChap ? ensureChap(this.#stateDir) : undefined;
   }
+}
+
+function distinctPortals(targets: Connection['targets']): Portal[] {
+  const portals = targets.map((target) => {
+    const portal = portalOf(target);
+    if (portal === undefined) throw new DriverError('internal', `target port ${target.name} has no iSCSI portal`);
+    return [portalKey(portal), portal] as const;
+  });
+  return [...new Map(portals).values()];
 }
 
 /** The host has one set of sessions, however many backends there are. */

@@ -88,11 +88,6 @@ class LoopbackConnector implements HostConnector {
     return loop !== undefined && file !== undefined && isSameFile(loop, await identifyFile(file));
   }
 
-  /** A loop device waits for nobody. */
-  async failIfDead(): Promise<void> {
-    return Promise.resolve();
-  }
-
   async detach(wwn: string, signal: AbortSignal): Promise<void> {
     const loop = await this.#findLoop(wwn, signal);
     if (loop !== undefined) {

@@ -1,7 +1,9 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { DriverError } from '../domain/errors.js';
 import { CommandError, type Run } from './run.js';
 
 const TIMEOUT_MS = 10_000;
+const SECOND_LOOK_MS = 1_000;
 const VENDOR = '3PARdata';
 const PRODUCT = 'VV';
 /** What the devices and WWIDs of an array look like to a blacklist. */
@@ -17,6 +19,9 @@ export interface ConfSection {
 
 /** @throws `refused` when there is nobody who would make a map and look after its paths */
 export async function proveMultipathdRuns(run: Run, signal: AbortSignal): Promise<void> {
+  if ((await findDaemonProblem(run, signal)) === undefined) return;
+  // It does not answer in time while it has much to do.
+  await pause(SECOND_LOOK_MS, undefined, { signal });
   const problem = await findDaemonProblem(run, signal);
   if (problem === undefined) return;
   const [what = problem, next = ''] = problem.split('; next: ');

@@ -3,7 +3,7 @@ import type { Connection, HostConnector } from '../contracts/host.js';
 import type { Logger } from '../contracts/log.js';
 import type { BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
-import { failIfDead, proveUnusedSoon, removeDevice } from './device-removal.js';
+import { proveUnusedSoon, removeDevice } from './device-removal.js';
 import type { Fabric, Reached } from './fabric.js';
 import { findMultipathProblems, proveMultipathdRuns } from './multipath-conf.js';
 import { findMap } from './multipath-map.js';
@@ -86,10 +86,6 @@ class SanConnector implements HostConnector {
     return seen.length > 0 && seen.every((each) => each.wwn === wwn);
   }
 
-  async failIfDead(wwn: string, signal: AbortSignal): Promise<void> {
-    await failIfDead(this.#access, wwn, signal);
-  }
-
   async detach(wwn: string, signal: AbortSignal): Promise<void> {
     await removeDevice(this.#access, { wwn, flush: true }, signal);
     await this.#fabric.leaveUnused(signal);
@@ -99,7 +95,10 @@ class SanConnector implements HostConnector {
     const { wwn, sizeBytes } = connection;
     const { minimumPaths, logger } = this.#options;
     const wasThere = (await findMap(this.#access, wwn)) !== undefined;
-    const seen = await waitForMap(this.#access, { connection, nexuses: reached.nexuses, minimumPaths }, signal);
+    const expected = { connection, nexuses: reached.nexuses, minimumPaths };
+    const seen = await waitForMap(this.#access, expected, signal).catch(async (error: unknown) => {
+      throw signal.aborted ? await this.#notInTime(connection, reached) : error;
+    });
     for (const path of seen.paths) if (path.wwn !== wwn) await provePath(this.#access, { path, connection }, signal);
     if (seen.map === undefined) throw await this.#noMap(connection, { seen, reached }, signal);
     const proven = await proveMap(this.#access, { map: seen.map, connection }, signal);
@@ -125,6 +124,18 @@ class SanConnector implements HostConnector {
     const node = nodeOf(this.#access, path);
     if (!wasThere) await proveUnusedSoon(node);
     return { path: node, wwn, sizeBytes };
+  }
+
+  async #notInTime(connection: Connection, reached: Reached): Promise<DriverError> {
+    const { wwn, lun } = connection;
+    const [map, all] = await Promise.all([findMap(this.#access, wwn), listScsiPaths(this.#access.sysRoot)]);
+    const usable = all.filter(({ name }) => map?.paths.includes(name));
+    const missing = missingOf(connection, { reached, usable });
+    return new DriverError(
+      'unavailable',
+      `the time ran out before LUN ${lun} was there with all its paths: ${map === undefined ? 'no map yet' : `${map.path} with ${map.paths.join(', ')}`}${missing.length === 0 ? '' : `; missing: ${missing.join('; ')}`}`,
+      { next: 'multipath -ll; look at the exports and their paths with: showvlun -a; then try again' },
+    );
   }
 
   async #noMap(

@@ -4,7 +4,7 @@ import type { Attachment, BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
 import type { Override } from '../domain/override.js';
 import type { Group } from '../domain/replication.js';
-import type { FilesystemRecord, Volume } from '../domain/volume.js';
+import { FILESYSTEM_TYPES, type FilesystemRecord, type Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
 
 /** Most writes of one transaction; etcd takes 128 operations, and some are ours. */
@@ -19,17 +19,19 @@ export const blockDevice: z.ZodType<BlockDevice> = z.strictObject({
   sizeBytes: z.number(),
 });
 
+const filesystemType = z.enum(FILESYSTEM_TYPES);
+
 const filesystem: z.ZodType<FilesystemRecord> = z.discriminatedUnion('state', [
   z.strictObject({ state: z.literal('never') }),
   z.strictObject({
     state: z.literal('formatting'),
-    type: z.literal('ext4'),
+    type: filesystemType,
     uuid: z.string(),
     side,
     epoch: z.number(),
     wwn: z.string(),
   }),
-  z.strictObject({ state: z.literal('formatted'), type: z.literal('ext4'), uuid: z.string() }),
+  z.strictObject({ state: z.literal('formatted'), type: filesystemType, uuid: z.string() }),
 ]);
 
 const volume: z.ZodType<Volume> = z.strictObject({
@@ -39,6 +41,8 @@ const volume: z.ZodType<Volume> = z.strictObject({
     sizeGiB: z.number(),
     provisioning: z.enum(['thin', 'dedup', 'full']),
     compression: z.boolean(),
+    // Releases before xfs wrote none.
+    fsType: filesystemType.default('ext4'),
     backend: z.string(),
     mountConflictDelay: z.number(),
     replicationGroup: z.string().exactOptional(),

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { run } from '../../src/host/run.js';
-import { startNode, type DockerClient, type Node } from '../harness.js';
+import type { DockerClient } from '../docker-client.js';
+import { startNode, type Node } from '../harness.js';
 import { hostLeftovers } from '../host-leftovers.js';
 import { measure, ToolClock } from './meter.js';
 import { formatTable, toRow, VERBS, type BenchRow, type Measurement, type Verb } from './rows.js';

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { ArraySettings } from '../../src/array/settings.js';
 import { connectArray } from '../../src/array/three-par.js';
 import type { ArrayClient, CreateGroup, CreateVolume, Initiators } from '../../src/contracts/array.js';
 import type { DriverError } from '../../src/domain/errors.js';
@@ -34,15 +35,16 @@ let b: SimulatedArray;
 let primary: ArrayClient;
 let secondary: ArrayClient;
 
-async function connect(array: SimulatedArray, password = array.password): Promise<ArrayClient> {
+async function connect(array: SimulatedArray, changes: Partial<ArraySettings> = {}): Promise<ArrayClient> {
   const settings = {
     label: `array ${array.name}`,
     apiUrl: array.apiUrl,
     username: array.user,
-    password: new Secret(password),
+    password: new Secret(array.password),
     ca: await readFile(array.caFile, 'utf8'),
     fingerprint: array.fingerprint,
     tlsVerify: true,
+    ...changes,
   };
   return connectArray(settings, { pins: noPins, logger: silent });
 }
@@ -125,7 +127,7 @@ describe('one array', () => {
   });
 
   it('refuses a wrong password, and is not asked again at once', async () => {
-    const wrong = await connect(a, 'wrong');
+    const wrong = await connect(a, { password: new Secret('wrong') });
     await control.clearLog();
     for (let call = 0; call < 4; call += 1) {
       const failure = await failureOf(wrong.identity(soon()));
@@ -203,6 +205,69 @@ describe('one array', () => {
     expect(new Set(await hostsOf('x'))).toEqual(new Set([`${HOST}1`]));
     expect(new Set(await hostsOf('xx'))).toEqual(new Set([HOST]));
     expect(await primary.ensureVlun('xx', HOST, soon())).toEqual(other);
+  });
+
+  it('exports on the iSCSI ports that are listed, and on the Fibre Channel ports that the host is zoned to', async () => {
+    await primary.ensureVolume(volume(), soon());
+    const [portal = ''] = a.iscsiPortals;
+    const [host = '', port] = portal.split(':');
+    const listed = await connect(a, { portals: [{ host, port: 13_260 }] });
+    await listed.ensureHost(HOST, ISCSI, soon());
+    const { targets } = await listed.ensureVlun(VOLUME, HOST, soon());
+    expect(targets).toEqual([{ name: a.iqn[0], portal: { host, port: 13_260 } }]);
+    expect(port).toBe('3260');
+    expect(await portCount()).toBe(1);
+    await listed.close();
+
+    const [first, second] = running.arrays[0].ports.filter(({ kind }) => kind === 'fc');
+    if (first !== undefined) first.zone = ['10000090FA000001'];
+    if (second !== undefined) second.zone = [];
+    const fc = { protocol: 'fc', names: ['10000090fa000001'] } satisfies Initiators;
+    await primary.ensureHost('fc-host', fc, soon());
+    const zoned = await primary.ensureVlun(VOLUME, 'fc-host', soon());
+    expect(zoned.targets).toEqual([{ name: first?.wwn?.toLowerCase() }]);
+    if (first !== undefined) first.zone = [];
+    await primary.ensureHost('fc-host', fc, soon());
+    expect((await failureOf(primary.ensureVlun(VOLUME, 'fc-host', soon()))).message).toContain('not zoned');
+  });
+
+  it('makes host entries in the domain of the CPG, and says so when an entry is in another', async () => {
+    const [model] = running.arrays;
+    model.domains.push('finance');
+    for (const cpg of model.cpgs) cpg.domain = 'finance';
+    await primary.ensureVolume(volume(), soon());
+    await primary.ensureHost(HOST, ISCSI, soon());
+    const failure = await failureOf(primary.ensureVlun(VOLUME, HOST, soon()));
+    expect(failure).toMatchObject({ code: 'refused', message: expect.stringContaining('another domain') });
+    await primary.removeVluns(VOLUME, HOST, soon());
+    const inDomain = await connect(a, { cpg: a.cpgs[0] ?? '' });
+    await inDomain.ensureHost(HOST, ISCSI, soon());
+    expect((await inDomain.ensureVlun(VOLUME, HOST, soon())).targets).toHaveLength(2);
+    await inDomain.close();
+  });
+
+  it('gives a host entry its CHAP name and secret, once, and again when it lacks them', async () => {
+    const hosts = running.arrays[0].hosts;
+    const chap = { name: 'node-1.example', secret: new Secret('q7TzKw3mPxN9bRcd') };
+    const wanted = { name: 'node-1.example', secret: 'q7TzKw3mPxN9bRcd' };
+    for (let time = 0; time < 2; time += 1) {
+      await control.clearLog();
+      await primary.ensureHost(HOST, { ...ISCSI, chap }, soon());
+      expect(hosts.get(HOST)?.chap).toEqual(wanted);
+    }
+    const changes = (await control.log()).filter(({ method }) => method !== 'GET');
+    expect(changes).toEqual([]);
+    const entry = hosts.get(HOST);
+    if (entry !== undefined) entry.chap = { name: 'somebody', secret: 'else-else-else' };
+    await primary.ensureHost(HOST, { ...ISCSI, chap }, soon());
+    expect(entry?.chap).toEqual(wanted);
+  });
+
+  it('adds a WWPN that its own host entry lacks', async () => {
+    await primary.ensureHost(HOST, { protocol: 'fc', names: ['10000090fa000001'] }, soon());
+    const both: Initiators = { protocol: 'fc', names: ['10000090fa000001', '10000090fa000002'] };
+    expect(await primary.ensureHost(HOST, both, soon())).toBe(HOST);
+    expect(running.arrays[0].hosts.get(HOST)?.wwns).toEqual(['10000090FA000001', '10000090FA000002']);
   });
 
   it('exports to a host entry that went with its last export a moment ago', async () => {

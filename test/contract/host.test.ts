@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { constants } from 'node:fs';
+import { constants, readFileSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, open, readdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Connection, DeviceUse, Filesystems, HostConnector } from '../../src/contracts/host.js';
+import type { Connection, DeviceUse, Filesystems, HostConnector, MakeOptions } from '../../src/contracts/host.js';
 import type { BlockDevice } from '../../src/domain/attachment.js';
 import { createFilesystems } from '../../src/host/filesystem.js';
 import { createLoopbackConnector } from '../../src/host/loopback.js';
@@ -20,6 +20,8 @@ const INITIATOR = 'iqn.2024-01.org.example:node1';
 const PORTS = ['iqn.2000-05.com.3pardata:20210002ac00000a', 'iqn.2000-05.com.3pardata:21210002ac00000a'];
 
 let dir: string;
+/** Of the volume, in bytes. */
+let size: number;
 let mountRoot: string;
 let connector: HostConnector;
 let filesystems: Filesystems;
@@ -28,9 +30,9 @@ let ran: string[][];
 
 const signal = (ms = 20_000): AbortSignal => AbortSignal.timeout(ms);
 const sh = (command: string, ...args: string[]): string => execFileSync(command, args, { encoding: 'utf8' });
-const connection = (): Connection => ({ targets: PORTS.map((name) => ({ name })), lun: 3, wwn: WWN, sizeBytes: SIZE });
+const connection = (): Connection => ({ targets: PORTS.map((name) => ({ name })), lun: 3, wwn: WWN, sizeBytes: size });
 const target = (): string => path.join(mountRoot, 'db');
-const mkfsCount = (): number => ran.filter(([command]) => command === 'mkfs.ext4').length;
+const mkfsCount = (): number => ran.filter(([command]) => command?.startsWith('mkfs')).length;
 
 /** Loop devices whose file lies in our directory, as the kernel lists them. */
 function loops(): string[] {
@@ -74,7 +76,7 @@ async function exportLun({ ports = PORTS, inquiry = {}, data = 'volume' }: Expor
   const folder = path.join(dir, 'fabric', INITIATOR);
   await mkdir(folder, { recursive: true });
   for (const targetPort of ports) {
-    const answer = { wwn: WWN, sizeBytes: SIZE, vendor: '3PARdata', product: 'VV', targetPort, ...inquiry };
+    const answer = { wwn: WWN, sizeBytes: size, vendor: '3PARdata', product: 'VV', targetPort, ...inquiry };
     const link = path.join(folder, `${targetPort}-lun-3`);
     await writeFile(`${link}.json`, JSON.stringify(answer));
     await rm(link, { force: true });
@@ -99,8 +101,8 @@ async function attached(): Promise<BlockDevice> {
 
 async function mounted(): Promise<BlockDevice> {
   const device = await attached();
-  await filesystems.make(device, { uuid: UUID, repeat: false }, signal());
-  await filesystems.mount(device, target(), signal());
+  await filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: false }, signal());
+  await filesystems.mount(device, { target: target(), type: 'ext4' }, signal());
   return device;
 }
 
@@ -147,12 +149,17 @@ async function writeAt(offset: number, bytes: Buffer | string): Promise<void> {
   await handle.close();
 }
 
+async function blankVolume(bytes: number): Promise<void> {
+  size = bytes;
+  await writeFile(path.join(dir, 'volume'), '');
+  await truncate(path.join(dir, 'volume'), bytes);
+}
+
 beforeEach(async () => {
   dir = await mkdtemp(path.join(tmpdir(), 'host-'));
   mountRoot = path.join(dir, 'mounts');
   await mkdir(mountRoot);
-  await writeFile(path.join(dir, 'volume'), '');
-  await truncate(path.join(dir, 'volume'), SIZE);
+  await blankVolume(SIZE);
   ran = [];
   start();
 });
@@ -274,8 +281,8 @@ describe('loopback connector', () => {
 
   it('does not replace a cut-off device that is still mounted', async () => {
     const device = await attached();
-    await filesystems.make(device, { uuid: UUID, repeat: false }, signal());
-    await filesystems.mount(device, target(), signal());
+    await filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: false }, signal());
+    await filesystems.mount(device, { target: target(), type: 'ext4' }, signal());
     await moveData();
     await exportLun();
     await expect(connector.attach(connection(), signal())).rejects.toMatchObject({
@@ -342,12 +349,12 @@ describe('file systems', () => {
   it('formats a blank device once, empty and clean, and mounts it', async () => {
     const device = await attached();
     expect(await filesystems.probe(device, signal())).toEqual({ content: 'blank' });
-    await filesystems.make(device, { uuid: UUID, repeat: false }, signal());
+    await filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: false }, signal());
     expect(mkfsCount()).toBe(1);
     expect(await filesystems.probe(device, signal())).toEqual({ content: 'filesystem', type: 'ext4', uuid: UUID });
     expect(() => sh('e2fsck', '-fn', device.path)).not.toThrow();
-    await filesystems.mount(device, target(), signal());
-    await filesystems.mount(device, target(), signal());
+    await filesystems.mount(device, { target: target(), type: 'ext4' }, signal());
+    await filesystems.mount(device, { target: target(), type: 'ext4' }, signal());
     expect(await readdir(target())).toEqual([]);
     const entries = (await filesystems.mounts()).filter((each) => each.target === target());
     expect(entries).toEqual([expect.objectContaining({ source: device.path, fsType: 'ext4', root: '/' })]);
@@ -355,7 +362,7 @@ describe('file systems', () => {
     await filesystems.unmount(device, target(), signal());
     await filesystems.unmount(device, target(), signal());
     expect(await readdir(mountRoot)).toEqual([]);
-    await filesystems.mount(device, target(), signal());
+    await filesystems.mount(device, { target: target(), type: 'ext4' }, signal());
     expect(await readdir(target())).toEqual(['a']);
   });
 
@@ -390,16 +397,16 @@ describe('file systems', () => {
   ])('rule 16: never formats a device with %s', async (_what, fill) => {
     await fill();
     const device = await attached();
-    const make = filesystems.make(device, { uuid: UUID, repeat: false }, signal());
+    const make = filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: false }, signal());
     await expect(make).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining(WWN) });
     expect(mkfsCount()).toBe(0);
   });
 
   it('rule 16: repeats an interrupted mkfs over its own traces only', async () => {
     const device = await attached();
-    await filesystems.make(device, { uuid: UUID, repeat: false }, signal());
-    await filesystems.make(device, { uuid: UUID, repeat: true }, signal());
-    const other = { uuid: UUID.replace('7f', '8f'), repeat: true };
+    await filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: false }, signal());
+    await filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: true }, signal());
+    const other = { type: 'ext4', uuid: UUID.replace('7f', '8f'), repeat: true } as const;
     await expect(filesystems.make(device, other, signal())).rejects.toMatchObject({ code: 'refused' });
     expect(mkfsCount()).toBe(2);
     await connector.detach(WWN, signal());
@@ -407,7 +414,7 @@ describe('file systems', () => {
     await truncate(path.join(dir, 'volume'), SIZE);
     await writeAt(0, 'half a file system');
     const again = await attached();
-    await filesystems.make(again, { uuid: UUID, repeat: true }, signal());
+    await filesystems.make(again, { type: 'ext4', uuid: UUID, repeat: true }, signal());
     expect(mkfsCount()).toBe(3);
   });
 
@@ -418,7 +425,7 @@ describe('file systems', () => {
     sh('mount', '-t', 'tmpfs', 'holders', holders);
     try {
       await writeFile(path.join(holders, 'dm-7'), '');
-      const make = filesystems.make(device, { uuid: UUID, repeat: false }, signal());
+      const make = filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: false }, signal());
       await expect(make).rejects.toMatchObject({ code: 'busy', message: expect.stringContaining('dm-7') });
       await expect(connector.detach(WWN, signal())).rejects.toMatchObject({ code: 'busy' });
     } finally {
@@ -430,7 +437,8 @@ describe('file systems', () => {
   it('rule 12: never formats what is mounted or held, and calls no device of another size blank', async () => {
     const device = await attached();
     const holder = await open(device.path, constants.O_RDONLY | constants.O_EXCL);
-    const make = async (): Promise<void> => filesystems.make(device, { uuid: UUID, repeat: true }, signal());
+    const make = async (): Promise<void> =>
+      filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: true }, signal());
     await expect(make()).rejects.toMatchObject({ code: 'busy' });
     await holder.close();
     await expect(filesystems.probe({ ...device, sizeBytes: SIZE / 2 }, signal())).rejects.toMatchObject({
@@ -438,7 +446,7 @@ describe('file systems', () => {
     });
     expect(mkfsCount()).toBe(0);
     await make();
-    await filesystems.mount(device, target(), signal());
+    await filesystems.mount(device, { target: target(), type: 'ext4' }, signal());
     await expect(make()).rejects.toMatchObject({ code: 'busy', message: expect.stringContaining(target()) });
     expect(mkfsCount()).toBe(1);
   });
@@ -447,31 +455,35 @@ describe('file systems', () => {
     const device = await attached();
     // Beyond the end of its file a loop device answers with input/output errors.
     await truncate(path.join(dir, 'volume'), SIZE / 2);
-    await expect(filesystems.make(device, { uuid: UUID, repeat: false }, signal())).rejects.toMatchObject({
-      code: 'unavailable',
-    });
+    await expect(filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: false }, signal())).rejects.toMatchObject(
+      {
+        code: 'unavailable',
+      },
+    );
     expect(mkfsCount()).toBe(0);
   });
 
   it('rule 30: mounts over nothing: no other mount, no files, nothing outside its directory', async () => {
     const device = await attached();
-    await filesystems.make(device, { uuid: UUID, repeat: false }, signal());
+    await filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: false }, signal());
     await mkdir(target());
     sh('mount', '-t', 'tmpfs', 'other', target());
-    const mount = async (): Promise<void> => filesystems.mount(device, target(), signal());
+    const mount = async (): Promise<void> => filesystems.mount(device, { target: target(), type: 'ext4' }, signal());
     await expect(mount()).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('tmpfs') });
     sh('umount', target());
     await writeFile(path.join(target(), 'precious'), '');
     await expect(mount()).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('precious') });
     expect(await readdir(target())).toEqual(['precious']);
-    await expect(filesystems.mount(device, dir, signal())).rejects.toMatchObject({ code: 'internal' });
+    await expect(filesystems.mount(device, { target: dir, type: 'ext4' }, signal())).rejects.toMatchObject({
+      code: 'internal',
+    });
     await expect(filesystems.unmount(device, '/', signal())).rejects.toMatchObject({ code: 'internal' });
   });
 
   it('rule 26: says busy with the pids when a file is open, and leaves the mount alone', async () => {
     const device = await attached();
-    await filesystems.make(device, { uuid: UUID, repeat: false }, signal());
-    await filesystems.mount(device, target(), signal());
+    await filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: false }, signal());
+    await filesystems.mount(device, { target: target(), type: 'ext4' }, signal());
     const holder = spawn('sleep', ['60'], { cwd: target(), stdio: 'ignore' });
     await once(holder, 'spawn');
     try {
@@ -491,7 +503,7 @@ describe('file systems', () => {
     const device = await attached();
     await mkdir(target());
     await writeFile(path.join(target(), 'precious'), '');
-    await filesystems.make(device, { uuid: UUID, repeat: false }, signal());
+    await filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: false }, signal());
     // `mount` of the plugin would refuse; a file can be put below a mount all the same.
     sh('mount', device.path, target());
     await filesystems.unmount(device, target(), signal());
@@ -511,7 +523,7 @@ describe('file systems', () => {
 
   it("unmounts the volume from above somebody else's mount, which stays", async () => {
     const device = await attached();
-    await filesystems.make(device, { uuid: UUID, repeat: false }, signal());
+    await filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: false }, signal());
     await mkdir(target());
     sh('mount', '-t', 'tmpfs', 'other', target());
     await writeFile(path.join(target(), 'precious'), '');
@@ -537,7 +549,7 @@ describe('file systems', () => {
 
   it('knows its mount by the device, not by the name that it was mounted under', async () => {
     const device = await attached();
-    await filesystems.make(device, { uuid: UUID, repeat: false }, signal());
+    await filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: false }, signal());
     await mkdir(target());
     const otherName = path.join(dir, 'other-name');
     sh('cp', '-a', device.path, otherName);
@@ -563,7 +575,7 @@ describe('file systems', () => {
         message: expect.stringContaining(String(pid)),
       });
     });
-    await filesystems.mount(device, target(), signal());
+    await filesystems.mount(device, { target: target(), type: 'ext4' }, signal());
     const second = path.join(mountRoot, 'second');
     await mkdir(second);
     sh('mount', '--bind', target(), second);
@@ -660,5 +672,130 @@ describe('file systems', () => {
       });
     });
     await filesystems.unmount(device, target(), signal());
+  });
+});
+
+/** Why xfs cannot be mounted here; undefined if it can. */
+function whyNoXfs(): string | undefined {
+  try {
+    execFileSync('modprobe', ['xfs'], { stdio: 'ignore' });
+  } catch {
+    // It may be built in.
+  }
+  if (readFileSync('/proc/filesystems', 'utf8').includes('\txfs\n')) return undefined;
+  return 'this kernel has no xfs';
+}
+
+const noXfs = whyNoXfs();
+if (noXfs !== undefined) process.stderr.write(`xfs is not tested: ${noXfs}\n`);
+
+describe.each(['ext4', ...(noXfs === undefined ? (['xfs'] as const) : [])] as const)('a file system %s', (type) => {
+  const XFS_SIZE = 512 * MIB;
+  const check = (device: BlockDevice): string =>
+    type === 'xfs' ? sh('xfs_repair', '-n', device.path) : sh('e2fsck', '-fn', device.path);
+  const make = async (device: BlockDevice, changes: Partial<MakeOptions> = {}): Promise<void> =>
+    filesystems.make(device, { type, uuid: UUID, repeat: false, ...changes }, signal());
+  const mount = async (device: BlockDevice): Promise<void> =>
+    filesystems.mount(device, { target: target(), type }, signal());
+
+  beforeEach(async () => {
+    await blankVolume(XFS_SIZE);
+  });
+
+  it('is made once, empty and clean, with its UUID, and mounted again with what was written', async () => {
+    const device = await attached();
+    await make(device);
+    expect(mkfsCount()).toBe(1);
+    expect(await filesystems.probe(device, signal())).toEqual({ content: 'filesystem', type, uuid: UUID });
+    expect(() => check(device)).not.toThrow();
+    await mount(device);
+    await mount(device);
+    expect(await readdir(target())).toEqual([]);
+    const entries = (await filesystems.mounts()).filter((each) => each.target === target());
+    expect(entries).toEqual([expect.objectContaining({ source: device.path, fsType: type, root: '/' })]);
+    await writeFile(path.join(target(), 'a'), 'x');
+    await filesystems.unmount(device, target(), signal());
+    await mount(device);
+    expect(await readdir(target())).toEqual(['a']);
+    expect(ran.filter(([command]) => command === 'mount').map(([, , asked]) => asked)).toEqual([type, type]);
+  });
+
+  it('rule 16: takes the place of nothing, neither the one type nor the other', async () => {
+    for (const there of ['ext4', 'xfs'] as const) {
+      if (there === 'xfs' && noXfs !== undefined) continue;
+      const device = await attached();
+      await make(device, { type: there });
+      ran = [];
+      const message = expect.stringContaining(`a file system ${there} with uuid`);
+      await expect(make(device)).rejects.toMatchObject({ code: 'refused', message });
+      const other = make(device, { uuid: UUID.replace('7f', '8f'), repeat: true });
+      await expect(other).rejects.toMatchObject({ code: 'refused', message });
+      if (there !== type) await expect(make(device, { repeat: true })).rejects.toMatchObject({ code: 'refused' });
+      expect(mkfsCount()).toBe(0);
+      await connector.detach(WWN, signal());
+      await blankVolume(XFS_SIZE);
+    }
+  });
+
+  it('rule 16: is made again over whatever an interrupted mkfs of its own has left', async () => {
+    for (let ms = 2; ms < 40; ms += 4) {
+      const device = await attached();
+      const uuid = type === 'xfs' ? ['-m', `uuid=${UUID}`] : ['-U', UUID];
+      const interrupted = spawn(`mkfs.${type}`, ['-q', ...uuid, device.path], { stdio: 'ignore' });
+      const ended = once(interrupted, 'exit');
+      await pause(ms);
+      interrupted.kill('SIGKILL');
+      await ended;
+      await make(device, { repeat: true });
+      expect(() => check(device)).not.toThrow();
+      await connector.detach(WWN, signal());
+      await blankVolume(XFS_SIZE);
+    }
+    if (type !== 'xfs') return;
+    // The superblock says that mkfs is not done.
+    const device = await attached();
+    await make(device);
+    await writeAt(126, Buffer.from([1]));
+    await make(device, { repeat: true });
+    expect(() => check(device)).not.toThrow();
+  });
+
+  it('replays its journal with the mount', async () => {
+    const device = await attached();
+    await make(device);
+    await mount(device);
+    await writeFile(path.join(target(), 'acknowledged'), 'x');
+    sh('sync', '-f', target());
+    // What an array would have at this moment if the host died.
+    sh('cp', '--sparse=always', path.join(dir, 'volume'), path.join(dir, 'crashed'));
+    await filesystems.unmount(device, target(), signal());
+    await connector.detach(WWN, signal());
+    await rename(path.join(dir, 'crashed'), path.join(dir, 'volume'));
+    const after = await attached();
+    expect(await filesystems.probe(after, signal())).toEqual({ content: 'filesystem', type, uuid: UUID });
+    await mount(after);
+    expect(await readdir(target())).toEqual(['acknowledged']);
+  });
+
+  it('rule 20: that is damaged fails the mount, and is not repaired', async () => {
+    const device = await attached();
+    await make(device);
+    await connector.detach(WWN, signal());
+    // ext4: the group descriptors; xfs: the heads of the first allocation group. The superblock before them is good.
+    const damage = type === 'xfs' ? { at: 512, bytes: 1536 } : { at: 4096, bytes: 4096 };
+    await writeAt(damage.at, Buffer.alloc(damage.bytes, 0xff));
+    const damaged = await attached();
+    expect(await filesystems.probe(damaged, signal())).toMatchObject({ content: 'filesystem', type, uuid: UUID });
+    ran = [];
+    await expect(mount(damaged)).rejects.toMatchObject({
+      message: expect.stringMatching(/^mount -t .*nothing was repaired$/),
+      next: expect.stringMatching(type === 'xfs' ? /dmesg.*xfs_repair -n/ : /dmesg.*e2fsck -n/),
+    });
+    expect(ran.map(([command]) => command)).toEqual(['mount']);
+    await connector.detach(WWN, signal());
+    const volume = await open(path.join(dir, 'volume'));
+    const { buffer } = await volume.read(Buffer.alloc(damage.bytes), 0, damage.bytes, damage.at);
+    await volume.close();
+    expect(buffer.equals(Buffer.alloc(damage.bytes, 0xff))).toBe(true);
   });
 });

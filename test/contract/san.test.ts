@@ -102,7 +102,9 @@ describe('attach over iSCSI', () => {
     expect(await connector.find(WWN, signal())).toEqual(device);
     expect(await connector.isCurrent(WWN, signal())).toBe(true);
     expect(has(/discovery/)).toBe(false);
-    expect(changes().filter((line) => line.includes('-o update'))).toEqual(
+    // Both at once, so in any order.
+    const updates = changes().filter((line) => line.includes('-o update'));
+    expect(updates.toSorted()).toEqual(
       PORTALS.map((portal) =>
         expect.stringMatching(new RegExp(`-p ${portal} .*-n node.startup -v manual -n node.session.scan -v manual`)),
       ),
@@ -162,6 +164,29 @@ describe('attach over iSCSI', () => {
       code: 'unavailable',
       message: expect.stringMatching(/1 usable paths, and at least 2.*10\.1\.2\.2/),
     });
+  });
+
+  it('tries again when iscsiadm stumbles over a record that is removed at that moment', async () => {
+    const said =
+      'iscsiadm: iface iter could not stat /etc/iscsi/nodes/iqn.2000-05.com.3pardata:21210002ac000001/10.1.2.2,3260.';
+    host.failures.set('iscsiadm', { exitCode: 6, stderr: said });
+    setTimeout(() => host.failures.clear(), 150);
+    await attach();
+    expect(warnings).toEqual([]);
+  });
+
+  it('says what is missing when its time runs out', async () => {
+    host.luns.delete('2:5');
+    host.makesMaps = false;
+    const time = new AbortController();
+    const timer = setInterval(() => {
+      if (disks().length === 1 && host.scans.length >= 2) time.abort();
+    }, 50);
+    await expect(connector.attach(connection(), time.signal)).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringMatching(/time ran out.*no map yet; missing: .*10\.1\.1\.2.*10\.1\.2\.2/),
+    });
+    clearInterval(timer);
   });
 
   it('says what to do when no portal answers', async () => {
@@ -341,6 +366,29 @@ describe('the proof', () => {
     });
   });
 
+  it('rule 9: a path that was the volume when it was scanned has to be it now, over whichever session it goes', async () => {
+    await attach();
+    host.addSession(4, { target: IQN, portal: '10.1.3.2:3260' });
+    host.addDisk({ name: 'sdc', address: '4:0:0:5', wwn: WWN, answers: OTHER });
+    await host.run('multipath', ['-f', `3${WWN}`], { timeoutMs: 1000 });
+    host.addMap(WWN, { paths: ['sda', 'sdb', 'sdc'] });
+    await expect(attach()).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringMatching(new RegExp(`sdc .*seen WWN ${OTHER} \\(when scanned ${WWN}\\)`)),
+    });
+  });
+
+  it.each(['ID_VENDOR=LIO-ORG\nID_MODEL=VV', 'ID_VENDOR=3PARdata\nID_MODEL=SES'])(
+    'rule 9: what calls itself %j is refused',
+    async (said) => {
+      host.failures.set('/usr/lib/udev/scsi_id', { stdout: `${said}\nID_SERIAL=3${WWN}\n` });
+      await expect(attach()).rejects.toMatchObject({
+        code: 'refused',
+        message: expect.stringContaining('3PARdata VV'),
+      });
+    },
+  );
+
   it('rule 9: a LUN that turns out to be another volume is refused', async () => {
     host.luns.set('2:5', OTHER);
     await expect(attach()).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining(OTHER) });
@@ -474,6 +522,10 @@ describe('detach', () => {
     host.ran.length = 0;
     await letFailWhenDead(host, node, signal());
     await letFailWhenDead(host, '/dev/loop999', signal());
+    expect(changes()).toEqual([]);
+    host.failures.set('/usr/lib/udev/scsi_id', { exitCode: 1 });
+    setTimeout(() => host.failures.clear(), 500);
+    await letFailWhenDead(host, node, signal());
     expect(changes()).toEqual([]);
     host.failures.set('/usr/lib/udev/scsi_id', { reason: 'timed out after 5000 ms and was killed' });
     await letFailWhenDead(host, node, signal());

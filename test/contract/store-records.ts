@@ -7,7 +7,14 @@ import type { Operation } from '../../src/saga/operation.js';
 export const aVolume = (name: string, change: Partial<Volume> = {}): Volume => ({
   name,
   id: 'b7a1f0d2-6c1e-4f0a-9a51-0c1d2e3f4a5b',
-  spec: { sizeGiB: 1, provisioning: 'thin', compression: false, backend: 'DEFAULT', mountConflictDelay: 30 },
+  spec: {
+    sizeGiB: 1,
+    provisioning: 'thin',
+    compression: false,
+    fsType: 'ext4',
+    backend: 'DEFAULT',
+    mountConflictDelay: 30,
+  },
   arrayName: 'dcv-t6Hw0mweTwqaUQwdLj9KWw',
   cpg: { primary: 'FC_r6', secondary: 'FC_r1' },
   snapCpg: { primary: 'FC_r6s' },

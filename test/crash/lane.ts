@@ -6,7 +6,7 @@ import { Etcd3 } from 'etcd3';
 import { startPair, type RunningPair } from '../../src/simulator/pair.js';
 import { DaemonProcess } from '../daemon-process.js';
 import { startEtcd } from '../etcd.js';
-import type { DockerClient } from '../harness.js';
+import type { DockerClient } from '../docker-client.js';
 import { hostLeftovers, unmountBelow } from '../host-leftovers.js';
 import { hpeConf } from '../pair-client.js';
 import { Bystander } from './bystander.js';

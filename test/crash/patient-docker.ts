@@ -1,4 +1,4 @@
-import type { DockerClient } from '../harness.js';
+import type { DockerClient } from '../docker-client.js';
 
 /** What a node answers whose lease of two seconds was too short for a busy machine. */
 const LEASE_LOST = /locks are lost|does not hold .* any more|the caller gave up|no answer in time/;

@@ -1,4 +1,4 @@
-import type { DockerClient } from '../harness.js';
+import type { DockerClient } from '../docker-client.js';
 import { findMark, leaveMark } from './bystander.js';
 import { rivalOf, type Lane } from './lane.js';
 import { bringHome, failOver, ID, OTHER_ID, PLAIN, succeed } from './scenes.js';

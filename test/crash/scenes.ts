@@ -1,4 +1,4 @@
-import type { DockerClient } from '../harness.js';
+import type { DockerClient } from '../docker-client.js';
 import { commandsFor } from '../scenario/group-commands.js';
 import { findMark, leaveMark } from './bystander.js';
 import type { Lane, LaneOptions } from './lane.js';

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { dockerClient } from '../harness.js';
+import { dockerClient } from '../docker-client.js';
 import { arrayObjects, arrayOutline, stateOf } from '../simulator-state.js';
 import { container, hands } from './hands.js';
 import { startStack, type Stack } from './stack.js';

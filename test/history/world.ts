@@ -6,7 +6,7 @@ import type { SimulatedArray } from '../../src/simulator/array.js';
 import { startPair, type RunningPair } from '../../src/simulator/pair.js';
 import { DaemonProcess } from '../daemon-process.js';
 import { startEtcd, type Etcd } from '../etcd.js';
-import type { DockerClient } from '../harness.js';
+import type { DockerClient } from '../docker-client.js';
 import { freeLoopDevicesOf, hostLeftovers, unmountBelow } from '../host-leftovers.js';
 import { hpeConf } from '../pair-client.js';
 import { Foreign } from './foreign.js';

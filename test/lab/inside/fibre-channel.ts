@@ -22,8 +22,9 @@ export const hbaWwpn = (fabric: number): string => `200000109b00000${fabric}`;
  * are virtual network cards, so that sysfs looks as with real ones.
  */
 export async function layFibreChannel(): Promise<void> {
-  // The link has to be lossless, and a bridge drops beyond this many frames.
+  // The link has to be lossless; but a bridge drops frames beyond a number, and fq_codel what has waited for milliseconds.
   writeFileSync('/proc/sys/net/core/netdev_max_backlog', '100000');
+  writeFileSync('/proc/sys/net/core/default_qdisc', 'pfifo_fast');
   await ip(FABRICS.flatMap(linksOf));
   makeForeignFcDisk(colons(arrayWwpn(FOREIGN, 1)), colons(hbaWwpn(1)));
 }
@@ -42,8 +43,8 @@ function linksOf(fabric: number): string[] {
   return [
     `link add fab${fabric} mtu 2500 type bridge mcast_snooping 0`,
     `link set fab${fabric} up`,
-    `link set ${cardOf.switch(fabric)} mtu 2500 master fab${fabric} up`,
-    `link set ${cardOf.hba(fabric)} mtu 2500 up`,
+    `link set ${cardOf.switch(fabric)} mtu 2500 txqueuelen 10000 master fab${fabric} up`,
+    `link set ${cardOf.hba(fabric)} mtu 2500 txqueuelen 10000 up`,
     ...storageOn(fabric).flatMap((array) => [
       `link add ${fcLink(array, fabric)} address ${macOf(array, fabric)} mtu 2500 type veth peer name sw${array}fab${fabric} mtu 2500`,
       `link set sw${array}fab${fabric} master fab${fabric} up`,

@@ -141,12 +141,14 @@ describe('CHAP', () => {
 
   it('is sent again by the next mount when the answer was lost, although the entry shows the name', async () => {
     const { array, api } = client();
-    hostsWith(api, IQN).twice().reply(200, entry(shown));
+    hostsWith(api, IQN).reply(200, entry(shown));
+    hostsWith(api, IQN).reply(200, entry({ ...shown, initiatorChapName: 'another' }));
+    hostsWith(api, IQN).reply(200, entry(shown));
+    api.put(`/hosts/${HOST}`, body).reply(200);
     api.put(`/hosts/${HOST}`, body).replyWithError(LOST);
     api.put(`/hosts/${HOST}`, body).reply(200);
-    hostGet(api).twice().reply(200, after);
-    await array.ensureHost(HOST, initiators, soon());
-    await array.ensureHost(HOST, initiators, soon());
+    hostGet(api).times(3).reply(200, after);
+    for (let mounts = 0; mounts < 3; mounts += 1) await array.ensureHost(HOST, initiators, soon());
     expect(api.isDone()).toBe(true);
   });
 

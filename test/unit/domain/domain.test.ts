@@ -67,6 +67,7 @@ describe('options of docker volume create', () => {
       sizeGiB: 100,
       provisioning: 'thin',
       compression: false,
+      fsType: 'ext4',
       backend: 'DEFAULT',
       mountConflictDelay: 30,
     });
@@ -77,6 +78,7 @@ describe('options of docker volume create', () => {
       size: '16',
       provisioning: 'DEDUP',
       compression: 'TRUE',
+      fsType: 'XFS',
       replicationGroup: 'RCG1',
       mountConflictDelay: '0',
     };
@@ -84,6 +86,7 @@ describe('options of docker volume create', () => {
       sizeGiB: 16,
       provisioning: 'dedup',
       compression: true,
+      fsType: 'xfs',
       replicationGroup: 'RCG1',
       mountConflictDelay: 0,
     });
@@ -110,6 +113,7 @@ describe('options of docker volume create', () => {
     [{ size: '' }],
     [{ compression: 'true', size: '15' }],
     [{ compression: 'true', provisioning: 'full' }],
+    [{ fsType: 'btrfs' }],
     [{ backend: '' }],
     [{ mountConflictDelay: '1m' }],
   ])('refuse %j', (options: Record<string, string>) => {

@@ -1,0 +1,24 @@
+import { describe, expect, it } from '@jest/globals';
+import { decodeRecord, encodeRecord } from '../../../src/store/records.js';
+import { aVolume } from '../../contract/store-records.js';
+
+const written = (change: object): string => JSON.stringify({ schema: 1, record: { ...aVolume('db'), ...change } });
+
+describe('the record of a volume', () => {
+  const { fsType, ...before } = aVolume('db').spec;
+
+  it('of a release that knew no xfs is one of ext4', () => {
+    expect(decodeRecord('volume', 'db', written({ spec: before })).spec.fsType).toBe(fsType);
+  });
+
+  it('keeps the type of its file system', () => {
+    const filesystem = { state: 'formatted', type: 'xfs', uuid: 'u' } as const;
+    const volume = aVolume('db', { spec: { ...before, fsType: 'xfs' }, filesystem });
+    expect(decodeRecord('volume', 'db', encodeRecord('volume', 'db', volume))).toEqual(volume);
+  });
+
+  it('with another type is broken', () => {
+    const filesystem = { state: 'formatted', type: 'btrfs', uuid: 'u' };
+    expect(() => decodeRecord('volume', 'db', written({ filesystem }))).toThrow(/broken.*ext4.*xfs/);
+  });
+});
