@@ -10,8 +10,6 @@ import { ARRAY_ADDRESSES, arrayNamespace, nodeAddress, portal, sanLink } from '.
 const PAIR_DIR = '/var/lab/pair';
 /** What the share has of the project. */
 export const APP = '/host/app/lib';
-/** With idle cores it takes 5 s. */
-const ENGINE_MS = 180_000;
 const TOOLS = ['sh', 'cat', 'dd', 'ls', 'md5sum', 'sleep', 'sync', 'rm', 'mkdir', 'wc', 'tail'];
 
 export async function startEtcd(): Promise<void> {
@@ -29,7 +27,7 @@ export async function startDockerd(): Promise<void> {
   const nothing = ['--bridge=none', '--iptables=false', '--ip6tables=false'];
   const runtime = ['--add-runtime', 'crun=/usr/bin/crun', '--default-runtime=crun'];
   startDaemon('dockerd', ['dockerd', ...nothing, '--storage-driver=overlay2', ...runtime]);
-  await eventually(docker.ping, ENGINE_MS);
+  await eventually(docker.ping);
   const bin = '/tmp/image/bin';
   mkdirSync(bin, { recursive: true });
   copyFileSync('/usr/bin/busybox', path.join(bin, 'busybox'));
