@@ -8,6 +8,7 @@ const state = z.object({
       volumes: z.array(
         z.object({
           name: z.string(),
+          wwn: z.string(),
           comment: z.string(),
           sizeMiB: z.number(),
           provisioning: z.string(),

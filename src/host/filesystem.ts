@@ -1,6 +1,6 @@
 import { mkdir, readdir, rmdir } from 'node:fs/promises';
 import path from 'node:path';
-import type { Filesystems, MountEntry } from '../contracts/host.js';
+import type { DeviceUse, Filesystems, MountEntry } from '../contracts/host.js';
 import type { BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
 import type { FilesystemType } from '../domain/volume.js';
@@ -17,8 +17,10 @@ import { formatDevice } from './format.js';
 import { readMounts, type MountinfoEntry } from './mountinfo.js';
 import { probeDevice } from './probe.js';
 import { CommandError, type Run } from './run.js';
+import { cameTrue } from './sysfs.js';
 
 const TIMEOUT_MS = 30_000;
+const PASSING_USE_MS = 3_000;
 
 interface FilesystemOptions {
   run: Run;
@@ -71,12 +73,27 @@ async function mountDevice(
       },
     );
   }
+  await proveMountedNowhere(device, signal);
   await run('mount', ['-t', type, device.path, target], { timeoutMs: TIMEOUT_MS, signal }).catch((thrown: unknown) => {
     throw thrown instanceof CommandError ? notMountable(thrown, type) : thrown;
   });
   if (await isMounted({ device, target })) return;
   throw new DriverError('unavailable', `mount ended without error, but ${target} is not in the mount table`, {
     next: 'look for file system errors with dmesg',
+  });
+}
+
+/** Rule 12. A use that passes is none: a container that starts holds a copy of every mount for a moment. */
+async function proveMountedNowhere(device: BlockDevice, signal: AbortSignal): Promise<void> {
+  let uses: DeviceUse[] = [];
+  const isFree = async (): Promise<boolean> => {
+    uses = await findMountsEverywhere(device.path);
+    return uses.length === 0;
+  };
+  if (await cameTrue(isFree, PASSING_USE_MS, signal)) return;
+  const where = uses.map(({ pid, target }) => `${target} (seen by pid ${pid})`).join(', ');
+  throw new DriverError('refused', `${device.path} (WWN ${device.wwn}) is mounted already, at ${where}`, {
+    next: `find out who mounted it (findmnt -S ${device.path}), end that, then try again`,
   });
 }
 

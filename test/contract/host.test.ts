@@ -463,6 +463,19 @@ describe('file systems', () => {
     expect(mkfsCount()).toBe(0);
   });
 
+  it('rule 12: mounts nothing that somebody has mounted elsewhere', async () => {
+    const device = await attached();
+    await filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: false }, signal());
+    const elsewhere = path.join(dir, 'elsewhere');
+    await mkdir(elsewhere);
+    sh('mount', device.path, elsewhere);
+    const mount = async (): Promise<void> => filesystems.mount(device, { target: target(), type: 'ext4' }, signal());
+    await expect(mount()).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining(elsewhere) });
+    sh('umount', elsewhere);
+    await mount();
+    await filesystems.unmount(device, target(), signal());
+  });
+
   it('rule 30: mounts over nothing: no other mount, no files, nothing outside its directory', async () => {
     const device = await attached();
     await filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: false }, signal());

@@ -15,7 +15,7 @@ export async function run(file: string, args: string[], input = ''): Promise<str
       if (error === null) resolve(stdout);
       else reject(new Error(`${file} ${args.join(' ')}: ${error.message} ${stdout}${stderr}`, { cause: error }));
     });
-    // It may end before it has read anything.
+    // One that has ended reads nothing; how it ended is told above.
     child.stdin?.on('error', () => undefined).end(input);
   });
 }

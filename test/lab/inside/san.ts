@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { run } from './command.js';
 
 /** A SCSI disk of this host. */
@@ -32,6 +32,41 @@ export function multipathMaps(): MultipathMap[] {
     }));
 }
 
+/** A path as multipathd sees it. */
+export interface PathState {
+  disk: string;
+  /** What its checker said last: `ready`, `ghost`, `faulty`, … */
+  checker: string;
+  isActive: boolean;
+  priority: number;
+  /** Name of the target port that it leads to: IQN, or WWPN as 16 hex digits. */
+  target: string;
+}
+
+/** The paths of the map of a WWID; none when there is no such map. */
+export async function pathStates(wwid: string): Promise<PathState[]> {
+  const text = await run('multipathd', ['show', 'paths', 'raw', 'format', '%w|%d|%t|%T|%p']);
+  return text
+    .split('\n')
+    .map((line) => line.split('|').map((each) => each.trim()))
+    .filter(([map]) => map === wwid)
+    .map(([, disk = '', state, checker = '', priority]) => ({
+      disk,
+      checker,
+      isActive: state === 'active',
+      priority: Number(priority),
+      target: targetOf(disk),
+    }));
+}
+
+function targetOf(disk: string): string {
+  const device = resolved(`/sys/block/${disk}/device`);
+  const session = /\/(session\d+)\//.exec(device)?.[1];
+  if (session !== undefined) return read(`/sys/class/iscsi_session/${session}/targetname`);
+  const port = /\/(rport-[\d:-]+)\//.exec(device)?.[1];
+  return port === undefined ? '' : read(`/sys/class/fc_remote_ports/${port}/port_name`).slice(2);
+}
+
 /** One line for each iSCSI session: target and portal, and the number that a new login would change. */
 export async function iscsiSessions(): Promise<string[]> {
   const text = await run('iscsiadm', ['-m', 'session']).catch((error: unknown) => {
@@ -63,6 +98,14 @@ function list(dir: string): string[] {
     return readdirSync(dir);
   } catch {
     return [];
+  }
+}
+
+function resolved(link: string): string {
+  try {
+    return realpathSync(link);
+  } catch {
+    return '';
   }
 }
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { dockerClient, type DockerClient } from '../../docker-client.js';
 import {
   arrayOf,
   controlOf,
@@ -12,7 +13,7 @@ import {
 import { arraysExporting } from '../../simulator-state.js';
 import { expectHealthyKernel, expectSame, inventory } from './checks.js';
 import { eventually } from './command.js';
-import { daemonWith, type Daemon } from './daemon.js';
+import { daemonWith, PLUGIN_SOCKET, type Daemon } from './daemon.js';
 import { docker } from './docker.js';
 import { expectForeignStorageWorks } from './foreign.js';
 import { PREPARED, type Prepared } from './prepared.js';
@@ -31,6 +32,8 @@ export interface Site {
   /** One step, told with its time. */
   step<T>(text: string, work: () => Promise<T>): Promise<T>;
   operator(array: SimulatedArray, command: string): Promise<string>;
+  /** What dockerd would send to the daemon, without dockerd. */
+  plugin: DockerClient;
   /** Names of the arrays that export a Docker volume. */
   servedBy(volume: string): Promise<string[]>;
   /** Everything is as it was before the scenario, also what belongs to others. @throws with the differences after a while */
@@ -51,6 +54,7 @@ export async function startSite(options: ConfOptions): Promise<Site> {
     daemon,
     step,
     operator,
+    plugin: dockerClient(PLUGIN_SOCKET),
     async servedBy(volume) {
       const { Status } = await docker.inspectVolume(volume);
       return arraysExporting(control, String(Status['arrayVolume']));

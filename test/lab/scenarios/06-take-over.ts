@@ -8,6 +8,7 @@ import { nodeAddress } from '../inside/network.js';
 import { nodeTwo, nodeTwoIsThere } from '../inside/node-two.js';
 import { multipathMaps } from '../inside/san.js';
 import type { Site } from '../inside/site.js';
+import { startWriter, type Writer } from '../inside/writer.js';
 import type { Scenario } from './scenario.js';
 
 const MINUTE_MS = 60_000;
@@ -17,13 +18,6 @@ const DELAY_S = 10;
 /** Paths are failed by multipathd at once, and writes wait 18 s for them to come back. */
 const FAILED_MS = 2 * MINUTE_MS;
 const QUIET_MS = 5_000;
-
-/** Numbered records, each on disk before it is acknowledged; it goes on after failures. */
-const WRITER = [
-  'i=0; while :; do i=$((i+1));',
-  'if echo $i | dd of=/data/log oflag=append conv=notrunc,fsync 2>/dev/null; then echo ok $i; else echo failed $i; sleep 1; fi;',
-  'done',
-].join(' ');
 
 export const takeOver: Scenario = {
   name: 'take-over',
@@ -49,22 +43,25 @@ async function takeOverWith(site: Site, { paused }: { paused: boolean }): Promis
     await nodeTwoIsThere();
     await nodeTwo.host.startDaemon(confOfNodeTwo(site));
   });
-  await step('docker volume create, docker run on the first node', async () => {
+  const writer = await step('docker volume create, docker run on the first node', async () => {
     const options = { replicationGroup: 'RCG1', size: '1', mountConflictDelay: String(DELAY_S) };
     await docker.createVolume(VOLUME, options);
-    await docker.run(OLD, VOLUME, WRITER);
-    await eventually(async () => expect((await acknowledged()).length > 20, 'the writer does not write'));
+    const started = await startWriter(OLD, VOLUME);
+    await started.more(10);
     expectEqual(await exportedTo(site), ['node1'], 'exported to');
+    return started;
   });
   if (paused) await step('the daemon of the first node is suspended', async () => daemon.pause());
   await step(`docker run on the second node takes the volume over after ${DELAY_S} s`, async () => takenOver(site));
   const there = await step('all that was acknowledged on the first node is there', async () => {
     const records = await recordsOnNodeTwo();
-    await expectAcknowledged(records);
+    expectAcknowledged(await writer.acknowledged(), records);
     return records;
   });
   if (paused) await step('the suspended daemon goes on: it changes nothing', async () => resumed(site));
-  await step('writes on the first node fail, none reaches the array', async () => expectNoWrites(site, there));
+  await step('writes on the first node fail, none reaches the array', async () =>
+    expectNoWrites(site, { writer, there }),
+  );
   await step('the first node says "fenced", and cleans up when its container has stopped', async () => {
     const { Status } = await docker.inspectVolume(VOLUME);
     expect(/node2/.test(String(Status['fenced'])), `fenced: ${String(Status['fenced'])}`);
@@ -116,32 +113,21 @@ async function resumed({ control, daemon }: Site): Promise<void> {
 }
 
 /** Through the file system the first node fails by itself after a first failure, so its disks are also written to directly. */
-async function expectNoWrites(site: Site, there: number[]): Promise<void> {
+async function expectNoWrites(site: Site, of: { writer: Writer; there: number[] }): Promise<void> {
+  const { writer, there } = of;
   await nodeTwo.docker.exec(NEW, 'sync');
   const [map] = multipathMaps().filter(({ wwid }) => wwid.startsWith('360002ac'));
   if (map === undefined) throw new Error('the first node has lost its map while a container uses it');
-  await eventually(async () => expect((await docker.logs(OLD)).includes('failed'), 'no write has failed'), FAILED_MS);
+  await eventually(async () => expect((await writer.errors()).length > 0, 'no write has failed'), FAILED_MS);
   const quiet = await quietSince(site);
   for (const name of [...map.paths, map.device]) await expectWriteFails(`/dev/${name}`);
-  const failures = async (): Promise<number> => (await docker.logs(OLD)).split('failed').length;
-  const failed = await failures();
-  await eventually(async () => expect((await failures()) > failed, 'the writer has given up'));
   expectEqual(await changedAt(site), quiet, 'last change of the data');
-  await expectAcknowledged(there);
+  expectAcknowledged(await writer.acknowledged(), there);
 }
 
 async function expectWriteFails(device: string): Promise<void> {
-  const args = [
-    '60',
-    'dd',
-    'if=/dev/urandom',
-    `of=${device}`,
-    'bs=4k',
-    'count=1',
-    'oflag=direct',
-    'conv=nocreat,notrunc',
-  ];
-  const error = await run('timeout', args).then(
+  const options = ['bs=4k', 'count=1', 'oflag=direct', 'conv=nocreat,notrunc'];
+  const error = await run('dd', ['if=/dev/urandom', `of=${device}`, ...options]).then(
     () => 'written',
     (reason: unknown) => String(reason),
   );
@@ -152,7 +138,8 @@ async function expectWriteFails(device: string): Promise<void> {
 /** The time of the last change, when there was none for a while: a new file system is still being initialised. */
 async function quietSince(site: Site): Promise<string> {
   return eventually(async () => {
-    const [first] = [await changedAt(site), await pause(QUIET_MS)];
+    const first = await changedAt(site);
+    await pause(QUIET_MS);
     expectEqual(await changedAt(site), first, 'the data still change');
     return first;
   });
@@ -167,18 +154,21 @@ async function changedAt({ control, primary }: Site): Promise<string> {
   return device.changedAtNs;
 }
 
-async function acknowledged(): Promise<number[]> {
-  return [...(await docker.logs(OLD)).matchAll(/^ok (\d+)$/gm)].map(([, number]) => Number(number));
-}
-
-async function expectAcknowledged(records: number[]): Promise<void> {
-  const missing = (await acknowledged()).filter((each) => !records.includes(each));
-  expectEqual(missing, [], 'acknowledged on the first node, and not there');
+/** The writer ends with its first failure, so what is there is one row of numbers. */
+function expectAcknowledged(acknowledged: number, records: number[]): void {
+  expectEqual(
+    records,
+    records.map((_, index) => index + 1),
+    'records',
+  );
+  expect(records.length >= acknowledged, `${acknowledged} records were acknowledged, ${records.length} are there`);
 }
 
 /** From the disk, not from the second node's memory. */
 async function recordsOnNodeTwo(): Promise<number[]> {
-  return (await nodeTwo.docker.exec(NEW, 'dd if=/data/log bs=64k iflag=direct 2>/dev/null')).split('\n').map(Number);
+  return (await nodeTwo.docker.exec(NEW, 'dd if=/data/records bs=64k iflag=direct 2>/dev/null'))
+    .split('\n')
+    .map(Number);
 }
 
 /** The hosts that any array exports the volume to. */

@@ -1,7 +1,27 @@
 import { iscsi, iscsiChap } from './01-iscsi.js';
 import { fc } from './02-fc.js';
+import { fcPaths, iscsiPaths } from './03-paths.js';
+import { reusedLuns } from './04-reused-luns.js';
+import { fcStale, iscsiStale } from './05-stale-array.js';
 import { takeOver, takeOverPaused } from './06-take-over.js';
+import { contents } from './08-contents.js';
+import { others } from './09-others.js';
+import { peerPersistence } from './10-peer-persistence.js';
 import type { Scenario } from './scenario.js';
 
-/** All scenarios, in the order of the run. */
-export const scenarios: readonly Scenario[] = [iscsi, fc, iscsiChap, takeOver, takeOverPaused];
+/** All scenarios, in the order of the run: long ones first, so that the last ones end together. */
+export const scenarios: readonly Scenario[] = [
+  reusedLuns,
+  iscsi,
+  fc,
+  contents,
+  iscsiStale,
+  fcStale,
+  fcPaths,
+  iscsiPaths,
+  iscsiChap,
+  others,
+  peerPersistence,
+  takeOver,
+  takeOverPaused,
+];
