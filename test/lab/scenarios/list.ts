@@ -3,6 +3,7 @@ import { fc } from './02-fc.js';
 import { fcPaths, iscsiPaths } from './03-paths.js';
 import { reusedLuns } from './04-reused-luns.js';
 import { fcStale, iscsiStale } from './05-stale-array.js';
+import { takeOver, takeOverPaused } from './06-take-over.js';
 import { contents } from './08-contents.js';
 import { others } from './09-others.js';
 import { alua } from './10-alua.js';
@@ -21,4 +22,6 @@ export const scenarios: readonly Scenario[] = [
   iscsiChap,
   others,
   alua,
+  takeOver,
+  takeOverPaused,
 ];
