@@ -77,6 +77,11 @@ class LoopbackConnector implements HostConnector {
     throw movedAway(wwn);
   }
 
+  /** A loop device that was cut off stays cut off, whatever comes to its LUN. */
+  async lunsInUse(): Promise<number[]> {
+    return Promise.resolve([]);
+  }
+
   async find(wwn: string, signal: AbortSignal): Promise<BlockDevice | undefined> {
     const loop = await this.#findLoop(wwn, signal);
     if (loop === undefined) return undefined;

@@ -66,6 +66,12 @@ class SanConnector implements HostConnector {
     }
   }
 
+  async lunsInUse(): Promise<number[]> {
+    const disks = (await listScsiPaths(this.#access.sysRoot)).filter(({ vendor }) => vendor === '3PARdata');
+    // From 256 on Linux shows the array's number in flat addressing, with a bit more (SAM-5 4.7.7).
+    return [...new Set(disks.map(({ address }) => Number(address.split(':')[3]) & 0x3fff))];
+  }
+
   async find(wwn: string): Promise<BlockDevice | undefined> {
     const map = await findMap(this.#access, wwn);
     if (map !== undefined) return { path: map.path, wwn, sizeBytes: map.sizeBytes };
