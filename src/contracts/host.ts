@@ -65,6 +65,8 @@ export interface MakeOptions {
   uuid: string;
   /** An mkfs with this very UUID was interrupted. */
   repeat: boolean;
+  /** Called when the device has been proven to hold nothing else, just before mkfs, which does not run if this fails. */
+  proven?: () => Promise<void>;
 }
 
 /** File systems and mounts of this host. Throws DriverError only. */

@@ -29,8 +29,9 @@ export function mountSaga(ctx: DriverContext, backend: Backend, plan: MountPlan)
   const steps = [hostStep(ctx, backend, plan), exportStep(ctx, backend, plan)];
   if (plan.leftOver.length > 0) steps.unshift(leftOverStep(backend, plan));
   if (plan.takeOver !== undefined) steps.unshift(takeOverStep(ctx, backend, plan.takeOver));
+  steps.push(attachStep(ctx, backend));
   if (plan.group !== undefined) steps.push(confirmRolesStep(backend, plan));
-  steps.push(attachStep(ctx, backend), filesystemStep(ctx), mountStep(ctx, plan));
+  steps.push(filesystemStep(ctx), mountStep(ctx, plan));
   const { volume, group } = plan;
   return {
     kind: 'mount',
@@ -136,7 +137,10 @@ async function removeLateExport(
   await backend.array(plan.side).removeVluns(arrayName, host, signal);
 }
 
-/** Rule 3: a role that changed while we exported would let us mount the copy that has just become the stale one. */
+/**
+ * Rule 3: a role that changed meanwhile would let us mount, or format, the copy that has just become the stale one. After the
+ * attachment, because that may wait for paths for half a minute.
+ */
 function confirmRolesStep(backend: Backend, plan: MountPlan): MountStep {
   return {
     name: 'read the roles of the group again',
@@ -147,7 +151,7 @@ function confirmRolesStep(backend: Backend, plan: MountPlan): MountStep {
       if (again.side === side) return;
       throw new DriverError(
         'refused',
-        `group ${group.name} moved to the ${again.side} array while the volume was being exported`,
+        `group ${group.name} moved to the ${again.side} array while the volume was being exported and attached`,
         {
           next: 'start the container again; it then comes from the array that is active now',
         },
@@ -199,12 +203,14 @@ function filesystemStep(ctx: DriverContext): MountStep {
         return { filesystem: known };
       }
       const formatting = planFormat(plan, device);
-      const key = volume.name;
-      await context.record([{ put: 'volume', key, value: { ...volume, filesystem: formatting } }]);
+      const record = async (filesystem: FilesystemRecord): Promise<void> =>
+        context.record([{ put: 'volume', key: volume.name, value: { ...volume, filesystem } }]);
       const { type, uuid } = formatting;
-      await ctx.filesystems.make(device, { type, uuid, repeat: known.state === 'formatting' }, signal);
+      // Not on record before the proof: what is refused now would be taken for the traces of our mkfs by the next Mount.
+      const proven = async (): Promise<void> => record(formatting);
+      await ctx.filesystems.make(device, { type, uuid, repeat: known.state === 'formatting', proven }, signal);
       const filesystem = { state: 'formatted', type, uuid } as const;
-      await context.record([{ put: 'volume', key, value: { ...volume, filesystem } }]);
+      await record(filesystem);
       return { filesystem };
     },
   };

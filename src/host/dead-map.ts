@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { listMaps, stopQueueing, type MultipathMap } from './multipath-map.js';
+import { asDriverError } from '../domain/errors.js';
+import { listMaps, restoreQueueing, stopQueueing, type MultipathMap } from './multipath-map.js';
 import { identify } from './scsi-identity.js';
 import { resolveLink, type HostAccess } from './sysfs.js';
 
@@ -8,19 +9,45 @@ import { resolveLink, type HostAccess } from './sysfs.js';
 const SILENCE_PATIENCE_MS = 6_000;
 const PAUSE_MS = 1_000;
 
+interface Unmounting {
+  devicePath: string;
+  umount: () => Promise<void>;
+}
+
 /**
- * Lets I/O fail on a multipath map of which no path answers within 6 s, so that an umount does not wait for it (rule 29). A
- * path that is merely slow still does what it is asked. Any other device is left as it is.
+ * Unmounts with I/O failing on a multipath map of which no path answers within 6 s, so that umount does not wait for it (rule
+ * 29). A path that is merely slow still does what it is asked, and a map that stays mounted waits for its paths again.
  */
-export async function letFailWhenDead(access: HostAccess, devicePath: string, signal: AbortSignal): Promise<void> {
+export async function failingWhenDead(
+  access: HostAccess,
+  { devicePath, umount }: Unmounting,
+  signal: AbortSignal,
+): Promise<void> {
+  const dead = await findDeadMap(access, devicePath, signal);
+  if (dead === undefined) return umount();
+  await stopQueueing(access.run, dead, signal);
+  await umount().catch(async (thrown: unknown) => {
+    // One that hangs in the kernel must not hang for longer.
+    if (asDriverError(thrown).code !== 'unknown-outcome') await restoreQueueing(access.run, dead);
+    throw thrown;
+  });
+}
+
+/** Undefined also for a device of any other kind. */
+async function findDeadMap(
+  access: HostAccess,
+  devicePath: string,
+  signal: AbortSignal,
+): Promise<MultipathMap | undefined> {
   const kernelName = path.basename((await resolveLink(devicePath)) ?? devicePath);
   const map = (await listMaps(access)).find((each) => each.path === devicePath || each.kernelName === kernelName);
-  if (map === undefined) return;
+  if (map === undefined) return undefined;
   const deadline = performance.now() + SILENCE_PATIENCE_MS;
   while (!(await answers(access, map, signal))) {
-    if (performance.now() > deadline) return stopQueueing(access.run, map, signal);
+    if (performance.now() > deadline) return map;
     await pause(PAUSE_MS, undefined, { signal });
   }
+  return undefined;
 }
 
 async function answers({ run, devRoot }: HostAccess, map: MultipathMap, signal: AbortSignal): Promise<boolean> {

@@ -30,18 +30,20 @@ export async function removeDevice(access: HostAccess, { wwn, flush }: Removal, 
   const paths = (await listScsiPaths(access.sysRoot)).filter(
     (each) => each.wwn === wwn || map?.paths.includes(each.name) === true,
   );
-  const isAlive = flush && (await answersAs(access, { paths, wwn }, signal));
+  const isAlive = await answersAs(access, { paths, wwn }, signal);
+  const isFlushed = flush && isAlive;
   if (map !== undefined) {
     refuseHolders(map);
+    // Whoever uses a live map keeps its patience with paths that are gone for a moment.
     if (!isAlive) await stopQueueing(access.run, map, signal);
     // A map that was made a moment ago may not have its name below /dev yet.
     await cameTrue(async () => hasNode(map), NODE_PATIENCE_MS, signal);
     await provePathUnused(map.path);
-    if (isAlive) await flushBuffers(access.run, map.path, signal);
+    if (isFlushed) await flushBuffers(access.run, map.path, signal);
     await removeMap(access, map, signal);
   }
   await Promise.all(
-    paths.map(async (each) => removePath(access, { path: each, flush: isAlive && map === undefined }, signal)),
+    paths.map(async (each) => removePath(access, { path: each, flush: isFlushed && map === undefined }, signal)),
   );
 }
 

@@ -4,7 +4,7 @@ import type { DeviceUse, Filesystems, MountEntry } from '../contracts/host.js';
 import type { BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
 import type { FilesystemType } from '../domain/volume.js';
-import { letFailWhenDead } from './dead-map.js';
+import { failingWhenDead } from './dead-map.js';
 import { errorCode } from './error-code.js';
 import {
   findDeviceNumber,
@@ -134,9 +134,12 @@ async function unmountDevice(run: Run, { device, target }: Mount, signal: AbortS
 }
 
 async function unmountTop(run: Run, top: MountEntry, signal: AbortSignal): Promise<void> {
-  await letFailWhenDead({ run, sysRoot: '/sys', devRoot: '/dev' }, top.source, signal);
-  try {
+  const access = { run, sysRoot: '/sys', devRoot: '/dev' };
+  const umount = async (): Promise<void> => {
     await run('umount', [top.target], { timeoutMs: TIMEOUT_MS, signal });
+  };
+  try {
+    await failingWhenDead(access, { devicePath: top.source, umount }, signal);
   } catch (error) {
     if (error instanceof CommandError && error.stderr.includes('busy')) throw await busy(top);
     throw error;

@@ -37,6 +37,7 @@ export async function formatDevice(format: Format, signal: AbortSignal): Promise
       { next: 'look at it with blkid -p; if it is no longer needed, remove the volume and create it again' },
     );
   }
+  await options.proven?.();
   const args = [...MKFS[type](uuid, before.content !== 'blank'), device.path];
   await run(`mkfs.${type}`, args, { timeoutMs: MKFS_TIMEOUT_MS, signal });
   if (type === 'ext4') await removeLostAndFound(run, device.path, signal);

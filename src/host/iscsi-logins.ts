@@ -129,14 +129,14 @@ export class IscsiLogins {
   async #leave(record: SessionRecord, { bootId, signal }: { bootId: string; signal: AbortSignal }): Promise<void> {
     if (this.#holds.has(portalKey(record))) return;
     const { run, sysRoot } = this.#access;
-    const find = async (): Promise<IscsiSession | undefined> => findSession(sysRoot, record);
+    const find = async (): Promise<IscsiSession | undefined> => findSession(sysRoot, record, record.session);
     const session = await find();
     const isOurs = record.bootId === bootId && (record.session === undefined || record.session === session?.id);
     if (session !== undefined && isOurs) {
       if (session.devices.length > 0) return;
-      await logOut(run, record, signal);
-      await cameTrue(async () => (await find()) === undefined, SESSION_PATIENCE_MS, signal);
-      if ((await find()) !== undefined) throw stays(record);
+      await logOut(run, session, signal);
+      const isGone = async (): Promise<boolean> => (await find())?.id !== session.id;
+      if (!(await cameTrue(isGone, SESSION_PATIENCE_MS, signal))) throw stays(record);
     }
     // A session that somebody else made from our node record since keeps the record.
     if (record.ownsNode && (session === undefined || isOurs)) await deleteNode(run, record, signal);

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Chap } from '../contracts/array.js';
 import { DriverError } from '../domain/errors.js';
-import { portalText, type Portal } from './iscsi-sessions.js';
+import { portalText, type IscsiSession, type Portal } from './iscsi-sessions.js';
 import { CommandError, type Run, type RunOptions } from './run.js';
 
 const TIMEOUT_MS = 10_000;
@@ -152,9 +152,10 @@ export function parseLoginFailure(stderr: string): string | undefined {
   return /initiator reported error \(\d+ - (.*)\)/.exec(stderr)?.[1];
 }
 
-/** Gone already is success. */
-export async function logOut(run: Run, portal: Portal, signal: AbortSignal): Promise<void> {
-  await unlessNotFound(iscsiadm(run, [...nodeArgs(portal), '--logout'], { timeoutMs: TIMEOUT_MS, signal }));
+/** Ends that session only: by its portal those of every interface would end. Gone already is success. */
+export async function logOut(run: Run, { id }: IscsiSession, signal: AbortSignal): Promise<void> {
+  const args = ['-m', 'session', '-r', id.replace('session', ''), '--logout'];
+  await unlessNotFound(iscsiadm(run, args, { timeoutMs: TIMEOUT_MS, signal }));
 }
 
 async function unlessNotFound(ending: Promise<unknown>): Promise<void> {

@@ -91,6 +91,11 @@ export async function stopQueueing(run: Run, map: MultipathMap, signal: AbortSig
   for (const each of told) if (each.status === 'rejected') throw each.reason;
 }
 
+/** As multipath.conf says, for who goes on using the map; what its failure leaves is a map that fails sooner. */
+export async function restoreQueueing(run: Run, map: MultipathMap): Promise<void> {
+  await run('multipathd', ['restorequeueing', 'map', map.name], { timeoutMs: 5_000 }).catch(() => undefined);
+}
+
 /** Writes out what the map has cached. @throws when that failed */
 export async function flushBuffers(run: Run, devicePath: string, signal: AbortSignal): Promise<void> {
   await run('blockdev', ['--flushbufs', devicePath], { timeoutMs: TIMEOUT_MS, signal });

@@ -94,7 +94,6 @@ class SanConnector implements HostConnector {
   async #attachMap(connection: Connection, reached: Reached, signal: AbortSignal): Promise<BlockDevice> {
     const { wwn, sizeBytes } = connection;
     const { minimumPaths, logger } = this.#options;
-    const wasThere = (await findMap(this.#access, wwn)) !== undefined;
     const expected = { connection, nexuses: reached.nexuses, minimumPaths };
     const seen = await waitForMap(this.#access, expected, signal).catch(async (error: unknown) => {
       throw signal.aborted ? await this.#notInTime(connection, reached) : error;
@@ -106,13 +105,12 @@ class SanConnector implements HostConnector {
     const missing = missingOf(connection, { reached, usable });
     if (usable.length < minimumPaths) throw tooFew(connection, { usable, minimumPaths, missing });
     if (missing.length > 0) logger.warn(`volume ${wwn} has fewer paths than it should: ${missing.join('; ')}`, { wwn });
-    if (!wasThere) await proveUnusedSoon(seen.map.path);
+    await proveUnusedSoon(seen.map.path);
     return { path: seen.map.path, wwn, sizeBytes };
   }
 
   async #attachPath(connection: Connection, reached: Reached, signal: AbortSignal): Promise<BlockDevice> {
     const { wwn, sizeBytes } = connection;
-    const wasThere = (await this.find(wwn)) !== undefined;
     const { paths } = await waitForPath(
       this.#access,
       { connection, nexuses: reached.nexuses, minimumPaths: 1 },
@@ -122,7 +120,7 @@ class SanConnector implements HostConnector {
     if (path === undefined) throw noLun(connection, reached);
     if (!(await provePath(this.#access, { path, connection }, signal))) throw noLun(connection, reached);
     const node = nodeOf(this.#access, path);
-    if (!wasThere) await proveUnusedSoon(node);
+    await proveUnusedSoon(node);
     return { path: node, wwn, sizeBytes };
   }
 

@@ -23,6 +23,8 @@ export async function bundle(dir: string): Promise<void> {
       simulator: 'src/simulator/main.ts',
       prepare: 'test/lab/inside/prepare.ts',
       scenario: 'test/lab/inside/scenario.ts',
+      'second-node': 'test/lab/inside/second-node.ts',
+      agent: 'test/lab/inside/agent.ts',
     },
     outdir: path.join(dir, 'lib'),
     outExtension: { '.js': '.mjs' },

@@ -17,6 +17,9 @@ export interface Daemon {
   kill(): Promise<void>;
   /** SIGTERM. */
   stop(): Promise<void>;
+  /** SIGSTOP, SIGCONT. */
+  pause(): void;
+  resume(): void;
   /** All that it has logged, over all its lives. */
   log(): string;
 }
@@ -41,6 +44,8 @@ export function daemonWith(conf: string): Daemon {
     },
     kill: async () => end('SIGKILL'),
     stop: async () => end('SIGTERM'),
+    pause: () => void (pid !== undefined && process.kill(pid, 'SIGSTOP')),
+    resume: () => void (pid !== undefined && process.kill(pid, 'SIGCONT')),
     log: () => readFileSync(path.join(LOGS, 'daemon.log'), 'utf8'),
   };
 }

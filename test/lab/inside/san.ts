@@ -59,6 +59,31 @@ export async function pathStates(wwid: string): Promise<PathState[]> {
     }));
 }
 
+/** Paths of one priority: those of one array, if the arrays say their roles by ALUA. */
+export interface PathGroup {
+  /** `active` for the one in use. */
+  state: string;
+  priority: number;
+  paths: { disk: string; checker: string; target: string }[];
+}
+
+/** A map as multipathd shows it. @throws when it has none of that WWID */
+export async function pathGroups(wwid: string): Promise<{ vendor: string; product: string; groups: PathGroup[] }> {
+  const { map } = JSON.parse(await run('multipathd', ['show', 'map', wwid, 'json'])) as { map: ShownMap };
+  const groups = map.path_groups.map(({ dm_st: state, pri: priority, paths }) => ({
+    state,
+    priority,
+    paths: paths.map(({ dev, chk_st: checker }) => ({ disk: dev, checker, target: targetOf(dev) })),
+  }));
+  return { vendor: map.vend, product: map.prod, groups };
+}
+
+interface ShownMap {
+  vend: string;
+  prod: string;
+  path_groups: { dm_st: string; pri: number; paths: { dev: string; chk_st: string }[] }[];
+}
+
 function targetOf(disk: string): string {
   const device = resolved(`/sys/block/${disk}/device`);
   const session = /\/(session\d+)\//.exec(device)?.[1];

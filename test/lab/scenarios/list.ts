@@ -3,9 +3,10 @@ import { fc } from './02-fc.js';
 import { fcPaths, iscsiPaths } from './03-paths.js';
 import { reusedLuns } from './04-reused-luns.js';
 import { fcStale, iscsiStale } from './05-stale-array.js';
+import { takeOver, takeOverPaused } from './06-take-over.js';
 import { contents } from './08-contents.js';
 import { others } from './09-others.js';
-import { peerPersistence } from './10-peer-persistence.js';
+import { alua } from './10-alua.js';
 import type { Scenario } from './scenario.js';
 
 /** All scenarios, in the order of the run: long ones first, so that the last ones end together. */
@@ -20,5 +21,7 @@ export const scenarios: readonly Scenario[] = [
   iscsiPaths,
   iscsiChap,
   others,
-  peerPersistence,
+  alua,
+  takeOver,
+  takeOverPaused,
 ];
