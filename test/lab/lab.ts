@@ -43,6 +43,8 @@ export async function openLab(): Promise<Lab> {
     for (const vm of vms) await vm.stop();
     await rm(dir, { recursive: true, force: true });
   };
+  const interrupted = (): void => void close().finally(() => process.exit(130));
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   const share = async (name: string): Promise<string> => {
     const made = path.join(dir, name);
     await mkdir(made);

@@ -51,8 +51,6 @@ async function runAll(lab: Lab): Promise<Result[]> {
 
 async function main(): Promise<void> {
   const lab = await openLab();
-  const interrupted = (): void => void lab.close().finally(() => process.exit(130));
-  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   try {
     if (values.shell && values.only === undefined) return await openShell(await lab.restore('shell'));
     const results = await runAll(lab);
