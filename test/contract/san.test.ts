@@ -570,8 +570,11 @@ describe('detach', () => {
   it('a map that is in use for a moment is tried again', async () => {
     await attach();
     host.failures.set('multipath -f', { exitCode: 1, stderr: `3${WWN}: map in use` });
-    setTimeout(() => host.failures.clear(), 200);
+    const timer = setInterval(() => {
+      if (has(/udevadm/)) host.failures.clear();
+    }, 20);
     await detach();
+    clearInterval(timer);
     expect(has(/udevadm settle --timeout=3/)).toBe(true);
     expect(host.devices).toEqual([]);
   });
