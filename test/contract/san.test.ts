@@ -202,6 +202,30 @@ describe('attach over iSCSI', () => {
     );
   });
 
+  it.each<[string, { reason: string } | { exitCode: number }]>([
+    ['cannot be started', { reason: 'could not be run (spawn ENOENT)' }],
+    ['host_command_prefix does not find', { exitCode: 127 }],
+    ['host_command_prefix may not run', { exitCode: 126 }],
+  ])('a tool that %s says nothing of a path, and is not taken for one that is off', async (_how, answer) => {
+    const told = { stderr: 'nsenter: failed to execute: No such file or directory', ...answer };
+    await attach();
+    host.ran.length = 0;
+    host.failures.set('/usr/lib/udev/scsi_id', told);
+    const message = expect.stringContaining('scsi_id');
+    await expect(attach()).rejects.toMatchObject({ message });
+    await expect(connector.detach(WWN, signal())).rejects.toMatchObject({ message });
+    await expect(connector.isCurrent(WWN, signal())).rejects.toMatchObject({ message });
+    const umount = async (): Promise<void> => Promise.resolve();
+    const devicePath = path.join(host.devRoot, 'mapper', `3${WWN}`);
+    await expect(failingWhenDead(host, { devicePath, umount }, signal())).rejects.toMatchObject({ message });
+    expect(changes()).toEqual([]);
+    expect(disks()).toEqual(['sda', 'sdb']);
+    host.failures.set('multipathd show daemon', told);
+    expect(await connector.findProblems(signal())).toContainEqual(
+      expect.stringContaining('multipathd is not installed'),
+    );
+  });
+
   it('uses one path where hpe.conf says so', async () => {
     host.makesMaps = false;
     connector = iscsi({ usesMultipath: false });

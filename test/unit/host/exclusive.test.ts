@@ -52,6 +52,6 @@ describe('a device whose open waits', () => {
     await provePathUnused(path.join(dir, 'gone'), signal());
     await expect(provePathUnused(path.join(file, 'below'), signal())).rejects.toMatchObject({ code: 'unavailable' });
     const aborted = AbortSignal.abort(new Error('no time'));
-    await expect(provePathUnused(file, aborted)).rejects.toThrow();
+    await expect(provePathUnused(file, aborted)).rejects.toThrow('gave up');
   });
 });
