@@ -7,6 +7,8 @@ import { deletePath, listScsiPaths, type ScsiPath } from './scsi-paths.js';
 import { cameTrue, type HostAccess } from './sysfs.js';
 
 const NODE_PATIENCE_MS = 3_000;
+/** A remote port that returns, or a scan that was cut off, may bring paths back meanwhile. */
+const ROUNDS = 5;
 
 export interface Removal {
   wwn: string;
@@ -19,11 +21,22 @@ export interface Removal {
  * written to a device that says that it is this volume; a map whose paths are all dead stops waiting for them first (rule 29).
  * @throws `busy` when something uses it; and when the flush to a live array fails (rule 27)
  */
-export async function removeDevice(access: HostAccess, { wwn, flush }: Removal, signal: AbortSignal): Promise<void> {
+export async function removeDevice(access: HostAccess, removal: Removal, signal: AbortSignal): Promise<void> {
+  for (let round = 0; round < ROUNDS; round += 1) {
+    if (!(await removeFound(access, removal, signal))) return;
+  }
+  throw new DriverError('unavailable', `paths of volume ${removal.wwn} come back as often as they are deleted`, {
+    next: 'find out who scans for them (dmesg | tail); it is tried again by itself',
+  });
+}
+
+/** @returns false when there is nothing */
+async function removeFound(access: HostAccess, { wwn, flush }: Removal, signal: AbortSignal): Promise<boolean> {
   const map = await findMap(access, wwn);
   const paths = (await listScsiPaths(access.sysRoot)).filter(
     (each) => each.wwn === wwn || map?.paths.includes(each.name) === true,
   );
+  if (map === undefined && paths.length === 0) return false;
   const isAlive = await answersAs(access, { paths, wwn }, signal);
   const isFlushed = flush && isAlive;
   if (map !== undefined) {
@@ -42,6 +55,7 @@ export async function removeDevice(access: HostAccess, { wwn, flush }: Removal, 
       await removePath(access, { path: each, wasInMap, flush: isFlushed && map === undefined }, signal);
     }),
   );
+  return true;
 }
 
 async function removePath(

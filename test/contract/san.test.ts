@@ -501,6 +501,39 @@ describe('Fibre Channel', () => {
   });
 });
 
+describe('detach from Fibre Channel', () => {
+  const PORT = '20000002ac000101';
+  /** A remote port that comes back that often while its path is being deleted. */
+  const detachWhile = async (returns: number): Promise<void> => {
+    const { run, sysRoot, devRoot, stateDir } = host;
+    host.addRemotePort(2, { hba: '200000109b000001', port: PORT });
+    host.addDisk({ name: 'sda', address: '2:0:0:5', wwn: WWN });
+    let left = returns;
+    const bringsBack: typeof run = async (command, args, options) => {
+      const result = await run(command, args, options);
+      if (command === 'tee' && args[0]?.endsWith('/delete') === true && left > 0) {
+        left -= 1;
+        host.addDisk({ name: left % 2 === 0 ? 'sdb' : 'sdc', address: `2:0:0:${6 + left}`, wwn: WWN });
+      }
+      return result;
+    };
+    const options = { sysRoot, devRoot, stateDir, usesMultipath: true, minimumPaths: 1, logger };
+    await createFcConnector({ ...options, run: bringsBack }).detach(WWN, signal());
+  };
+
+  it('a path that a remote port brings back meanwhile goes, too', async () => {
+    await detachWhile(2);
+    expect(disks()).toEqual([]);
+  });
+
+  it('paths that come back each time are told, and not waited for without end', async () => {
+    await expect(detachWhile(100)).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('come back'),
+    });
+  });
+});
+
 describe('detach', () => {
   const detach = async (): Promise<void> => connector.detach(WWN, signal());
 
