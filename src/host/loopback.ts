@@ -96,7 +96,7 @@ class LoopbackConnector implements HostConnector {
   async detach(wwn: string, signal: AbortSignal): Promise<void> {
     const loop = await this.#findLoop(wwn, signal);
     if (loop !== undefined) {
-      await proveUnused(loop.path);
+      await proveUnused(loop.path, signal);
       await freeLoopDevice(this.#run, loop.path, signal);
       await this.#waitUntilGone(loop, signal);
     }

@@ -3,7 +3,8 @@ import type { Connection, HostConnector } from '../contracts/host.js';
 import type { Logger } from '../contracts/log.js';
 import type { BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
-import { proveUnusedSoon, removeDevice } from './device-removal.js';
+import { removeDevice } from './device-removal.js';
+import { proveUnused } from './exclusive.js';
 import type { Fabric, Reached } from './fabric.js';
 import { findMultipathProblems, proveMultipathdRuns } from './multipath-conf.js';
 import { findMap } from './multipath-map.js';
@@ -111,7 +112,7 @@ class SanConnector implements HostConnector {
     const missing = missingOf(connection, { reached, usable });
     if (usable.length < minimumPaths) throw tooFew(connection, { usable, minimumPaths, missing });
     if (missing.length > 0) logger.warn(`volume ${wwn} has fewer paths than it should: ${missing.join('; ')}`, { wwn });
-    await proveUnusedSoon(seen.map.path);
+    await proveUnused(seen.map.path, signal);
     return { path: seen.map.path, wwn, sizeBytes };
   }
 
@@ -126,7 +127,7 @@ class SanConnector implements HostConnector {
     if (path === undefined) throw noLun(connection, reached);
     if (!(await provePath(this.#access, { path, connection }, signal))) throw noLun(connection, reached);
     const node = nodeOf(this.#access, path);
-    await proveUnusedSoon(node);
+    await proveUnused(node, signal);
     return { path: node, wwn, sizeBytes };
   }
 
