@@ -90,7 +90,8 @@ function watchArrays() {
 function watchTools() {
   const { spawn } = childProcess;
   const looks = (tool, args) => {
-    if (['blkid', 'cat', '/usr/lib/udev/scsi_id'].includes(tool)) return true;
+    // Our own Node as a child only looks whether anybody has claimed a device.
+    if ([process.execPath, 'blkid', 'cat', '/usr/lib/udev/scsi_id'].includes(tool)) return true;
     if (tool === 'losetup') return args.includes('--list');
     if (tool === 'debugfs') return !args.includes('-w');
     if (tool === 'blockdev') return args.some((each) => each.startsWith('--get'));
