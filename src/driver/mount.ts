@@ -113,7 +113,8 @@ function exportStep(ctx: DriverContext, backend: Backend, plan: MountPlan): Moun
         if (work.arrayName === arrayName && work.side === plan.side && work.host === host)
           await ctx.journal.removeDeferredRemoval(work.id);
       }
-      const { lun, targets } = await array.ensureVlun(arrayName, host, signal);
+      const avoid = await ctx.connector(backend).lunsInUse(signal);
+      const { lun, targets } = await array.ensureVlun(arrayName, { host, avoid }, signal);
       return { lun, targets };
     },
     async undo({ facts, signal }) {

@@ -3,7 +3,8 @@ import type { Connection, HostConnector } from '../contracts/host.js';
 import type { Logger } from '../contracts/log.js';
 import type { BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
-import { proveUnusedSoon, removeDevice } from './device-removal.js';
+import { removeDevice } from './device-removal.js';
+import { proveUnused } from './exclusive.js';
 import type { Fabric, Reached } from './fabric.js';
 import { findMultipathProblems, proveMultipathdRuns } from './multipath-conf.js';
 import { findMap } from './multipath-map.js';
@@ -66,6 +67,12 @@ class SanConnector implements HostConnector {
     }
   }
 
+  async lunsInUse(): Promise<number[]> {
+    const disks = (await listScsiPaths(this.#access.sysRoot)).filter(({ vendor }) => vendor === '3PARdata');
+    // From 256 on Linux shows the array's number in flat addressing, with a bit more (SAM-5 4.7.7).
+    return [...new Set(disks.map(({ address }) => Number(address.split(':')[3]) & 0x3fff))];
+  }
+
   async find(wwn: string): Promise<BlockDevice | undefined> {
     const map = await findMap(this.#access, wwn);
     if (map !== undefined) return { path: map.path, wwn, sizeBytes: map.sizeBytes };
@@ -105,7 +112,7 @@ class SanConnector implements HostConnector {
     const missing = missingOf(connection, { reached, usable });
     if (usable.length < minimumPaths) throw tooFew(connection, { usable, minimumPaths, missing });
     if (missing.length > 0) logger.warn(`volume ${wwn} has fewer paths than it should: ${missing.join('; ')}`, { wwn });
-    await proveUnusedSoon(seen.map.path);
+    await proveUnused(seen.map.path, signal);
     return { path: seen.map.path, wwn, sizeBytes };
   }
 
@@ -120,7 +127,7 @@ class SanConnector implements HostConnector {
     if (path === undefined) throw noLun(connection, reached);
     if (!(await provePath(this.#access, { path, connection }, signal))) throw noLun(connection, reached);
     const node = nodeOf(this.#access, path);
-    await proveUnusedSoon(node);
+    await proveUnused(node, signal);
     return { path: node, wwn, sizeBytes };
   }
 

@@ -1,4 +1,4 @@
-import { CommandError, type Run } from './run.js';
+import { CommandError, isMissingTool, type Run } from './run.js';
 
 const TIMEOUT_MS = 5_000;
 
@@ -13,20 +13,17 @@ export interface ScsiIdentity {
 /**
  * Asks the device itself who it is: what sysfs, udev and multipathd know of it is from the day it was scanned, and a LUN
  * number may have been given to another volume since. Undefined when it does not answer within 5 s, or names no NAA identity.
+ * @throws when `scsi_id` cannot be started, which says nothing of the device
  */
 export async function identify(run: Run, devicePath: string, signal: AbortSignal): Promise<ScsiIdentity | undefined> {
   const args = ['--whitelisted', '--page=0x83', '--export', `--device=${devicePath}`];
   try {
     return parseScsiId((await run('/usr/lib/udev/scsi_id', args, { timeoutMs: TIMEOUT_MS, signal })).stdout);
   } catch (error) {
-    if (error instanceof CommandError && !isMissing(error) && !signal.aborted) return undefined;
+    if (error instanceof CommandError && !isMissingTool(error) && !signal.aborted) return undefined;
     throw error;
   }
 }
-
-/** A tool that cannot be started says nothing of the device. */
-const isMissing = (error: CommandError): boolean =>
-  error.exitCode === undefined && /could not be run/.test(error.message);
 
 /** The output of `scsi_id --export`. */
 export function parseScsiId(output: string): ScsiIdentity | undefined {

@@ -1,7 +1,8 @@
 import path from 'node:path';
 import type { Connection } from '../contracts/host.js';
 import { DriverError } from '../domain/errors.js';
-import { provePathUnused, proveUnusedSoon, removeDevice } from './device-removal.js';
+import { removeDevice } from './device-removal.js';
+import { provePathUnused, proveUnused } from './exclusive.js';
 import { listMaps, removeMap, stopQueueing } from './multipath-map.js';
 import { identify } from './scsi-identity.js';
 import { addressOf, deletePath, listScsiPaths, type Nexus, type ScsiPath } from './scsi-paths.js';
@@ -82,7 +83,7 @@ async function removeStaleMaps(access: HostAccess, stale: ScsiPath[], signal: Ab
     const [first] = inIt;
     if (first === undefined) continue;
     if (map.holders.length > 0 || !map.paths.every((name) => names.includes(name))) throw inUse(first, map.path);
-    await proveUnusedSoon(map.path).catch((error: unknown) => {
+    await proveUnused(map.path, signal).catch((error: unknown) => {
       throw error instanceof DriverError && error.code === 'busy' ? inUse(first, map.path) : error;
     });
     await stopQueueing(access.run, map, signal);
@@ -95,7 +96,7 @@ async function removeStalePath(access: HostAccess, gone: ScsiPath, signal: Abort
   if (now === undefined || now.wwn !== gone.wwn) return;
   const [holder] = now.holders;
   if (holder !== undefined) throw inUse(now, holder);
-  await provePathUnused(path.join(access.devRoot, now.name));
+  await provePathUnused(path.join(access.devRoot, now.name), signal);
   await deletePath(access, now, signal);
 }
 

@@ -115,6 +115,13 @@ describe('attach over iSCSI', () => {
     expect(warnings).toEqual([]);
   });
 
+  it('rule 13: names the LUNs at which it has disks of an array, dead ones too', async () => {
+    expect(await connector.lunsInUse(signal())).toEqual([]);
+    await attach();
+    host.luns.clear();
+    expect(await connector.lunsInUse(signal())).toEqual([5]);
+  });
+
   it('rule 14: scans our LUN on our sessions, after the login, and nothing else', async () => {
     host.addSession(7, { target: 'iqn.2001-01.org.example:foreign', portal: '10.9.9.9:3260' });
     for (const lun of [1, 6]) host.luns.set(`1:${lun}`, OTHER);
@@ -182,7 +189,7 @@ describe('attach over iSCSI', () => {
     }, 50);
     await expect(connector.attach(connection(), time.signal)).rejects.toMatchObject({
       code: 'unavailable',
-      message: expect.stringMatching(/time ran out.*no map yet; missing: .*10\.1\.1\.2.*10\.1\.2\.2/),
+      message: expect.stringMatching(/time ran out.*no map yet; missing: (?=.*10\.1\.1\.2)(?=.*10\.1\.2\.2)/),
     });
     clearInterval(timer);
   });
@@ -199,6 +206,30 @@ describe('attach over iSCSI', () => {
     expect(changes()).toEqual([]);
     expect(await connector.findProblems(signal())).toContain(
       'multipathd does not answer; next: systemctl enable --now multipathd',
+    );
+  });
+
+  it.each<[string, { reason: string } | { exitCode: number }]>([
+    ['cannot be started', { reason: 'could not be run (spawn ENOENT)' }],
+    ['host_command_prefix does not find', { exitCode: 127 }],
+    ['host_command_prefix may not run', { exitCode: 126 }],
+  ])('a tool that %s says nothing of a path, and is not taken for one that is off', async (_how, answer) => {
+    const told = { stderr: 'nsenter: failed to execute: No such file or directory', ...answer };
+    await attach();
+    host.ran.length = 0;
+    host.failures.set('/usr/lib/udev/scsi_id', told);
+    const message = expect.stringContaining('scsi_id');
+    await expect(attach()).rejects.toMatchObject({ message });
+    await expect(connector.detach(WWN, signal())).rejects.toMatchObject({ message });
+    await expect(connector.isCurrent(WWN, signal())).rejects.toMatchObject({ message });
+    const umount = async (): Promise<void> => Promise.resolve();
+    const devicePath = path.join(host.devRoot, 'mapper', `3${WWN}`);
+    await expect(failingWhenDead(host, { devicePath, umount }, signal())).rejects.toMatchObject({ message });
+    expect(changes()).toEqual([]);
+    expect(disks()).toEqual(['sda', 'sdb']);
+    host.failures.set('multipathd show daemon', told);
+    expect(await connector.findProblems(signal())).toContainEqual(
+      expect.stringContaining('multipathd is not installed'),
     );
   });
 
@@ -477,6 +508,39 @@ describe('Fibre Channel', () => {
   });
 });
 
+describe('detach from Fibre Channel', () => {
+  const PORT = '20000002ac000101';
+  /** A remote port that comes back that often while its path is being deleted. */
+  const detachWhile = async (returns: number): Promise<void> => {
+    const { run, sysRoot, devRoot, stateDir } = host;
+    host.addRemotePort(2, { hba: '200000109b000001', port: PORT });
+    host.addDisk({ name: 'sda', address: '2:0:0:5', wwn: WWN });
+    let left = returns;
+    const bringsBack: typeof run = async (command, args, options) => {
+      const result = await run(command, args, options);
+      if (command === 'tee' && args[0]?.endsWith('/delete') === true && left > 0) {
+        left -= 1;
+        host.addDisk({ name: left % 2 === 0 ? 'sdb' : 'sdc', address: `2:0:0:${6 + left}`, wwn: WWN });
+      }
+      return result;
+    };
+    const options = { sysRoot, devRoot, stateDir, usesMultipath: true, minimumPaths: 1, logger };
+    await createFcConnector({ ...options, run: bringsBack }).detach(WWN, signal());
+  };
+
+  it('a path that a remote port brings back meanwhile goes, too', async () => {
+    await detachWhile(2);
+    expect(disks()).toEqual([]);
+  });
+
+  it('paths that come back each time are told, and not waited for without end', async () => {
+    await expect(detachWhile(100)).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('come back'),
+    });
+  });
+});
+
 describe('detach', () => {
   const detach = async (): Promise<void> => connector.detach(WWN, signal());
 
@@ -570,8 +634,11 @@ describe('detach', () => {
   it('a map that is in use for a moment is tried again', async () => {
     await attach();
     host.failures.set('multipath -f', { exitCode: 1, stderr: `3${WWN}: map in use` });
-    setTimeout(() => host.failures.clear(), 200);
+    const timer = setInterval(() => {
+      if (has(/udevadm/)) host.failures.clear();
+    }, 20);
     await detach();
+    clearInterval(timer);
     expect(has(/udevadm settle --timeout=3/)).toBe(true);
     expect(host.devices).toEqual([]);
   });

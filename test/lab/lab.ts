@@ -14,6 +14,8 @@ const COPY_MS = 20_000;
 export interface Result {
   scenario: Scenario;
   seconds: number;
+  /** What it says of itself. */
+  notes: string[];
   /** What went wrong, and where the logs are. */
   failure: string | undefined;
   /** The machine, if it was to be kept. */
@@ -91,6 +93,7 @@ async function runIn(
   const start = performance.now();
   const seconds = (): number => (performance.now() - start) / 1000;
   const logs = path.join(CACHE, 'logs', scenario.name);
+  let notes: string[] = [];
   const cables = `${scenario.name}-2`;
   const second = scenario.twoNodes && (await restore(cables, { of: cables, end: 'makes' }));
   let vm: Vm | undefined;
@@ -100,8 +103,10 @@ async function runIn(
     if (second !== undefined) await expectSuccess(second, 'node /host/app/lib/second-node.mjs', SECOND_NODE_MS);
     vm = await restore(scenario.name, second && { of: cables, end: 'finds' });
     const command = `node /host/app/lib/scenario.mjs ${scenario.name}${full ? ' --full' : ''}`;
-    const output = await expectSuccess(vm, command, scenario.timeoutMs);
+    const timeoutMs = full ? (scenario.fullTimeoutMs ?? scenario.timeoutMs) : scenario.timeoutMs;
+    const output = await expectSuccess(vm, command, timeoutMs);
     if (keep) console.log(output);
+    notes = [...output.matchAll(/^note: (.*)$/gm)].map(([, note = '']) => note);
   } catch (error) {
     failure = `${error instanceof Error ? error.message : String(error)}\nlogs: ${logs}`;
   }
@@ -109,7 +114,7 @@ async function runIn(
   if (vm !== undefined) await keepLogs(vm, logs);
   if (second !== undefined) await keepSecondNodesLogs(second, path.join(logs, 'node2'));
   if (!keep) await Promise.all([vm?.stop(), second?.stop()]);
-  return { scenario, seconds: seconds(), failure, vm: keep ? vm : undefined };
+  return { scenario, seconds: seconds(), notes, failure, vm: keep ? vm : undefined };
 }
 
 /** Only the program that ends with the scenario takes its node's logs to the host. */

@@ -27,8 +27,9 @@ function chosen(): typeof scenarios {
   return scenarios.filter(({ name }) => only.includes(name));
 }
 
-function print({ scenario, seconds, failure }: Result): void {
-  console.log(`${failure === undefined ? '✓' : '✗'} ${scenario.name}: ${scenario.title} (${seconds.toFixed(0)} s)`);
+function print({ scenario, seconds, notes, failure }: Result): void {
+  const facts = [...notes, `${seconds.toFixed(0)} s`].join('; ');
+  console.log(`${failure === undefined ? '✓' : '✗'} ${scenario.name}: ${scenario.title} (${facts})`);
   if (failure !== undefined) console.log(failure.replaceAll(/^/gm, '    '));
 }
 

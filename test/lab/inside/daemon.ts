@@ -6,8 +6,8 @@ import { APP } from './services.js';
 
 /** Where Docker looks for the driver `hpe`. */
 export const PLUGIN_SOCKET = '/run/docker/plugins/hpe.sock';
-const STATE_DIR = '/var/lib/hpe-volume-plugin';
-const CONF = '/etc/hpedockerplugin/hpe.conf';
+export const STATE_DIR = '/var/lib/hpe-volume-plugin';
+export const CONF = '/etc/hpedockerplugin/hpe.conf';
 const START_MS = 60_000;
 
 /** The plugin's daemon in the guest. */

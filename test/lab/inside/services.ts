@@ -35,7 +35,7 @@ export async function startDockerd(): Promise<void> {
   const nothing = ['--bridge=none', '--iptables=false', '--ip6tables=false'];
   const runtime = ['--add-runtime', 'crun=/usr/bin/crun', '--default-runtime=crun', '--containerd', CONTAINERD];
   startDaemon('dockerd', ['dockerd', ...nothing, '--storage-driver=overlay2', ...runtime]);
-  await eventually(docker.ping);
+  await eventually(docker.ping, 180_000);
   const bin = '/tmp/image/bin';
   mkdirSync(bin, { recursive: true });
   copyFileSync('/usr/bin/busybox', path.join(bin, 'busybox'));
@@ -46,7 +46,7 @@ export async function startDockerd(): Promise<void> {
 /** Two arrays with two iSCSI and two Fibre Channel ports each, which are kernel targets of this guest. */
 export async function startSimulator(): Promise<ReadyPair> {
   mkdirSync('/var/lab', { recursive: true });
-  writeFileSync('/var/lab/seed.json', JSON.stringify({ arrays: [1, 2].map(seedOf) }));
+  writeFileSync('/var/lab/seed.json', JSON.stringify({ maxSessions: 10_000, arrays: [1, 2].map(seedOf) }));
   const options = ['--dir', PAIR_DIR, '--fabric', 'lio', '--seed', '/var/lab/seed.json'];
   const addresses = ['--addresses', ARRAY_ADDRESSES.join(',')];
   startDaemon('simulator', ['node', `${APP}/simulator.mjs`, 'pair', ...options, ...addresses]);
