@@ -27,7 +27,7 @@ export async function bundle(dir: string): Promise<void> {
   await build({
     absWorkingDir: root,
     entryPoints: {
-      main: 'src/main.ts',
+      daemon: 'test/lab/inside/patient-daemon.ts',
       simulator: 'src/simulator/main.ts',
       prepare: 'test/lab/inside/prepare.ts',
       scenario: 'test/lab/inside/scenario.ts',

@@ -61,7 +61,11 @@ export async function openLab(): Promise<Lab> {
       savedMachine({ guest, app: path.join(dir, 'app') }, async (target) => {
         const vm = await bootVm({ guest, dir: await share('boot') });
         vms.add(vm);
-        await expectSuccess(vm, 'node /host/app/lib/prepare.mjs', PREPARE_MS);
+        try {
+          await expectSuccess(vm, 'node /host/app/lib/prepare.mjs', PREPARE_MS);
+        } finally {
+          await keepLogs(vm, path.join(CACHE, 'logs', 'prepare'));
+        }
         await vm.save(target);
       }),
     );

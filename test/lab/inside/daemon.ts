@@ -8,7 +8,7 @@ import { APP } from './services.js';
 export const PLUGIN_SOCKET = '/run/docker/plugins/hpe.sock';
 export const STATE_DIR = '/var/lib/hpe-volume-plugin';
 export const CONF = '/etc/hpedockerplugin/hpe.conf';
-const START_MS = 60_000;
+const START_MS = 180_000;
 
 /** The plugin's daemon in the guest. */
 export interface Daemon {
@@ -39,7 +39,7 @@ export function daemonWith(conf: string): Daemon {
     async start() {
       for (const file of [CONF, PLUGIN_SOCKET]) mkdirSync(path.dirname(file), { recursive: true });
       writeFileSync(CONF, conf, { mode: 0o600 });
-      pid = startDaemon('daemon', ['node', `${APP}/main.mjs`, 'serve', '--state-dir', STATE_DIR]);
+      pid = startDaemon('daemon', ['node', `${APP}/daemon.mjs`]);
       (await connectSoon(PLUGIN_SOCKET, AbortSignal.timeout(START_MS))).destroy();
     },
     kill: async () => end('SIGKILL'),
