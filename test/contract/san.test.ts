@@ -663,6 +663,38 @@ describe('detach', () => {
     expect(host.nodes.size).toBe(0);
   });
 
+  it('a session that comes after its attach was aborted is ended later, by itself', async () => {
+    host.portals.delete('10.1.2.2:3260');
+    const reason = 'killed, the caller gave up';
+    host.failures.set(`iscsiadm -m node -T ${IQN} -p 10.1.1.2:3260 --login`, { reason });
+    await expect(attach()).rejects.toMatchObject({ code: 'unavailable' });
+    await detach();
+    host.failures.clear();
+    host.addSession(1, { target: IQN, portal: '10.1.1.2:3260' });
+    await connector.tidy(signal());
+    expect(await readdir(path.join(host.sysRoot, 'class/iscsi_session'))).toEqual([]);
+    expect(host.nodes.size).toBe(0);
+  });
+
+  it('a login of which nothing comes is forgotten after half a minute', async () => {
+    const reason = 'killed, the caller gave up';
+    host.failures.set(`iscsiadm -m node -T ${IQN} -p 10.1.1.2:3260 --login`, { reason });
+    host.failures.set(`iscsiadm -m node -T ${IQN} -p 10.1.2.2:3260 --login`, { reason });
+    await expect(attach()).rejects.toMatchObject({ code: 'unavailable' });
+    await connector.tidy(signal());
+    const folder = path.join(host.stateDir, 'iscsi');
+    const records = await readdir(folder);
+    expect(records).toHaveLength(2);
+    for (const name of records) {
+      const text = await readFile(path.join(folder, name), 'utf8');
+      const aged = text.replace(/"madeAtMs":(\d+)/, (_all, at) => `"madeAtMs":${Number(at) - 31_000}`);
+      await writeFile(path.join(folder, name), aged);
+    }
+    await connector.tidy(signal());
+    expect(await readdir(folder)).toEqual([]);
+    expect(host.nodes.size).toBe(0);
+  });
+
   it('rule 15: a session of another interface to the same portal stays, with what is mounted from it', async () => {
     await attach();
     host.addSession(9, { target: IQN, portal: '10.1.1.2:3260' });
