@@ -22,6 +22,7 @@ const SIZE = 614_400 * 512;
 let host: FakeSanHost;
 let connector: HostConnector;
 let warnings: string[];
+let errors: string[];
 let dir: string;
 /** Stands for every map. */
 let mapNode: string;
@@ -32,8 +33,9 @@ const logger = {
   debug: () => undefined,
   info: () => undefined,
   warn: (message: string) => void warnings.push(message),
-  error: () => undefined,
+  error: (message: string) => void errors.push(message),
 };
+const telling = { target: '/mounts/v', logger };
 const targetsOf = (name: string, portals = PORTALS): Connection['targets'] =>
   portals.map((portal) => ({ name, portal: { host: portal.split(':')[0] ?? '', port: 3260 } }));
 const connection = (more: Partial<Connection> = {}): Connection => ({
@@ -67,6 +69,7 @@ afterAll(async () => {
 beforeEach(() => {
   host = new FakeSanHost(mapNode);
   warnings = [];
+  errors = [];
   PORTALS.forEach((portal, index) => host.portals.set(portal, index + 1));
   for (const number of [1, 2]) host.luns.set(`${number}:5`, WWN);
   connector = iscsi();
@@ -217,7 +220,9 @@ describe('attach over iSCSI', () => {
     await expect(connector.isCurrent(WWN, signal())).rejects.toMatchObject({ message });
     const umount = async (): Promise<void> => Promise.resolve();
     const devicePath = path.join(host.devRoot, 'mapper', `3${WWN}`);
-    await expect(failingWhenDead(host, { devicePath, umount }, signal())).rejects.toMatchObject({ message });
+    await expect(failingWhenDead(host, { devicePath, ...telling, umount }, signal())).rejects.toMatchObject({
+      message,
+    });
     expect(changes()).toEqual([]);
     expect(disks()).toEqual(['sda', 'sdb']);
     host.failures.set('multipathd show daemon', told);
@@ -589,20 +594,25 @@ describe('detach', () => {
     const node = path.join(host.devRoot, 'mapper', `3${WWN}`);
     host.ran.length = 0;
     const umount = async (): Promise<void> => Promise.resolve();
-    await failingWhenDead(host, { devicePath: node, umount }, signal());
-    await failingWhenDead(host, { devicePath: '/dev/loop999', umount }, signal());
+    await failingWhenDead(host, { devicePath: node, ...telling, umount }, signal());
+    await failingWhenDead(host, { devicePath: '/dev/loop999', ...telling, umount }, signal());
     expect(changes()).toEqual([]);
     host.failures.set('/usr/lib/udev/scsi_id', { exitCode: 1 });
     setTimeout(() => host.failures.clear(), 500);
-    await failingWhenDead(host, { devicePath: node, umount }, signal());
+    await failingWhenDead(host, { devicePath: node, ...telling, umount }, signal());
     expect(changes()).toEqual([]);
+    expect(errors).toEqual([]);
     host.failures.set('/usr/lib/udev/scsi_id', { reason: 'timed out after 5000 ms and was killed' });
-    await failingWhenDead(host, { devicePath: node, umount }, signal());
+    await failingWhenDead(host, { devicePath: node, ...telling, umount }, signal());
     const stopped = [`multipathd disablequeueing map 3${WWN}`, `dmsetup message 3${WWN} 0 fail_if_no_path`];
     expect(changes()).toEqual(stopped);
+    // Rule 45: umount itself succeeds, whatever it could not write.
+    expect(errors).toEqual([expect.stringMatching(new RegExp(`volume ${WWN} .*/mounts/v .*not synced.*may be lost`))]);
     // One that stays mounted because somebody uses it waits for its paths as before.
     const busy = async (): Promise<void> => Promise.reject(new Error('busy'));
-    await expect(failingWhenDead(host, { devicePath: node, umount: busy }, signal())).rejects.toThrow('busy');
+    await expect(failingWhenDead(host, { devicePath: node, ...telling, umount: busy }, signal())).rejects.toThrow(
+      'busy',
+    );
     expect(changes().slice(stopped.length)).toEqual([...stopped, `multipathd restorequeueing map 3${WWN}`]);
   });
 
