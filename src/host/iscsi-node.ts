@@ -98,8 +98,14 @@ async function writeSecret(
 export function addSecret(record: string, secret: string): string {
   const lines = record.split('\n').filter((line) => !line.startsWith('node.session.auth.password ='));
   const end = lines.findIndex((line) => line.startsWith('# END RECORD'));
-  if (end < 0) throw new DriverError('unavailable', 'a node record of open-iscsi cannot be understood');
+  if (end < 0) throw incomprehensible();
   return [...lines.slice(0, end), `node.session.auth.password = ${secret}`, ...lines.slice(end)].join('\n');
+}
+
+function incomprehensible(): DriverError {
+  return new DriverError('unavailable', 'a node record of open-iscsi cannot be understood, so CHAP cannot be set', {
+    next: `look for a file without "# END RECORD" below ${NODE_ROOTS.join(' or ')}, and at the version of open-iscsi: iscsiadm -V`,
+  });
 }
 
 /** The file of a node record of ours, which has no portal group tag and belongs to the default interface. */

@@ -100,10 +100,16 @@ class IscsiFabric implements Fabric {
 function distinctPortals(targets: Connection['targets']): Portal[] {
   const portals = targets.map((target) => {
     const portal = portalOf(target);
-    if (portal === undefined) throw new DriverError('internal', `target port ${target.name} has no iSCSI portal`);
+    if (portal === undefined) throw noPortal(target.name);
     return [portalKey(portal), portal] as const;
   });
   return [...new Map(portals).values()];
+}
+
+function noPortal(port: string): DriverError {
+  return new DriverError('internal', `target port ${port} has no iSCSI portal, so this host cannot log in to it`, {
+    next: 'compare hpe3par_iscsi_ips in hpe.conf with the ports of the array: showport -iscsi',
+  });
 }
 
 /** The host has one set of sessions, however many backends there are. */

@@ -196,6 +196,15 @@ describe('attach over iSCSI', () => {
     expect([...host.nodes.keys()]).toEqual([]);
   });
 
+  it('rule 44: a target port without a portal is refused with what to look at', async () => {
+    const next = expect.stringContaining('hpe3par_iscsi_ips');
+    await expect(attach({ targets: [{ name: IQN }] })).rejects.toMatchObject({
+      message: expect.stringContaining(IQN),
+      next,
+    });
+    expect(changes()).toEqual([]);
+  });
+
   it('does nothing without multipathd', async () => {
     host.failures.set('multipathd show daemon', { exitCode: 1, stderr: 'error -1 connecting to multipathd' });
     await expect(attach()).rejects.toMatchObject({ code: 'refused', next: 'systemctl enable --now multipathd' });
