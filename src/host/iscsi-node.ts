@@ -153,6 +153,10 @@ export async function logIn(run: Run, portal: Portal, signal: AbortSignal): Prom
   }
 }
 
+/** Whether `logIn` failed because the portal did not accept our CHAP name and secret. */
+export const isUnauthorized = ({ cause }: DriverError): boolean =>
+  cause instanceof CommandError && cause.exitCode === UNAUTHORIZED;
+
 /** What iscsiadm says of a login that failed, e.g. `connection timed out`. */
 export function parseLoginFailure(stderr: string): string | undefined {
   return /initiator reported error \(\d+ - (.*)\)/.exec(stderr)?.[1];

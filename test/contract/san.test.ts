@@ -271,6 +271,22 @@ describe('CHAP', () => {
     expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ name: chap?.name });
   });
 
+  it('a secret that a portal refused is to be given to the array again by the next mount, until a login succeeds', async () => {
+    connector = iscsi({ chap: true });
+    const wasRefused = async (): Promise<boolean | undefined> =>
+      (await connector.initiators(signal())).chap?.wasRefused;
+    expect(await wasRefused()).toBe(false);
+    const said = 'iscsiadm: initiator reported error (24 - iSCSI login failed due to authorization failure)';
+    for (const portal of PORTALS) {
+      host.failures.set(`iscsiadm -m node -T ${IQN} -p ${portal} --login`, { exitCode: 24, stderr: said });
+    }
+    await expect(attach()).rejects.toMatchObject({ message: expect.stringContaining('authorization failure') });
+    expect(await wasRefused()).toBe(true);
+    host.failures.clear();
+    await attach();
+    expect(await wasRefused()).toBe(false);
+  });
+
   it('a node record that cannot be written gives the secret away to nobody', async () => {
     connector = iscsi({ chap: true });
     const secret = (await connector.initiators(signal())).chap?.secret.reveal() ?? '';
