@@ -75,6 +75,8 @@ export interface Export {
 export interface Chap {
   name: string;
   secret: Secret;
+  /** A target port refused them lately: the host entry may have got another secret since, so it is given ours again. */
+  wasRefused?: boolean;
 }
 
 export interface Initiators {

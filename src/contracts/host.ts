@@ -42,6 +42,8 @@ export interface HostConnector {
   isCurrent(wwn: string, signal: AbortSignal): Promise<boolean>;
   /** Flushes and takes the device away, waits until it is gone. Gone already is success. @throws `busy` when something uses it. */
   detach(wwn: string, signal: AbortSignal): Promise<void>;
+  /** Ends what an attach or a detach that was cut short has left and nothing uses; called now and then. */
+  tidy(signal: AbortSignal): Promise<void>;
 }
 
 /** One line of mountinfo. */

@@ -2,7 +2,7 @@ import type { Chap } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import { deleteNode, findNode, logIn, logOut, makeNode, scansByItself } from './iscsi-node.js';
-import { SessionRecords, type SessionRecord } from './iscsi-records.js';
+import { mayStillCome, monotonicMs, SessionRecords, type SessionRecord } from './iscsi-records.js';
 import { findSession, portalKey, portalText, type IscsiSession, type Portal } from './iscsi-sessions.js';
 import { readBootId } from './loop-device.js';
 import { cameTrue, type HostAccess } from './sysfs.js';
@@ -98,7 +98,7 @@ export class IscsiLogins {
     const [known, node] = await Promise.all([this.#records.find(portal), findNode(run, portal, signal)]);
     const ownsNode = node === undefined || known?.ownsNode === true;
     if (!ownsNode && scansByItself(node)) throw scansForeignLuns(portal);
-    const record = { schema: 1 as const, ...portal, bootId: await readBootId(), ownsNode };
+    const record = { schema: 1 as const, ...portal, bootId: await readBootId(), ownsNode, madeAtMs: monotonicMs() };
     await this.#records.save(record);
     try {
       if (ownsNode) {
@@ -138,6 +138,7 @@ export class IscsiLogins {
       const isGone = async (): Promise<boolean> => (await find())?.id !== session.id;
       if (!(await cameTrue(isGone, SESSION_PATIENCE_MS, signal))) throw stays(record);
     }
+    if (session === undefined && mayStillCome(record, bootId)) return;
     // A session that somebody else made from our node record since keeps the record.
     if (record.ownsNode && (session === undefined || isOurs)) await deleteNode(run, record, signal);
     await this.#records.remove(record);

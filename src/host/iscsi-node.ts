@@ -98,8 +98,14 @@ async function writeSecret(
 export function addSecret(record: string, secret: string): string {
   const lines = record.split('\n').filter((line) => !line.startsWith('node.session.auth.password ='));
   const end = lines.findIndex((line) => line.startsWith('# END RECORD'));
-  if (end < 0) throw new DriverError('unavailable', 'a node record of open-iscsi cannot be understood');
+  if (end < 0) throw incomprehensible();
   return [...lines.slice(0, end), `node.session.auth.password = ${secret}`, ...lines.slice(end)].join('\n');
+}
+
+function incomprehensible(): DriverError {
+  return new DriverError('unavailable', 'a node record of open-iscsi cannot be understood, so CHAP cannot be set', {
+    next: `look for a file without "# END RECORD" below ${NODE_ROOTS.join(' or ')}, and at the version of open-iscsi: iscsiadm -V`,
+  });
 }
 
 /** The file of a node record of ours, which has no portal group tag and belongs to the default interface. */
@@ -146,6 +152,10 @@ export async function logIn(run: Run, portal: Portal, signal: AbortSignal): Prom
     throw new DriverError('unavailable', `the login failed: ${why}`, { cause: error, next });
   }
 }
+
+/** Whether `logIn` failed because the portal did not accept our CHAP name and secret. */
+export const isUnauthorized = ({ cause }: DriverError): boolean =>
+  cause instanceof CommandError && cause.exitCode === UNAUTHORIZED;
 
 /** What iscsiadm says of a login that failed, e.g. `connection timed out`. */
 export function parseLoginFailure(stderr: string): string | undefined {

@@ -103,6 +103,10 @@ class LoopbackConnector implements HostConnector {
     await this.#records.remove(wwn);
   }
 
+  async tidy(): Promise<void> {
+    return Promise.resolve();
+  }
+
   /** The loop device of our record, proven by file and sequence number; it may be cut off from the array by now. */
   async #findLoop(wwn: string, signal: AbortSignal): Promise<LoopDevice | undefined> {
     const record = await this.#records.find(wwn);

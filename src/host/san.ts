@@ -98,6 +98,10 @@ class SanConnector implements HostConnector {
     await this.#fabric.leaveUnused(signal);
   }
 
+  async tidy(signal: AbortSignal): Promise<void> {
+    await this.#fabric.leaveUnused(signal);
+  }
+
   async #attachMap(connection: Connection, reached: Reached, signal: AbortSignal): Promise<BlockDevice> {
     const { wwn, sizeBytes } = connection;
     const { minimumPaths, logger } = this.#options;

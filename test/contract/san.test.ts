@@ -22,6 +22,7 @@ const SIZE = 614_400 * 512;
 let host: FakeSanHost;
 let connector: HostConnector;
 let warnings: string[];
+let errors: string[];
 let dir: string;
 /** Stands for every map. */
 let mapNode: string;
@@ -32,8 +33,9 @@ const logger = {
   debug: () => undefined,
   info: () => undefined,
   warn: (message: string) => void warnings.push(message),
-  error: () => undefined,
+  error: (message: string) => void errors.push(message),
 };
+const telling = { target: '/mounts/v', logger };
 const targetsOf = (name: string, portals = PORTALS): Connection['targets'] =>
   portals.map((portal) => ({ name, portal: { host: portal.split(':')[0] ?? '', port: 3260 } }));
 const connection = (more: Partial<Connection> = {}): Connection => ({
@@ -67,6 +69,7 @@ afterAll(async () => {
 beforeEach(() => {
   host = new FakeSanHost(mapNode);
   warnings = [];
+  errors = [];
   PORTALS.forEach((portal, index) => host.portals.set(portal, index + 1));
   for (const number of [1, 2]) host.luns.set(`${number}:5`, WWN);
   connector = iscsi();
@@ -200,6 +203,15 @@ describe('attach over iSCSI', () => {
     expect([...host.nodes.keys()]).toEqual([]);
   });
 
+  it('rule 44: a target port without a portal is refused with what to look at', async () => {
+    const next = expect.stringContaining('hpe3par_iscsi_ips');
+    await expect(attach({ targets: [{ name: IQN }] })).rejects.toMatchObject({
+      message: expect.stringContaining(IQN),
+      next,
+    });
+    expect(changes()).toEqual([]);
+  });
+
   it('does nothing without multipathd', async () => {
     host.failures.set('multipathd show daemon', { exitCode: 1, stderr: 'error -1 connecting to multipathd' });
     await expect(attach()).rejects.toMatchObject({ code: 'refused', next: 'systemctl enable --now multipathd' });
@@ -224,7 +236,9 @@ describe('attach over iSCSI', () => {
     await expect(connector.isCurrent(WWN, signal())).rejects.toMatchObject({ message });
     const umount = async (): Promise<void> => Promise.resolve();
     const devicePath = path.join(host.devRoot, 'mapper', `3${WWN}`);
-    await expect(failingWhenDead(host, { devicePath, umount }, signal())).rejects.toMatchObject({ message });
+    await expect(failingWhenDead(host, { devicePath, ...telling, umount }, signal())).rejects.toMatchObject({
+      message,
+    });
     expect(changes()).toEqual([]);
     expect(disks()).toEqual(['sda', 'sdb']);
     host.failures.set('multipathd show daemon', told);
@@ -262,6 +276,22 @@ describe('CHAP', () => {
     const file = path.join(host.stateDir, 'chap.json');
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ name: chap?.name });
+  });
+
+  it('a secret that a portal refused is to be given to the array again by the next mount, until a login succeeds', async () => {
+    connector = iscsi({ chap: true });
+    const wasRefused = async (): Promise<boolean | undefined> =>
+      (await connector.initiators(signal())).chap?.wasRefused;
+    expect(await wasRefused()).toBe(false);
+    const said = 'iscsiadm: initiator reported error (24 - iSCSI login failed due to authorization failure)';
+    for (const portal of PORTALS) {
+      host.failures.set(`iscsiadm -m node -T ${IQN} -p ${portal} --login`, { exitCode: 24, stderr: said });
+    }
+    await expect(attach()).rejects.toMatchObject({ message: expect.stringContaining('authorization failure') });
+    expect(await wasRefused()).toBe(true);
+    host.failures.clear();
+    await attach();
+    expect(await wasRefused()).toBe(false);
   });
 
   it('a node record that cannot be written gives the secret away to nobody', async () => {
@@ -596,20 +626,25 @@ describe('detach', () => {
     const node = path.join(host.devRoot, 'mapper', `3${WWN}`);
     host.ran.length = 0;
     const umount = async (): Promise<void> => Promise.resolve();
-    await failingWhenDead(host, { devicePath: node, umount }, signal());
-    await failingWhenDead(host, { devicePath: '/dev/loop999', umount }, signal());
+    await failingWhenDead(host, { devicePath: node, ...telling, umount }, signal());
+    await failingWhenDead(host, { devicePath: '/dev/loop999', ...telling, umount }, signal());
     expect(changes()).toEqual([]);
     host.failures.set('/usr/lib/udev/scsi_id', { exitCode: 1 });
     setTimeout(() => host.failures.clear(), 500);
-    await failingWhenDead(host, { devicePath: node, umount }, signal());
+    await failingWhenDead(host, { devicePath: node, ...telling, umount }, signal());
     expect(changes()).toEqual([]);
+    expect(errors).toEqual([]);
     host.failures.set('/usr/lib/udev/scsi_id', { reason: 'timed out after 5000 ms and was killed' });
-    await failingWhenDead(host, { devicePath: node, umount }, signal());
+    await failingWhenDead(host, { devicePath: node, ...telling, umount }, signal());
     const stopped = [`multipathd disablequeueing map 3${WWN}`, `dmsetup message 3${WWN} 0 fail_if_no_path`];
     expect(changes()).toEqual(stopped);
+    // Rule 45: umount itself succeeds, whatever it could not write.
+    expect(errors).toEqual([expect.stringMatching(new RegExp(`volume ${WWN} .*/mounts/v .*not synced.*may be lost`))]);
     // One that stays mounted because somebody uses it waits for its paths as before.
     const busy = async (): Promise<void> => Promise.reject(new Error('busy'));
-    await expect(failingWhenDead(host, { devicePath: node, umount: busy }, signal())).rejects.toThrow('busy');
+    await expect(failingWhenDead(host, { devicePath: node, ...telling, umount: busy }, signal())).rejects.toThrow(
+      'busy',
+    );
     expect(changes().slice(stopped.length)).toEqual([...stopped, `multipathd restorequeueing map 3${WWN}`]);
   });
 
@@ -667,6 +702,38 @@ describe('detach', () => {
     connector = iscsi();
     await detach();
     expect(host.ran.filter((argv) => argv.includes('--logout'))).toHaveLength(2);
+    expect(host.nodes.size).toBe(0);
+  });
+
+  it('a session that comes after its attach was aborted is ended later, by itself', async () => {
+    host.portals.delete('10.1.2.2:3260');
+    const reason = 'killed, the caller gave up';
+    host.failures.set(`iscsiadm -m node -T ${IQN} -p 10.1.1.2:3260 --login`, { reason });
+    await expect(attach()).rejects.toMatchObject({ code: 'unavailable' });
+    await detach();
+    host.failures.clear();
+    host.addSession(1, { target: IQN, portal: '10.1.1.2:3260' });
+    await connector.tidy(signal());
+    expect(await readdir(path.join(host.sysRoot, 'class/iscsi_session'))).toEqual([]);
+    expect(host.nodes.size).toBe(0);
+  });
+
+  it('a login of which nothing comes is forgotten after half a minute', async () => {
+    const reason = 'killed, the caller gave up';
+    host.failures.set(`iscsiadm -m node -T ${IQN} -p 10.1.1.2:3260 --login`, { reason });
+    host.failures.set(`iscsiadm -m node -T ${IQN} -p 10.1.2.2:3260 --login`, { reason });
+    await expect(attach()).rejects.toMatchObject({ code: 'unavailable' });
+    await connector.tidy(signal());
+    const folder = path.join(host.stateDir, 'iscsi');
+    const records = await readdir(folder);
+    expect(records).toHaveLength(2);
+    for (const name of records) {
+      const text = await readFile(path.join(folder, name), 'utf8');
+      const aged = text.replace(/"madeAtMs":(\d+)/, (_all, at) => `"madeAtMs":${Number(at) - 31_000}`);
+      await writeFile(path.join(folder, name), aged);
+    }
+    await connector.tidy(signal());
+    expect(await readdir(folder)).toEqual([]);
     expect(host.nodes.size).toBe(0);
   });
 
