@@ -11,7 +11,7 @@ import { findMap } from './multipath-map.js';
 import { proveMap, provePath } from './san-proof.js';
 import { nodeOf, waitForMap, waitForPath, type Seen } from './san-wait.js';
 import { identify } from './scsi-identity.js';
-import { addressOf, listScsiPaths, type ScsiPath } from './scsi-paths.js';
+import { isAt, listScsiPaths, type ScsiPath } from './scsi-paths.js';
 import { clearTheWay } from './stale-paths.js';
 import type { HostAccess } from './sysfs.js';
 
@@ -157,8 +157,7 @@ class SanConnector implements HostConnector {
 }
 
 function missingOf({ lun }: Connection, { reached, usable }: { reached: Reached; usable: ScsiPath[] }): string[] {
-  const addresses = new Set(usable.map(({ address }) => address));
-  const absent = reached.nexuses.filter((nexus) => !addresses.has(addressOf(nexus, lun)));
+  const absent = reached.nexuses.filter((nexus) => !usable.some((each) => isAt(each, [nexus], lun)));
   return [...reached.missing, ...absent.map(({ label }) => `${label} (no usable path)`)];
 }
 

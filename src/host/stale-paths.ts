@@ -5,7 +5,7 @@ import { removeDevice } from './device-removal.js';
 import { provePathUnused, proveUnused } from './exclusive.js';
 import { listMaps, removeMap, stopQueueing } from './multipath-map.js';
 import { identify } from './scsi-identity.js';
-import { addressOf, deletePath, listScsiPaths, type Nexus, type ScsiPath } from './scsi-paths.js';
+import { deletePath, isAt, listScsiPaths, lunOf, type Nexus, type ScsiPath } from './scsi-paths.js';
 import type { HostAccess } from './sysfs.js';
 
 interface Wanted {
@@ -50,8 +50,7 @@ async function findStrays(access: HostAccess, { connection }: Wanted): Promise<S
 
 /** Rule 13: entries at the wanted addresses that are known as something that is not there any more. */
 async function removeStale(access: HostAccess, { connection, nexuses }: Wanted, signal: AbortSignal): Promise<void> {
-  const addresses = nexuses.map((nexus) => addressOf(nexus, connection.lun));
-  const there = (await listScsiPaths(access.sysRoot)).filter(({ address }) => addresses.includes(address));
+  const there = (await listScsiPaths(access.sysRoot)).filter((each) => isAt(each, nexuses, connection.lun));
   const judged = await Promise.all(
     there.map(async (each) => ((await isStale(access, { path: each, connection }, signal)) ? each : undefined)),
   );
@@ -99,8 +98,6 @@ async function removeStalePath(access: HostAccess, gone: ScsiPath, signal: Abort
   await provePathUnused(path.join(access.devRoot, now.name), signal);
   await deletePath(access, now, signal);
 }
-
-const lunOf = ({ address }: ScsiPath): number => Number(address.split(':')[3]);
 
 export const describe = ({ name, address, port }: ScsiPath): string =>
   `${name} (${address}, target port ${port ?? 'unknown'})`;
