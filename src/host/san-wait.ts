@@ -1,4 +1,3 @@
-import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Connection } from '../contracts/host.js';
 import { CommandError } from './run.js';
@@ -96,5 +95,3 @@ async function tryScan(access: HostAccess, at: { nexus: Nexus; number: number },
     if (!(error instanceof CommandError) || signal.aborted) throw error;
   }
 }
-
-export const nodeOf = ({ devRoot }: HostAccess, { name }: ScsiPath): string => path.join(devRoot, name);

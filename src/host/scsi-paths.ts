@@ -1,10 +1,16 @@
 import path from 'node:path';
 import { DriverError } from '../domain/errors.js';
 import { CommandError } from './run.js';
-import { cameTrue, listEntries, readAttribute, resolveLink, writeAttribute, type HostAccess } from './sysfs.js';
+import {
+  cameTrue,
+  listEntries,
+  readAttribute,
+  resolveLink,
+  SECTOR_BYTES,
+  writeAttribute,
+  type HostAccess,
+} from './sysfs.js';
 
-/** The unit of `size` in sysfs, whatever the device's own sectors are. */
-const SECTOR_BYTES = 512;
 const GONE_PATIENCE_MS = 5_000;
 
 /** From an initiator port of this host to a target port: where a LUN is scanned. */
@@ -55,6 +61,12 @@ export function lunOf({ address }: Pick<ScsiPath, 'address'>): number {
 export const isAt = (disk: ScsiPath, nexuses: Nexus[], lun: number): boolean =>
   lunOf(disk) === lun &&
   nexuses.some(({ host, channel, target }) => disk.address.startsWith(`${host}:${channel}:${target}:`));
+
+export const nodeOf = ({ devRoot }: HostAccess, { name }: ScsiPath): string => path.join(devRoot, name);
+
+/** For people. */
+export const describe = ({ name, address, port }: ScsiPath): string =>
+  `${name} (${address}, target port ${port ?? 'unknown'})`;
 
 /** All SCSI disks of this host; sends nothing to any of them. */
 export async function listScsiPaths(sysRoot: string): Promise<ScsiPath[]> {
