@@ -91,6 +91,8 @@ export interface PairControl {
   clearLog(): Promise<void>;
   power(array: string, on: boolean): Promise<void>;
   link(up: boolean): Promise<void>;
+  /** The cable of a host port, `N:S:P`. */
+  port(array: string, port: string, up: boolean): Promise<void>;
   latency(ms: number): Promise<void>;
   fault(fault: FaultSpec): Promise<void>;
   /** Faults that have not struck yet. */
@@ -119,6 +121,7 @@ export function controlOf(pair: ReadyPair): PairControl {
     clearLog: async () => void (await call('DELETE', '/log')),
     power: async (array, on) => post('/power', { array, on }),
     link: async (up) => post('/link', { up }),
+    port: async (array, port, up) => post('/port', { array, port, up }),
     latency: async (ms) => post('/latency', { ms }),
     fault: async (fault) => post('/faults', fault),
     faults: async () => JSON.parse(await call('GET', '/faults')) as unknown[],

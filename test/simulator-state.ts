@@ -8,6 +8,7 @@ const state = z.object({
       volumes: z.array(
         z.object({
           name: z.string(),
+          wwn: z.string(),
           comment: z.string(),
           sizeMiB: z.number(),
           provisioning: z.string(),
@@ -27,6 +28,8 @@ const state = z.object({
       ),
     }),
   ),
+  /** Exported volumes of real fabrics. */
+  devices: z.array(z.object({ array: z.string(), volume: z.string(), changedAtNs: z.string() })).optional(),
 });
 export type PairState = z.infer<typeof state>;
 

@@ -8,7 +8,8 @@ const { values } = parseArgs({
   options: {
     /** One scenario over iSCSI and one over Fibre Channel. */
     quick: { type: 'boolean', default: false },
-    only: { type: 'string' },
+    /** One scenario, or several. */
+    only: { type: 'string', multiple: true },
     /** As many rounds as the acceptance test has. */
     full: { type: 'boolean', default: false },
     /** Takes commands for a fresh guest, or for the one that `--only` has run in. */
@@ -17,10 +18,12 @@ const { values } = parseArgs({
 });
 
 function chosen(): typeof scenarios {
-  if (values.only === undefined) return values.quick ? scenarios.filter((each) => each.quick === true) : scenarios;
-  const found = scenarios.filter((each) => each.name === values.only);
-  if (found.length === 0) throw new Error(`--only takes one of ${scenarios.map((each) => each.name).join(', ')}`);
-  return found;
+  const { only, quick } = values;
+  if (only === undefined) return quick ? scenarios.filter((each) => each.quick === true) : scenarios;
+  const names = scenarios.map(({ name }) => name);
+  const unknown = only.filter((name) => !names.includes(name));
+  if (unknown.length > 0) throw new Error(`--only takes one of ${names.join(', ')}`);
+  return scenarios.filter(({ name }) => only.includes(name));
 }
 
 function print({ scenario, seconds, failure }: Result): void {

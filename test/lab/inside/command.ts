@@ -15,7 +15,7 @@ export async function run(file: string, args: string[], input = ''): Promise<str
       if (error === null) resolve(stdout);
       else reject(new Error(`${file} ${args.join(' ')}: ${error.message} ${stdout}${stderr}`, { cause: error }));
     });
-    // A program that ends without reading its input is judged by its exit code.
+    // One that has ended reads nothing; how it ended is told above.
     child.stdin?.on('error', () => undefined).end(input);
   });
 }

@@ -45,6 +45,10 @@ export const docker = {
   async removeContainer(name: string): Promise<void> {
     await call('DELETE', `/containers/${name}?force=true`);
   },
+  async isRunning(name: string): Promise<boolean> {
+    const { State } = (await json('GET', `/containers/${name}/json`)) as { State: { Running: boolean } };
+    return State.Running;
+  },
   async listContainers(): Promise<string[]> {
     const all = (await json('GET', '/containers/json?all=true')) as { Names: string[] }[];
     return all.flatMap(({ Names }) => Names.map((name) => name.slice(1)));

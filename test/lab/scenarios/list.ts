@@ -1,7 +1,24 @@
 import { iscsi, iscsiChap } from './01-iscsi.js';
 import { fc } from './02-fc.js';
+import { fcPaths, iscsiPaths } from './03-paths.js';
+import { reusedLuns } from './04-reused-luns.js';
+import { fcStale, iscsiStale } from './05-stale-array.js';
+import { contents } from './08-contents.js';
+import { others } from './09-others.js';
 import { alua } from './10-alua.js';
 import type { Scenario } from './scenario.js';
 
-/** All scenarios, in the order of the run. */
-export const scenarios: readonly Scenario[] = [iscsi, fc, iscsiChap, alua];
+/** All scenarios, in the order of the run: long ones first, so that the last ones end together. */
+export const scenarios: readonly Scenario[] = [
+  reusedLuns,
+  iscsi,
+  fc,
+  contents,
+  iscsiStale,
+  fcStale,
+  fcPaths,
+  iscsiPaths,
+  iscsiChap,
+  others,
+  alua,
+];
