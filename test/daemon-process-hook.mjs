@@ -1,10 +1,10 @@
 /*
  * Loaded before the product into a daemon that runs as a process of its own (`node --import`), so that the product itself
  * knows nothing of tests. It sees every outward call that a verb makes, and can send this process a signal just before or
- * just after one of them:
+ * just after one of them, and of a tool also while it runs, which it then does to its end:
  *   array     every request, logins included; "after" is the answer on the wire, not yet seen by the product
  *   metadata  every batch of the embedded store; in etcd every transaction that writes, and leases made and ended
- *   tool      every Linux tool that changes something; "after" is its end
+ *   tool      every Linux tool that changes something, `tee` on an attribute of sysfs too; "after" is its end
  *   file      every change in the state directory: rename, rm, mkdir, rmdir
  * Reads of metadata and tools that only look are not counted: they change nothing, so before and after one of them the
  * world is as it was after the call in front of it. In front of every change on an
@@ -17,10 +17,12 @@ import childProcess from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
-import { createRequire, syncBuiltinESMExports } from 'node:module';
+import { syncBuiltinESMExports } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import timers from 'node:timers/promises';
+import { ClassicLevel } from 'classic-level';
+import { KVClient, LeaseClient } from 'etcd3';
 
 const { HPE_TEST_HOSTNAME: hostname, HPE_TEST_STRIKE_FILE: strikeFile } = process.env;
 const verbs = new AsyncLocalStorage();
@@ -31,15 +33,16 @@ let level;
 /** Notes the call and strikes before it, if that is the place; the function returned is to be called when it is done. */
 function outward(label) {
   const mine = verbs.getStore();
-  if (mine === undefined || mine.answered) return () => undefined;
+  if (mine === undefined || mine.answered) return Object.assign(() => undefined, { begun: () => undefined });
   const call = { label, done: false };
   mine.calls.push(call);
   const number = mine.calls.length;
   if (mine.at?.signal !== 'SIGSTOP' || !hasLook(label)) strike(mine, 'before', number);
-  return () => {
+  const done = () => {
     call.done = true;
     strike(mine, 'after', number);
   };
+  return Object.assign(done, { begun: () => strike(mine, 'during', number) });
 }
 
 /** The product looks at its locks in front of it. */
@@ -86,15 +89,23 @@ function watchArrays() {
 
 function watchTools() {
   const { spawn } = childProcess;
-  const looks = (tool, args) =>
-    tool === 'blkid' ||
-    (tool === 'losetup' && args.includes('--list')) ||
-    (tool === 'debugfs' && !args.includes('-w')) ||
-    (tool === 'blockdev' && args.some((each) => each.startsWith('--get')));
+  const looks = (tool, args) => {
+    // Our own Node as a child only looks whether anybody has claimed a device.
+    if ([process.execPath, 'blkid', 'cat', '/usr/lib/udev/scsi_id'].includes(tool)) return true;
+    if (tool === 'losetup') return args.includes('--list');
+    if (tool === 'debugfs') return !args.includes('-w');
+    if (tool === 'blockdev') return args.some((each) => each.startsWith('--get'));
+    if (tool === 'multipathd') return args[0] === 'show';
+    if (tool === 'dmsetup') return args[0] === 'status';
+    if (tool === 'udevadm') return args[0] === 'settle';
+    return tool === 'iscsiadm' && !args.some((each) => ['-o', '--login', '--logout'].includes(each));
+  };
   childProcess.spawn = (tool, args, options) => {
     if (looks(tool, args)) return spawn(tool, args, options);
     const done = outward(`tool ${tool} ${args.join(' ')}`);
     const child = spawn(tool, args, options);
+    // By then it has its input.
+    setImmediate(done.begun);
     const { emit } = child;
     child.emit = function (event, ...values) {
       if (event === 'close') done();
@@ -128,8 +139,6 @@ function watchFiles() {
 }
 
 function watchMetadata() {
-  const require = createRequire(path.resolve(process.argv[1]));
-  const { ClassicLevel } = require('classic-level');
   const { batch, open } = ClassicLevel.prototype;
   ClassicLevel.prototype.open = function (...args) {
     level = this;
@@ -141,7 +150,6 @@ function watchMetadata() {
     done();
     return result;
   };
-  const { KVClient, LeaseClient } = require('etcd3');
   around(KVClient.prototype, 'txn', ({ success = [] }) => etcdWrites(success));
   around(LeaseClient.prototype, 'leaseGrant', () => 'lease grant');
   around(LeaseClient.prototype, 'leaseRevoke', () => 'lease revoke');

@@ -15,7 +15,7 @@ const HOOK = path.join(root, 'test/daemon-process-hook.mjs');
 const PROGRAM = path.join(root, 'dist/main.js');
 /** The same with short leases and rounds. */
 const HURRIED_PROGRAM = path.join(root, 'test/daemon-entry.mjs');
-const START_MS = 30_000;
+const START_MS = 60_000;
 const ANSWER_MS = 10_000;
 
 /** A call that a verb made to the outside, in words; see the hook for what counts. */
@@ -25,12 +25,13 @@ export interface OutwardCall {
 }
 
 /**
- * A signal for the daemon just before or just after one call of the next verb, counted from 1. SIGSTOP before a change on an
- * array, or a tool, comes in the last look at the locks in front of it (`src/domain/overdue-timers.ts`).
+ * A signal for the daemon just before or just after one call of the next verb, counted from 1; of a tool also while it runs.
+ * SIGSTOP before a change on an array, or a tool, comes in the last look at the locks in front of it
+ * (`src/domain/overdue-timers.ts`).
  */
 export interface Strike {
   call: number;
-  when: 'before' | 'after';
+  when: 'before' | 'during' | 'after';
   signal: 'SIGKILL' | 'SIGSTOP';
 }
 
@@ -51,6 +52,8 @@ export interface DaemonOptions {
   hurry?: { leaseTtl: number; roundMs: number };
   /** A wall clock of its own, also for the tools that it starts; that of the host when not given. */
   clock?: WallClock;
+  /** What Node is given to run, hook included, and where that has its socket and its state; the compiled product below `dir` if not said. */
+  program?: { args: string[]; socketPath: string; stateDir: string };
 }
 
 /** The daemon as a process of its own, with what dockerd and an angry operator do to it. */
@@ -67,11 +70,11 @@ export class DaemonProcess {
 
   /** `npm run build` has to have been run; nothing is started yet. */
   constructor(options: DaemonOptions) {
-    const { dir, nodeName } = options;
+    const { dir, nodeName, program } = options;
     this.#options = options;
     this.nodeName = nodeName;
-    this.stateDir = path.join(dir, 'state');
-    this.socketPath = path.join(dir, 'hpe.sock');
+    this.stateDir = program?.stateDir ?? path.join(dir, 'state');
+    this.socketPath = program?.socketPath ?? path.join(dir, 'hpe.sock');
     this.logFile = path.join(dir, 'daemon.log');
     this.#strikeFile = path.join(dir, 'strike.json');
     this.docker = dockerClient(this.socketPath);
@@ -81,9 +84,9 @@ export class DaemonProcess {
   async start(): Promise<void> {
     const log = openSync(this.logFile, 'a');
     const serve = ['serve', '--config', this.#options.configFile, '--socket', this.socketPath];
-    const { hurry } = this.#options;
-    const program = hurry === undefined ? PROGRAM : HURRIED_PROGRAM;
-    const child = spawn(process.execPath, ['--import', HOOK, program, ...serve, '--state-dir', this.stateDir], {
+    const { hurry, program } = this.#options;
+    const args = program?.args ?? ['--import', HOOK, hurry === undefined ? PROGRAM : HURRIED_PROGRAM];
+    const child = spawn(process.execPath, [...args, ...serve, '--state-dir', this.stateDir], {
       stdio: ['ignore', log, log, 'ipc'],
       env: {
         ...process.env,

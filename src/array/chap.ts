@@ -21,7 +21,8 @@ export class HostChap {
 
   /** The entry asks its initiators for that name and secret. */
   async ensure(entry: HostAnswer, chap: Chap, signal: AbortSignal): Promise<void> {
-    if (shows(entry, chap) && isSame(this.#given.get(entry.name), chap)) return;
+    const isGiven = chap.wasRefused !== true && isSame(this.#given.get(entry.name), chap);
+    if (isGiven && shows(entry, chap)) return;
     this.#given.delete(entry.name);
     const path = `hosts/${segment(entry.name)}`;
     await makeSo(

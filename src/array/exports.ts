@@ -1,4 +1,4 @@
-import type { Export, Vlun } from '../contracts/array.js';
+import type { Export, ExportTo, Vlun } from '../contracts/array.js';
 import { DriverError } from '../domain/errors.js';
 import { ArrayRefusal } from './codes.js';
 import type { Hosts } from './hosts.js';
@@ -13,6 +13,8 @@ import type { Wsapi } from './wsapi.js';
 /** Numbers of reference 2.2. */
 const NON_EXISTENT_HOST = 17;
 const EXISTENT_LUN = 18;
+/** Of an HTTP answer; for a choice between two LUNs of which none is free the number is not published. */
+const CONFLICT = 409;
 
 /** How often a LUN is chosen that turns out to be taken on another port. */
 const MOST_CHOICES = 3;
@@ -28,6 +30,7 @@ interface Wanted {
   volume: string;
   host: string;
   ports: TargetPort[];
+  avoid: readonly number[];
 }
 
 /** What is shown on one LUN so far. */
@@ -57,10 +60,10 @@ export class Exports {
     this.#vluns = vluns;
   }
 
-  async ensure(volume: string, host: string, signal: AbortSignal): Promise<Export> {
+  async ensure(volume: string, { host, avoid = [] }: ExportTo, signal: AbortSignal): Promise<Export> {
     const ports = await this.#ports.forHost(await this.#hosts.pathsOf(host, signal), signal);
     try {
-      const lun = await this.#ensureOnAll({ volume, host, ports }, signal);
+      const lun = await this.#ensureOnAll({ volume, host, ports, avoid }, signal);
       const targets = ports.map(({ name, portal }) => (portal === undefined ? { name } : { name, portal }));
       return { host, lun, targets };
     } catch (thrown) {
@@ -72,22 +75,23 @@ export class Exports {
 
   /** Answers the LUN. */
   async #ensureOnAll(wanted: Wanted, signal: AbortSignal): Promise<number> {
-    let lowest = 0;
+    const avoid = new Set(wanted.avoid);
     for (let choice = 1; ; choice += 1) {
-      const begun = await this.#begin(wanted, lowest, signal);
+      const begun = await this.#begin(wanted, avoid, signal);
       try {
         return await this.#settle(wanted, begun, signal);
       } catch (thrown) {
         const isTaken = thrown instanceof ArrayRefusal && thrown.number === EXISTENT_LUN;
         if (!isTaken || !begun.isNew || choice === MOST_CHOICES) throw thrown;
         await this.#removeLun(wanted, begun.lun, signal);
-        lowest = begun.lun + 1;
+        // What lies below was not free either, or the array had chosen it.
+        for (let lun = 0; lun <= begun.lun; lun += 1) avoid.add(lun);
       }
     }
   }
 
   /** Exports on the first port. When that got no answer, or the array refused, what it shows is what there is to go on with. */
-  async #begin({ volume, host, ports }: Wanted, lowest: number, signal: AbortSignal): Promise<Begun> {
+  async #begin({ volume, host, ports }: Wanted, avoid: ReadonlySet<number>, signal: AbortSignal): Promise<Begun> {
     const [port] = ports;
     if (port === undefined) throw new DriverError('internal', `no port to export ${volume} on`);
     const body = { volumeName: safeName(volume), hostname: safeName(host), portPos: parsePort(port.position) };
@@ -95,7 +99,7 @@ export class Exports {
     const templates = await makeSo<Vlun[]>(
       {
         act: async () => {
-          const location = await this.#post({ ...body, lun: lowest, autoLun: true, maxAutoLun: 0 }, signal);
+          const location = await this.#postBeside(body, avoid, signal);
           const lun = lunOf(location);
           if (lun !== undefined) made = { volume, host, lun, active: false, port: port.position };
         },
@@ -105,6 +109,10 @@ export class Exports {
       },
       signal,
     );
+    if (made !== undefined && avoid.has(made.lun)) {
+      await this.#vluns.removeTemplates([made], signal);
+      throw this.#choseTaken(made);
+    }
     if (made !== undefined) return { lun: made.lun, isNew: true, templates };
     return { lun: fullestLun(templates, ports), isNew: false, templates };
   }
@@ -143,6 +151,25 @@ export class Exports {
     );
   }
 
+  /** On the lowest LUN that the array has free and that is none of those. */
+  async #postBeside(
+    body: Record<string, unknown> & { hostname: string },
+    avoid: ReadonlySet<number>,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    for (const { from, to } of gapsOf(avoid)) {
+      // Nothing but that LUN; as the upper end of a choice 0 means none (reference 5.2).
+      const choice = to === 0 ? { lun: 0 } : { lun: from, autoLun: true, maxAutoLun: to ?? 0 };
+      try {
+        return await this.#post({ ...body, ...choice }, signal);
+      } catch (thrown) {
+        const isFull = to !== undefined && thrown instanceof ArrayRefusal && thrown.status === CONFLICT;
+        if (!isFull) throw thrown;
+      }
+    }
+    throw new DriverError('internal', 'the last gap has no end');
+  }
+
   /** Sends one export; makes the host entry again when that has gone with its last export a moment ago. */
   async #post(body: Record<string, unknown> & { hostname: string }, signal: AbortSignal): Promise<string | undefined> {
     const change = { method: 'POST', path: 'vluns', body } as const;
@@ -165,7 +192,15 @@ export class Exports {
     );
   }
 
-  #notShown({ volume, host, ports }: Wanted): DriverError {
+  #choseTaken({ volume, host, lun }: Vlun): DriverError {
+    return new DriverError(
+      'refused',
+      `${this.#wsapi.label} exported ${volume} to ${host} at LUN ${lun}, where the host still has a disk of an earlier volume, which could write into this one; the export was taken back`,
+      { next: `stop what uses that disk (lsscsi shows it as …:${lun}), then try again` },
+    );
+  }
+
+  #notShown({ volume, host, ports }: Omit<Wanted, 'avoid'>): DriverError {
     const where = ports.map(({ position }) => position).join(', ');
     return new DriverError(
       'unavailable',
@@ -173,6 +208,17 @@ export class Exports {
       { next: `see the exports with: showvlun -v ${volume}` },
     );
   }
+}
+
+/** What lies between the numbers, in order; the last one has no upper end. */
+export function gapsOf(taken: ReadonlySet<number>): { from: number; to: number | undefined }[] {
+  const gaps: { from: number; to: number | undefined }[] = [];
+  let from = 0;
+  for (const number of [...taken].toSorted((a, b) => a - b)) {
+    if (number > from) gaps.push({ from, to: number - 1 });
+    from = number + 1;
+  }
+  return [...gaps, { from, to: undefined }];
 }
 
 const isShown = (templates: Vlun[], lun: number, { position }: TargetPort): boolean =>

@@ -68,7 +68,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     journal,
     connector,
     hostProblems,
-    filesystems: createFilesystems({ run, mountRoot }),
+    filesystems: createFilesystems({ run, mountRoot, logger }),
     groups: new GroupCycles({ store, backends, logger }),
     node,
     mountRoot,

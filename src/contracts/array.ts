@@ -53,6 +53,16 @@ export interface Target {
   portal?: { host: string; port: number };
 }
 
+/** Who a volume is exported to. */
+export interface ExportTo {
+  host: string;
+  /**
+   * LUN numbers that a new export must not get: the host still has disks there. One that was cut off would take the new volume for
+   * its own, and write into it what its file system still holds.
+   */
+  avoid?: readonly number[];
+}
+
 /** What the host needs to find the LUN. */
 export interface Export {
   host: string;
@@ -65,6 +75,8 @@ export interface Export {
 export interface Chap {
   name: string;
   secret: Secret;
+  /** A target port refused them lately: the host entry may have got another secret since, so it is given ours again. */
+  wasRefused?: boolean;
 }
 
 export interface Initiators {
@@ -119,7 +131,7 @@ export interface ArrayClient {
   /** Name of the host entry that owns the initiators. @throws `refused` when they belong to several */
   findHost(initiators: Initiators, signal: AbortSignal): Promise<string | undefined>;
   /** Exports the volume to the host on all its ports, on a LUN that the array chooses; an export that is there already is answered. */
-  ensureVlun(volume: string, host: string, signal: AbortSignal): Promise<Export>;
+  ensureVlun(volume: string, to: ExportTo, signal: AbortSignal): Promise<Export>;
   /** Names of all its ready target ports of that protocol; read again only now and then. */
   targetNames(protocol: Initiators['protocol'], signal: AbortSignal): Promise<string[]>;
   /** All exports of one volume, templates and active ones. */

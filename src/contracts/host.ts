@@ -31,6 +31,8 @@ export interface HostConnector {
   findProblems(signal: AbortSignal): Promise<string[]>;
   /** Waits for the device and proves its WWN, size, vendor, product and target ports. Attached already is success. @throws `refused` when something else is there. */
   attach(connection: Connection, signal: AbortSignal): Promise<BlockDevice>;
+  /** LUN numbers at which this host has a disk of any such array, alive or not. */
+  lunsInUse(signal: AbortSignal): Promise<number[]>;
   /** The device with that WWN, if it is attached here. */
   find(wwn: string, signal: AbortSignal): Promise<BlockDevice | undefined>;
   /**
@@ -40,6 +42,8 @@ export interface HostConnector {
   isCurrent(wwn: string, signal: AbortSignal): Promise<boolean>;
   /** Flushes and takes the device away, waits until it is gone. Gone already is success. @throws `busy` when something uses it. */
   detach(wwn: string, signal: AbortSignal): Promise<void>;
+  /** Ends what an attach or a detach that was cut short has left and nothing uses; called now and then. */
+  tidy(signal: AbortSignal): Promise<void>;
 }
 
 /** One line of mountinfo. */

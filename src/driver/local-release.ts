@@ -76,16 +76,16 @@ export class LocalRelease {
     return device === undefined ? [] : this.#ctx.filesystems.usersElsewhere(device, mount.mountpoint);
   }
 
-  /** After a reboot the name of the device on record may be another volume's; only the WWN says whose it is. */
+  /**
+   * What is mounted in our place comes first: a map may have got another name since, and a volume several devices. Otherwise
+   * only the WWN says whose a device is: after a reboot the name on record may be another volume's.
+   */
   async #findDevice(mount: AttachedHere, signal: AbortSignal): Promise<BlockDevice | undefined> {
     const { backend, wwn, device, mountpoint } = mount;
     const there = await this.#connector(backend).find(wwn, signal);
-    if (there === undefined && device !== undefined) {
-      // Whoever lost sight of a device that is mounted in our place must not take it for unused.
-      const entries = await this.#ctx.filesystems.mounts();
-      return entries.some(({ target, source }) => target === mountpoint && source === device.path) ? device : undefined;
-    }
-    return device === undefined || there?.path === device.path ? there : undefined;
+    if (device === undefined || there?.path === device.path) return there;
+    const entries = await this.#ctx.filesystems.mounts();
+    return entries.some(({ target, source }) => target === mountpoint && source === device.path) ? device : undefined;
   }
 
   async #release(mount: NodeMount, signal: AbortSignal): Promise<void> {

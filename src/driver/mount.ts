@@ -29,8 +29,9 @@ export function mountSaga(ctx: DriverContext, backend: Backend, plan: MountPlan)
   const steps = [hostStep(ctx, backend, plan), exportStep(ctx, backend, plan)];
   if (plan.leftOver.length > 0) steps.unshift(leftOverStep(backend, plan));
   if (plan.takeOver !== undefined) steps.unshift(takeOverStep(ctx, backend, plan.takeOver));
+  steps.push(attachStep(ctx, backend));
   if (plan.group !== undefined) steps.push(confirmRolesStep(backend, plan));
-  steps.push(attachStep(ctx, backend), filesystemStep(ctx), mountStep(ctx, plan));
+  steps.push(filesystemStep(ctx), mountStep(ctx, plan));
   const { volume, group } = plan;
   return {
     kind: 'mount',
@@ -112,7 +113,8 @@ function exportStep(ctx: DriverContext, backend: Backend, plan: MountPlan): Moun
         if (work.arrayName === arrayName && work.side === plan.side && work.host === host)
           await ctx.journal.removeDeferredRemoval(work.id);
       }
-      const { lun, targets } = await array.ensureVlun(arrayName, host, signal);
+      const avoid = await ctx.connector(backend).lunsInUse(signal);
+      const { lun, targets } = await array.ensureVlun(arrayName, { host, avoid }, signal);
       return { lun, targets };
     },
     async undo({ facts, signal }) {
@@ -136,7 +138,10 @@ async function removeLateExport(
   await backend.array(plan.side).removeVluns(arrayName, host, signal);
 }
 
-/** Rule 3: a role that changed while we exported would let us mount the copy that has just become the stale one. */
+/**
+ * Rule 3: a role that changed meanwhile would let us mount, or format, the copy that has just become the stale one. After the
+ * attachment, because that may wait for paths for half a minute.
+ */
 function confirmRolesStep(backend: Backend, plan: MountPlan): MountStep {
   return {
     name: 'read the roles of the group again',
@@ -147,7 +152,7 @@ function confirmRolesStep(backend: Backend, plan: MountPlan): MountStep {
       if (again.side === side) return;
       throw new DriverError(
         'refused',
-        `group ${group.name} moved to the ${again.side} array while the volume was being exported`,
+        `group ${group.name} moved to the ${again.side} array while the volume was being exported and attached`,
         {
           next: 'start the container again; it then comes from the array that is active now',
         },

@@ -85,6 +85,7 @@ export class Recovery {
     await this.#attempt(stopped, 'look for late changes', async () => this.#undoLate(stopped));
     await this.#attempt(stopped, 'start groups', async () => this.#startGroups(stopped));
     await this.#attempt(stopped, 'release what nobody uses', async () => this.#releaseAttachments(stopped));
+    await this.#tidyHost(stopped);
     await this.#attempt(stopped, 'forget old waits', async () => new Conflicts(this.#ctx).forgetOld());
     for (const work of this.#ctx.journal.deferredRemovals()) {
       await this.#attempt(stopped, `remove the export of ${work.volume}`, async (signal) =>
@@ -129,6 +130,18 @@ export class Recovery {
       if (owner !== node.id) continue;
       await this.#attempt(stopped, `release ${volume}`, async (signal) => {
         await this.#attachments.releaseUnused(volume, signal);
+      });
+    }
+  }
+
+  /** What an attach or a detach that was cut short has left on this host. */
+  async #tidyHost(stopped: AbortSignal): Promise<void> {
+    const { store, backends } = this.#ctx;
+    for (const backend of backends.all()) {
+      await this.#attempt(stopped, `tidy up this host for backend ${backend.name}`, async (signal) => {
+        // Rule 42: only while the metadata can be read.
+        await store.list('attachment', signal);
+        await this.#ctx.connector(backend).tidy(signal);
       });
     }
   }

@@ -1,29 +1,60 @@
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { listMaps, stopQueueing, type MultipathMap } from './multipath-map.js';
-import { identify } from './scsi-identity.js';
+import type { Logger } from '../contracts/log.js';
+import { asDriverError } from '../domain/errors.js';
+import { listMaps, restoreQueueing, stopQueueing, type MultipathMap } from './multipath-map.js';
+import { identifyAll } from './scsi-identity.js';
 import { resolveLink, type HostAccess } from './sysfs.js';
 
 /** What was written has a chance to arrive when the paths are gone for a moment only. */
 const SILENCE_PATIENCE_MS = 6_000;
 const PAUSE_MS = 1_000;
 
-/**
- * Lets I/O fail on a multipath map of which no path answers within 6 s, so that an umount does not wait for it (rule 29). A
- * path that is merely slow still does what it is asked. Any other device is left as it is.
- */
-export async function letFailWhenDead(access: HostAccess, devicePath: string, signal: AbortSignal): Promise<void> {
-  const kernelName = path.basename((await resolveLink(devicePath)) ?? devicePath);
-  const map = (await listMaps(access)).find((each) => each.path === devicePath || each.kernelName === kernelName);
-  if (map === undefined) return;
-  const deadline = performance.now() + SILENCE_PATIENCE_MS;
-  while (!(await answers(access, map, signal))) {
-    if (performance.now() > deadline) return stopQueueing(access.run, map, signal);
-    await pause(PAUSE_MS, undefined, { signal });
-  }
+interface Unmounting {
+  devicePath: string;
+  /** Where it is mounted, for people. */
+  target: string;
+  logger: Logger;
+  umount: () => Promise<void>;
 }
 
-async function answers({ run, devRoot }: HostAccess, map: MultipathMap, signal: AbortSignal): Promise<boolean> {
-  const said = await Promise.all(map.paths.map(async (name) => identify(run, path.join(devRoot, name), signal)));
-  return said.some((each) => each !== undefined);
+/**
+ * Unmounts with I/O failing on a multipath map of which no path answers within 6 s, so that umount does not wait for it (rule
+ * 29). A path that is merely slow still does what it is asked, and a map that stays mounted waits for its paths again. Nobody
+ * else tells what may be lost by that: it is an error in the log.
+ */
+export async function failingWhenDead(
+  access: HostAccess,
+  { devicePath, target, logger, umount }: Unmounting,
+  signal: AbortSignal,
+): Promise<void> {
+  const dead = await findDeadMap(access, devicePath, signal);
+  if (dead === undefined) return umount();
+  await stopQueueing(access.run, dead, signal);
+  logger.error(
+    `no path of volume ${dead.wwn} answers, and ${target} is unmounted all the same: what was written there last and not synced (fsync) may be lost; next: look at the array and its paths (multipath -ll), and check the newest files when the volume is mounted again`,
+    { wwn: dead.wwn, device: dead.path, target },
+  );
+  await umount().catch(async (thrown: unknown) => {
+    // One that hangs in the kernel must not hang for longer.
+    if (asDriverError(thrown).code !== 'unknown-outcome') await restoreQueueing(access.run, dead);
+    throw thrown;
+  });
+}
+
+/** Undefined also for a device of any other kind. */
+async function findDeadMap(
+  access: HostAccess,
+  devicePath: string,
+  signal: AbortSignal,
+): Promise<MultipathMap | undefined> {
+  const kernelName = path.basename((await resolveLink(devicePath)) ?? devicePath);
+  const map = (await listMaps(access)).find((each) => each.path === devicePath || each.kernelName === kernelName);
+  if (map === undefined) return undefined;
+  const deadline = performance.now() + SILENCE_PATIENCE_MS;
+  while ((await identifyAll(access, map.paths, signal)).length === 0) {
+    if (performance.now() > deadline) return map;
+    await pause(PAUSE_MS, undefined, { signal });
+  }
+  return undefined;
 }

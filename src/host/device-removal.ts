@@ -1,18 +1,13 @@
-import path from 'node:path';
 import { DriverError } from '../domain/errors.js';
-import { errorCode } from './error-code.js';
-import { proveUnused } from './exclusive.js';
+import { provePathUnused } from './exclusive.js';
 import { findMap, flushBuffers, hasNode, removeMap, stopQueueing, type MultipathMap } from './multipath-map.js';
-import { identify } from './scsi-identity.js';
-import { deletePath, listScsiPaths, type ScsiPath } from './scsi-paths.js';
+import { answerAs } from './scsi-identity.js';
+import { deletePath, listScsiPaths, nodeOf, type ScsiPath } from './scsi-paths.js';
 import { cameTrue, type HostAccess } from './sysfs.js';
 
-/** An open that waits for a dead device ends when its commands do. */
-const UNUSED_PATIENCE_MS = 8_000;
 const NODE_PATIENCE_MS = 3_000;
-
-/** How the open of a device that does not answer, or has gone, ends; one that is held exclusively is EBUSY before that. */
-const DEAD = ['ENXIO', 'EIO', 'ENODEV', 'ENOENT', 'ENOMEDIUM', 'ETIMEDOUT'];
+/** A remote port that returns, or a scan that was cut off, may bring paths back meanwhile. */
+const ROUNDS = 5;
 
 export interface Removal {
   wwn: string;
@@ -25,75 +20,56 @@ export interface Removal {
  * written to a device that says that it is this volume; a map whose paths are all dead stops waiting for them first (rule 29).
  * @throws `busy` when something uses it; and when the flush to a live array fails (rule 27)
  */
-export async function removeDevice(access: HostAccess, { wwn, flush }: Removal, signal: AbortSignal): Promise<void> {
+export async function removeDevice(access: HostAccess, removal: Removal, signal: AbortSignal): Promise<void> {
+  for (let round = 0; round < ROUNDS; round += 1) {
+    if (!(await removeFound(access, removal, signal))) return;
+  }
+  throw new DriverError('unavailable', `paths of volume ${removal.wwn} come back as often as they are deleted`, {
+    next: 'find out who scans for them (dmesg | tail); it is tried again by itself',
+  });
+}
+
+/** @returns false when there is nothing */
+async function removeFound(access: HostAccess, { wwn, flush }: Removal, signal: AbortSignal): Promise<boolean> {
   const map = await findMap(access, wwn);
   const paths = (await listScsiPaths(access.sysRoot)).filter(
     (each) => each.wwn === wwn || map?.paths.includes(each.name) === true,
   );
-  const isAlive = flush && (await answersAs(access, { paths, wwn }, signal));
+  if (map === undefined && paths.length === 0) return false;
+  const isAlive = await answerAs(access, { names: paths.map(({ name }) => name), wwn }, signal);
+  const isFlushed = flush && isAlive;
   if (map !== undefined) {
     refuseHolders(map);
+    // Whoever uses a live map keeps its patience with paths that are gone for a moment.
     if (!isAlive) await stopQueueing(access.run, map, signal);
     // A map that was made a moment ago may not have its name below /dev yet.
     await cameTrue(async () => hasNode(map), NODE_PATIENCE_MS, signal);
-    await provePathUnused(map.path);
-    if (isAlive) await flushBuffers(access.run, map.path, signal);
+    await provePathUnused(map.path, signal);
+    if (isFlushed) await flushBuffers(access.run, map.path, signal);
     await removeMap(access, map, signal);
   }
   await Promise.all(
-    paths.map(async (each) => removePath(access, { path: each, flush: isAlive && map === undefined }, signal)),
+    paths.map(async (each) => {
+      const wasInMap = map?.paths.includes(each.name) === true;
+      await removePath(access, { path: each, wasInMap, flush: isFlushed && map === undefined }, signal);
+    }),
   );
+  return true;
 }
 
 async function removePath(
   access: HostAccess,
-  { path: gone, flush }: { path: ScsiPath; flush: boolean },
+  { path: gone, wasInMap, flush }: { path: ScsiPath; wasInMap: boolean; flush: boolean },
   signal: AbortSignal,
 ): Promise<void> {
   const [now] = (await listScsiPaths(access.sysRoot)).filter(({ address }) => address === gone.address);
   if (now === undefined || now.wwn !== gone.wwn) return;
-  const node = path.join(access.devRoot, now.name);
+  const node = nodeOf(access, now);
   if (now.holders.length > 0) throw held(`${node} (${now.address})`, now.holders);
-  await provePathUnused(node);
+  // A path of the map was the map's alone until now.
+  if (!wasInMap) await provePathUnused(node, signal);
   if (flush) await flushBuffers(access.run, node, signal);
   await deletePath(access, now, signal);
-}
-
-/** Whether at least one path is alive, and every one that is says that it is this volume. */
-async function answersAs(
-  { run, devRoot }: HostAccess,
-  { paths, wwn }: { paths: ScsiPath[]; wwn: string },
-  signal: AbortSignal,
-): Promise<boolean> {
-  const answers = await Promise.all(paths.map(async ({ name }) => identify(run, path.join(devRoot, name), signal)));
-  const seen = answers.filter((each) => each !== undefined);
-  return seen.length > 0 && seen.every((each) => each.wwn === wwn);
-}
-
-/** The same for a path that may be dead: who has it exclusively is seen before the device itself is asked. */
-export async function provePathUnused(devicePath: string): Promise<void> {
-  try {
-    await proveUnusedSoon(devicePath);
-  } catch (error) {
-    const cause = error instanceof DriverError && error.code === 'unavailable' ? errorCode(error.cause) : undefined;
-    if (!DEAD.includes(String(cause))) throw error;
-  }
-}
-
-/** @throws `busy` when something uses the device, `unavailable` when it cannot be opened in time */
-export async function proveUnusedSoon(devicePath: string): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      const what = `${devicePath} does not open within ${UNUSED_PATIENCE_MS} ms, so whether something uses it is not known`;
-      reject(new DriverError('unavailable', what, { next: `multipath -ll; dmesg | tail` }));
-    }, UNUSED_PATIENCE_MS);
-  });
-  try {
-    await Promise.race([proveUnused(devicePath), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function refuseHolders(map: MultipathMap): void {

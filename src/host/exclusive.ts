@@ -1,36 +1,79 @@
-import { constants } from 'node:fs';
-import { open, readdir, realpath } from 'node:fs/promises';
+import { readdir, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { DriverError } from '../domain/errors.js';
-import { errorCode } from './error-code.js';
 import { findMountsEverywhere } from './device-users.js';
+import { CommandError, run } from './run.js';
+
+const OPEN_TIMEOUT_MS = 8_000;
+
+/**
+ * On a block device O_EXCL without O_CREAT succeeds only if no file system and no other tool claims it (open(2)). In a child,
+ * because the open of a disk in error recovery waits for the disk, and four that wait in our own threads stop the daemon.
+ */
+const OPEN_EXCLUSIVELY = `
+const { closeSync, constants, openSync } = require('node:fs');
+try {
+  closeSync(openSync(process.argv[1], constants.O_RDONLY | constants.O_EXCL));
+} catch (error) {
+  process.stdout.write(error.code);
+  process.exitCode = 1;
+}`;
+
+/** How the open of a device that does not answer, or has gone, ends; one that is held exclusively is EBUSY before that. */
+const DEAD = ['ENXIO', 'EIO', 'ENODEV', 'ENOENT', 'ENOMEDIUM', 'ETIMEDOUT', 'LATE'];
 
 /**
  * Proves that nothing holds the device: no mount in any namespace, no holder (LVM, MD, multipath), no exclusive opener.
- * @throws `busy` naming who uses it
+ * @throws `busy` naming who uses it, `unavailable` when it cannot be opened within 8 s
  */
-export async function proveUnused(devicePath: string): Promise<void> {
+export async function proveUnused(devicePath: string, signal: AbortSignal): Promise<void> {
+  const failure = await findOpenFailure(devicePath, signal);
+  if (failure !== undefined) throw notOpened(devicePath, failure);
+}
+
+/** The same for a path that may be dead: who has it exclusively is seen by the kernel before the device itself is asked. */
+export async function provePathUnused(devicePath: string, signal: AbortSignal): Promise<void> {
+  const failure = await findOpenFailure(devicePath, signal);
+  if (failure === undefined) return;
+  if (!DEAD.includes(failure)) throw notOpened(devicePath, failure);
+  await refuseMounted(devicePath);
+}
+
+/** @returns the error code, `LATE` for an open that waits, undefined when nothing has the device @throws `busy` */
+async function findOpenFailure(devicePath: string, signal: AbortSignal): Promise<string | undefined> {
   // A map is a link to its kernel name.
   const kernelName = path.basename(await realpath(devicePath).catch(() => devicePath));
   const holders = await readdir(path.join('/sys/class/block', kernelName, 'holders')).catch(() => []);
   if (holders.length > 0) throw inUse(devicePath, `it is part of ${holders.join(', ')}`);
   try {
-    // On a block device O_EXCL without O_CREAT succeeds only if no file system and no other tool claims it (open(2)).
-    const handle = await open(devicePath, constants.O_RDONLY | constants.O_EXCL);
-    await handle.close();
+    // Our own Node in our own mount namespace, whatever `host_command_prefix` says.
+    await run(process.execPath, ['-e', OPEN_EXCLUSIVELY, devicePath], { timeoutMs: OPEN_TIMEOUT_MS, signal });
+    return undefined;
   } catch (error) {
-    if (errorCode(error) === 'EBUSY') {
-      const mounts = await findMountsEverywhere(devicePath);
-      const where = mounts.map((use) => `mounted at ${use.target} (seen by pid ${use.pid})`).join(', ');
-      throw inUse(devicePath, where === '' ? 'another program holds it open exclusively' : `it is ${where}`);
-    }
-    throw new DriverError('unavailable', `${devicePath} cannot be opened`, {
-      cause: error,
-      next: `ls -l ${devicePath}`,
-    });
+    if (!(error instanceof CommandError) || signal.aborted) throw error;
+    if (error.exitCode === undefined) return error.message.includes('timed out') ? 'LATE' : error.message;
+    if (error.stdout !== 'EBUSY') return error.stdout;
+    await refuseMounted(devicePath);
+    throw inUse(devicePath, 'another program holds it open exclusively');
   }
+}
+
+async function refuseMounted(devicePath: string): Promise<void> {
+  const mounts = await findMountsEverywhere(devicePath);
+  if (mounts.length === 0) return;
+  throw inUse(
+    devicePath,
+    `it is ${mounts.map((use) => `mounted at ${use.target} (seen by pid ${use.pid})`).join(', ')}`,
+  );
 }
 
 function inUse(devicePath: string, how: string): DriverError {
   return new DriverError('busy', `${devicePath} is in use: ${how}`, { next: 'end that use, then try again' });
+}
+
+function notOpened(devicePath: string, failure: string): DriverError {
+  const how = failure === 'LATE' ? `does not open within ${OPEN_TIMEOUT_MS} ms` : `cannot be opened (${failure})`;
+  return new DriverError('unavailable', `${devicePath} ${how}, so whether something uses it is not known`, {
+    next: `ls -l ${devicePath}; multipath -ll; dmesg | tail`,
+  });
 }

@@ -1,10 +1,11 @@
 import { mkdir, readdir, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { DeviceUse, Filesystems, MountEntry } from '../contracts/host.js';
+import type { Logger } from '../contracts/log.js';
 import type { BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
 import type { FilesystemType } from '../domain/volume.js';
-import { letFailWhenDead } from './dead-map.js';
+import { failingWhenDead } from './dead-map.js';
 import { errorCode } from './error-code.js';
 import {
   findDeviceNumber,
@@ -26,10 +27,11 @@ interface FilesystemOptions {
   run: Run;
   /** Mounts are made and taken away only below this directory. */
   mountRoot: string;
+  logger: Logger;
 }
 
 /** File systems and mounts of this host. */
-export function createFilesystems({ run, mountRoot }: FilesystemOptions): Filesystems {
+export function createFilesystems({ run, mountRoot, logger }: FilesystemOptions): Filesystems {
   return {
     probe: async (device, signal) => probeDevice(run, device, signal),
     make: async (device, options, signal) => formatDevice({ run, device, options }, signal),
@@ -39,7 +41,7 @@ export function createFilesystems({ run, mountRoot }: FilesystemOptions): Filesy
     },
     async unmount(device, target, signal) {
       checkTarget(mountRoot, target);
-      await unmountDevice(run, { device, target }, signal);
+      await unmountDevice({ run, logger }, { device, target }, signal);
     },
     mounts: readMounts,
     usersElsewhere: async (device, ownTarget) => findMountsElsewhere(device.path, ownTarget),
@@ -117,13 +119,15 @@ async function isMounted({ device, target }: Mount): Promise<boolean> {
   );
 }
 
-async function unmountDevice(run: Run, { device, target }: Mount, signal: AbortSignal): Promise<void> {
+type Tools = Pick<FilesystemOptions, 'run' | 'logger'>;
+
+async function unmountDevice(tools: Tools, { device, target }: Mount, signal: AbortSignal): Promise<void> {
   const isOurs = await matchDevice(device.path);
   let entries = await mountsAt(target);
   while (entries.some(isOurs)) {
     const top = topOf(entries);
     if (top === undefined || !isOurs(top)) throw mountedOver(target, top);
-    await unmountTop(run, top, signal);
+    await unmountTop(tools, top, signal);
     const left = await mountsAt(target);
     if (left.some(({ id }) => id === top.id)) throw stillMounted(target);
     entries = left;
@@ -133,10 +137,13 @@ async function unmountDevice(run: Run, { device, target }: Mount, signal: AbortS
   if ((await findMountsEverywhere(device.path)).length === 0) await removeDirectory(target);
 }
 
-async function unmountTop(run: Run, top: MountEntry, signal: AbortSignal): Promise<void> {
-  await letFailWhenDead({ run, sysRoot: '/sys', devRoot: '/dev' }, top.source, signal);
-  try {
+async function unmountTop({ run, logger }: Tools, top: MountEntry, signal: AbortSignal): Promise<void> {
+  const access = { run, sysRoot: '/sys', devRoot: '/dev' };
+  const umount = async (): Promise<void> => {
     await run('umount', [top.target], { timeoutMs: TIMEOUT_MS, signal });
+  };
+  try {
+    await failingWhenDead(access, { devicePath: top.source, target: top.target, logger, umount }, signal);
   } catch (error) {
     if (error instanceof CommandError && error.stderr.includes('busy')) throw await busy(top);
     throw error;
@@ -188,7 +195,10 @@ async function removeDirectory(target: string): Promise<void> {
     await rmdir(target);
   } catch (error) {
     if (['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(String(errorCode(error)))) return;
-    throw new DriverError('unavailable', `the mount directory ${target} cannot be removed`, { cause: error });
+    throw new DriverError('unavailable', `the mount directory ${target} cannot be removed`, {
+      cause: error,
+      next: `rmdir ${target} says why; ls -ld ${path.dirname(target)}`,
+    });
   }
 }
 

@@ -28,7 +28,7 @@ const MKFS: Record<FilesystemType, (uuid: string, force: boolean) => string[]> =
 export async function formatDevice(format: Format, signal: AbortSignal): Promise<void> {
   const { run, device, options } = format;
   const { type, uuid } = options;
-  await proveUnused(device.path);
+  await proveUnused(device.path, signal);
   const before = await probeDevice(run, device, signal);
   if (!mayFormat(before, options)) {
     throw new DriverError(

@@ -2,14 +2,14 @@ import type { Chap } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import { deleteNode, findNode, logIn, logOut, makeNode, scansByItself } from './iscsi-node.js';
-import { SessionRecords, type SessionRecord } from './iscsi-records.js';
+import { mayStillCome, monotonicMs, SessionRecords, type SessionRecord } from './iscsi-records.js';
 import { findSession, portalKey, portalText, type IscsiSession, type Portal } from './iscsi-sessions.js';
 import { readBootId } from './loop-device.js';
 import { cameTrue, type HostAccess } from './sysfs.js';
 
 /** A portal that took that long to fail is left out for a while, so that not every volume waits for it. */
 const SLOW_MS = 3_000;
-const SULK_MS = 30_000;
+const SILENCE_MS = 30_000;
 const RETURN_PATIENCE_MS = 4_000;
 const SESSION_PATIENCE_MS = 3_000;
 
@@ -59,7 +59,7 @@ export class IscsiLogins {
         const error = asDriverError(thrown);
         const now = performance.now();
         const isSlow = now - start > SLOW_MS && !signal.aborted;
-        if (isSlow) this.#silent.set(portalKey(portal), { until: now + SULK_MS, error });
+        if (isSlow) this.#silent.set(portalKey(portal), { until: now + SILENCE_MS, error });
         throw error;
       }
     });
@@ -98,7 +98,7 @@ export class IscsiLogins {
     const [known, node] = await Promise.all([this.#records.find(portal), findNode(run, portal, signal)]);
     const ownsNode = node === undefined || known?.ownsNode === true;
     if (!ownsNode && scansByItself(node)) throw scansForeignLuns(portal);
-    const record = { schema: 1 as const, ...portal, bootId: await readBootId(), ownsNode };
+    const record = { schema: 1 as const, ...portal, bootId: await readBootId(), ownsNode, madeAtMs: monotonicMs() };
     await this.#records.save(record);
     try {
       if (ownsNode) {
@@ -129,15 +129,16 @@ export class IscsiLogins {
   async #leave(record: SessionRecord, { bootId, signal }: { bootId: string; signal: AbortSignal }): Promise<void> {
     if (this.#holds.has(portalKey(record))) return;
     const { run, sysRoot } = this.#access;
-    const find = async (): Promise<IscsiSession | undefined> => findSession(sysRoot, record);
+    const find = async (): Promise<IscsiSession | undefined> => findSession(sysRoot, record, record.session);
     const session = await find();
     const isOurs = record.bootId === bootId && (record.session === undefined || record.session === session?.id);
     if (session !== undefined && isOurs) {
       if (session.devices.length > 0) return;
-      await logOut(run, record, signal);
-      await cameTrue(async () => (await find()) === undefined, SESSION_PATIENCE_MS, signal);
-      if ((await find()) !== undefined) throw stays(record);
+      await logOut(run, session, signal);
+      const isGone = async (): Promise<boolean> => (await find())?.id !== session.id;
+      if (!(await cameTrue(isGone, SESSION_PATIENCE_MS, signal))) throw stays(record);
     }
+    if (session === undefined && mayStillCome(record, bootId)) return;
     // A session that somebody else made from our node record since keeps the record.
     if (record.ownsNode && (session === undefined || isOurs)) await deleteNode(run, record, signal);
     await this.#records.remove(record);

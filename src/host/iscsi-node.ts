@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Chap } from '../contracts/array.js';
 import { DriverError } from '../domain/errors.js';
-import { portalText, type Portal } from './iscsi-sessions.js';
+import { portalText, type IscsiSession, type Portal } from './iscsi-sessions.js';
 import { CommandError, type Run, type RunOptions } from './run.js';
 
 const TIMEOUT_MS = 10_000;
@@ -98,8 +98,14 @@ async function writeSecret(
 export function addSecret(record: string, secret: string): string {
   const lines = record.split('\n').filter((line) => !line.startsWith('node.session.auth.password ='));
   const end = lines.findIndex((line) => line.startsWith('# END RECORD'));
-  if (end < 0) throw new DriverError('unavailable', 'a node record of open-iscsi cannot be understood');
+  if (end < 0) throw incomprehensible();
   return [...lines.slice(0, end), `node.session.auth.password = ${secret}`, ...lines.slice(end)].join('\n');
+}
+
+function incomprehensible(): DriverError {
+  return new DriverError('unavailable', 'a node record of open-iscsi cannot be understood, so CHAP cannot be set', {
+    next: `look for a file without "# END RECORD" below ${NODE_ROOTS.join(' or ')}, and at the version of open-iscsi: iscsiadm -V`,
+  });
 }
 
 /** The file of a node record of ours, which has no portal group tag and belongs to the default interface. */
@@ -147,14 +153,19 @@ export async function logIn(run: Run, portal: Portal, signal: AbortSignal): Prom
   }
 }
 
+/** Whether `logIn` failed because the portal did not accept our CHAP name and secret. */
+export const isUnauthorized = ({ cause }: DriverError): boolean =>
+  cause instanceof CommandError && cause.exitCode === UNAUTHORIZED;
+
 /** What iscsiadm says of a login that failed, e.g. `connection timed out`. */
 export function parseLoginFailure(stderr: string): string | undefined {
   return /initiator reported error \(\d+ - (.*)\)/.exec(stderr)?.[1];
 }
 
-/** Gone already is success. */
-export async function logOut(run: Run, portal: Portal, signal: AbortSignal): Promise<void> {
-  await unlessNotFound(iscsiadm(run, [...nodeArgs(portal), '--logout'], { timeoutMs: TIMEOUT_MS, signal }));
+/** Ends that session only: by its portal those of every interface would end. Gone already is success. */
+export async function logOut(run: Run, { id }: IscsiSession, signal: AbortSignal): Promise<void> {
+  const args = ['-m', 'session', '-r', id.replace('session', ''), '--logout'];
+  await unlessNotFound(iscsiadm(run, args, { timeoutMs: TIMEOUT_MS, signal }));
 }
 
 async function unlessNotFound(ending: Promise<unknown>): Promise<void> {

@@ -20,9 +20,24 @@ const recordSchema = z.object({
   ownsNode: z.boolean(),
   /** E.g. `session3`; missing between the intention and the read back. */
   session: z.string().optional(),
+  /** When it was written, in ms of the kernel's monotonic clock; missing in records of earlier versions. */
+  madeAtMs: z.number().optional(),
 });
 
 export type SessionRecord = z.infer<typeof recordSchema>;
+
+/** open-iscsi finishes a login that we have given up. */
+const LOGIN_MAY_COME_MS = 30_000;
+
+/** Whether the session that the record speaks of may still be on its way. */
+export const mayStillCome = ({ session, bootId, madeAtMs }: SessionRecord, currentBootId: string): boolean =>
+  session === undefined &&
+  bootId === currentBootId &&
+  madeAtMs !== undefined &&
+  monotonicMs() - madeAtMs < LOGIN_MAY_COME_MS;
+
+/** The same for all processes since the boot. */
+export const monotonicMs = (): number => Number(process.hrtime.bigint() / 1_000_000n);
 
 /** One file for each portal that we log in to. */
 export class SessionRecords {

@@ -42,11 +42,11 @@ export async function listSessions(sysRoot: string): Promise<IscsiSession[]> {
   return sessions.filter((each) => each !== undefined);
 }
 
-/** The session to that portal, one that works before one that does not. */
-export async function findSession(sysRoot: string, portal: Portal): Promise<IscsiSession | undefined> {
+/** The session to that portal: the one with that id, then one that works, then any. */
+export async function findSession(sysRoot: string, portal: Portal, id?: string): Promise<IscsiSession | undefined> {
   const key = portalKey(portal);
   const sessions = (await listSessions(sysRoot)).filter((each) => portalKey(each.portal) === key);
-  return sessions.find((each) => each.state === 'LOGGED_IN') ?? sessions[0];
+  return sessions.find((each) => each.id === id) ?? sessions.find((each) => each.state === 'LOGGED_IN') ?? sessions[0];
 }
 
 /** Undefined for one that goes at that moment, or has no connection yet. */

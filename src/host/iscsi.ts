@@ -7,6 +7,7 @@ import { asDriverError, DriverError } from '../domain/errors.js';
 import { ensureChap } from './chap-secret.js';
 import type { Fabric, Reached } from './fabric.js';
 import { IscsiLogins } from './iscsi-logins.js';
+import { isUnauthorized } from './iscsi-node.js';
 import { nexusOf, portalKey, portalOf, type Portal } from './iscsi-sessions.js';
 import { CommandError, type Run } from './run.js';
 import { createSanConnector } from './san.js';
@@ -43,6 +44,8 @@ class IscsiFabric implements Fabric {
   readonly #stateDir: string;
   readonly #usesChap: boolean;
   readonly #logins: IscsiLogins;
+  /** By a portal, in the last attach. */
+  #wasChapRefused = false;
 
   constructor(access: HostAccess, { run, stateDir, chap, logger }: IscsiOptions) {
     this.#run = run;
@@ -53,7 +56,8 @@ class IscsiFabric implements Fabric {
 
   async initiators(signal: AbortSignal): Promise<Initiators> {
     const [name, chap] = await Promise.all([readInitiatorName(this.#run, signal), this.#findChap()]);
-    return { protocol: 'iscsi', names: [name], ...(chap === undefined ? {} : { chap }) };
+    if (chap === undefined) return { protocol: 'iscsi', names: [name] };
+    return { protocol: 'iscsi', names: [name], chap: { ...chap, wasRefused: this.#wasChapRefused } };
   }
 
   async findProblems(signal: AbortSignal): Promise<string[]> {
@@ -72,6 +76,7 @@ class IscsiFabric implements Fabric {
     const release = (): void => {
       for (const portal of portals) this.#logins.release(portal);
     };
+    this.#wasChapRefused = false;
     const nexuses: Nexus[] = [];
     const missing: string[] = [];
     await Promise.all(
@@ -79,7 +84,9 @@ class IscsiFabric implements Fabric {
         try {
           nexuses.push(nexusOf(await this.#logins.ensureSession(portal, chap, signal)));
         } catch (thrown) {
-          missing.push(`${portalKey(portal)} (${asDriverError(thrown).toUserText()})`);
+          const error = asDriverError(thrown);
+          if (isUnauthorized(error)) this.#wasChapRefused = true;
+          missing.push(`${portalKey(portal)} (${error.toUserText()})`);
         }
       }),
     );
@@ -100,10 +107,16 @@ class IscsiFabric implements Fabric {
 function distinctPortals(targets: Connection['targets']): Portal[] {
   const portals = targets.map((target) => {
     const portal = portalOf(target);
-    if (portal === undefined) throw new DriverError('internal', `target port ${target.name} has no iSCSI portal`);
+    if (portal === undefined) throw noPortal(target.name);
     return [portalKey(portal), portal] as const;
   });
   return [...new Map(portals).values()];
+}
+
+function noPortal(port: string): DriverError {
+  return new DriverError('internal', `target port ${port} has no iSCSI portal, so this host cannot log in to it`, {
+    next: 'compare hpe3par_iscsi_ips in hpe.conf with the ports of the array: showport -iscsi',
+  });
 }
 
 /** The host has one set of sessions, however many backends there are. */

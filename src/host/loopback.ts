@@ -77,6 +77,11 @@ class LoopbackConnector implements HostConnector {
     throw movedAway(wwn);
   }
 
+  /** A loop device that was cut off stays cut off, whatever comes to its LUN. */
+  async lunsInUse(): Promise<number[]> {
+    return Promise.resolve([]);
+  }
+
   async find(wwn: string, signal: AbortSignal): Promise<BlockDevice | undefined> {
     const loop = await this.#findLoop(wwn, signal);
     if (loop === undefined) return undefined;
@@ -91,11 +96,15 @@ class LoopbackConnector implements HostConnector {
   async detach(wwn: string, signal: AbortSignal): Promise<void> {
     const loop = await this.#findLoop(wwn, signal);
     if (loop !== undefined) {
-      await proveUnused(loop.path);
+      await proveUnused(loop.path, signal);
       await freeLoopDevice(this.#run, loop.path, signal);
       await this.#waitUntilGone(loop, signal);
     }
     await this.#records.remove(wwn);
+  }
+
+  async tidy(): Promise<void> {
+    return Promise.resolve();
   }
 
   /** The loop device of our record, proven by file and sequence number; it may be cut off from the array by now. */

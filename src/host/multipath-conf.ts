@@ -1,11 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { DriverError } from '../domain/errors.js';
-import { CommandError, type Run } from './run.js';
+import { CommandError, isMissingTool, type Run } from './run.js';
+import { PRODUCT, VENDOR } from './scsi-identity.js';
 
 const TIMEOUT_MS = 10_000;
 const SECOND_LOOK_MS = 1_000;
-const VENDOR = '3PARdata';
-const PRODUCT = 'VV';
 /** What the devices and WWIDs of an array look like to a blacklist. */
 const SAMPLE_NODE = 'sda';
 const SAMPLE_WWID = '360002ac0000000000000000100000001';
@@ -17,6 +16,11 @@ export interface ConfSection {
   sections: ConfSection[];
 }
 
+interface Problem {
+  what: string;
+  next: string;
+}
+
 /** @throws `refused` when there is nobody who would make a map and look after its paths */
 export async function proveMultipathdRuns(run: Run, signal: AbortSignal): Promise<void> {
   if ((await findDaemonProblem(run, signal)) === undefined) return;
@@ -24,26 +28,28 @@ export async function proveMultipathdRuns(run: Run, signal: AbortSignal): Promis
   await pause(SECOND_LOOK_MS, undefined, { signal });
   const problem = await findDaemonProblem(run, signal);
   if (problem === undefined) return;
-  const [what = problem, next = ''] = problem.split('; next: ');
-  throw new DriverError('refused', `${what}, and without it no volume may be attached`, { next });
+  throw new DriverError('refused', `${problem.what}, and without it no volume may be attached`, { next: problem.next });
 }
 
-async function findDaemonProblem(run: Run, signal: AbortSignal): Promise<string | undefined> {
+async function findDaemonProblem(run: Run, signal: AbortSignal): Promise<Problem | undefined> {
   try {
     await run('multipathd', ['show', 'daemon'], { timeoutMs: TIMEOUT_MS, signal });
     return undefined;
   } catch (error) {
     if (!(error instanceof CommandError) || signal.aborted) throw error;
-    return error.exitCode === undefined && error.message.includes('could not be run')
-      ? 'multipathd is not installed; next: install multipath-tools (device-mapper-multipath), or set use_multipath = false in hpe.conf'
-      : 'multipathd does not answer; next: systemctl enable --now multipathd';
+    return isMissingTool(error)
+      ? {
+          what: 'multipathd is not installed',
+          next: 'install multipath-tools (device-mapper-multipath), or set use_multipath = false in hpe.conf',
+        }
+      : { what: 'multipathd does not answer', next: 'systemctl enable --now multipathd' };
   }
 }
 
 /** What of the host's multipath configuration is wrong or unwise for volumes of a 3PAR array, each with the way to mend it. */
 export async function findMultipathProblems(run: Run, signal: AbortSignal): Promise<string[]> {
   const problem = await findDaemonProblem(run, signal);
-  if (problem !== undefined) return [problem];
+  if (problem !== undefined) return [`${problem.what}; next: ${problem.next}`];
   try {
     const { stdout } = await run('multipathd', ['show', 'config'], { timeoutMs: TIMEOUT_MS, signal });
     return judgeMultipathConf(parseMultipathConf(stdout));

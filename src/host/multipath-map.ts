@@ -3,9 +3,8 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { DriverError } from '../domain/errors.js';
 import { CommandError, type Run } from './run.js';
-import { listEntries, readAttribute, type HostAccess } from './sysfs.js';
+import { listEntries, readAttribute, SECTOR_BYTES, type HostAccess } from './sysfs.js';
 
-const SECTOR_BYTES = 512;
 const TIMEOUT_MS = 10_000;
 const SETTLE_SECONDS = 3;
 const REMOVE_PATIENCE_MS = 9_000;
@@ -89,6 +88,11 @@ export async function stopQueueing(run: Run, map: MultipathMap, signal: AbortSig
   // One of the two is enough: without multipathd nobody switches it on again either.
   if (told.some(({ status }) => status === 'fulfilled')) return;
   for (const each of told) if (each.status === 'rejected') throw each.reason;
+}
+
+/** As multipath.conf says, for who goes on using the map; what its failure leaves is a map that fails sooner. */
+export async function restoreQueueing(run: Run, map: MultipathMap): Promise<void> {
+  await run('multipathd', ['restorequeueing', 'map', map.name], { timeoutMs: 5_000 }).catch(() => undefined);
 }
 
 /** Writes out what the map has cached. @throws when that failed */

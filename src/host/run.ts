@@ -51,6 +51,13 @@ export class CommandError extends DriverError {
   }
 }
 
+/** What a shell, `nsenter`, `chroot` or `nice` of `host_command_prefix` ends with when it cannot start the tool. */
+const NOT_STARTED = [125, 126, 127];
+
+/** Whether the tool could not be started at all, so that it says nothing of what it was to look at. */
+export const isMissingTool = ({ exitCode, message }: CommandError): boolean =>
+  exitCode === undefined ? message.includes('could not be run') : NOT_STARTED.includes(exitCode);
+
 /** A killed command is gone at once, unless it hangs in the kernel. */
 const KILL_PATIENCE_MS = 1_000;
 

@@ -3,15 +3,16 @@ import type { Connection, HostConnector } from '../contracts/host.js';
 import type { Logger } from '../contracts/log.js';
 import type { BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
-import { proveUnusedSoon, removeDevice } from './device-removal.js';
+import { removeDevice } from './device-removal.js';
+import { proveUnused } from './exclusive.js';
 import type { Fabric, Reached } from './fabric.js';
 import { findMultipathProblems, proveMultipathdRuns } from './multipath-conf.js';
 import { findMap } from './multipath-map.js';
 import { proveMap, provePath } from './san-proof.js';
-import { nodeOf, waitForMap, waitForPath, type Seen } from './san-wait.js';
-import { identify } from './scsi-identity.js';
-import { addressOf, listScsiPaths, type ScsiPath } from './scsi-paths.js';
-import { clearTheWay } from './stale-paths.js';
+import { waitForMap, waitForPath, type Seen } from './san-wait.js';
+import { answerAs } from './scsi-identity.js';
+import { isAt, listScsiPaths, nodeOf, type ScsiPath } from './scsi-paths.js';
+import { removeWrongPaths } from './stale-paths.js';
 import type { HostAccess } from './sysfs.js';
 
 export interface SanOptions {
@@ -57,13 +58,19 @@ class SanConnector implements HostConnector {
     try {
       if (reached.nexuses.length === 0) throw unreachable(connection, reached.missing);
       const used = this.#options.usesMultipath ? reached : { ...reached, nexuses: reached.nexuses.slice(0, 1) };
-      await clearTheWay(this.#access, { connection, nexuses: used.nexuses }, signal);
+      await removeWrongPaths(this.#access, { connection, nexuses: used.nexuses }, signal);
       return await (this.#options.usesMultipath
         ? this.#attachMap(connection, used, signal)
         : this.#attachPath(connection, used, signal));
     } finally {
       reached.release();
     }
+  }
+
+  async lunsInUse(): Promise<number[]> {
+    const disks = (await listScsiPaths(this.#access.sysRoot)).filter(({ vendor }) => vendor === '3PARdata');
+    // From 256 on Linux shows the array's number in flat addressing, with a bit more (SAM-5 4.7.7).
+    return [...new Set(disks.map(({ address }) => Number(address.split(':')[3]) & 0x3fff))];
   }
 
   async find(wwn: string): Promise<BlockDevice | undefined> {
@@ -79,11 +86,8 @@ class SanConnector implements HostConnector {
     const paths = this.#options.usesMultipath
       ? all.filter(({ name }) => map?.paths.includes(name))
       : all.filter((each) => each.wwn === wwn);
-    const answers = await Promise.all(
-      paths.map(async (each) => identify(this.#access.run, nodeOf(this.#access, each), signal)),
-    );
-    const seen = answers.filter((each) => each !== undefined);
-    return seen.length > 0 && seen.every((each) => each.wwn === wwn);
+    const names = paths.map(({ name }) => name);
+    return answerAs(this.#access, { names, wwn }, signal);
   }
 
   async detach(wwn: string, signal: AbortSignal): Promise<void> {
@@ -91,10 +95,13 @@ class SanConnector implements HostConnector {
     await this.#fabric.leaveUnused(signal);
   }
 
+  async tidy(signal: AbortSignal): Promise<void> {
+    await this.#fabric.leaveUnused(signal);
+  }
+
   async #attachMap(connection: Connection, reached: Reached, signal: AbortSignal): Promise<BlockDevice> {
     const { wwn, sizeBytes } = connection;
     const { minimumPaths, logger } = this.#options;
-    const wasThere = (await findMap(this.#access, wwn)) !== undefined;
     const expected = { connection, nexuses: reached.nexuses, minimumPaths };
     const seen = await waitForMap(this.#access, expected, signal).catch(async (error: unknown) => {
       throw signal.aborted ? await this.#notInTime(connection, reached) : error;
@@ -106,13 +113,12 @@ class SanConnector implements HostConnector {
     const missing = missingOf(connection, { reached, usable });
     if (usable.length < minimumPaths) throw tooFew(connection, { usable, minimumPaths, missing });
     if (missing.length > 0) logger.warn(`volume ${wwn} has fewer paths than it should: ${missing.join('; ')}`, { wwn });
-    if (!wasThere) await proveUnusedSoon(seen.map.path);
+    await proveUnused(seen.map.path, signal);
     return { path: seen.map.path, wwn, sizeBytes };
   }
 
   async #attachPath(connection: Connection, reached: Reached, signal: AbortSignal): Promise<BlockDevice> {
     const { wwn, sizeBytes } = connection;
-    const wasThere = (await this.find(wwn)) !== undefined;
     const { paths } = await waitForPath(
       this.#access,
       { connection, nexuses: reached.nexuses, minimumPaths: 1 },
@@ -122,7 +128,7 @@ class SanConnector implements HostConnector {
     if (path === undefined) throw noLun(connection, reached);
     if (!(await provePath(this.#access, { path, connection }, signal))) throw noLun(connection, reached);
     const node = nodeOf(this.#access, path);
-    if (!wasThere) await proveUnusedSoon(node);
+    await proveUnused(node, signal);
     return { path: node, wwn, sizeBytes };
   }
 
@@ -154,8 +160,7 @@ class SanConnector implements HostConnector {
 }
 
 function missingOf({ lun }: Connection, { reached, usable }: { reached: Reached; usable: ScsiPath[] }): string[] {
-  const addresses = new Set(usable.map(({ address }) => address));
-  const absent = reached.nexuses.filter((nexus) => !addresses.has(addressOf(nexus, lun)));
+  const absent = reached.nexuses.filter((nexus) => !usable.some((each) => isAt(each, [nexus], lun)));
   return [...reached.missing, ...absent.map(({ label }) => `${label} (no usable path)`)];
 }
 

@@ -1,6 +1,12 @@
-import { CommandError, type Run } from './run.js';
+import path from 'node:path';
+import { CommandError, isMissingTool, type Run } from './run.js';
+import type { HostAccess } from './sysfs.js';
 
 const TIMEOUT_MS = 5_000;
+
+/** What volumes of a 3PAR array call themselves. */
+export const VENDOR = '3PARdata';
+export const PRODUCT = 'VV';
 
 /** What a device answers to INQUIRY now. */
 export interface ScsiIdentity {
@@ -13,20 +19,37 @@ export interface ScsiIdentity {
 /**
  * Asks the device itself who it is: what sysfs, udev and multipathd know of it is from the day it was scanned, and a LUN
  * number may have been given to another volume since. Undefined when it does not answer within 5 s, or names no NAA identity.
+ * @throws when `scsi_id` cannot be started, which says nothing of the device
  */
 export async function identify(run: Run, devicePath: string, signal: AbortSignal): Promise<ScsiIdentity | undefined> {
   const args = ['--whitelisted', '--page=0x83', '--export', `--device=${devicePath}`];
   try {
     return parseScsiId((await run('/usr/lib/udev/scsi_id', args, { timeoutMs: TIMEOUT_MS, signal })).stdout);
   } catch (error) {
-    if (error instanceof CommandError && !isMissing(error) && !signal.aborted) return undefined;
+    if (error instanceof CommandError && !isMissingTool(error) && !signal.aborted) return undefined;
     throw error;
   }
 }
 
-/** A tool that cannot be started says nothing of the device. */
-const isMissing = (error: CommandError): boolean =>
-  error.exitCode === undefined && /could not be run/.test(error.message);
+/** What those of the disks (kernel names) say that answer. */
+export async function identifyAll(
+  { run, devRoot }: HostAccess,
+  names: string[],
+  signal: AbortSignal,
+): Promise<ScsiIdentity[]> {
+  const said = await Promise.all(names.map(async (name) => identify(run, path.join(devRoot, name), signal)));
+  return said.filter((each) => each !== undefined);
+}
+
+/** Whether at least one of them answers, and every one that does says that it is that volume. */
+export async function answerAs(
+  access: HostAccess,
+  { names, wwn }: { names: string[]; wwn: string },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const seen = await identifyAll(access, names, signal);
+  return seen.length > 0 && seen.every((each) => each.wwn === wwn);
+}
 
 /** The output of `scsi_id --export`. */
 export function parseScsiId(output: string): ScsiIdentity | undefined {

@@ -171,14 +171,14 @@ describe('one array', () => {
       await primary.ensureVolume(volume(), soon());
       expect(await primary.ensureHost(HOST, initiators, soon())).toBe(HOST);
       expect(await primary.ensureHost('another-name', initiators, soon())).toBe(HOST);
-      const made = await primary.ensureVlun(VOLUME, HOST, soon());
+      const made = await primary.ensureVlun(VOLUME, { host: HOST }, soon());
       expect(made.targets.length).toBe(2);
       const names = made.targets.map(({ name }) => name);
       const known = initiators.protocol === 'iscsi' ? a.iqn : names.filter((name) => /^[0-9a-f]{16}$/.test(name));
       expect(new Set(names)).toEqual(new Set(known));
       expect(new Set(await primary.targetNames(initiators.protocol, soon()))).toEqual(new Set(known));
       // Again: the same export, not a second one.
-      expect(await primary.ensureVlun(VOLUME, HOST, soon())).toEqual(made);
+      expect(await primary.ensureVlun(VOLUME, { host: HOST }, soon())).toEqual(made);
       const vluns = await primary.findVluns(VOLUME, soon());
       const ports = initiators.protocol === 'iscsi' ? ['0:2:1', '1:2:1'] : ['0:1:1', '1:1:1'];
       expect(vluns.filter((vlun) => !vlun.active)).toEqual(
@@ -197,14 +197,24 @@ describe('one array', () => {
     for (const name of ['x', 'xx']) await primary.ensureVolume(volume({ name }), soon());
     await primary.ensureHost(HOST, ISCSI, soon());
     await primary.ensureHost(`${HOST}1`, { protocol: 'iscsi', names: ['iqn.1993-08.org.debian:01:other'] }, soon());
-    await primary.ensureVlun('x', HOST, soon());
-    await primary.ensureVlun('x', `${HOST}1`, soon());
-    const other = await primary.ensureVlun('xx', HOST, soon());
+    await primary.ensureVlun('x', { host: HOST }, soon());
+    await primary.ensureVlun('x', { host: `${HOST}1` }, soon());
+    const other = await primary.ensureVlun('xx', { host: HOST }, soon());
     await primary.removeVluns('x', HOST, soon());
     const hostsOf = async (name: string) => (await primary.findVluns(name, soon())).map((vlun) => vlun.host);
     expect(new Set(await hostsOf('x'))).toEqual(new Set([`${HOST}1`]));
     expect(new Set(await hostsOf('xx'))).toEqual(new Set([HOST]));
-    expect(await primary.ensureVlun('xx', HOST, soon())).toEqual(other);
+    expect(await primary.ensureVlun('xx', { host: HOST }, soon())).toEqual(other);
+  });
+
+  it('exports at the lowest free LUN at which the host has no disk any more', async () => {
+    const names = ['x', 'y', 'z'];
+    for (const name of names) await primary.ensureVolume(volume({ name }), soon());
+    await primary.ensureHost(HOST, ISCSI, soon());
+    const luns: number[] = [];
+    for (const name of names) luns.push((await primary.ensureVlun(name, { host: HOST, avoid: [0, 2] }, soon())).lun);
+    expect(luns).toEqual([1, 3, 4]);
+    for (const name of names) await primary.removeVluns(name, HOST, soon());
   });
 
   it('exports on the iSCSI ports that are listed, and on the Fibre Channel ports that the host is zoned to', async () => {
@@ -213,7 +223,7 @@ describe('one array', () => {
     const [host = '', port] = portal.split(':');
     const listed = await connect(a, { portals: [{ host, port: 13_260 }] });
     await listed.ensureHost(HOST, ISCSI, soon());
-    const { targets } = await listed.ensureVlun(VOLUME, HOST, soon());
+    const { targets } = await listed.ensureVlun(VOLUME, { host: HOST }, soon());
     expect(targets).toEqual([{ name: a.iqn[0], portal: { host, port: 13_260 } }]);
     expect(port).toBe('3260');
     expect(await portCount()).toBe(1);
@@ -224,11 +234,11 @@ describe('one array', () => {
     if (second !== undefined) second.zone = [];
     const fc = { protocol: 'fc', names: ['10000090fa000001'] } satisfies Initiators;
     await primary.ensureHost('fc-host', fc, soon());
-    const zoned = await primary.ensureVlun(VOLUME, 'fc-host', soon());
+    const zoned = await primary.ensureVlun(VOLUME, { host: 'fc-host' }, soon());
     expect(zoned.targets).toEqual([{ name: first?.wwn?.toLowerCase() }]);
     if (first !== undefined) first.zone = [];
     await primary.ensureHost('fc-host', fc, soon());
-    expect((await failureOf(primary.ensureVlun(VOLUME, 'fc-host', soon()))).message).toContain('not zoned');
+    expect((await failureOf(primary.ensureVlun(VOLUME, { host: 'fc-host' }, soon()))).message).toContain('not zoned');
   });
 
   it('makes host entries in the domain of the CPG, and says so when an entry is in another', async () => {
@@ -237,12 +247,12 @@ describe('one array', () => {
     for (const cpg of model.cpgs) cpg.domain = 'finance';
     await primary.ensureVolume(volume(), soon());
     await primary.ensureHost(HOST, ISCSI, soon());
-    const failure = await failureOf(primary.ensureVlun(VOLUME, HOST, soon()));
+    const failure = await failureOf(primary.ensureVlun(VOLUME, { host: HOST }, soon()));
     expect(failure).toMatchObject({ code: 'refused', message: expect.stringContaining('another domain') });
     await primary.removeVluns(VOLUME, HOST, soon());
     const inDomain = await connect(a, { cpg: a.cpgs[0] ?? '' });
     await inDomain.ensureHost(HOST, ISCSI, soon());
-    expect((await inDomain.ensureVlun(VOLUME, HOST, soon())).targets).toHaveLength(2);
+    expect((await inDomain.ensureVlun(VOLUME, { host: HOST }, soon())).targets).toHaveLength(2);
     await inDomain.close();
   });
 
@@ -273,10 +283,10 @@ describe('one array', () => {
   it('exports to a host entry that went with its last export a moment ago', async () => {
     for (const name of ['x', 'y']) await primary.ensureVolume(volume({ name }), soon());
     await primary.ensureHost(HOST, ISCSI, soon());
-    await primary.ensureVlun('x', HOST, soon());
+    await primary.ensureVlun('x', { host: HOST }, soon());
     await primary.ensureHost(HOST, ISCSI, soon());
     await primary.removeVluns('x', HOST, soon());
-    expect((await primary.ensureVlun('y', HOST, soon())).host).toBe(HOST);
+    expect((await primary.ensureVlun('y', { host: HOST }, soon())).host).toBe(HOST);
   });
 
   it('takes back the host entry of a first mount whose export failed', async () => {
@@ -289,7 +299,7 @@ describe('one array', () => {
       status: 400,
       code: 12,
     });
-    expect(await codeOf(primary.ensureVlun(VOLUME, HOST, soon()))).toBe('invalid');
+    expect(await codeOf(primary.ensureVlun(VOLUME, { host: HOST }, soon()))).toBe('invalid');
     await primary.removeVluns(VOLUME, HOST, soon());
     expect(await operator(a, 'showhost')).not.toContain(HOST);
   });
@@ -297,7 +307,7 @@ describe('one array', () => {
   it('keeps a host entry that serves another volume when the export of this one failed', async () => {
     for (const name of ['x', 'y']) await primary.ensureVolume(volume({ name }), soon());
     await primary.ensureHost(HOST, ISCSI, soon());
-    await primary.ensureVlun('x', HOST, soon());
+    await primary.ensureVlun('x', { host: HOST }, soon());
     await control.clearLog();
     await primary.removeVluns('y', HOST, soon());
     expect((await control.log()).filter((entry) => entry.method === 'DELETE')).toEqual([]);
@@ -310,7 +320,7 @@ describe('one array', () => {
     await primary.ensureVolume(volume(), soon());
     expect(await primary.ensureHost(HOST, ISCSI, soon())).toBe('admins-host');
     await primary.removeVluns(VOLUME, 'admins-host', soon());
-    await primary.ensureVlun(VOLUME, 'admins-host', soon());
+    await primary.ensureVlun(VOLUME, { host: 'admins-host' }, soon());
     await primary.removeVluns(VOLUME, 'admins-host', soon());
     expect(await operator(a, 'showhost')).toContain('admins-host');
   });
@@ -478,14 +488,14 @@ const DEEDS: Deed[] = [
   {
     name: 'ensureVlun',
     prepare: volumeAndHost,
-    run: async () => primary.ensureVlun(VOLUME, HOST, soon()),
+    run: async () => primary.ensureVlun(VOLUME, { host: HOST }, soon()),
     strike: { method: 'POST', pathRegex: '/vluns$' },
     isDone: async () => (await portCount()) === 2,
   },
   {
     name: 'ensureVlun on the second port',
     prepare: volumeAndHost,
-    run: async () => primary.ensureVlun(VOLUME, HOST, soon()),
+    run: async () => primary.ensureVlun(VOLUME, { host: HOST }, soon()),
     strike: { method: 'POST', pathRegex: '/vluns$', nth: 2 },
     isDone: async () => (await portCount()) === 2,
   },
@@ -493,7 +503,7 @@ const DEEDS: Deed[] = [
     name: 'removeVluns',
     prepare: async () => {
       await volumeAndHost();
-      await primary.ensureVlun(VOLUME, HOST, soon());
+      await primary.ensureVlun(VOLUME, { host: HOST }, soon());
     },
     run: async () => primary.removeVluns(VOLUME, HOST, soon()),
     strike: { method: 'DELETE', pathRegex: '/vluns/' },

@@ -53,6 +53,9 @@ const crashing: Run = async (command, args, options) => {
   return result;
 };
 
+const quiet = (): void => undefined;
+const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet };
+
 /** The daemon's host side as after a start. */
 function start(): void {
   const fabricDir = path.join(dir, 'fabric');
@@ -63,7 +66,7 @@ function start(): void {
     stateDir: path.join(dir, 'state'),
     run: recording,
   });
-  filesystems = createFilesystems({ run: recording, mountRoot });
+  filesystems = createFilesystems({ run: recording, mountRoot, logger });
 }
 
 interface Exported {

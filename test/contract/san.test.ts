@@ -5,7 +5,7 @@ import { mkdtemp, open, readdir, readFile, rm, stat, truncate, writeFile, type F
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Connection, HostConnector } from '../../src/contracts/host.js';
-import { letFailWhenDead } from '../../src/host/dead-map.js';
+import { failingWhenDead } from '../../src/host/dead-map.js';
 import { createFcConnector } from '../../src/host/fc.js';
 import { createIscsiConnector } from '../../src/host/iscsi.js';
 import { FakeSanHost } from '../fakes/san-host.js';
@@ -22,6 +22,7 @@ const SIZE = 614_400 * 512;
 let host: FakeSanHost;
 let connector: HostConnector;
 let warnings: string[];
+let errors: string[];
 let dir: string;
 /** Stands for every map. */
 let mapNode: string;
@@ -32,8 +33,9 @@ const logger = {
   debug: () => undefined,
   info: () => undefined,
   warn: (message: string) => void warnings.push(message),
-  error: () => undefined,
+  error: (message: string) => void errors.push(message),
 };
+const telling = { target: '/mounts/v', logger };
 const targetsOf = (name: string, portals = PORTALS): Connection['targets'] =>
   portals.map((portal) => ({ name, portal: { host: portal.split(':')[0] ?? '', port: 3260 } }));
 const connection = (more: Partial<Connection> = {}): Connection => ({
@@ -67,6 +69,7 @@ afterAll(async () => {
 beforeEach(() => {
   host = new FakeSanHost(mapNode);
   warnings = [];
+  errors = [];
   PORTALS.forEach((portal, index) => host.portals.set(portal, index + 1));
   for (const number of [1, 2]) host.luns.set(`${number}:5`, WWN);
   connector = iscsi();
@@ -115,6 +118,13 @@ describe('attach over iSCSI', () => {
     expect(warnings).toEqual([]);
   });
 
+  it('rule 13: names the LUNs at which it has disks of an array, dead ones too', async () => {
+    expect(await connector.lunsInUse(signal())).toEqual([]);
+    await attach();
+    host.luns.clear();
+    expect(await connector.lunsInUse(signal())).toEqual([5]);
+  });
+
   it('rule 14: scans our LUN on our sessions, after the login, and nothing else', async () => {
     host.addSession(7, { target: 'iqn.2001-01.org.example:foreign', portal: '10.9.9.9:3260' });
     for (const lun of [1, 6]) host.luns.set(`1:${lun}`, OTHER);
@@ -124,6 +134,22 @@ describe('attach over iSCSI', () => {
     const lastLogin = lines.findLastIndex((line) => line.includes('--login'));
     expect(lines.findIndex((line) => line.includes('/scan'))).toBeGreaterThan(lastLogin);
     expect(disks()).toEqual(['sda', 'sdb']);
+  });
+
+  it.each([
+    ['in flat addressing', 16_384 + 300],
+    ['as it is', 300],
+  ])('finds a LUN above 255 that the kernel numbers %s', async (_how, number) => {
+    for (const session of [1, 2]) host.luns.set(`${session}:${number}`, WWN);
+    await attach({ lun: 300 });
+    expect(host.scans.map((line) => line.split(' ').at(-1))).toEqual(expect.arrayContaining([String(number)]));
+    expect(warnings).toEqual([]);
+    // It is no stray, and is found where it is.
+    const before = changes().length;
+    await attach({ lun: 300 });
+    expect(changes()).toHaveLength(before);
+    await connector.detach(WWN, signal());
+    expect(disks()).toEqual([]);
   });
 
   it('rule 15: uses a session that was there before, and never ends or changes it', async () => {
@@ -147,10 +173,8 @@ describe('attach over iSCSI', () => {
     host.nodes.set('10.1.1.2:3260', ['node.session.scan = manual']);
     await attach();
     await connector.detach(WWN, signal());
-    expect(changes().filter((line) => line.includes('10.1.1.2'))).toEqual([
-      expect.stringContaining('--login'),
-      expect.stringContaining('--logout'),
-    ]);
+    expect(changes().filter((line) => line.includes('10.1.1.2'))).toEqual([expect.stringContaining('--login')]);
+    expect(has(/-r 1 --logout/)).toBe(true);
     expect([...host.nodes.keys()]).toEqual(['10.1.1.2:3260']);
   });
 
@@ -184,7 +208,7 @@ describe('attach over iSCSI', () => {
     }, 50);
     await expect(connector.attach(connection(), time.signal)).rejects.toMatchObject({
       code: 'unavailable',
-      message: expect.stringMatching(/time ran out.*no map yet; missing: .*10\.1\.1\.2.*10\.1\.2\.2/),
+      message: expect.stringMatching(/time ran out.*no map yet; missing: (?=.*10\.1\.1\.2)(?=.*10\.1\.2\.2)/),
     });
     clearInterval(timer);
   });
@@ -195,12 +219,47 @@ describe('attach over iSCSI', () => {
     expect([...host.nodes.keys()]).toEqual([]);
   });
 
+  it('rule 44: a target port without a portal is refused with what to look at', async () => {
+    const next = expect.stringContaining('hpe3par_iscsi_ips');
+    await expect(attach({ targets: [{ name: IQN }] })).rejects.toMatchObject({
+      message: expect.stringContaining(IQN),
+      next,
+    });
+    expect(changes()).toEqual([]);
+  });
+
   it('does nothing without multipathd', async () => {
     host.failures.set('multipathd show daemon', { exitCode: 1, stderr: 'error -1 connecting to multipathd' });
     await expect(attach()).rejects.toMatchObject({ code: 'refused', next: 'systemctl enable --now multipathd' });
     expect(changes()).toEqual([]);
     expect(await connector.findProblems(signal())).toContain(
       'multipathd does not answer; next: systemctl enable --now multipathd',
+    );
+  });
+
+  it.each<[string, { reason: string } | { exitCode: number }]>([
+    ['cannot be started', { reason: 'could not be run (spawn ENOENT)' }],
+    ['host_command_prefix does not find', { exitCode: 127 }],
+    ['host_command_prefix may not run', { exitCode: 126 }],
+  ])('a tool that %s says nothing of a path, and is not taken for one that is off', async (_how, answer) => {
+    const told = { stderr: 'nsenter: failed to execute: No such file or directory', ...answer };
+    await attach();
+    host.ran.length = 0;
+    host.failures.set('/usr/lib/udev/scsi_id', told);
+    const message = expect.stringContaining('scsi_id');
+    await expect(attach()).rejects.toMatchObject({ message });
+    await expect(connector.detach(WWN, signal())).rejects.toMatchObject({ message });
+    await expect(connector.isCurrent(WWN, signal())).rejects.toMatchObject({ message });
+    const umount = async (): Promise<void> => Promise.resolve();
+    const devicePath = path.join(host.devRoot, 'mapper', `3${WWN}`);
+    await expect(failingWhenDead(host, { devicePath, ...telling, umount }, signal())).rejects.toMatchObject({
+      message,
+    });
+    expect(changes()).toEqual([]);
+    expect(disks()).toEqual(['sda', 'sdb']);
+    host.failures.set('multipathd show daemon', told);
+    expect(await connector.findProblems(signal())).toContainEqual(
+      expect.stringContaining('multipathd is not installed'),
     );
   });
 
@@ -233,6 +292,22 @@ describe('CHAP', () => {
     const file = path.join(host.stateDir, 'chap.json');
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ name: chap?.name });
+  });
+
+  it('a secret that a portal refused is to be given to the array again by the next mount, until a login succeeds', async () => {
+    connector = iscsi({ chap: true });
+    const wasRefused = async (): Promise<boolean | undefined> =>
+      (await connector.initiators(signal())).chap?.wasRefused;
+    expect(await wasRefused()).toBe(false);
+    const said = 'iscsiadm: initiator reported error (24 - iSCSI login failed due to authorization failure)';
+    for (const portal of PORTALS) {
+      host.failures.set(`iscsiadm -m node -T ${IQN} -p ${portal} --login`, { exitCode: 24, stderr: said });
+    }
+    await expect(attach()).rejects.toMatchObject({ message: expect.stringContaining('authorization failure') });
+    expect(await wasRefused()).toBe(true);
+    host.failures.clear();
+    await attach();
+    expect(await wasRefused()).toBe(false);
   });
 
   it('a node record that cannot be written gives the secret away to nobody', async () => {
@@ -323,6 +398,8 @@ describe('what is in the way', () => {
       message: expect.stringMatching(/sdb \(3:0:0:9.*does not lead to the active copy/),
     });
     expect(disks()).toEqual(['sda', 'sdb']);
+    // Its users keep what multipath.conf promises them when paths go for a moment.
+    expect(has(/disablequeueing|fail_if_no_path/)).toBe(false);
   });
 
   it('rule 10: a path to a target port that nobody knows is refused, and named', async () => {
@@ -349,6 +426,7 @@ describe('what is in the way', () => {
     const passive = { wwn: OTHER, targetNames: [PEER], isStale: true };
     await expect(attach({ passive })).rejects.toMatchObject({ code: 'busy' });
     expect(disks()).toEqual(['sda']);
+    expect(has(/disablequeueing|fail_if_no_path/)).toBe(false);
   });
 });
 
@@ -405,6 +483,16 @@ describe('the proof', () => {
     await attach();
     host.addHolder('dm-0', 'dm-5');
     await expect(attach()).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('dm-5') });
+  });
+
+  it('rule 12: a map that was there before, and that somebody has, is refused', async () => {
+    addSessions();
+    host.addDisk({ name: 'sda', address: '1:0:0:5', wwn: WWN });
+    host.addDisk({ name: 'sdb', address: '2:0:0:5', wwn: WWN });
+    host.addMap(WWN, { paths: ['sda', 'sdb'] });
+    await holdMap();
+    await expect(attach()).rejects.toMatchObject({ code: 'busy' });
+    expect(changes()).toEqual([]);
   });
 
   it('rule 12: a map that somebody has at once is refused', async () => {
@@ -466,6 +554,39 @@ describe('Fibre Channel', () => {
   });
 });
 
+describe('detach from Fibre Channel', () => {
+  const PORT = '20000002ac000101';
+  /** A remote port that comes back that often while its path is being deleted. */
+  const detachWhile = async (returns: number): Promise<void> => {
+    const { run, sysRoot, devRoot, stateDir } = host;
+    host.addRemotePort(2, { hba: '200000109b000001', port: PORT });
+    host.addDisk({ name: 'sda', address: '2:0:0:5', wwn: WWN });
+    let left = returns;
+    const bringsBack: typeof run = async (command, args, options) => {
+      const result = await run(command, args, options);
+      if (command === 'tee' && args[0]?.endsWith('/delete') === true && left > 0) {
+        left -= 1;
+        host.addDisk({ name: left % 2 === 0 ? 'sdb' : 'sdc', address: `2:0:0:${6 + left}`, wwn: WWN });
+      }
+      return result;
+    };
+    const options = { sysRoot, devRoot, stateDir, usesMultipath: true, minimumPaths: 1, logger };
+    await createFcConnector({ ...options, run: bringsBack }).detach(WWN, signal());
+  };
+
+  it('a path that a remote port brings back meanwhile goes, too', async () => {
+    await detachWhile(2);
+    expect(disks()).toEqual([]);
+  });
+
+  it('paths that come back each time are told, and not waited for without end', async () => {
+    await expect(detachWhile(100)).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('come back'),
+    });
+  });
+});
+
 describe('detach', () => {
   const detach = async (): Promise<void> => connector.detach(WWN, signal());
 
@@ -520,16 +641,27 @@ describe('detach', () => {
     await attach();
     const node = path.join(host.devRoot, 'mapper', `3${WWN}`);
     host.ran.length = 0;
-    await letFailWhenDead(host, node, signal());
-    await letFailWhenDead(host, '/dev/loop999', signal());
+    const umount = async (): Promise<void> => Promise.resolve();
+    await failingWhenDead(host, { devicePath: node, ...telling, umount }, signal());
+    await failingWhenDead(host, { devicePath: '/dev/loop999', ...telling, umount }, signal());
     expect(changes()).toEqual([]);
     host.failures.set('/usr/lib/udev/scsi_id', { exitCode: 1 });
     setTimeout(() => host.failures.clear(), 500);
-    await letFailWhenDead(host, node, signal());
+    await failingWhenDead(host, { devicePath: node, ...telling, umount }, signal());
     expect(changes()).toEqual([]);
+    expect(errors).toEqual([]);
     host.failures.set('/usr/lib/udev/scsi_id', { reason: 'timed out after 5000 ms and was killed' });
-    await letFailWhenDead(host, node, signal());
-    expect(changes()).toEqual([`multipathd disablequeueing map 3${WWN}`, `dmsetup message 3${WWN} 0 fail_if_no_path`]);
+    await failingWhenDead(host, { devicePath: node, ...telling, umount }, signal());
+    const stopped = [`multipathd disablequeueing map 3${WWN}`, `dmsetup message 3${WWN} 0 fail_if_no_path`];
+    expect(changes()).toEqual(stopped);
+    // Rule 45: umount itself succeeds, whatever it could not write.
+    expect(errors).toEqual([expect.stringMatching(new RegExp(`volume ${WWN} .*/mounts/v .*not synced.*may be lost`))]);
+    // One that stays mounted because somebody uses it waits for its paths as before.
+    const busy = async (): Promise<void> => Promise.reject(new Error('busy'));
+    await expect(failingWhenDead(host, { devicePath: node, ...telling, umount: busy }, signal())).rejects.toThrow(
+      'busy',
+    );
+    expect(changes().slice(stopped.length)).toEqual([...stopped, `multipathd restorequeueing map 3${WWN}`]);
   });
 
   it('rule 13: nothing is flushed to a LUN that is another volume by now', async () => {
@@ -553,8 +685,11 @@ describe('detach', () => {
   it('a map that is in use for a moment is tried again', async () => {
     await attach();
     host.failures.set('multipath -f', { exitCode: 1, stderr: `3${WWN}: map in use` });
-    setTimeout(() => host.failures.clear(), 200);
+    const timer = setInterval(() => {
+      if (has(/udevadm/)) host.failures.clear();
+    }, 20);
     await detach();
+    clearInterval(timer);
     expect(has(/udevadm settle --timeout=3/)).toBe(true);
     expect(host.devices).toEqual([]);
   });
@@ -584,6 +719,56 @@ describe('detach', () => {
     await detach();
     expect(host.ran.filter((argv) => argv.includes('--logout'))).toHaveLength(2);
     expect(host.nodes.size).toBe(0);
+  });
+
+  it('a session that comes after its attach was aborted is ended later, by itself', async () => {
+    host.portals.delete('10.1.2.2:3260');
+    const reason = 'killed, the caller gave up';
+    host.failures.set(`iscsiadm -m node -T ${IQN} -p 10.1.1.2:3260 --login`, { reason });
+    await expect(attach()).rejects.toMatchObject({ code: 'unavailable' });
+    await detach();
+    host.failures.clear();
+    host.addSession(1, { target: IQN, portal: '10.1.1.2:3260' });
+    await connector.tidy(signal());
+    expect(await readdir(path.join(host.sysRoot, 'class/iscsi_session'))).toEqual([]);
+    expect(host.nodes.size).toBe(0);
+  });
+
+  it('a login of which nothing comes is forgotten after half a minute', async () => {
+    const reason = 'killed, the caller gave up';
+    host.failures.set(`iscsiadm -m node -T ${IQN} -p 10.1.1.2:3260 --login`, { reason });
+    host.failures.set(`iscsiadm -m node -T ${IQN} -p 10.1.2.2:3260 --login`, { reason });
+    await expect(attach()).rejects.toMatchObject({ code: 'unavailable' });
+    await connector.tidy(signal());
+    const folder = path.join(host.stateDir, 'iscsi');
+    const records = await readdir(folder);
+    expect(records).toHaveLength(2);
+    for (const name of records) {
+      const text = await readFile(path.join(folder, name), 'utf8');
+      const aged = text.replace(/"madeAtMs":(\d+)/, (_all, at) => `"madeAtMs":${Number(at) - 31_000}`);
+      await writeFile(path.join(folder, name), aged);
+    }
+    await connector.tidy(signal());
+    expect(await readdir(folder)).toEqual([]);
+    expect(host.nodes.size).toBe(0);
+  });
+
+  it('rule 15: a session of another interface to the same portal stays, with what is mounted from it', async () => {
+    await attach();
+    host.addSession(9, { target: IQN, portal: '10.1.1.2:3260' });
+    host.addDisk({ name: 'sdf', address: '9:0:0:7', wwn: OTHER });
+    await detach();
+    expect(disks()).toEqual(['sdf']);
+    expect(await readdir(path.join(host.sysRoot, 'class/iscsi_session'))).toEqual(['session9']);
+    expect(await readdir(path.join(host.stateDir, 'iscsi'))).toEqual([]);
+  });
+
+  it('our session ends also where one of another interface works and it does not', async () => {
+    await attach();
+    host.addSession(1, { target: IQN, portal: '10.1.1.2:3260', state: 'FAILED' });
+    host.addSession(9, { target: IQN, portal: '10.1.1.2:3260' });
+    await detach();
+    expect(await readdir(path.join(host.sysRoot, 'class/iscsi_session'))).toEqual(['session9']);
   });
 
   it('rule 15: a session that somebody made anew after ours had ended is not ours', async () => {

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { OutwardCall, Strike, Struck } from '../daemon-process.js';
+import type { OutwardCall, Strike } from '../daemon-process.js';
 import { Bystander } from './bystander.js';
 import type { Density } from './density.js';
+import { expectedEnds } from './expected-ends.js';
 import { openLane, type Lane } from './lane.js';
 import type { End, Scene } from './scenes.js';
 import { difference, outlineOf, settledOutlineOf } from './world.js';
@@ -154,20 +155,6 @@ async function killAt(scene: Scene, stage: Stage, strike: Strike): Promise<Outco
   if (what.length > 0) what.push(...(await daemon.warnings()));
   else await backToStart(scene, stage, end).catch((error: unknown) => what.push(`${end}, but then: ${String(error)}`));
   return { point, end, what };
-}
-
-/** Both are right while a call that decides is under way, beside the one that was struck: nobody knows whether it arrived. */
-function expectedEnds({ robs, decisive }: Scene, { calls, number, when }: Struck): End[] {
-  const turns: { call: RegExp; end: End }[] = [{ call: decisive, end: 'done' }];
-  if (robs !== undefined) turns.unshift({ call: robs.claim, end: 'robbed' });
-  let ends: End[] = ['undone'];
-  for (const { call, end } of turns) {
-    const begun = calls.filter(({ label }) => call.test(label));
-    const isUnderWay = begun.some((each) => !(when === 'before' && each === calls[number - 1]));
-    if (begun.some(({ done }) => done)) ends = [end];
-    else if (isUnderWay) ends.push(end);
-  }
-  return ends;
 }
 
 /** Which end it came to, and what differs from it when the time for it is over. */

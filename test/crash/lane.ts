@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -10,6 +10,7 @@ import type { DockerClient } from '../docker-client.js';
 import { hostLeftovers, unmountBelow } from '../host-leftovers.js';
 import { hpeConf } from '../pair-client.js';
 import { Bystander } from './bystander.js';
+import { etcdView } from './etcd-view.js';
 import { patient } from './patient-docker.js';
 
 export interface LaneOptions {
@@ -42,7 +43,6 @@ export interface Lane {
 
 /** The kernel frees a loop device when the last who looks at it has closed it. */
 const FREE_MS = 5_000;
-const PREFIX = '/hpe-volume-plugin/v1/';
 
 /** The node that is not struck, and its users. @throws in a lane of one node */
 export function rivalOf(lane: Lane): { daemon: DaemonProcess; docker: DockerClient } {
@@ -84,7 +84,7 @@ export async function openLane(options: LaneOptions): Promise<Lane> {
       docker: patient(daemon.docker),
       daemons: [daemon, ...rivals],
       metadata: metadata?.read ?? (async () => daemon.embeddedMetadata()),
-      endLeases: async () => metadata?.endLeases(await readFile(path.join(daemon.stateDir, 'node-id'), 'utf8')),
+      endLeases: async () => metadata?.endLeases(daemon),
       startContainer: async (mountpoint) => {
         const container = await Bystander.start(mountpoint);
         undo.push(async () => container.end());
@@ -121,16 +121,5 @@ async function openEtcd(undo: (() => Promise<void>)[]) {
   undo.push(async () => etcd.stop());
   const client = new Etcd3({ hosts: `http://${etcd.host}` });
   undo.push(async () => Promise.resolve(client.close()));
-  return {
-    host: etcd.host,
-    read: async () => Object.entries(await client.namespace(PREFIX).getAll().strings()),
-    /** Of the locks of that node, and of its presence. */
-    endLeases: async (nodeId: string) => {
-      const { kvs } = await client.getAll().prefix(PREFIX).exec();
-      const own = kvs.filter(
-        ({ key, value, lease }) => lease !== '0' && `${String(key)} ${String(value)}`.includes(nodeId.trim()),
-      );
-      for (const ID of new Set(own.map(({ lease }) => lease))) await client.leaseClient.leaseRevoke({ ID });
-    },
-  };
+  return { host: etcd.host, ...etcdView(client) };
 }

@@ -20,7 +20,8 @@ type Entry = { key: string; record: Record<string, unknown> };
 /** Everything that there is, sorted. */
 export async function outlineOf(lane: Lane): Promise<string[]> {
   const { arrays } = lane.simulator;
-  const metadata = (await lane.metadata()).map(([key, text]) => entryOf(key, text));
+  const records = await lane.metadata();
+  const metadata = records.map(([key, text]) => entryOf(key, text));
   const names = new Map<string, string>();
   for (const { key, record } of metadata) {
     if (key.startsWith('volume/')) names.set(String(record['arrayName']), `<${String(record['name'])}>`);
@@ -28,7 +29,7 @@ export async function outlineOf(lane: Lane): Promise<string[]> {
   for (const array of arrays) nameVolumes(array, names);
   const lines = [
     ...arrays.flatMap((array) => arrayLines(array)),
-    ...metadata.filter(({ key }) => !PASSING.test(key)).map((entry) => metadataLine(entry)),
+    ...metadataLines(records),
     ...(await Promise.all(lane.daemons.map(async (daemon) => stateLines(daemon)))).flat(),
     ...(await hostLines(lane.dir)),
   ];
@@ -94,6 +95,11 @@ function arrayLines(array: SimulatedArray): string[] {
   ];
 }
 
+/** One line for each record that does not end by itself. */
+export function metadataLines(records: [string, string][]): string[] {
+  return records.filter(([key]) => !PASSING.test(key)).map(([key, text]) => metadataLine(entryOf(key, text)));
+}
+
 /** That a stop may come late is expected for some minutes. */
 function metadataLine({ key, record }: Entry): string {
   const facts: Record<string, string[]> = {
@@ -113,7 +119,7 @@ function metadataLine({ key, record }: Entry): string {
 const UNTOLD = ['metadata', 'conflicts'];
 
 /** Files below the state directory; of mounts also for whom, and no look into the mounted volumes. */
-async function stateLines({ stateDir, nodeName }: DaemonProcess): Promise<string[]> {
+export async function stateLines({ stateDir, nodeName }: DaemonProcess): Promise<string[]> {
   const lines: string[] = [];
   for (const folder of await readdir(stateDir)) {
     const where = path.join(stateDir, folder);

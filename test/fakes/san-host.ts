@@ -253,6 +253,7 @@ export class FakeSanHost {
   }
 
   #iscsiadm(args: string[]): Answer {
+    if (args.includes('-r')) return this.#logOut(args[args.indexOf('-r') + 1] ?? '');
     const [target, portal] = [args[args.indexOf('-T') + 1] ?? '', args[args.indexOf('-p') + 1] ?? ''];
     const node = this.nodes.get(portal);
     if (args.includes('new')) this.nodes.set(portal, ['# BEGIN RECORD', 'node.session.scan = auto']);
@@ -260,7 +261,7 @@ export class FakeSanHost {
     else if (args.includes('update')) this.nodes.set(portal, ['node.session.scan = manual']);
     else if (args.includes('delete')) this.nodes.delete(portal);
     else if (args.includes('--login')) return this.#logIn(target, portal);
-    else if (args.includes('--logout')) this.#logOut(portal);
+    else if (args.includes('--logout')) for (const number of this.#sessionsTo(portal)) this.#logOut(number);
     else return { stdout: node.join('\n') };
     return {};
   }
@@ -273,11 +274,23 @@ export class FakeSanHost {
     return {};
   }
 
-  #logOut(portal: string): void {
-    const host = this.portals.get(portal) ?? '';
-    for (const gone of [`class/iscsi_session/session${host}`, `devices/platform/host${host}`]) {
-      rmSync(path.join(this.sysRoot, gone), { recursive: true, force: true });
+  /** By whichever interface. */
+  #sessionsTo(portal: string): string[] {
+    const numbers = readdirSync(path.join(this.sysRoot, 'class/iscsi_session')).map((id) => id.replace('session', ''));
+    return numbers.filter((number) => {
+      const connection = `class/iscsi_connection/connection${number}:0`;
+      const port = this.#read(`${connection}/persistent_port`);
+      return `${this.#read(`${connection}/persistent_address`)}:${port}` === portal;
+    });
+  }
+
+  #logOut(number: string): Answer {
+    const session = path.join(this.sysRoot, `class/iscsi_session/session${number}`);
+    if (!existsSync(session)) return { exitCode: 21, stderr: 'iscsiadm: No matching sessions found' };
+    for (const gone of [session, path.join(this.sysRoot, `devices/platform/host${number}`)]) {
+      rmSync(gone, { recursive: true, force: true });
     }
+    return {};
   }
 
   #read(file: string): string {

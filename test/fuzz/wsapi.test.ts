@@ -77,7 +77,7 @@ interface Method {
 
 const makeVolume: Step = async (array, signal) => array.ensureVolume(wantedVolume, signal);
 const makeHost: Step = async (array, signal) => array.ensureHost(HOST, INITIATORS, signal);
-const makeVlun: Step = async (array, signal) => array.ensureVlun(VOLUME, HOST, signal);
+const makeVlun: Step = async (array, signal) => array.ensureVlun(VOLUME, { host: HOST }, signal);
 const makeGroup: Step = async (array, signal) => array.remoteCopy.ensureGroup(wantedGroup, signal);
 const admit: Step = async (array, signal) => array.remoteCopy.admit(admission, signal);
 const start: Step = async (array, signal) => array.remoteCopy.startGroup(GROUP, signal);

@@ -1,7 +1,7 @@
 import { cp } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -11,6 +11,14 @@ const COMMONJS = [
   'const require = createRequire(import.meta.url), __dirname = import.meta.dirname, __filename = import.meta.filename;',
 ].join(' ');
 
+/** `daemon-entry.mjs` names the compiled product; the source is as good here. */
+const fromSource: Plugin = {
+  name: 'from source',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/dist\/commands\/serve\.js$/ }, () => ({ path: path.join(root, 'src/commands/serve.ts') }));
+  },
+};
+
 /**
  * Packs the daemon, the simulator and what runs the scenarios in the guest into one file each, below `dir`: the share is slow with
  * many small files.
@@ -19,10 +27,13 @@ export async function bundle(dir: string): Promise<void> {
   await build({
     absWorkingDir: root,
     entryPoints: {
-      main: 'src/main.ts',
+      daemon: 'test/lab/inside/patient-daemon.ts',
       simulator: 'src/simulator/main.ts',
       prepare: 'test/lab/inside/prepare.ts',
       scenario: 'test/lab/inside/scenario.ts',
+      'struck-daemon': 'test/lab/inside/struck-daemon.mjs',
+      'second-node': 'test/lab/inside/second-node.ts',
+      agent: 'test/lab/inside/agent.ts',
     },
     outdir: path.join(dir, 'lib'),
     outExtension: { '.js': '.mjs' },
@@ -36,6 +47,7 @@ export async function bundle(dir: string): Promise<void> {
     logLevel: 'error',
     // Native code: the metadata of the lab are in etcd, and ssh2 goes without its own.
     alias: { 'classic-level': './test/lab/no-classic-level.ts' },
+    plugins: [fromSource],
     external: ['cpu-features', '*.node'],
   });
   // etcd3 reads its interface description from a file beside its code.

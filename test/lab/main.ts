@@ -2,6 +2,7 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { openLab, type Lab, type Result } from './lab.js';
 import { scenarios } from './scenarios/list.js';
+import type { Scenario } from './scenarios/scenario.js';
 import { openShell } from './shell.js';
 
 const { values } = parseArgs({
@@ -26,30 +27,31 @@ function chosen(): typeof scenarios {
   return scenarios.filter(({ name }) => only.includes(name));
 }
 
-function print({ scenario, seconds, failure }: Result): void {
-  console.log(`${failure === undefined ? '✓' : '✗'} ${scenario.name}: ${scenario.title} (${seconds.toFixed(0)} s)`);
+function print({ scenario, seconds, notes, failure }: Result): void {
+  const facts = [...notes, `${seconds.toFixed(0)} s`].join('; ');
+  console.log(`${failure === undefined ? '✓' : '✗'} ${scenario.name}: ${scenario.title} (${facts})`);
   if (failure !== undefined) console.log(failure.replaceAll(/^/gm, '    '));
 }
 
-/** Two or more at a time, as there are cores; each machine has one. */
+/** As many guests at a time as there are cores; each has one. Scenarios of two guests come last. */
 async function runAll(lab: Lab): Promise<Result[]> {
-  const waiting = [...chosen()];
   const results: Result[] = [];
-  const worker = async (): Promise<void> => {
+  const work = async (waiting: Scenario[]): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const result = await lab.run(next, { full: values.full, keep: values.shell });
       print(result);
       results.push(result);
     }
   };
-  await Promise.all(Array.from({ length: cpus().length }, worker));
+  for (const guests of [1, 2]) {
+    const waiting = chosen().filter(({ twoNodes }) => guests === (twoNodes ? 2 : 1));
+    await Promise.all(Array.from({ length: Math.max(1, cpus().length / guests) }, async () => work(waiting)));
+  }
   return results;
 }
 
 async function main(): Promise<void> {
   const lab = await openLab();
-  const interrupted = (): void => void lab.close().finally(() => process.exit(130));
-  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   try {
     if (values.shell && values.only === undefined) return await openShell(await lab.restore('shell'));
     const results = await runAll(lab);

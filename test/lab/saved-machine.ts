@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { CACHE, SCRIPTS } from './guest.js';
 
 const execute = promisify(execFile);
-const UNUSED_MS = 3_600_000;
+const UNUSED_MS = 2 * 3_600_000;
 
 /** A machine is used again for as long as nothing that it was made of has changed; `save` makes one in a directory. */
 export async function savedMachine(

@@ -10,9 +10,16 @@ let site: Site;
 let events: string[] = [];
 /** A tool that fails once, before it does anything. */
 let broken: string | undefined;
+/** What happens, once, before a device is made of a LUN. */
+let meanwhile: (() => Promise<void>) | undefined;
 
 const tools: Run = async (command, args, options) => {
   events.push([command, ...args].join(' '));
+  if (command === 'losetup' && args.includes('--find') && meanwhile !== undefined) {
+    const happens = meanwhile;
+    meanwhile = undefined;
+    await happens();
+  }
   if (command !== broken) return run(command, args, options);
   broken = undefined;
   throw new CommandError({ command, args, exitCode: 1, stdout: '', stderr: 'Input/output error' });
@@ -89,6 +96,23 @@ describe('what is done on the host', () => {
     expect(await readFile(path.join(await site.mount(volume), 'file'), 'utf8')).toBe('x');
     await site.unmount(volume);
     expect(await attachedFrom(volume)).toEqual([site.secondary]);
+    await volume.type.recover();
+    await volume.type.restore();
+  });
+
+  it('rule 3: a failover while the device is being attached: nothing is mounted, and all of it is undone', async () => {
+    const volume = await site.createVolume();
+    await site.useOnce(volume);
+    events = [];
+    meanwhile = async () => {
+      await volume.type.stop();
+      await volume.type.failover();
+    };
+    expect(await site.refusalOf(volume)).toMatch(/moved to the secondary array.*rolled back/);
+    expect(ran('mount')).toEqual([]);
+    expect(await site.exporting(volume)).toEqual([]);
+    expect(await site.mountedFrom(volume)).toEqual([site.secondary]);
+    await site.unmount(volume);
     await volume.type.recover();
     await volume.type.restore();
   });

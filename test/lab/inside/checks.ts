@@ -4,24 +4,31 @@ import { run } from './command.js';
 import { docker } from './docker.js';
 import { deviceMounts, iscsiNodes, iscsiSessions, multipathMaps, scsiDisks } from './san.js';
 
-/** Everything that a scenario may leave behind, in words that can be compared: devices, maps, sessions, mounts, array objects. */
+/** Everything that a scenario may leave behind, in words that can be compared: what is on the host, and array objects. */
 export async function inventory(pair: ReadyPair): Promise<string[]> {
-  const [sessions, objects, volumes, containers] = await Promise.all([
-    iscsiSessions(),
-    arrayObjects(controlOf(pair)),
-    docker.listVolumes(),
-    docker.listContainers(),
-  ]);
+  return [...(await hostInventory()), ...(await arrayObjects(controlOf(pair)))].toSorted();
+}
+
+/** Devices, maps, sessions, mounts, volumes that the plugin lists, containers. */
+export async function hostInventory(): Promise<string[]> {
+  const [volumes, containers] = await Promise.all([docker.listVolumes(), docker.listContainers()]);
+  return [
+    ...(await deviceInventory()),
+    ...volumes.map((each) => `docker volume ${each}`),
+    ...containers.map((each) => `container ${each}`),
+  ].toSorted();
+}
+
+/** What a volume is attached with. */
+export async function deviceInventory(): Promise<string[]> {
+  const sessions = await iscsiSessions();
   return [
     ...scsiDisks().map(({ name, wwid }) => `disk ${name} ${wwid}`),
     ...multipathMaps().map(({ wwid, device, paths }) => `map ${wwid} ${device} on ${paths.join(', ')}`),
     ...sessions.map((each) => `session ${each}`),
     ...iscsiNodes().map((each) => `node record ${each}`),
     ...deviceMounts().map((each) => `mount ${each}`),
-    ...objects,
-    ...volumes.map((each) => `docker volume ${each}`),
-    ...containers.map((each) => `container ${each}`),
-  ].toSorted();
+  ];
 }
 
 /** @throws with every difference between two inventories */

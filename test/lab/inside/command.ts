@@ -32,7 +32,7 @@ export function startDaemon(name: string, [file, ...args]: [string, ...string[]]
 }
 
 /** Tries again until it does not throw; the last error counts. */
-export async function eventually<T>(work: () => Promise<T> | T, timeoutMs = 60_000): Promise<T> {
+export async function eventually<T>(work: () => Promise<T> | T, timeoutMs = 180_000): Promise<T> {
   const end = performance.now() + timeoutMs;
   for (;;) {
     try {

@@ -6,9 +6,9 @@ import { APP } from './services.js';
 
 /** Where Docker looks for the driver `hpe`. */
 export const PLUGIN_SOCKET = '/run/docker/plugins/hpe.sock';
-const STATE_DIR = '/var/lib/hpe-volume-plugin';
-const CONF = '/etc/hpedockerplugin/hpe.conf';
-const START_MS = 60_000;
+export const STATE_DIR = '/var/lib/hpe-volume-plugin';
+export const CONF = '/etc/hpedockerplugin/hpe.conf';
+const START_MS = 180_000;
 
 /** The plugin's daemon in the guest. */
 export interface Daemon {
@@ -17,6 +17,9 @@ export interface Daemon {
   kill(): Promise<void>;
   /** SIGTERM. */
   stop(): Promise<void>;
+  /** SIGSTOP, SIGCONT. */
+  pause(): void;
+  resume(): void;
   /** All that it has logged, over all its lives. */
   log(): string;
 }
@@ -36,11 +39,13 @@ export function daemonWith(conf: string): Daemon {
     async start() {
       for (const file of [CONF, PLUGIN_SOCKET]) mkdirSync(path.dirname(file), { recursive: true });
       writeFileSync(CONF, conf, { mode: 0o600 });
-      pid = startDaemon('daemon', ['node', `${APP}/main.mjs`, 'serve', '--state-dir', STATE_DIR]);
+      pid = startDaemon('daemon', ['node', `${APP}/daemon.mjs`]);
       (await connectSoon(PLUGIN_SOCKET, AbortSignal.timeout(START_MS))).destroy();
     },
     kill: async () => end('SIGKILL'),
     stop: async () => end('SIGTERM'),
+    pause: () => void (pid !== undefined && process.kill(pid, 'SIGSTOP')),
+    resume: () => void (pid !== undefined && process.kill(pid, 'SIGCONT')),
     log: () => readFileSync(path.join(LOGS, 'daemon.log'), 'utf8'),
   };
 }

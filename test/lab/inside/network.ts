@@ -7,6 +7,8 @@ export const ARRAY_ADDRESSES = ['10.0.0.11', '10.0.0.12'] as const;
 export const FOREIGN = 9;
 /** Where node N is on the management network. */
 export const nodeAddress = (node: number): string => `10.0.0.${node}`;
+/** Where the agent of node N listens; see `agent.ts`. */
+export const listenAddress = (node: number): string => `${nodeAddress(node)}:7000`;
 /** Network namespace with the iSCSI ports of an array, and the links in it. */
 export const arrayNamespace = (array: number): string => `array${array}`;
 export const sanLink = (san: number): string => `san${san}`;
@@ -66,6 +68,23 @@ async function bringPortsUp(array: number): Promise<void> {
     ],
     namespace,
   );
+}
+
+/**
+ * Gives a copy of the first node, which has its addresses, those of node N, and takes the arrays away: what goes to them from now
+ * on leaves by the cards. Nobody may be at the other end of the cables yet.
+ */
+export async function becomeNode(node: number): Promise<void> {
+  const bridges = [['lan', nodeAddress(node)], ...[1, 2].map((san) => [`san${san}`, `10.${san}.0.${node}`])];
+  const ports = readdirSync('/sys/class/net').filter((name) => /^a\dsan\d$/.test(name));
+  await ip([
+    ...ports.map((name) => `link del ${name}`),
+    ...bridges.flatMap(([name, address], index) => [
+      `link set ${name} address 52:00:00:00:0${node}:1${index}`,
+      `addr flush dev ${name}`,
+      `addr add ${address}/24 dev ${name}`,
+    ]),
+  ]);
 }
 
 /** Runs `ip` commands, in a namespace if one is named. */

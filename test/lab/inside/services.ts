@@ -1,6 +1,7 @@
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { ReadyPair } from '../../pair-client.js';
+import { connectSoon } from '../unix-socket.js';
 import { eventually, LOGS, startDaemon } from './command.js';
 import { docker } from './docker.js';
 import { arrayWwpn, fcLink, hbaWwpn } from './fibre-channel.js';
@@ -10,6 +11,8 @@ import { ARRAY_ADDRESSES, arrayNamespace, nodeAddress, portal, sanLink } from '.
 const PAIR_DIR = '/var/lab/pair';
 /** What the share has of the project. */
 export const APP = '/host/app/lib';
+const CONTAINERD = '/run/containerd/containerd.sock';
+const START_MS = 180_000;
 const TOOLS = ['sh', 'cat', 'dd', 'ls', 'md5sum', 'sleep', 'sync', 'rm', 'mkdir', 'wc', 'tail'];
 
 export async function startEtcd(): Promise<void> {
@@ -22,12 +25,17 @@ export async function startEtcd(): Promise<void> {
   });
 }
 
-/** A Docker engine without networks, and with crun, which starts a container in half of runc's time. */
+/**
+ * A Docker engine without networks, and with crun, which starts a container in half of runc's time. containerd is started by
+ * itself: dockerd waits only 15 s for one of its own, and a busy machine takes longer.
+ */
 export async function startDockerd(): Promise<void> {
+  startDaemon('containerd', ['containerd']);
+  (await connectSoon(CONTAINERD, AbortSignal.timeout(START_MS))).destroy();
   const nothing = ['--bridge=none', '--iptables=false', '--ip6tables=false'];
-  const runtime = ['--add-runtime', 'crun=/usr/bin/crun', '--default-runtime=crun'];
+  const runtime = ['--add-runtime', 'crun=/usr/bin/crun', '--default-runtime=crun', '--containerd', CONTAINERD];
   startDaemon('dockerd', ['dockerd', ...nothing, '--storage-driver=overlay2', ...runtime]);
-  await eventually(docker.ping);
+  await eventually(docker.ping, 180_000);
   const bin = '/tmp/image/bin';
   mkdirSync(bin, { recursive: true });
   copyFileSync('/usr/bin/busybox', path.join(bin, 'busybox'));
@@ -38,7 +46,7 @@ export async function startDockerd(): Promise<void> {
 /** Two arrays with two iSCSI and two Fibre Channel ports each, which are kernel targets of this guest. */
 export async function startSimulator(): Promise<ReadyPair> {
   mkdirSync('/var/lab', { recursive: true });
-  writeFileSync('/var/lab/seed.json', JSON.stringify({ arrays: [1, 2].map(seedOf) }));
+  writeFileSync('/var/lab/seed.json', JSON.stringify({ maxSessions: 10_000, arrays: [1, 2].map(seedOf) }));
   const options = ['--dir', PAIR_DIR, '--fabric', 'lio', '--seed', '/var/lab/seed.json'];
   const addresses = ['--addresses', ARRAY_ADDRESSES.join(',')];
   startDaemon('simulator', ['node', `${APP}/simulator.mjs`, 'pair', ...options, ...addresses]);

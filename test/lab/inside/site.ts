@@ -31,6 +31,8 @@ export interface Site {
   daemon: Daemon;
   /** One step, told with its time. */
   step<T>(text: string, work: () => Promise<T>): Promise<T>;
+  /** Something that the line of the result is to say. */
+  note(text: string): void;
   operator(array: SimulatedArray, command: string): Promise<string>;
   /** What dockerd would send to the daemon, without dockerd. */
   plugin: DockerClient;
@@ -53,6 +55,7 @@ export async function startSite(options: ConfOptions): Promise<Site> {
     secondary: arrayOf(pair, 'secondary'),
     daemon,
     step,
+    note: (text) => console.log(`note: ${text}`),
     operator,
     plugin: dockerClient(PLUGIN_SOCKET),
     async servedBy(volume) {

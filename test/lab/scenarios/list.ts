@@ -3,6 +3,8 @@ import { fc } from './02-fc.js';
 import { fcPaths, iscsiPaths } from './03-paths.js';
 import { reusedLuns } from './04-reused-luns.js';
 import { fcStale, iscsiStale } from './05-stale-array.js';
+import { takeOver, takeOverPaused } from './06-take-over.js';
+import { kill } from './07-kill.js';
 import { contents } from './08-contents.js';
 import { others } from './09-others.js';
 import { alua } from './10-alua.js';
@@ -11,6 +13,7 @@ import type { Scenario } from './scenario.js';
 /** All scenarios, in the order of the run: long ones first, so that the last ones end together. */
 export const scenarios: readonly Scenario[] = [
   reusedLuns,
+  kill,
   iscsi,
   fc,
   contents,
@@ -21,4 +24,6 @@ export const scenarios: readonly Scenario[] = [
   iscsiChap,
   others,
   alua,
+  takeOver,
+  takeOverPaused,
 ];

@@ -10,6 +10,10 @@ export interface Scenario {
   conf: ConfOptions;
   /** The clock of this machine: with idle cores it takes a third of it at most. */
   timeoutMs: number;
+  /** With `--full`; the same if not said. */
+  fullTimeoutMs?: number;
+  /** Another guest is node 2, at the arrays of this one: see `node-two.ts`. */
+  twoNodes?: true;
   /** Part of `--quick`. */
   quick?: true;
   /** What is left afterwards is looked at by the one who calls. @throws when its proof fails */

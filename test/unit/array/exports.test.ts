@@ -51,7 +51,11 @@ describe('an export', () => {
     postsFirst(api).reply(201, undefined, locationOf(3));
     posts(api, SECOND).reply(201, undefined, locationOf(3, '1:2:1'));
     shows(api, vlun({ active: true, remoteName: IQN, portPos: FIRST }), OF_FIRST, OF_SECOND);
-    expect(await array.ensureVlun(VOLUME_NAME, HOST, soon())).toEqual({ host: HOST, lun: 3, targets: TARGETS });
+    expect(await array.ensureVlun(VOLUME_NAME, { host: HOST }, soon())).toEqual({
+      host: HOST,
+      lun: 3,
+      targets: TARGETS,
+    });
   });
 
   it('counts only when every port shows it', async () => {
@@ -61,7 +65,7 @@ describe('an export', () => {
     vlunsOf(api)
       .reply(200, { total: 3, members: [OF_FIRST, { ...OF_SECOND, lun: 4 }, { ...OF_SECOND, hostname: `${HOST}x` }] })
       .persist();
-    const failure = await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()));
+    const failure = await failureOf(array.ensureVlun(VOLUME_NAME, { host: HOST }, soon()));
     expect(failure).toMatchObject({ code: 'unavailable', message: expect.stringContaining('0:2:1, 1:2:1') });
     nock.cleanAll();
   });
@@ -72,7 +76,7 @@ describe('an export', () => {
     shows(api, OF_FIRST);
     posts(api, SECOND).reply(201);
     shows(api, OF_FIRST, OF_SECOND);
-    expect((await array.ensureVlun(VOLUME_NAME, HOST, soon())).lun).toBe(3);
+    expect((await array.ensureVlun(VOLUME_NAME, { host: HOST }, soon())).lun).toBe(3);
   });
 
   it('has an unknown outcome when an answer was lost and nothing is shown', async () => {
@@ -86,7 +90,7 @@ describe('an export', () => {
       vlunsOf(api)
         .reply(200, { total: 1, members: [{ ...OF_SECOND, hostname: 'another' }] })
         .persist();
-      expect((await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()))).code).toBe('unknown-outcome');
+      expect((await failureOf(array.ensureVlun(VOLUME_NAME, { host: HOST }, soon()))).code).toBe('unknown-outcome');
       nock.cleanAll();
     }
   });
@@ -104,7 +108,7 @@ describe('an export', () => {
     vlunsOf(api)
       .reply(200, { total: 1, members: [OF_FIRST] })
       .persist();
-    expect((await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()))).code).toBe('unknown-outcome');
+    expect((await failureOf(array.ensureVlun(VOLUME_NAME, { host: HOST }, soon()))).code).toBe('unknown-outcome');
     nock.cleanAll();
   });
 
@@ -122,7 +126,7 @@ describe('an export', () => {
     shows(api, OF_SECOND);
     posts(api, FIRST).reply(201);
     shows(api, OF_FIRST, OF_SECOND);
-    expect((await array.ensureVlun(VOLUME_NAME, HOST, soon())).lun).toBe(3);
+    expect((await array.ensureVlun(VOLUME_NAME, { host: HOST }, soon())).lun).toBe(3);
   });
 
   it('that names no port, as older releases make it, is one on every port', async () => {
@@ -130,7 +134,11 @@ describe('an export', () => {
     postsFirst(api).reply(409, { code: 18, desc: 'exists' });
     shows(api, vlun());
     shows(api, vlun());
-    expect(await array.ensureVlun(VOLUME_NAME, HOST, soon())).toEqual({ host: HOST, lun: 3, targets: TARGETS });
+    expect(await array.ensureVlun(VOLUME_NAME, { host: HOST }, soon())).toEqual({
+      host: HOST,
+      lun: 3,
+      targets: TARGETS,
+    });
     postsFirst(api).reply(201, undefined, locationOf(4));
     posts(api, SECOND, 4).reply(201);
     shows(api, vlun(), { ...OF_FIRST, lun: 4 }, { ...OF_SECOND, lun: 4 });
@@ -138,7 +146,7 @@ describe('an export', () => {
     deletes(api, 4, '1:2:1').reply(200);
     shows(api, vlun());
     shows(api, vlun());
-    expect((await array.ensureVlun(VOLUME_NAME, HOST, soon())).lun).toBe(3);
+    expect((await array.ensureVlun(VOLUME_NAME, { host: HOST }, soon())).lun).toBe(3);
   });
 
   it('whose LUN another export has on a further port is taken back and made on a higher one', async () => {
@@ -153,19 +161,46 @@ describe('an export', () => {
     postsFirst(api, 4).reply(201, undefined, locationOf(6));
     posts(api, SECOND, 6).reply(201);
     shows(api, { ...OF_FIRST, lun: 6 }, { ...OF_SECOND, lun: 6 });
-    expect((await array.ensureVlun(VOLUME_NAME, HOST, soon())).lun).toBe(6);
+    expect((await array.ensureVlun(VOLUME_NAME, { host: HOST }, soon())).lun).toBe(6);
+  });
+
+  it('gets no LUN at which the host still has a disk: one that was cut off would write into it', async () => {
+    const { array, api } = await client();
+    const full = { code: 4711, desc: 'no LUN is free' };
+    const choice = (lun: number, maxAutoLun: number) =>
+      api.post('/vluns', { volumeName: VOLUME_NAME, hostname: HOST, portPos: FIRST, lun, autoLun: true, maxAutoLun });
+    posts(api, FIRST, 0).reply(409, { code: 18, desc: 'LUN in use' });
+    choice(2, 3).reply(409, full);
+    choice(6, 0).reply(201, undefined, locationOf(6));
+    posts(api, SECOND, 6).reply(201);
+    shows(api, { ...OF_FIRST, lun: 6 }, { ...OF_SECOND, lun: 6 });
+    const { lun } = await array.ensureVlun(VOLUME_NAME, { host: HOST, avoid: [5, 1, 4] }, soon());
+    expect(lun).toBe(6);
+    expect(api.isDone()).toBe(true);
+  });
+
+  it('that an array makes at such a LUN nevertheless is taken back and refused', async () => {
+    const { array, api } = await client();
+    posts(api, FIRST, 0).reply(201, undefined, locationOf(1));
+    deletes(api, 1, '0:2:1').reply(200);
+    shows(api);
+    const failure = await failureOf(array.ensureVlun(VOLUME_NAME, { host: HOST, avoid: [1] }, soon()));
+    expect(failure).toMatchObject({ code: 'refused', message: expect.stringContaining('at LUN 1') });
+    expect(api.isDone()).toBe(true);
   });
 
   it('is given up when every LUN that is chosen is taken on another port', async () => {
     const { array, api } = await client();
-    api
-      .post('/vluns', ({ autoLun }) => autoLun === true)
-      .times(3)
-      .reply(201, undefined, locationOf(3));
-    posts(api, SECOND).times(3).reply(409, { code: 18, desc: 'LUN in use' });
-    deletes(api, 3, '0:2:1').twice().reply(200);
-    for (const members of [[OF_FIRST], [OF_FIRST], [], [OF_FIRST], [OF_FIRST], [], [OF_FIRST]]) shows(api, ...members);
-    expect((await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()))).message).toContain('code 18');
+    for (const lun of [3, 4, 5]) {
+      postsFirst(api, lun === 3 ? 0 : lun).reply(201, undefined, locationOf(lun));
+      posts(api, SECOND, lun).reply(409, { code: 18, desc: 'LUN in use' });
+      shows(api, { ...OF_FIRST, lun });
+      if (lun === 5) break;
+      shows(api, { ...OF_FIRST, lun });
+      deletes(api, lun, '0:2:1').reply(200);
+      shows(api);
+    }
+    expect((await failureOf(array.ensureVlun(VOLUME_NAME, { host: HOST }, soon()))).message).toContain('code 18');
   });
 
   it('has nothing under way any more when it fails', async () => {
@@ -178,7 +213,7 @@ describe('an export', () => {
       return [400, { code: 12, desc: 'no' }];
     });
     shows(api, OF_FIRST);
-    await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()));
+    await failureOf(array.ensureVlun(VOLUME_NAME, { host: HOST }, soon()));
     expect(isPosted).toBe(true);
   });
 
@@ -190,14 +225,14 @@ describe('an export', () => {
     postsFirst(api).reply(201, undefined, locationOf(3));
     posts(api, SECOND).reply(201);
     shows(api, OF_FIRST, OF_SECOND);
-    expect((await array.ensureVlun(VOLUME_NAME, HOST, soon())).lun).toBe(3);
+    expect((await array.ensureVlun(VOLUME_NAME, { host: HOST }, soon())).lun).toBe(3);
   });
 
   it('to a host entry in another domain is refused with the way out', async () => {
     const { array, api } = await client();
     postsFirst(api).reply(400, { code: 1002, desc: 'volume and host must be in the same domain' });
     shows(api);
-    const failure = await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()));
+    const failure = await failureOf(array.ensureVlun(VOLUME_NAME, { host: HOST }, soon()));
     expect(failure).toMatchObject({ code: 'refused', message: expect.stringContaining('another domain') });
     expect(failure.next).toContain('movetodomain');
   });
@@ -215,7 +250,7 @@ describe('the ports of an export', () => {
       .post('/vluns', { volumeName: VOLUME_NAME, hostname: HOST, portPos: SECOND, ...auto })
       .reply(201, undefined, locationOf(3, '1:2:1'));
     vlunsOf(api).reply(200, { total, members: [OF_SECOND] });
-    const { targets } = await array.ensureVlun(VOLUME_NAME, HOST, soon());
+    const { targets } = await array.ensureVlun(VOLUME_NAME, { host: HOST }, soon());
     expect(targets).toEqual([{ name: 'iqn.2000-05.com.3pardata:b', portal: portals[0] }]);
     expect(log()).toMatch(/no ready iSCSI ports.*"missing":"10.1.0.3"/);
     expect(await array.targetNames('iscsi', soon())).toEqual(TARGETS.map(({ name }) => name));
@@ -223,11 +258,11 @@ describe('the ports of an export', () => {
 
   it('cannot be none: what the array has is named, and looked for again next time', async () => {
     const { array, api } = await client({ portals: [{ host: '10.9.9.9', port: 3260 }] });
-    const failure = await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()));
+    const failure = await failureOf(array.ensureVlun(VOLUME_NAME, { host: HOST }, soon()));
     expect(failure.code).toBe('refused');
     expect(failure.message).toContain('(10.9.9.9); ready are 0:2:1 (10.1.0.1), 1:2:1 (10.1.0.2)');
     api.get('/ports').reply(200, { total: 0, members: [] });
-    const again = await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()));
+    const again = await failureOf(array.ensureVlun(VOLUME_NAME, { host: HOST }, soon()));
     expect(again.message).toContain('ready are none');
   });
 
@@ -255,13 +290,13 @@ describe('the ports of an export', () => {
     vlunsOf(api)
       .twice()
       .reply(200, { total: 1, members: [vlun({ portPos: there })] });
-    const { targets } = await array.ensureVlun(VOLUME_NAME, HOST, soon());
+    const { targets } = await array.ensureVlun(VOLUME_NAME, { host: HOST }, soon());
     expect(targets).toEqual([{ name: '21010002ac018d7c' }]);
   });
 
   it('cannot be none with Fibre Channel, either: the host is not zoned', async () => {
     const { array } = await fcClient([{ wwn: WWN }]);
-    const failure = await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()));
+    const failure = await failureOf(array.ensureVlun(VOLUME_NAME, { host: HOST }, soon()));
     expect(failure.code).toBe('refused');
     expect(failure.message).toMatch(/no initiator of host entry node-1 is logged in .* not zoned .*0:1:1 \(2001/);
     expect(failure.next).toContain(`showhost -pathsum ${HOST}`);
@@ -271,7 +306,7 @@ describe('the ports of an export', () => {
     const { array, api } = await client();
     postsFirst(api).reply(400, { code: 12, desc: 'no' });
     shows(api);
-    await failureOf(array.ensureVlun(VOLUME_NAME, HOST, soon()));
+    await failureOf(array.ensureVlun(VOLUME_NAME, { host: HOST }, soon()));
     api.get('/ports').reply(500);
     expect(await array.targetNames('fc', soon())).toEqual(['20010002ac018d7c', '21010002ac018d7c']);
   });

@@ -139,6 +139,16 @@ describe('CHAP', () => {
     expect(api.isDone()).toBe(true);
   });
 
+  it('is given again after a target port refused it: somebody may have changed it on the array', async () => {
+    const { array, api } = client();
+    hostsWith(api, IQN).twice().reply(200, entry(shown));
+    api.put(`/hosts/${HOST}`, body).twice().reply(200);
+    hostGet(api).twice().reply(200, after);
+    await array.ensureHost(HOST, initiators, soon());
+    await array.ensureHost(HOST, { ...ISCSI, chap: { ...chap, wasRefused: true } }, soon());
+    expect(api.isDone()).toBe(true);
+  });
+
   it('is sent again by the next mount when the answer was lost, although the entry shows the name', async () => {
     const { array, api } = client();
     hostsWith(api, IQN).reply(200, entry(shown));

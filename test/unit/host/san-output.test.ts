@@ -168,7 +168,9 @@ describe('tools', () => {
     expect(lines[at + 1]).toBe('# END RECORD');
     const others = node.split('\n').filter((line) => !line.startsWith('node.session.auth.password ='));
     expect(lines.toSpliced(at, 1)).toEqual(others);
-    expect(() => addSecret('nothing like it', 'abcdefghijkm')).toThrow('cannot be understood');
+    expect(() => addSecret('nothing like it', 'abcdefghijkm')).toThrow(
+      expect.objectContaining({ code: 'unavailable', next: expect.stringContaining('iscsiadm -V') }),
+    );
   });
 
   it('the name of the host stands in initiatorname.iscsi', () => {
