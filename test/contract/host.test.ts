@@ -449,6 +449,8 @@ describe('file systems', () => {
     await expect(filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: false }, signal())).rejects.toMatchObject(
       {
         code: 'unavailable',
+        message: expect.stringContaining(`what ${device.path} (WWN ${WWN}) holds is not known`),
+        next: expect.stringContaining('input/output errors'),
       },
     );
     expect(mkfsCount()).toBe(0);
