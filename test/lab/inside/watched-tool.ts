@@ -6,8 +6,8 @@ const DIR = '/run/watched-tools';
 export interface WatchedTool {
   /** Arguments of each call so far. */
   calls(): string[];
-  /** Runs that shell script in its place; without one, the tool itself. */
-  does(script?: string): void;
+  /** Runs that shell script instead where `argument` is in the arguments; without it the tool does what it does. */
+  does(script?: string, argument?: string): void;
   /** Nobody stands before the tool any more. */
   release(): void;
 }
@@ -16,8 +16,14 @@ export interface WatchedTool {
 export function watchTool(file: string): WatchedTool {
   const name = file.replace(/.*\//, '');
   const [stand, log] = [`/usr/local/bin/${name}`, `${DIR}/${name}`];
-  const does: WatchedTool['does'] = (script = `exec ${file} "$@"`) => {
-    writeFileSync(stand, `#!/bin/sh\necho "$*" >>${log}\n${script}\n`);
+  const does: WatchedTool['does'] = (script = ':', argument = '') => {
+    const lines = [
+      '#!/bin/sh',
+      `echo "$*" >>${log}`,
+      `case "$*" in *${argument}*) ${script};; esac`,
+      `exec ${file} "$@"`,
+    ];
+    writeFileSync(stand, `${lines.join('\n')}\n`);
     chmodSync(stand, 0o755);
   };
   mkdirSync(DIR, { recursive: true });
