@@ -4,7 +4,7 @@ import { byTool, deviceContents, edgeContents, type DeviceContent } from '../../
 import { stateOf } from '../../simulator-state.js';
 import { expect, expectEqual } from '../inside/checks.js';
 import { eventually } from '../inside/command.js';
-import { multipathMaps, scsiDisks } from '../inside/san.js';
+import { deviceMounts, multipathMaps, scsiDisks } from '../inside/san.js';
 import type { Site } from '../inside/site.js';
 import { watchTool, type WatchedTool } from '../inside/watched-tool.js';
 import type { Scenario, ScenarioOptions } from './scenario.js';
@@ -29,6 +29,7 @@ export const contents: Scenario = {
 interface Stage {
   site: Site;
   volume: string;
+  fsType: string;
   arrayVolume: string;
   /** Where its data are. */
   file: string;
@@ -41,18 +42,18 @@ interface Stage {
 async function run(site: Site, { full }: ScenarioOptions): Promise<void> {
   const mkfs = ['/usr/sbin/mkfs.ext4', '/usr/sbin/mkfs.xfs'].map(watchTool);
   const [inUse, laid, hanging, lost] = [
-    await stageOf(site, { volume: 'in-use', mkfs }),
+    await stageOf(site, { volume: 'in-use', fsType: 'xfs', mkfs }),
     await stageOf(site, { volume: 'laid', mkfs }),
     await stageOf(site, { volume: 'hanging', mkfs }),
     await stageOf(site, { volume: 'lost', mkfs }),
   ];
   // Its sessions stay, so that no other Mount has to log in.
-  const mounted = await site.step('blank: formatted', async () => expectFormatted(inUse));
+  const mounted = await site.step('blank: formatted once, with xfs', async () => expectFormatted(inUse));
   await writeFile(path.join(mounted, 'kept'), 'kept');
   const list = full ? [...edgeContents(SIZE), ...CONTENTS] : CONTENTS;
   await Promise.all([refuseContents(laid, list), refuseSlow(hanging, lost)]);
   await refuseUnreadable(laid);
-  await site.step('blank: formatted, once', async () => {
+  await site.step('blank: formatted once, with ext4', async () => {
     await blank(laid);
     await expectFormatted(laid);
     await letGo(laid);
@@ -70,14 +71,17 @@ async function run(site: Site, { full }: ScenarioOptions): Promise<void> {
   for (const tool of mkfs) tool.release();
 }
 
-async function stageOf(site: Site, { volume, mkfs }: { volume: string; mkfs: WatchedTool[] }): Promise<Stage> {
-  expectEqual(await site.plugin.create(volume, { backend: 'plain', size: '1' }), '', 'create');
+async function stageOf(
+  site: Site,
+  { volume, fsType = 'ext4', mkfs }: { volume: string; fsType?: string; mkfs: WatchedTool[] },
+): Promise<Stage> {
+  expectEqual(await site.plugin.create(volume, { backend: 'plain', size: '1', fsType }), '', 'create');
   const status = await site.plugin.status(volume);
   const [arrayVolume, wwn] = [String(status['arrayVolume']), String(status['wwn']).toLowerCase()];
   const { arrays } = await stateOf(site.control);
   const file = arrays.flatMap(({ volumes }) => volumes).find(({ name }) => name === arrayVolume)?.dataFile;
   if (file === undefined) throw new Error(`no array has the volume ${arrayVolume}`);
-  return { site, volume, arrayVolume, file, wwn, mkfs };
+  return { site, volume, fsType, arrayVolume, file, wwn, mkfs };
 }
 
 async function refuseContents(stage: Stage, list: DeviceContent[]): Promise<void> {
@@ -158,6 +162,14 @@ async function expectFormatted(stage: Stage): Promise<string> {
   const before = mkfsCalls(stage);
   const mountpoint = await stage.site.plugin.mount(stage.volume);
   expectEqual(mkfsCalls(stage) - before, 1, 'calls of mkfs');
+  const types = deviceMounts()
+    .map((line) => line.split(' '))
+    .filter(([, target]) => target === mountpoint);
+  expectEqual(
+    types.map(([, , type]) => type),
+    [stage.fsType],
+    'file system',
+  );
   return mountpoint;
 }
 
