@@ -29,13 +29,20 @@ const store = openEtcdStore({
 let commits = 0;
 const startedAt = performance.now();
 let hasStoodStill = false;
+let asleepSince: number | undefined;
+/** Until when a lock was believed in: a process that stands still believes in nothing, and hears of its end when it wakes. */
+const untilNow = (): number => asleepSince ?? now();
 
 /** Once, in the middle of the run and with a lock in hand: longer than a lease lives, until whoever started this process wakes it. */
-function standStillOnce(): void {
-  if (hasStoodStill || performance.now() - startedAt < (Number(seconds) * 1_000) / 3) return;
+async function standStillOnce(): Promise<void> {
+  if (hasStoodStill || performance.now() - startedAt < (Number(seconds) * 1_000) / 6) return;
   hasStoodStill = true;
   process.stdout.write('stands still\n');
+  asleepSince = now();
   process.kill(process.pid, 'SIGSTOP');
+  // The timers that ran out meanwhile come before this one.
+  await pause(1);
+  asleepSince = undefined;
 }
 
 const read = async (key: string): Promise<number> =>
@@ -60,9 +67,9 @@ async function commit(key: string, value: number, fence: Fence): Promise<void> {
 async function use(key: string, fence: Fence, turn: number): Promise<void> {
   const from = now();
   let to: number | undefined;
-  fence.signal.addEventListener('abort', () => (to ??= now()));
+  fence.signal.addEventListener('abort', () => (to ??= untilNow()));
   try {
-    standStillOnce();
+    await standStillOnce();
     // Now and then it holds on for longer than a lease lives that is not renewed, without a word with etcd that could tell it so.
     const isQuiet = turn % 8 === 0;
     const [count, wait] = isQuiet ? [60, 100] : [3, 5];
@@ -74,7 +81,7 @@ async function use(key: string, fence: Fence, turn: number): Promise<void> {
     // Who has lost the lock tries all the same.
     if (fence.signal.aborted) await commit(key, -1, fence);
   } finally {
-    note({ what: 'grant', node: id, key, from, to: to ?? now() });
+    note({ what: 'grant', node: id, key, from, to: to ?? untilNow() });
   }
 }
 

@@ -46,7 +46,7 @@ describe('four nodes under load on three etcd members that are killed and paused
   /** Wakes a node that stands still with a lock in hand, when its lease is long gone. */
   const wakeOnce = async (child: Child): Promise<string> => {
     expect(await child.line()).toBe('stands still');
-    await pause(8_000);
+    await pause(12_000);
     child.signal('SIGCONT');
     return child.line();
   };
