@@ -19,7 +19,38 @@ export interface VolumeSpec {
   mountConflictDelay: number;
   /** Remote copy group; present exactly when the backend replicates. */
   replicationGroup?: string;
+  /** Where the volume is made, instead of the first CPG of hpe.conf; on the primary array. */
+  cpg?: string;
+  snapCpg?: string;
+  /** Volume set that was there before, with a QoS rule; the volume joins it. */
+  qosName?: string;
+  flashCache?: boolean;
+  /** `uid:gid` of the root of a file system that we made (rule 22). */
+  fsOwner?: string;
+  /** Its mode: octal digits. */
+  fsMode?: string;
+  /** Of each mount, as `mount -o` takes them. */
+  mountOptions?: string;
 }
+
+/** Where the data of a volume came from that was not made empty. */
+export type Origin =
+  | {
+      kind: 'snapshot';
+      /** Docker name and our id of the volume that it shows a moment of. */
+      of: string;
+      ofId: string;
+      /** ISO 8601, by the array's clock; the array deletes it then. */
+      expiresAt?: string;
+      /** ISO 8601; the array refuses to delete it until then. */
+      retainedUntil?: string;
+    }
+  | { kind: 'clone'; of: string; ofId: string }
+  | {
+      kind: 'import';
+      /** What the array called it, and will again after a release. */
+      formerName: string;
+    };
 
 /**
  * What is known of the file system (rule 16 to 19). `never` is the only state in which mkfs may start, and `formatting`
@@ -28,7 +59,9 @@ export interface VolumeSpec {
 export type FilesystemRecord =
   | { state: 'never' }
   | { state: 'formatting'; type: FilesystemType; uuid: string; side: Side; epoch: number; wwn: string }
-  | { state: 'formatted'; type: FilesystemType; uuid: string };
+  | { state: 'formatted'; type: FilesystemType; uuid: string }
+  /** The data came from elsewhere (rule 18): never formatted; its first mount records what it finds, which has to be what is named here. */
+  | { state: 'inherited'; type?: FilesystemType; uuid?: string };
 
 /** A Docker volume as the metadata knows it. */
 export interface Volume {
@@ -44,6 +77,8 @@ export interface Volume {
   wwn: Partial<Record<Side, string>>;
   state: 'creating' | 'ready' | 'deleting';
   filesystem: FilesystemRecord;
+  /** Absent: made empty. */
+  origin?: Origin;
   /** A Mount of it was acknowledged to Docker at least once. */
   everMounted: boolean;
   /** Of its last attachment; only grows. Absent before the first. */

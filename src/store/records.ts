@@ -4,7 +4,7 @@ import type { Attachment, BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
 import type { Override } from '../domain/override.js';
 import type { Group } from '../domain/replication.js';
-import { FILESYSTEM_TYPES, type FilesystemRecord, type Volume } from '../domain/volume.js';
+import { FILESYSTEM_TYPES, type FilesystemRecord, type Origin, type Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
 
 /** Most writes of one transaction; etcd takes 128 operations, and some are ours. */
@@ -32,6 +32,23 @@ const filesystem: z.ZodType<FilesystemRecord> = z.discriminatedUnion('state', [
     wwn: z.string(),
   }),
   z.strictObject({ state: z.literal('formatted'), type: filesystemType, uuid: z.string() }),
+  z.strictObject({
+    state: z.literal('inherited'),
+    type: filesystemType.exactOptional(),
+    uuid: z.string().exactOptional(),
+  }),
+]);
+
+const origin: z.ZodType<Origin> = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('snapshot'),
+    of: z.string(),
+    ofId: z.string(),
+    expiresAt: z.string().exactOptional(),
+    retainedUntil: z.string().exactOptional(),
+  }),
+  z.strictObject({ kind: z.literal('clone'), of: z.string(), ofId: z.string() }),
+  z.strictObject({ kind: z.literal('import'), formerName: z.string() }),
 ]);
 
 const volume: z.ZodType<Volume> = z.strictObject({
@@ -46,6 +63,13 @@ const volume: z.ZodType<Volume> = z.strictObject({
     backend: z.string(),
     mountConflictDelay: z.number(),
     replicationGroup: z.string().exactOptional(),
+    cpg: z.string().exactOptional(),
+    snapCpg: z.string().exactOptional(),
+    qosName: z.string().exactOptional(),
+    flashCache: z.boolean().exactOptional(),
+    fsOwner: z.string().exactOptional(),
+    fsMode: z.string().exactOptional(),
+    mountOptions: z.string().exactOptional(),
   }),
   arrayName: z.string(),
   cpg: perSide,
@@ -53,6 +77,7 @@ const volume: z.ZodType<Volume> = z.strictObject({
   wwn: perSide,
   state: z.enum(['creating', 'ready', 'deleting']),
   filesystem,
+  origin: origin.exactOptional(),
   everMounted: z.boolean(),
   generation: z.number().exactOptional(),
   createdAt: z.string(),
