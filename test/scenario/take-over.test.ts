@@ -106,7 +106,9 @@ describe('a volume that another node holds', () => {
     expect(await holderOf(volume)).toMatchObject({ node: 'node2', state: 'attached' });
     // Nothing holds it there, so the first node lets go of its device by itself.
     await waitFor(async () => !(await hostLeftovers(first.dir)).some((line) => line.includes(`${first.dir}/state/`)));
-    expect((await hostLeftovers(first.dir)).filter((line) => line.startsWith('/dev/loop'))).toHaveLength(1);
+    await waitFor(
+      async () => (await hostLeftovers(first.dir)).filter((line) => line.startsWith('/dev/loop')).length === 1,
+    );
     await first.control.clearLog();
     expect(await first.docker.unmount(volume.name)).toBe('');
     const later = (await first.control.log()).filter(({ method }) => method !== 'GET');
