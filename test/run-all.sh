@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # All checks and all kinds of test, each with its time; the last line says how many tests passed and failed.
+# In CI (CI=true) also the short run of the lab.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 bash test/install.sh || exit 1
@@ -30,6 +31,7 @@ run format npm run -s format
 for kind in unit contract simulator fuzz mounts scenario crash histories docker; do
   run "$kind" npm run -s "test:$kind"
 done
+[ "${CI:-}" != true ] || run lab npm run -s test:lab -- --quick
 tail=""
 [ "$skipped" -eq 0 ] || tail=", $skipped skipped"
 echo "$passed passed, $failed failed$tail"

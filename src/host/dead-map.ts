@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '../contracts/log.js';
 import { asDriverError } from '../domain/errors.js';
 import { listMaps, restoreQueueing, stopQueueing, type MultipathMap } from './multipath-map.js';
-import { identify } from './scsi-identity.js';
+import { identifyAll } from './scsi-identity.js';
 import { resolveLink, type HostAccess } from './sysfs.js';
 
 /** What was written has a chance to arrive when the paths are gone for a moment only. */
@@ -52,14 +52,9 @@ async function findDeadMap(
   const map = (await listMaps(access)).find((each) => each.path === devicePath || each.kernelName === kernelName);
   if (map === undefined) return undefined;
   const deadline = performance.now() + SILENCE_PATIENCE_MS;
-  while (!(await answers(access, map, signal))) {
+  while ((await identifyAll(access, map.paths, signal)).length === 0) {
     if (performance.now() > deadline) return map;
     await pause(PAUSE_MS, undefined, { signal });
   }
   return undefined;
-}
-
-async function answers({ run, devRoot }: HostAccess, map: MultipathMap, signal: AbortSignal): Promise<boolean> {
-  const said = await Promise.all(map.paths.map(async (name) => identify(run, path.join(devRoot, name), signal)));
-  return said.some((each) => each !== undefined);
 }

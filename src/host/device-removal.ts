@@ -1,9 +1,8 @@
-import path from 'node:path';
 import { DriverError } from '../domain/errors.js';
 import { provePathUnused } from './exclusive.js';
 import { findMap, flushBuffers, hasNode, removeMap, stopQueueing, type MultipathMap } from './multipath-map.js';
-import { identify } from './scsi-identity.js';
-import { deletePath, listScsiPaths, type ScsiPath } from './scsi-paths.js';
+import { answerAs } from './scsi-identity.js';
+import { deletePath, listScsiPaths, nodeOf, type ScsiPath } from './scsi-paths.js';
 import { cameTrue, type HostAccess } from './sysfs.js';
 
 const NODE_PATIENCE_MS = 3_000;
@@ -37,7 +36,7 @@ async function removeFound(access: HostAccess, { wwn, flush }: Removal, signal: 
     (each) => each.wwn === wwn || map?.paths.includes(each.name) === true,
   );
   if (map === undefined && paths.length === 0) return false;
-  const isAlive = await answersAs(access, { paths, wwn }, signal);
+  const isAlive = await answerAs(access, { names: paths.map(({ name }) => name), wwn }, signal);
   const isFlushed = flush && isAlive;
   if (map !== undefined) {
     refuseHolders(map);
@@ -65,23 +64,12 @@ async function removePath(
 ): Promise<void> {
   const [now] = (await listScsiPaths(access.sysRoot)).filter(({ address }) => address === gone.address);
   if (now === undefined || now.wwn !== gone.wwn) return;
-  const node = path.join(access.devRoot, now.name);
+  const node = nodeOf(access, now);
   if (now.holders.length > 0) throw held(`${node} (${now.address})`, now.holders);
   // A path of the map was the map's alone until now.
   if (!wasInMap) await provePathUnused(node, signal);
   if (flush) await flushBuffers(access.run, node, signal);
   await deletePath(access, now, signal);
-}
-
-/** Whether at least one path is alive, and every one that is says that it is this volume. */
-async function answersAs(
-  { run, devRoot }: HostAccess,
-  { paths, wwn }: { paths: ScsiPath[]; wwn: string },
-  signal: AbortSignal,
-): Promise<boolean> {
-  const answers = await Promise.all(paths.map(async ({ name }) => identify(run, path.join(devRoot, name), signal)));
-  const seen = answers.filter((each) => each !== undefined);
-  return seen.length > 0 && seen.every((each) => each.wwn === wwn);
 }
 
 function refuseHolders(map: MultipathMap): void {

@@ -9,7 +9,7 @@ import { cameTrue, type HostAccess } from './sysfs.js';
 
 /** A portal that took that long to fail is left out for a while, so that not every volume waits for it. */
 const SLOW_MS = 3_000;
-const SULK_MS = 30_000;
+const SILENCE_MS = 30_000;
 const RETURN_PATIENCE_MS = 4_000;
 const SESSION_PATIENCE_MS = 3_000;
 
@@ -59,7 +59,7 @@ export class IscsiLogins {
         const error = asDriverError(thrown);
         const now = performance.now();
         const isSlow = now - start > SLOW_MS && !signal.aborted;
-        if (isSlow) this.#silent.set(portalKey(portal), { until: now + SULK_MS, error });
+        if (isSlow) this.#silent.set(portalKey(portal), { until: now + SILENCE_MS, error });
         throw error;
       }
     });

@@ -5,10 +5,9 @@ import { z } from 'zod';
 import { DriverError } from '../domain/errors.js';
 import { majorMinor } from './device-users.js';
 import type { Run } from './run.js';
+import { SECTOR_BYTES } from './sysfs.js';
 
 const TIMEOUT_MS = 10_000;
-/** The unit of `size` in sysfs, whatever the device's own sectors are. */
-const SECTOR_BYTES = 512;
 
 /** What makes a file the same file, whatever it is called now. */
 export interface FileIdentity {

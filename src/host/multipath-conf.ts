@@ -1,11 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { DriverError } from '../domain/errors.js';
 import { CommandError, isMissingTool, type Run } from './run.js';
+import { PRODUCT, VENDOR } from './scsi-identity.js';
 
 const TIMEOUT_MS = 10_000;
 const SECOND_LOOK_MS = 1_000;
-const VENDOR = '3PARdata';
-const PRODUCT = 'VV';
 /** What the devices and WWIDs of an array look like to a blacklist. */
 const SAMPLE_NODE = 'sda';
 const SAMPLE_WWID = '360002ac0000000000000000100000001';

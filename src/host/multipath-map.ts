@@ -3,9 +3,8 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { DriverError } from '../domain/errors.js';
 import { CommandError, type Run } from './run.js';
-import { listEntries, readAttribute, type HostAccess } from './sysfs.js';
+import { listEntries, readAttribute, SECTOR_BYTES, type HostAccess } from './sysfs.js';
 
-const SECTOR_BYTES = 512;
 const TIMEOUT_MS = 10_000;
 const SETTLE_SECONDS = 3;
 const REMOVE_PATIENCE_MS = 9_000;

@@ -1,14 +1,9 @@
 import type { Connection } from '../contracts/host.js';
 import { DriverError } from '../domain/errors.js';
 import type { MultipathMap } from './multipath-map.js';
-import { identify, type ScsiIdentity } from './scsi-identity.js';
-import { listScsiPaths, type ScsiPath } from './scsi-paths.js';
-import { nodeOf } from './san-wait.js';
-import { describe } from './stale-paths.js';
+import { identify, PRODUCT, VENDOR, type ScsiIdentity } from './scsi-identity.js';
+import { describe, listScsiPaths, nodeOf, type ScsiPath } from './scsi-paths.js';
 import type { HostAccess } from './sysfs.js';
-
-const VENDOR = '3PARdata';
-const PRODUCT = 'VV';
 
 /**
  * Asks every path of the map who it is; each has to be the expected volume, on a port of the expected array (rules 9 and 10).

@@ -1,9 +1,8 @@
-import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Connection } from '../contracts/host.js';
 import { CommandError } from './run.js';
 import { findMap, hasNode, readActivePaths, type MultipathMap } from './multipath-map.js';
-import { addressOf, listScsiPaths, scanLun, type Nexus, type ScsiPath } from './scsi-paths.js';
+import { isAt, listScsiPaths, numbersOf, scanLun, type Nexus, type ScsiPath } from './scsi-paths.js';
 import type { HostAccess } from './sysfs.js';
 
 /** For the first usable state, and for the last path after it (ms). */
@@ -38,7 +37,7 @@ export async function waitForMap(access: HostAccess, expected: Expected, signal:
     const seen = await look(access, expected, signal);
     // Known since this scan, or proven just before it: waiting makes no other volume of it.
     if (seen.paths.some(({ wwn }) => wwn !== undefined && wwn !== expected.connection.wwn)) return seen;
-    if (seen.active.length === nexuses.length) return seen;
+    if (seen.active.length >= nexuses.length) return seen;
     const waited = performance.now() - start;
     const isEnough = seen.active.length >= minimumPaths;
     if (waited > (isEnough ? REST_PATIENCE_MS : PATIENCE_MS)) return seen;
@@ -60,8 +59,7 @@ export async function waitForPath(access: HostAccess, expected: Expected, signal
 }
 
 async function findPaths({ sysRoot }: HostAccess, { connection, nexuses }: Expected): Promise<ScsiPath[]> {
-  const addresses = nexuses.map((nexus) => addressOf(nexus, connection.lun));
-  return (await listScsiPaths(sysRoot)).filter(({ address }) => addresses.includes(address));
+  return (await listScsiPaths(sysRoot)).filter((each) => isAt(each, nexuses, connection.lun));
 }
 
 async function look(access: HostAccess, expected: Expected, signal: AbortSignal): Promise<Seen> {
@@ -75,23 +73,25 @@ async function look(access: HostAccess, expected: Expected, signal: AbortSignal)
 
 /** Scans, now and every few seconds, for what is not there yet. */
 function scanner(access: HostAccess, { connection, nexuses }: Expected, signal: AbortSignal) {
+  const numbers = numbersOf(connection.lun);
   let next = 0;
+  let scans = 0;
   return async (paths: ScsiPath[]): Promise<void> => {
     if (performance.now() < next) return;
-    const there = new Set(paths.map(({ address }) => address));
-    const missing = nexuses.filter((nexus) => !there.has(addressOf(nexus, connection.lun)));
-    await Promise.all(missing.map(async (nexus) => tryScan(access, { nexus, lun: connection.lun }, signal)));
+    const missing = nexuses.filter((nexus) => !paths.some((each) => isAt(each, [nexus], connection.lun)));
+    // One after the other: to an array that does not know it, the second way may mean another LUN.
+    const number = numbers[scans % numbers.length] ?? connection.lun;
+    scans += 1;
+    await Promise.all(missing.map(async (nexus) => tryScan(access, { nexus, number }, signal)));
     next = performance.now() + RESCAN_MS;
   };
 }
 
 /** A scan that fails or hangs is seen by what does not come. */
-async function tryScan(access: HostAccess, at: { nexus: Nexus; lun: number }, signal: AbortSignal): Promise<void> {
+async function tryScan(access: HostAccess, at: { nexus: Nexus; number: number }, signal: AbortSignal): Promise<void> {
   try {
     await scanLun(access, at, signal);
   } catch (error) {
     if (!(error instanceof CommandError) || signal.aborted) throw error;
   }
 }
-
-export const nodeOf = ({ devRoot }: HostAccess, { name }: ScsiPath): string => path.join(devRoot, name);

@@ -9,10 +9,10 @@ import type { Fabric, Reached } from './fabric.js';
 import { findMultipathProblems, proveMultipathdRuns } from './multipath-conf.js';
 import { findMap } from './multipath-map.js';
 import { proveMap, provePath } from './san-proof.js';
-import { nodeOf, waitForMap, waitForPath, type Seen } from './san-wait.js';
-import { identify } from './scsi-identity.js';
-import { addressOf, listScsiPaths, type ScsiPath } from './scsi-paths.js';
-import { clearTheWay } from './stale-paths.js';
+import { waitForMap, waitForPath, type Seen } from './san-wait.js';
+import { answerAs } from './scsi-identity.js';
+import { isAt, listScsiPaths, nodeOf, type ScsiPath } from './scsi-paths.js';
+import { removeWrongPaths } from './stale-paths.js';
 import type { HostAccess } from './sysfs.js';
 
 export interface SanOptions {
@@ -58,7 +58,7 @@ class SanConnector implements HostConnector {
     try {
       if (reached.nexuses.length === 0) throw unreachable(connection, reached.missing);
       const used = this.#options.usesMultipath ? reached : { ...reached, nexuses: reached.nexuses.slice(0, 1) };
-      await clearTheWay(this.#access, { connection, nexuses: used.nexuses }, signal);
+      await removeWrongPaths(this.#access, { connection, nexuses: used.nexuses }, signal);
       return await (this.#options.usesMultipath
         ? this.#attachMap(connection, used, signal)
         : this.#attachPath(connection, used, signal));
@@ -86,11 +86,8 @@ class SanConnector implements HostConnector {
     const paths = this.#options.usesMultipath
       ? all.filter(({ name }) => map?.paths.includes(name))
       : all.filter((each) => each.wwn === wwn);
-    const answers = await Promise.all(
-      paths.map(async (each) => identify(this.#access.run, nodeOf(this.#access, each), signal)),
-    );
-    const seen = answers.filter((each) => each !== undefined);
-    return seen.length > 0 && seen.every((each) => each.wwn === wwn);
+    const names = paths.map(({ name }) => name);
+    return answerAs(this.#access, { names, wwn }, signal);
   }
 
   async detach(wwn: string, signal: AbortSignal): Promise<void> {
@@ -163,8 +160,7 @@ class SanConnector implements HostConnector {
 }
 
 function missingOf({ lun }: Connection, { reached, usable }: { reached: Reached; usable: ScsiPath[] }): string[] {
-  const addresses = new Set(usable.map(({ address }) => address));
-  const absent = reached.nexuses.filter((nexus) => !addresses.has(addressOf(nexus, lun)));
+  const absent = reached.nexuses.filter((nexus) => !usable.some((each) => isAt(each, [nexus], lun)));
   return [...reached.missing, ...absent.map(({ label }) => `${label} (no usable path)`)];
 }
 

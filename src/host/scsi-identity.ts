@@ -1,6 +1,12 @@
+import path from 'node:path';
 import { CommandError, isMissingTool, type Run } from './run.js';
+import type { HostAccess } from './sysfs.js';
 
 const TIMEOUT_MS = 5_000;
+
+/** What volumes of a 3PAR array call themselves. */
+export const VENDOR = '3PARdata';
+export const PRODUCT = 'VV';
 
 /** What a device answers to INQUIRY now. */
 export interface ScsiIdentity {
@@ -23,6 +29,26 @@ export async function identify(run: Run, devicePath: string, signal: AbortSignal
     if (error instanceof CommandError && !isMissingTool(error) && !signal.aborted) return undefined;
     throw error;
   }
+}
+
+/** What those of the disks (kernel names) say that answer. */
+export async function identifyAll(
+  { run, devRoot }: HostAccess,
+  names: string[],
+  signal: AbortSignal,
+): Promise<ScsiIdentity[]> {
+  const said = await Promise.all(names.map(async (name) => identify(run, path.join(devRoot, name), signal)));
+  return said.filter((each) => each !== undefined);
+}
+
+/** Whether at least one of them answers, and every one that does says that it is that volume. */
+export async function answerAs(
+  access: HostAccess,
+  { names, wwn }: { names: string[]; wwn: string },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const seen = await identifyAll(access, names, signal);
+  return seen.length > 0 && seen.every((each) => each.wwn === wwn);
 }
 
 /** The output of `scsi_id --export`. */

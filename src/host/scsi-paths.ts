@@ -1,10 +1,16 @@
 import path from 'node:path';
 import { DriverError } from '../domain/errors.js';
 import { CommandError } from './run.js';
-import { cameTrue, listEntries, readAttribute, resolveLink, writeAttribute, type HostAccess } from './sysfs.js';
+import {
+  cameTrue,
+  listEntries,
+  readAttribute,
+  resolveLink,
+  SECTOR_BYTES,
+  writeAttribute,
+  type HostAccess,
+} from './sysfs.js';
 
-/** The unit of `size` in sysfs, whatever the device's own sectors are. */
-const SECTOR_BYTES = 512;
 const GONE_PATIENCE_MS = 5_000;
 
 /** From an initiator port of this host to a target port: where a LUN is scanned. */
@@ -38,8 +44,29 @@ export interface ScsiPath {
   holders: string[];
 }
 
-export const addressOf = ({ host, channel, target }: Nexus, lun: number): string =>
-  [host, channel, target, lun].join(':');
+/** Linux shows the bytes of a LUN in flat addressing as they are: LUN 300 as 16684. Arrays may use it for all, and have to from 256 on. */
+const FLAT = 0x4000;
+const FLAT_FROM = 256;
+
+/** How Linux may number that LUN, the likelier first. */
+export const numbersOf = (lun: number): number[] => (lun < FLAT_FROM ? [lun] : [FLAT + lun, lun]);
+
+/** The LUN as the array numbers it. */
+export function lunOf({ address }: Pick<ScsiPath, 'address'>): number {
+  const number = Number(address.split(':')[3]);
+  return number >= FLAT && number < 2 * FLAT ? number - FLAT : number;
+}
+
+/** Whether the disk is that LUN as one of them shows it. */
+export const isAt = (disk: ScsiPath, nexuses: Nexus[], lun: number): boolean =>
+  lunOf(disk) === lun &&
+  nexuses.some(({ host, channel, target }) => disk.address.startsWith(`${host}:${channel}:${target}:`));
+
+export const nodeOf = ({ devRoot }: HostAccess, { name }: ScsiPath): string => path.join(devRoot, name);
+
+/** For people. */
+export const describe = ({ name, address, port }: ScsiPath): string =>
+  `${name} (${address}, target port ${port ?? 'unknown'})`;
 
 /** All SCSI disks of this host; sends nothing to any of them. */
 export async function listScsiPaths(sysRoot: string): Promise<ScsiPath[]> {
@@ -99,15 +126,15 @@ export function parseWwpn(text: string | undefined): string | undefined {
   return /^0x([0-9a-f]{16})$/i.exec(text ?? '')?.[1]?.toLowerCase();
 }
 
-/** Has the kernel ask for this LUN at this target port, and for nothing else (rule 14). */
+/** Has the kernel ask for the LUN with this number (`numbersOf`) at this target port, and for nothing else (rule 14). */
 export async function scanLun(
   access: HostAccess,
-  at: { nexus: Nexus; lun: number },
+  at: { nexus: Nexus; number: number },
   signal: AbortSignal,
 ): Promise<void> {
   const { host, channel, target } = at.nexus;
   const file = path.join(access.sysRoot, 'class/scsi_host', `host${host}`, 'scan');
-  await writeAttribute(access.run, { file, value: `${channel} ${target} ${at.lun}` }, signal);
+  await writeAttribute(access.run, { file, value: `${channel} ${target} ${at.number}` }, signal);
 }
 
 /**

@@ -1,11 +1,10 @@
-import path from 'node:path';
 import type { Connection } from '../contracts/host.js';
 import { DriverError } from '../domain/errors.js';
 import { removeDevice } from './device-removal.js';
 import { provePathUnused, proveUnused } from './exclusive.js';
 import { listMaps, removeMap, stopQueueing } from './multipath-map.js';
 import { identify } from './scsi-identity.js';
-import { addressOf, deletePath, listScsiPaths, type Nexus, type ScsiPath } from './scsi-paths.js';
+import { deletePath, describe, isAt, listScsiPaths, lunOf, nodeOf, type Nexus, type ScsiPath } from './scsi-paths.js';
 import type { HostAccess } from './sysfs.js';
 
 interface Wanted {
@@ -18,7 +17,7 @@ interface Wanted {
  * paths of its WWN that lead elsewhere, and the device of the passive copy. Only what nothing uses goes.
  * @throws `busy` or `refused`, and then nothing of it may be used
  */
-export async function clearTheWay(access: HostAccess, wanted: Wanted, signal: AbortSignal): Promise<void> {
+export async function removeWrongPaths(access: HostAccess, wanted: Wanted, signal: AbortSignal): Promise<void> {
   const { wwn, passive } = wanted.connection;
   if (passive !== undefined && passive.wwn !== wwn) {
     await removeDevice(access, { wwn: passive.wwn, flush: false }, signal);
@@ -50,8 +49,7 @@ async function findStrays(access: HostAccess, { connection }: Wanted): Promise<S
 
 /** Rule 13: entries at the wanted addresses that are known as something that is not there any more. */
 async function removeStale(access: HostAccess, { connection, nexuses }: Wanted, signal: AbortSignal): Promise<void> {
-  const addresses = nexuses.map((nexus) => addressOf(nexus, connection.lun));
-  const there = (await listScsiPaths(access.sysRoot)).filter(({ address }) => addresses.includes(address));
+  const there = (await listScsiPaths(access.sysRoot)).filter((each) => isAt(each, nexuses, connection.lun));
   const judged = await Promise.all(
     there.map(async (each) => ((await isStale(access, { path: each, connection }, signal)) ? each : undefined)),
   );
@@ -61,11 +59,11 @@ async function removeStale(access: HostAccess, { connection, nexuses }: Wanted, 
 }
 
 async function isStale(
-  { run, devRoot }: HostAccess,
+  access: HostAccess,
   { path: known, connection }: { path: ScsiPath; connection: Connection },
   signal: AbortSignal,
 ): Promise<boolean> {
-  const now = await identify(run, path.join(devRoot, known.name), signal);
+  const now = await identify(access.run, nodeOf(access, known), signal);
   if (known.wwn === connection.wwn) return now !== undefined && now.wwn !== connection.wwn;
   if (now === undefined || now.wwn !== known.wwn) return true;
   throw new DriverError(
@@ -96,14 +94,9 @@ async function removeStalePath(access: HostAccess, gone: ScsiPath, signal: Abort
   if (now === undefined || now.wwn !== gone.wwn) return;
   const [holder] = now.holders;
   if (holder !== undefined) throw inUse(now, holder);
-  await provePathUnused(path.join(access.devRoot, now.name), signal);
+  await provePathUnused(nodeOf(access, now), signal);
   await deletePath(access, now, signal);
 }
-
-const lunOf = ({ address }: ScsiPath): number => Number(address.split(':')[3]);
-
-export const describe = ({ name, address, port }: ScsiPath): string =>
-  `${name} (${address}, target port ${port ?? 'unknown'})`;
 
 function unknownPort(stray: ScsiPath, { wwn, targets }: Connection): DriverError {
   return new DriverError(

@@ -2,6 +2,9 @@ import { readdir, readFile, realpath } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Run } from './run.js';
 
+/** The unit of `size` in sysfs, whatever the device's own sectors are. */
+export const SECTOR_BYTES = 512;
+
 const WRITE_TIMEOUT_MS = 10_000;
 const POLL_MS = 100;
 

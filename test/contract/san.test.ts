@@ -136,6 +136,22 @@ describe('attach over iSCSI', () => {
     expect(disks()).toEqual(['sda', 'sdb']);
   });
 
+  it.each([
+    ['in flat addressing', 16_384 + 300],
+    ['as it is', 300],
+  ])('finds a LUN above 255 that the kernel numbers %s', async (_how, number) => {
+    for (const session of [1, 2]) host.luns.set(`${session}:${number}`, WWN);
+    await attach({ lun: 300 });
+    expect(host.scans.map((line) => line.split(' ').at(-1))).toEqual(expect.arrayContaining([String(number)]));
+    expect(warnings).toEqual([]);
+    // It is no stray, and is found where it is.
+    const before = changes().length;
+    await attach({ lun: 300 });
+    expect(changes()).toHaveLength(before);
+    await connector.detach(WWN, signal());
+    expect(disks()).toEqual([]);
+  });
+
   it('rule 15: uses a session that was there before, and never ends or changes it', async () => {
     addSessions();
     await attach();

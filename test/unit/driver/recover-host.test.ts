@@ -8,7 +8,7 @@ type Parts = ConstructorParameters<typeof Recovery>[1];
 /** One round with a store that answers or not; returns the backends whose host was tidied. */
 async function tidiedIn(listed: () => Promise<unknown[]>): Promise<string[]> {
   const tidied: string[] = [];
-  let logged = 0;
+  const warnings: string[] = [];
   const none = (): unknown[] => [];
   const ctx = {
     store: { list: listed, watch: () => () => undefined },
@@ -21,14 +21,14 @@ async function tidiedIn(listed: () => Promise<unknown[]>): Promise<string[]> {
         return name === 'a' ? Promise.reject(new Error('no iscsiadm')) : Promise.resolve();
       },
     }),
-    logger: { warn: () => void (logged += 1) },
+    logger: { warn: (message: string) => void warnings.push(message) },
     node: { id: 'n1' },
   };
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   const recovery = new Recovery(ctx as unknown as DriverContext, {} as unknown as Parts);
   recovery.start();
   const deadline = performance.now() + 5_000;
-  while (logged < 6 && tidied.length < 2 && performance.now() < deadline) await pause(20);
+  while (warnings.length < 6 && tidied.length < 2 && performance.now() < deadline) await pause(20);
   await recovery.stop();
   return tidied;
 }
