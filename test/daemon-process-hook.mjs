@@ -34,7 +34,7 @@ let level;
 function outward(label) {
   const mine = verbs.getStore();
   if (mine === undefined || mine.answered) return Object.assign(() => undefined, { begun: () => undefined });
-  const call = { label, done: false };
+  const call = { label, name: nameOf(label), done: false };
   mine.calls.push(call);
   const number = mine.calls.length;
   if (mine.at?.signal !== 'SIGSTOP' || !hasLook(label)) strike(mine, 'before', number);
@@ -48,9 +48,19 @@ function outward(label) {
 /** The product looks at its locks in front of it. */
 const hasLook = (label) => /^(tool|array (POST|PUT|DELETE)) /.test(label) && !label.endsWith('/credentials');
 
+/** By its number, or by what it is: calls that go out together have no order. */
+function isWanted(wanted, calls) {
+  if (typeof wanted === 'number') return wanted === calls.length;
+  const isAlike = ({ name }) => name === wanted.name;
+  return calls.filter(isAlike).length === wanted.nth && isAlike(calls.at(-1));
+}
+
+/** Without the numbers that are new each time. */
+const nameOf = (label) => label.replaceAll(/(session\/|session -r |\/host|scsi_device\/)\d+/g, '$1N');
+
 function strike(mine, when, number) {
   const { at, calls } = mine;
-  if (at?.when !== when || at.call !== number || mine.struck) return;
+  if (at?.when !== when || mine.struck || !isWanted(at.call, calls.slice(0, number))) return;
   mine.struck = true;
   fs.writeFileSync(strikeFile, JSON.stringify({ when, number, calls }));
   process.kill(process.pid, at.signal);

@@ -21,6 +21,8 @@ const ANSWER_MS = 10_000;
 /** A call that a verb made to the outside, in words; see the hook for what counts. */
 export interface OutwardCall {
   label: string;
+  /** The label without numbers that are new each time. */
+  name: string;
   done: boolean;
 }
 
@@ -33,6 +35,11 @@ export interface Strike {
   call: number;
   when: 'before' | 'during' | 'after';
   signal: 'SIGKILL' | 'SIGSTOP';
+}
+
+/** The same by the call's name, and which of those that have it, from 1: calls that go out together have no order. */
+export interface NamedStrike extends Omit<Strike, 'call'> {
+  call: { name: string; nth: number };
 }
 
 /** What had been called when the signal was sent. */
@@ -137,7 +144,7 @@ export class DaemonProcess {
   }
 
   /** Notes the outward calls of the verbs that come now, and strikes at one of them if asked to. */
-  async watch(at?: Strike): Promise<void> {
+  async watch(at?: Strike | NamedStrike): Promise<void> {
     await rm(this.#strikeFile, { force: true });
     await this.#ask('watch', { at });
   }

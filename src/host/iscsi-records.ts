@@ -42,6 +42,8 @@ export const monotonicMs = (): number => Number(process.hrtime.bigint() / 1_000_
 /** One file for each portal that we log in to. */
 export class SessionRecords {
   readonly #folder: string;
+  /** What a daemon that was killed was writing; looked for before this one writes anything. */
+  #cleaned: Promise<void> | undefined;
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -49,6 +51,7 @@ export class SessionRecords {
 
   /** @throws `unavailable` when there is a record, but not a readable one */
   async list(): Promise<SessionRecord[]> {
+    await this.#clean();
     const names = await readdir(this.#folder).catch((error: unknown) => {
       if (errorCode(error) === 'ENOENT') return [];
       throw unreadable(this.#folder, error);
@@ -64,6 +67,7 @@ export class SessionRecords {
   }
 
   async save(record: SessionRecord): Promise<void> {
+    await this.#clean();
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     const file = this.#file(record);
     const handle = await open(`${file}.new`, 'w', 0o600);
@@ -81,9 +85,23 @@ export class SessionRecords {
     await Promise.all([rm(file, { force: true }), rm(`${file}.new`, { force: true })]);
   }
 
+  async #clean(): Promise<void> {
+    this.#cleaned ??= removeUnfinished(this.#folder);
+    await this.#cleaned;
+  }
+
   #file(portal: Portal): string {
     return path.join(this.#folder, `${createHash('sha256').update(portalKey(portal)).digest('hex').slice(0, 24)}.json`);
   }
+}
+
+/** They say nothing that counts: what cannot be removed stays. */
+async function removeUnfinished(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  const unfinished = names.filter((name) => name.endsWith('.new'));
+  await Promise.all(
+    unfinished.map(async (name) => rm(path.join(folder, name), { force: true }).catch(() => undefined)),
+  );
 }
 
 async function readRecord(file: string): Promise<SessionRecord | undefined> {

@@ -15,11 +15,25 @@ export const UNKNOWN_DATA = 'data without any known signature';
  * @throws when any part of it could not be read: that is never `blank` (rule 17)
  */
 export async function probeDevice(run: Run, device: BlockDevice, signal: AbortSignal): Promise<Probe> {
-  await checkSize(run, device, signal);
-  // Both halves always run: a signature that was found does not make a device readable.
-  const [signature, zero] = await Promise.all([readSignature(run, device, signal), edgesAreZero(run, device, signal)]);
+  const [signature, zero] = await look(run, device, signal).catch((thrown: unknown) => {
+    throw thrown instanceof CommandError ? notProbed(thrown, device) : thrown;
+  });
   if (signature !== undefined) return signature;
   return zero ? { content: 'blank' } : { content: 'other', what: UNKNOWN_DATA };
+}
+
+async function look(run: Run, device: BlockDevice, signal: AbortSignal): Promise<[Probe | undefined, boolean]> {
+  await checkSize(run, device, signal);
+  // Both halves always run: a signature that was found does not make a device readable.
+  return Promise.all([readSignature(run, device, signal), edgesAreZero(run, device, signal)]);
+}
+
+/** Rule 17: nothing is concluded from a look that failed. */
+function notProbed(error: CommandError, { path, wwn }: BlockDevice): DriverError {
+  return new DriverError(error.code, `${error.message}; what ${path} (WWN ${wwn}) holds is not known`, {
+    cause: error,
+    next: 'look for input/output errors with dmesg and at the paths of the device, then try again',
+  });
 }
 
 async function checkSize(run: Run, device: BlockDevice, signal: AbortSignal): Promise<void> {

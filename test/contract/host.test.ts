@@ -11,6 +11,7 @@ import type { BlockDevice } from '../../src/domain/attachment.js';
 import { createFilesystems } from '../../src/host/filesystem.js';
 import { createLoopbackConnector } from '../../src/host/loopback.js';
 import { run, type Run } from '../../src/host/run.js';
+import { deviceContents, edgeContents } from '../device-contents.js';
 
 const MIB = 1024 * 1024;
 const SIZE = 64 * MIB;
@@ -345,9 +346,6 @@ describe('loopback connector', () => {
 });
 
 /** A device content by the tool that makes it; run on the data file. */
-const tool = (command: string, ...args: string[]) =>
-  [`by ${command}`, () => Promise.resolve(sh(command, ...args, path.join(dir, 'volume')))] as const;
-
 describe('file systems', () => {
   it('formats a blank device once, empty and clean, and mounts it', async () => {
     const device = await attached();
@@ -369,40 +367,30 @@ describe('file systems', () => {
     expect(await readdir(target())).toEqual(['a']);
   });
 
-  it.each([
-    tool('mkfs.ext4', '-q', '-F'),
-    tool('mkfs.ext2', '-q', '-F'),
-    tool('mkswap', '-q'),
-    ['a GPT', () => writeAt(512, 'EFI PART')],
-    [
-      'an MBR',
-      () =>
-        writeAt(
-          446,
-          Buffer.concat([
-            Buffer.from([0x80, 1, 1, 0, 0x83, 1, 1, 1, 8, 0, 0, 0, 8]),
-            Buffer.alloc(51),
-            Buffer.from([0x55, 0xaa]),
-          ]),
-        ),
-    ],
-    ['LUKS', () => writeAt(0, Buffer.from('LUKS\xba\xbe\x00\x01', 'latin1'))],
-    ['LVM', () => writeAt(512, 'LABELONE')],
-    ['xfs', () => writeAt(0, 'XFSB')],
-    ['btrfs', () => writeAt(65_536 + 64, '_BHRfS_M')],
-    ['MD RAID', () => writeAt(4096, Buffer.from('fc4e2ba901000000', 'hex'))],
-    ['a damaged ext4 superblock', () => writeAt(1024 + 56, Buffer.from([0x53, 0xef]))],
-    ['one byte at the start', () => writeAt(0, 'x')],
-    ['one byte at 4 MiB - 1', () => writeAt(4 * MIB - 1, 'x')],
-    ['one byte at the end', () => writeAt(SIZE - 1, 'x')],
-    ['one byte 4 MiB before the end', () => writeAt(SIZE - 4 * MIB, 'x')],
-    ['random data', () => writeAt(0, Buffer.from(Array.from({ length: 8192 }, (_, i) => (i * 7919) % 251)))],
-  ])('rule 16: never formats a device with %s', async (_what, fill) => {
-    await fill();
+  it.each([...deviceContents(SIZE), ...edgeContents(SIZE)])(
+    'rule 16: never formats a device with $what',
+    async ({ says, fill }) => {
+      await fill(path.join(dir, 'volume'));
+      const device = await attached();
+      const proven = jest.fn(async () => Promise.resolve());
+      const make = filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: false, proven }, signal());
+      const message = `${device.path} (WWN ${WWN}) was to be formatted for the first time, but it holds ${says}`;
+      await expect(make).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining(message) });
+      expect(mkfsCount()).toBe(0);
+      expect(proven).not.toHaveBeenCalled();
+    },
+  );
+
+  it('rule 16: says that the device is proven before mkfs, which does not run if that cannot be recorded', async () => {
     const device = await attached();
-    const make = filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: false }, signal());
-    await expect(make).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining(WWN) });
+    const proven = async (): Promise<void> => {
+      expect(mkfsCount()).toBe(0);
+      return Promise.reject(new Error('not recorded'));
+    };
+    const options = { type: 'ext4', uuid: UUID, repeat: false } as const;
+    await expect(filesystems.make(device, { ...options, proven }, signal())).rejects.toThrow('not recorded');
     expect(mkfsCount()).toBe(0);
+    await filesystems.make(device, options, signal());
   });
 
   it('rule 16: repeats an interrupted mkfs over its own traces only', async () => {
@@ -461,6 +449,8 @@ describe('file systems', () => {
     await expect(filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: false }, signal())).rejects.toMatchObject(
       {
         code: 'unavailable',
+        message: expect.stringContaining(`what ${device.path} (WWN ${WWN}) holds is not known`),
+        next: expect.stringContaining('input/output errors'),
       },
     );
     expect(mkfsCount()).toBe(0);

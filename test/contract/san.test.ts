@@ -1,7 +1,18 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { constants } from 'node:fs';
-import { mkdtemp, open, readdir, readFile, rm, stat, truncate, writeFile, type FileHandle } from 'node:fs/promises';
+import {
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Connection, HostConnector } from '../../src/contracts/host.js';
@@ -719,6 +730,14 @@ describe('detach', () => {
     await detach();
     expect(host.ran.filter((argv) => argv.includes('--logout'))).toHaveLength(2);
     expect(host.nodes.size).toBe(0);
+  });
+
+  it('a record that a daemon was killed in the middle of writing does not stay', async () => {
+    const folder = path.join(host.stateDir, 'iscsi');
+    await mkdir(folder, { recursive: true });
+    await writeFile(path.join(folder, '0e2a5f103208b328bfb0fb0c.json.new'), '{"sch');
+    await detach();
+    expect(await readdir(folder)).toEqual([]);
   });
 
   it('a session that comes after its attach was aborted is ended later, by itself', async () => {

@@ -1,4 +1,4 @@
-import type { Strike } from '../../daemon-process.js';
+import type { NamedStrike } from '../../daemon-process.js';
 import { expect } from '../inside/checks.js';
 import type { Site } from '../inside/site.js';
 import { openKillStage, type KillStage, type Way } from './kill-stage.js';
@@ -6,7 +6,7 @@ import type { Scenario, ScenarioOptions } from './scenario.js';
 
 const MINUTE_MS = 60_000;
 /** Of each verb, unless all are wanted. */
-const USUAL_PLACES = 8;
+const USUAL_PLACES = 5;
 /** Each costs the time to converge; so many tell enough. */
 const MAX_FINDINGS = 6;
 
@@ -16,7 +16,7 @@ const VERBS = {
 } as const satisfies Record<string, Way>;
 type Verb = keyof typeof VERBS;
 
-interface Place extends Pick<Strike, 'call' | 'when'> {
+interface Place extends Pick<NamedStrike, 'call' | 'when'> {
   verb: Verb;
   /** Nobody asks for anything until the daemon has recovered; else a container is started again at once. */
   isLeftAlone: boolean;
@@ -59,16 +59,19 @@ async function rehearse(stage: KillStage, verb: Verb): Promise<Place[]> {
     `no call of ${verb} is ${decisive}`,
   );
   console.log(calls.map(({ label }, i) => `    ${verb} #${i + 1} ${label}`).join('\n'));
-  const places = calls.flatMap(({ label }, i) => placesOf(label).map((when) => ({ verb, call: i + 1, when })));
+  const places = calls.flatMap(({ name }, i) => {
+    const nth = calls.slice(0, i + 1).filter((each) => each.name === name).length;
+    return placesOf(name).map((when) => ({ verb, call: { name, nth }, when }));
+  });
   // Tools first: everything else is struck without a SAN, too (`test/crash`).
-  const isTool = ({ call }: { call: number }): boolean => calls[call - 1]?.label.startsWith('tool') === true;
+  const isTool = ({ call }: Pick<Place, 'call'>): boolean => call.name.startsWith('tool');
   const sorted = [...places.filter(isTool), ...places.filter((each) => !isTool(each))];
   return sorted.map((place, i) => ({ ...place, isLeftAlone: i % 4 === 0 || i % 4 === 3 }));
 }
 
 /** After a call is before the next one. A tool goes on when the daemon is gone. */
-function placesOf(label: string): Strike['when'][] {
-  return label.startsWith('tool') ? ['before', 'during'] : ['before'];
+function placesOf(name: string): NamedStrike['when'][] {
+  return name.startsWith('tool') ? ['before', 'during'] : ['before'];
 }
 
 /** False when the verb was over before that call. Ends where the verb leads to. */
@@ -78,7 +81,7 @@ async function strikeAt(stage: KillStage, place: Place, findings: string[]): Pro
   const start = performance.now();
   const struck = await stage.strike(to, place);
   if (struck === undefined) {
-    console.log(`  ${place.verb} was over before #${place.call}`);
+    console.log(`  ${place.verb} was over: no ${place.when} ${place.call.name}`);
     return false;
   }
   const { isLeftAlone, verb } = place;

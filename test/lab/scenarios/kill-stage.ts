@@ -5,7 +5,7 @@ import { Etcd3 } from 'etcd3';
 import { etcdView } from '../../crash/etcd-view.js';
 import { expectedEnds } from '../../crash/expected-ends.js';
 import { difference, metadataLines, stateLines } from '../../crash/world.js';
-import { DaemonProcess, type OutwardCall, type Strike, type Struck } from '../../daemon-process.js';
+import { DaemonProcess, type NamedStrike, type OutwardCall, type Struck } from '../../daemon-process.js';
 import { arrayOutline } from '../../simulator-state.js';
 import { expect } from '../inside/checks.js';
 import { CONF, PLUGIN_SOCKET, STATE_DIR } from '../inside/daemon.js';
@@ -31,7 +31,7 @@ const ID = 'a'.repeat(64);
 /** Seconds that leases live: the machine is slow. */
 const LEASE_TTL = 30;
 const ROUND_MS = 2_000;
-const CONVERGE_MS = 120_000;
+const CONVERGE_MS = 90_000;
 const DATA_BYTES = 256 * 1024;
 /** What a daemon answers that the machine gave no time to talk to etcd; it is asked again. */
 const STARVED = /etcd at .* does not answer|locks are lost|does not hold .* any more|no answer in time/;
@@ -47,7 +47,7 @@ export interface KillStage {
   /** The verb without a crash, right after a start of the daemon: its outward calls. */
   rehearse(way: Way): Promise<OutwardCall[]>;
   /** The verb that leads there, struck; the daemon runs again afterwards. Undefined when it was over before. */
-  strike(to: Ground, at: Pick<Strike, 'call' | 'when'>): Promise<Struck | undefined>;
+  strike(to: Ground, at: Pick<NamedStrike, 'call' | 'when'>): Promise<Struck | undefined>;
   /** Waits until the world is as it may be after such a strike. @throws when that takes too long */
   settle(way: Way, struck: Struck): Promise<void>;
   /** After a finding: to that ground, whatever it takes. @throws when it cannot be had */
@@ -123,7 +123,7 @@ class Stage implements KillStage {
     });
   }
 
-  async strike(to: Ground, at: Pick<Strike, 'call' | 'when'>): Promise<Struck | undefined> {
+  async strike(to: Ground, at: Pick<NamedStrike, 'call' | 'when'>): Promise<Struck | undefined> {
     return unlessStarved(async () => {
       await this.daemon.watch({ ...at, signal: 'SIGKILL' });
       this.#ground = undefined;
