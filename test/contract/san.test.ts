@@ -61,7 +61,7 @@ const attach = async (more: Partial<Connection> = {}) => connector.attach(connec
 const changes = (): string[] =>
   host.ran
     .map((argv) => argv.join(' '))
-    .filter((line) => /^tee|^multipath -f|flush|queue|message|--log|-o (new|delete|update)/.test(line));
+    .filter((line) => /^tee|^multipath -f|^sync|queue|message|--log|-o (new|delete|update)/.test(line));
 const has = (pattern: RegExp): boolean => host.ran.some((argv) => pattern.test(argv.join(' ')));
 const disks = (): string[] => host.devices.filter((name) => name.startsWith('sd'));
 
@@ -392,7 +392,7 @@ describe('what is in the way', () => {
     await attach({ passive: { wwn: WWN, targetNames: [PEER], isStale: true } });
     const map = await connector.find(WWN, signal());
     expect(map).toBeDefined();
-    expect(changes().some((line) => line.includes('flushbufs'))).toBe(false);
+    expect(changes().some((line) => line.startsWith('sync '))).toBe(false);
     expect(host.ran.findIndex((argv) => argv.join(' ').includes('3:0:0:9/device/delete'))).toBeLessThan(
       host.ran.findIndex((argv) => argv.join(' ').includes('/scan')),
     );
@@ -427,7 +427,7 @@ describe('what is in the way', () => {
     host.addMap(OTHER, { paths: ['sda'] });
     await attach({ passive: { wwn: OTHER, targetNames: [PEER], isStale: true } });
     expect(await connector.find(OTHER, signal())).toBeUndefined();
-    expect(has(/flushbufs/)).toBe(false);
+    expect(has(/^sync /)).toBe(false);
   });
 
   it('rule 46: the device of the passive copy that is used keeps the volume from being attached', async () => {
@@ -609,7 +609,7 @@ describe('detach', () => {
       line.replace(/^tee .*\/([\d:]+)\/device\/delete.*/, 'delete').replace(/^iscsiadm .*(--logout|-o delete)/, '$1'),
     );
     expect(order).toEqual([
-      `blockdev --flushbufs ${host.devRoot}/mapper/3${WWN}`,
+      `sync ${host.devRoot}/mapper/3${WWN}`,
       `multipath -f 3${WWN}`,
       'delete',
       'delete',
@@ -626,9 +626,9 @@ describe('detach', () => {
   it('rule 27: a failed flush to a live array stops the sequence', async () => {
     await attach();
     host.ran.length = 0;
-    host.failures.set('blockdev --flushbufs', { exitCode: 1, stderr: 'Input/output error' });
+    host.failures.set('sync ', { exitCode: 1, stderr: 'Input/output error' });
     await expect(detach()).rejects.toMatchObject({ message: expect.stringContaining('Input/output error') });
-    expect(changes()).toEqual([expect.stringContaining('flushbufs')]);
+    expect(changes()).toEqual([expect.stringMatching(/^sync /)]);
   });
 
   it('rule 29: a map whose paths are all dead stops waiting for them first, and is not flushed', async () => {
@@ -644,7 +644,7 @@ describe('detach', () => {
       `dmsetup message 3${WWN} 0 fail_if_no_path`,
       `multipath -f 3${WWN}`,
     ]);
-    expect(has(/flushbufs/)).toBe(false);
+    expect(has(/^sync /)).toBe(false);
     expect(host.devices).toEqual([]);
   });
 
@@ -680,7 +680,7 @@ describe('detach', () => {
     host.addDisk({ name: 'sda', address: '1:0:0:5', wwn: WWN, answers: OTHER });
     host.addMap(WWN, { paths: ['sda'] });
     await detach();
-    expect(has(/flushbufs/)).toBe(false);
+    expect(has(/^sync /)).toBe(false);
     expect(host.devices).toEqual([]);
   });
 
