@@ -71,7 +71,7 @@ class FcFabric implements Fabric {
     if (mode === 'manual') return;
     throw new DriverError(
       'refused',
-      `the group of volume ${wwn} is failed over, both copies have that WWN, and this host's kernel scans Fibre Channel by itself (scsi_mod.scan is ${mode ?? 'unknown'}): the stale copy would get into the map when its array returns`,
+      `both copies of volume ${wwn} have that WWN, the other one is stale (failed over, or passed over by an override), and this host's kernel scans Fibre Channel by itself (scsi_mod.scan is ${mode ?? 'unknown'}): the stale copy would get into the map when its array returns`,
       {
         next: 'printf manual > /sys/module/scsi_mod/parameters/scan (printf, since the kernel takes no line end there), and scsi_mod.scan=manual on the kernel command line for the next boot',
       },
