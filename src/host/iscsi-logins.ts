@@ -79,7 +79,8 @@ export class IscsiLogins {
 
   /** Logs out of what we logged in to and what no device uses any more; what fails is told in the log and tried next time. */
   async leaveUnused(signal: AbortSignal): Promise<void> {
-    const [records, bootId] = await Promise.all([this.#records.list(), readBootId()]);
+    const tell = (unreadable: DriverError): void => this.#logger.warn(unreadable.toUserText());
+    const [records, bootId] = await Promise.all([this.#records.list(tell), readBootId()]);
     await Promise.all(
       records.map(async (record) =>
         this.#inTurn(record, async () => this.#leave(record, { bootId, signal })).catch((thrown: unknown) => {

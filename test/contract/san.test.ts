@@ -740,6 +740,16 @@ describe('detach', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it('a record of a session that cannot be read keeps no volume attached, and is named with what to do', async () => {
+    await attach();
+    const file = path.join(host.stateDir, 'iscsi', '0e2a5f103208b328bfb0fb0c.json');
+    await writeFile(file, '{"schema":2}');
+    await detach();
+    expect(disks()).toEqual([]);
+    expect(await readdir(path.join(host.sysRoot, 'class/iscsi_session'))).toEqual([]);
+    expect(warnings).toEqual([expect.stringMatching(`${file}.*cannot be read; next: .*remove ${file}`)]);
+  });
+
   it('a session that comes after its attach was aborted is ended later, by itself', async () => {
     host.portals.delete('10.1.2.2:3260');
     const reason = 'killed, the caller gave up';
