@@ -693,6 +693,16 @@ describe('detach', () => {
     expect(disks()).toEqual(['sda', 'sdb']);
   });
 
+  it('rule 26: what is used while no path answers waits for its paths again, as its users were promised', async () => {
+    await attach();
+    host.ran.length = 0;
+    host.failures.set('/usr/lib/udev/scsi_id', { exitCode: 1 });
+    await holdMap();
+    await expect(detach()).rejects.toMatchObject({ code: 'busy' });
+    expect(changes().at(-1)).toBe(`multipathd restorequeueing map 3${WWN}`);
+    expect(disks()).toEqual(['sda', 'sdb']);
+  });
+
   it('a map that is in use for a moment is tried again', async () => {
     await attach();
     host.failures.set('multipath -f', { exitCode: 1, stderr: `3${WWN}: map in use` });
