@@ -45,8 +45,11 @@ export async function findNode(run: Run, portal: Portal, signal: AbortSignal): P
   }
 }
 
-/** Whether a session that is made from that node record scans for all LUNs of the target by itself. */
-export const scansByItself = (node: string): boolean => !/^node\.session\.scan = manual$/m.test(node);
+/** Whether any session that a login by that node makes scans for all LUNs by itself; it has a record for each interface. */
+export function scansByItself(node: string): boolean {
+  const modes = [...node.matchAll(/^node\.session\.scan = (.*)$/gm)].map(([, mode]) => mode);
+  return modes.length === 0 || modes.some((mode) => mode !== 'manual');
+}
 
 /**
  * Makes a node record for that portal, which must have none: sessions in manual-scan mode, no login at boot. The CHAP secret

@@ -156,9 +156,16 @@ describe('tools', () => {
 
   it('a node record says whether its sessions scan by themselves', () => {
     const node = captured('iscsiadm-node.txt');
+    const auto = node.replace('node.session.scan = manual', 'node.session.scan = auto');
     expect(scansByItself(node)).toBe(false);
-    expect(scansByItself(node.replace('node.session.scan = manual', 'node.session.scan = auto'))).toBe(true);
+    expect(scansByItself(auto)).toBe(true);
     expect(scansByItself('')).toBe(true);
+    // One for each interface that an administrator bound the portal to: a login uses them all.
+    expect([`${node}\n${node}`, `${node}\n${auto}`, `${auto}\n${node}`].map(scansByItself)).toEqual([
+      false,
+      true,
+      true,
+    ]);
   });
 
   it('a secret goes into a node record before its end, and nothing else changes', () => {
