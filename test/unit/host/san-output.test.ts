@@ -241,6 +241,11 @@ describe('the configuration of multipathd', () => {
     expect(problemsOf(text)[0]).toContain('; next: ');
   });
 
+  it("a blacklist of the host's own disk is no matter of the volumes", () => {
+    expect(problemsOf(config.replace('blacklist {', 'blacklist {\n\tdevnode "^sda$"'))).toEqual([]);
+    expect(problemsOf(config.replace('blacklist {', 'blacklist {\n\tdevnode "^sd[ab][0-9]*$"'))).toEqual([]);
+  });
+
   it('an exception lifts a blacklist', () => {
     const blacklisted = config.replace('blacklist {', 'blacklist {\n\tdevnode "^sd[a-z]"');
     const excepted = blacklisted.replace('blacklist_exceptions {', 'blacklist_exceptions {\n\twwid "^360002ac"');
