@@ -7,18 +7,13 @@ import { DriverError } from '../domain/errors.js';
 import type { FilesystemType } from '../domain/volume.js';
 import { failingWhenDead } from './dead-map.js';
 import { errorCode } from './error-code.js';
-import {
-  findDeviceNumber,
-  findMountsElsewhere,
-  findMountsEverywhere,
-  findUserPids,
-  matchDevice,
-} from './device-users.js';
+import { findDeviceNumber, findMountsElsewhere, findMountsEverywhere, matchDevice } from './device-users.js';
 import { formatDevice } from './format.js';
 import { readMounts, type MountinfoEntry } from './mountinfo.js';
 import { probeDevice } from './probe.js';
 import { CommandError, type Run } from './run.js';
 import { cameTrue } from './sysfs.js';
+import { findUserPids } from './user-pids.js';
 
 const TIMEOUT_MS = 30_000;
 const PASSING_USE_MS = 3_000;
