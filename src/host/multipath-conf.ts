@@ -42,7 +42,7 @@ async function findDaemonProblem(run: Run, signal: AbortSignal): Promise<Problem
           what: 'multipathd is not installed',
           next: 'install multipath-tools (device-mapper-multipath), or set use_multipath = false in hpe.conf',
         }
-      : { what: 'multipathd does not answer', next: 'systemctl enable --now multipathd' };
+      : { what: `multipathd does not answer (${error.message})`, next: 'systemctl enable --now multipathd' };
   }
 }
 

@@ -244,8 +244,12 @@ describe('attach over iSCSI', () => {
     await expect(attach()).rejects.toMatchObject({ code: 'refused', next: 'systemctl enable --now multipathd' });
     expect(changes()).toEqual([]);
     expect(await connector.findProblems(signal())).toContain(
-      'multipathd does not answer; next: systemctl enable --now multipathd',
+      'multipathd does not answer (multipathd show daemon: exit code 1: error -1 connecting to multipathd); next: systemctl enable --now multipathd',
     );
+    // Not multipathd is to blame here.
+    const stderr = 'nsenter: cannot open /proc/1/ns/mnt: Permission denied';
+    host.failures.set('multipathd show daemon', { exitCode: 1, stderr });
+    await expect(attach()).rejects.toMatchObject({ message: expect.stringContaining(stderr) });
   });
 
   it.each<[string, { reason: string } | { exitCode: number }]>([
