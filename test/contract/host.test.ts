@@ -393,6 +393,24 @@ describe('file systems', () => {
     await filesystems.make(device, options, signal());
   });
 
+  it.each<[string, Run, RegExp]>([
+    ['fails', async (_command, args, options) => run('false', args, options), /dmesg/],
+    [
+      'is not installed',
+      async (command, args, options) => run(`/nowhere/${command}`, args, options),
+      /install xfsprogs/,
+    ],
+  ])('an mkfs that %s is told with what to do', async (_how, mkfs, next) => {
+    const device = await attached();
+    const tools: Run = async (command, ...rest) => (command === 'mkfs.xfs' ? mkfs : run)(command, ...rest);
+    const make = createFilesystems({ run: tools, mountRoot, logger }).make(
+      device,
+      { type: 'xfs', uuid: UUID, repeat: false },
+      signal(),
+    );
+    await expect(make).rejects.toMatchObject({ next: expect.stringMatching(next) });
+  });
+
   it('rule 16: repeats an interrupted mkfs over its own traces only', async () => {
     const device = await attached();
     await filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: false }, signal());
