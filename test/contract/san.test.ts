@@ -521,6 +521,13 @@ describe('the proof', () => {
     expect(await connector.isCurrent(WWN, signal())).toBe(false);
     expect(await connector.isCurrent(OTHER, signal())).toBe(false);
   });
+
+  it('a device that does not answer for a moment is asked again before it counts as cut off', async () => {
+    await attach();
+    host.failures.set('/usr/lib/udev/scsi_id', { exitCode: 1 });
+    setTimeout(() => host.failures.clear(), 500);
+    expect(await connector.isCurrent(WWN, signal())).toBe(true);
+  });
 });
 
 describe('Fibre Channel', () => {
