@@ -169,7 +169,7 @@ function missingOf({ lun }: Connection, { reached, usable }: { reached: Reached;
 function unreachable({ targets }: Connection, missing: string[]): DriverError {
   const why = missing.length === 0 ? targets.map(({ name }) => name).join(', ') : missing.join('; ');
   return new DriverError('unavailable', `none of the array's target ports can be reached: ${why}`, {
-    next: 'look at cables, zones and network between this host and the array, then try again',
+    next: 'do what is said of each port, or look at cables, zones and network between this host and the array, then try again',
   });
 }
 

@@ -318,7 +318,10 @@ describe('CHAP', () => {
     for (const portal of PORTALS) {
       host.failures.set(`iscsiadm -m node -T ${IQN} -p ${portal} --login`, { exitCode: 24, stderr: said });
     }
-    await expect(attach()).rejects.toMatchObject({ message: expect.stringContaining('authorization failure') });
+    await expect(attach()).rejects.toMatchObject({
+      message: expect.stringMatching(/authorization failure.*hpe3par_iscsi_chap_enabled/),
+      next: expect.stringMatching(/^do what is said of each port/),
+    });
     expect(await wasRefused()).toBe(true);
     host.failures.clear();
     await attach();
