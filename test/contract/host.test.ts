@@ -823,3 +823,22 @@ describe.each(['ext4', ...(noXfs === undefined ? (['xfs'] as const) : [])] as co
     expect(buffer.equals(Buffer.alloc(damage.bytes, 0xff))).toBe(true);
   });
 });
+
+it('rule 20: an ext4 in which the kernel has found damage before is told when it is mounted', async () => {
+  const device = await attached();
+  const errors: string[] = [];
+  const telling = createFilesystems({
+    run,
+    mountRoot,
+    logger: { ...logger, error: (message) => void errors.push(message) },
+  });
+  await telling.make(device, { type: 'ext4', uuid: UUID, repeat: false }, signal());
+  await telling.mount(device, { target: target(), type: 'ext4' }, signal());
+  await telling.unmount(device, target(), signal());
+  expect(errors).toEqual([]);
+  for (const value of ['state 2', 'error_count 3']) {
+    await run('debugfs', ['-w', '-R', `set_super_value ${value}`, device.path], { timeoutMs: 10_000 });
+  }
+  await telling.mount(device, { target: target(), type: 'ext4' }, signal());
+  expect(errors).toEqual([expect.stringMatching(new RegExp(`WWN ${WWN}.* 3 errors.*next: .*e2fsck -n`))]);
+});
