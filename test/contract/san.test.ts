@@ -573,6 +573,20 @@ describe('Fibre Channel', () => {
     expect(await connector.attach(fc({ passive: { ...stale, wwn: OTHER } }), signal())).toMatchObject({ wwn: WWN });
   });
 
+  it('rule 10: where both copies get one WWN, a kernel that scans by itself is told before there is a failover', async () => {
+    const problems = async (equalWwns: boolean): Promise<string[]> => {
+      const { run, sysRoot, devRoot, stateDir } = host;
+      const options = { run, sysRoot, devRoot, stateDir, usesMultipath: false, minimumPaths: 1, logger };
+      return createFcConnector({ ...options, equalWwns }).findProblems(signal());
+    };
+    expect(await problems(false)).toEqual([]);
+    expect(await problems(true)).toEqual([
+      expect.stringMatching(/secondary_wwn = same.*scsi_mod.scan is async.*; next: printf manual/),
+    ]);
+    host.setScanMode('manual');
+    expect(await problems(true)).toEqual([]);
+  });
+
   it('names a target port that no HBA sees', async () => {
     await connector.attach(fc({ targets: [{ name: PORT }, { name: '20000002ac000102' }] }), signal());
     expect(warnings).toEqual([expect.stringContaining('20000002ac000102 (no port of this host sees it)')]);
