@@ -181,8 +181,9 @@ function scansForeignLuns(portal: Portal): DriverError {
   );
 }
 
+/** It may be there under another address, or come later: its record stays. */
 function noSession(portal: Portal): DriverError {
-  return new DriverError('unavailable', `the login to ${portalKey(portal)} succeeded, but there is no session`, {
+  return new DriverError('unknown-outcome', `the login to ${portalKey(portal)} succeeded, but there is no session`, {
     next: 'iscsiadm -m session; dmesg | tail',
   });
 }

@@ -801,6 +801,17 @@ describe('detach', () => {
     expect(host.nodes.size).toBe(0);
   });
 
+  it('a session that comes later than its login said is ended later, by itself', async () => {
+    host.portals.delete('10.1.2.2:3260');
+    host.failures.set(`iscsiadm -m node -T ${IQN} -p 10.1.1.2:3260 --login`, { exitCode: 0 });
+    await expect(attach()).rejects.toMatchObject({ message: expect.stringContaining('there is no session') });
+    host.failures.clear();
+    host.addSession(1, { target: IQN, portal: '10.1.1.2:3260' });
+    await connector.tidy(signal());
+    expect(await readdir(path.join(host.sysRoot, 'class/iscsi_session'))).toEqual([]);
+    expect(host.nodes.size).toBe(0);
+  });
+
   it('a login of which nothing comes is forgotten after half a minute', async () => {
     const reason = 'killed, the caller gave up';
     host.failures.set(`iscsiadm -m node -T ${IQN} -p 10.1.1.2:3260 --login`, { reason });
