@@ -129,13 +129,14 @@ function buildConnector(
   settings: BackendConfig,
   { stateDir, node, run, logger }: { stateDir: string; node: Node; run: Run; logger: Logger },
 ): HostConnector {
-  const { protocol, loopbackFabric, usesMultipath, minimumPaths, chap } = settings;
+  const { protocol, loopbackFabric, usesMultipath, minimumPaths, chap, replication } = settings;
   if (loopbackFabric !== undefined) {
     const initiator = loopbackInitiator(protocol, node.id);
     return createLoopbackConnector({ fabricDir: loopbackFabric, initiator, protocol, run, stateDir });
   }
   const options = { run, stateDir, usesMultipath, minimumPaths, logger };
-  return protocol === 'fc' ? createFcConnector(options) : createIscsiConnector({ ...options, chap });
+  if (protocol === 'iscsi') return createIscsiConnector({ ...options, chap });
+  return createFcConnector({ ...options, equalWwns: replication?.secondaryWwn === 'same' });
 }
 
 /** What this node is called on the simulated fabric. */
