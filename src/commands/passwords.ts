@@ -1,6 +1,7 @@
 import type { BackendConfig, Config } from '../config/config.js';
 import {
   dependOnPassphrase,
+  looksEncrypted,
   openOldPasswords,
   passwordsInText,
   type OpenedPasswords,
@@ -116,6 +117,10 @@ class BackendPasswords {
 
   #tell(): void {
     const { weak, line } = this.protection();
-    this.#deps.logger[weak ? 'warn' : 'info'](line, { backend: this.#backend.name });
+    const { name } = this.#backend;
+    this.#deps.logger[weak ? 'warn' : 'info'](line, { backend: name });
+    if (this.#opened?.encrypted === true || !looksEncrypted(this.#given)) return;
+    const text = `passwords of backend ${name} look encrypted, but etcd has no passphrase in /backend/${name}, so they are sent as they are; if an array refuses them, bring the passphrase over: docs/secrets.md`;
+    this.#deps.logger.warn(text, { backend: name });
   }
 }

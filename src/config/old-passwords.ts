@@ -32,6 +32,10 @@ export function passwordsInText({ primary, secondary }: BackendConfig): Given[] 
 export const dependOnPassphrase = (given: readonly Given[]): boolean =>
   given.some(({ value }) => mayBeEncryptedOld(value.reveal()));
 
+/** Base64 that ends as few passwords do. */
+export const looksEncrypted = (given: readonly Given[]): boolean =>
+  given.some(({ value }) => value.reveal().endsWith('=') && mayBeEncryptedOld(value.reveal()));
+
 /**
  * The passwords of a backend that has this passphrase in etcd, or none. Those in hpe.conf are all encrypted with it, or none is:
  * what cannot be decrypted may be encrypted with another passphrase, and would be sent to the array as a wrong password.
