@@ -116,10 +116,11 @@ function keyIn(file: string): string {
       next: 'make one: add --new-key',
     });
   }
-  const problem =
-    found.exposure === undefined ? keyProblem(found.text) : `others may read the key file: ${found.exposure}`;
+  const problem = keyProblem(found);
   if (problem === undefined) return found.text;
-  throw new DriverError('refused', problem, { next: 'make a new one with --new-key, which only its owner can read' });
+  throw new DriverError('refused', `the file of --key-file is no good key: ${problem}`, {
+    next: 'make a new one with --new-key, which only its owner can read',
+  });
 }
 
 /** The command's own output says what happened. */

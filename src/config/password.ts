@@ -1,6 +1,7 @@
 import { Secret } from '../domain/secret.js';
 import type { PasswordOrigin } from './model.js';
 import { isSealed, unseal } from './sealed.js';
+import type { SecretFile } from './secret-file.js';
 import type { Settings } from './settings.js';
 import { secret } from './values.js';
 
@@ -60,18 +61,19 @@ function open(settings: Settings, key: string, sealed: Secret): ConfiguredPasswo
 const KEY_FILE = 'password_key_file';
 
 /** A key that others may have read protects nothing, so it is not used. */
-function isBadKey(settings: Settings, found: { text: string; exposure?: string }): boolean {
-  const what =
-    found.exposure === undefined ? keyProblem(found.text) : `others may read the file that it names: ${found.exposure}`;
-  if (what === undefined) return false;
+function isBadKey(settings: Settings, found: SecretFile): boolean {
+  const problem = keyProblem(found);
+  if (problem === undefined) return false;
   const fix = 'make a new key and encrypt the passwords again: hpe-volume-plugin encrypt --new-key --key-file FILE';
   settings.complain('error', KEY_FILE, {
-    what,
+    what: `the file that it names is no good key: ${problem}`,
     fix: found.exposure === undefined ? fix : `chown root and chmod 400 it; if others were on this host, ${fix}`,
   });
   return true;
 }
 
-/** Why the text is no good key; undefined if it is one. */
-export const keyProblem = (text: string): string | undefined =>
-  text.length < SHORTEST_KEY ? `the file that it names holds fewer than ${SHORTEST_KEY} characters` : undefined;
+/** Why that is no good key; undefined if it is one. */
+export function keyProblem({ text, exposure }: SecretFile): string | undefined {
+  if (exposure !== undefined) return `others may read it: ${exposure}`;
+  return text.length < SHORTEST_KEY ? `it holds fewer than ${SHORTEST_KEY} characters` : undefined;
+}

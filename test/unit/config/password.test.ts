@@ -209,7 +209,7 @@ describe('a password that was encrypted with a key file', () => {
   it.each([0o440, 0o404, 0o660, 0o620])('is refused when others may read the key: %o', (mode) => {
     const key = put('key', KEY, mode);
     expect(problems(() => load({ primary: `password_key_file = ${key}\nhpe3par_password = ${sealed}` }))).toEqual([
-      `password_key_file: others may read the file that it names: its mode is 0${mode.toString(8)}`,
+      `password_key_file: the file that it names is no good key: others may read it: its mode is 0${mode.toString(8)}`,
     ]);
   });
 
@@ -223,7 +223,7 @@ describe('a password that was encrypted with a key file', () => {
     [
       'a short key',
       () => `password_key_file = ${put('key', 'short')}`,
-      'password_key_file: the file that it names holds fewer than 16 characters',
+      'password_key_file: the file that it names is no good key: it holds fewer than 16 characters',
     ],
     [
       'a key file that is gone',
