@@ -160,7 +160,8 @@ describe('passwords that hpe3parencryptor has encrypted', () => {
     const { store, state } = etcdWith(PASSPHRASE);
     const passwords = new Passwords(config, { store, logger: recordingLogger().logger });
     state.away = true;
-    await failureOf(opened(config, passwords));
+    const own = config.backends.get('DEFAULT')?.primary.password ?? new Secret('');
+    expect(await failureOf(openPassword(passwords.of('DEFAULT', own), soon()))).toMatchObject({ code: 'unavailable' });
     state.away = false;
     expect(await opened(config, passwords)).toEqual([encrypted[0], ...WORDS.slice(1)]);
   });

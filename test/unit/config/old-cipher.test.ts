@@ -64,6 +64,8 @@ describe('the encryption of hpe3parencryptor', () => {
 
   it('does not take what another passphrase has encrypted for a password', () => {
     expect(decryptOld('+CB1E8Je1j8=', 'another')).toBeUndefined();
+    // Valid UTF-8 by chance, as it is for short passwords, but with what no password has in it.
+    expect(decryptOld(encryptOld('a\u0001b', 'one'), 'one')).toBeUndefined();
     const text = encryptOld('a longer password', 'one');
     for (let i = 0; i < 200; i += 1) expect(decryptOld(text, `two ${i}`)).toBeUndefined();
   });
