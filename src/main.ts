@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
+import { encrypt } from './commands/encrypt.js';
 import { override } from './commands/override.js';
 import { serve } from './commands/serve.js';
 import { UsageError } from './commands/usage.js';
@@ -9,6 +10,8 @@ import { DriverError } from './domain/errors.js';
 const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] [--state-dir DIR]
        hpe-volume-plugin override VOLUME --side primary|secondary --for 30m --reason TEXT [--config FILE] [--state-dir DIR]
        hpe-volume-plugin override VOLUME --end [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin encrypt --key-file FILE [--new-key] [--password-file FILE]
+       hpe-volume-plugin encrypt [--passphrase-file FILE] [--backend NAME] [--password-file FILE] [--config FILE]
   --config     hpe.conf (default /etc/hpedockerplugin/hpe.conf)
   --socket     where dockerd finds the plugin (default /run/docker/plugins/hpe.sock)
   --state-dir  this node's own memory (default /var/lib/hpe-volume-plugin)`;
@@ -16,6 +19,11 @@ const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] 
 async function main(args: string[]): Promise<void> {
   if (args[0] === 'override' && !args.includes('--help')) {
     for (const line of await override(args.slice(1))) console.log(line);
+    return;
+  }
+  if (args[0] === 'encrypt' && !args.includes('--help')) {
+    const terminal = { input: process.stdin, output: process.stderr };
+    for (const line of await encrypt(args.slice(1), terminal)) console.log(line);
     return;
   }
   let parsed;
