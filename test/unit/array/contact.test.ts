@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { failureOf, soon, SYSTEM } from './array-settings.js';
 import { expectLogin, mockedArray, mockHttp } from './mocked-array.js';
+import { LOST } from './vlun-answers.js';
 
 mockHttp();
 
@@ -19,7 +20,7 @@ describe('the last contact', () => {
     await failureOf(array.findVolume('x', soon()));
     expect(array.lastContact()).not.toHaveProperty('failure');
 
-    api.get('/volumes/x').times(3).replyWithError({ code: 'ECONNREFUSED', message: 'connect ECONNREFUSED' });
+    api.get('/volumes/x').times(3).replyWithError(LOST);
     const failure = await failureOf(array.findVolume('x', soon()));
     expect(array.lastContact()).toEqual({ at: expect.any(Number), failure: failure.toUserText() });
   });
