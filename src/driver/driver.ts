@@ -176,10 +176,6 @@ export class DockerDriver implements VolumeDriver {
 
 /** Each goes from here when it does what it says. */
 const NOT_BUILT = [
-  ['cpg', 'cpg'],
-  ['snapCpg', 'snapcpg'],
-  ['qosName', 'qos-name'],
-  ['flashCache', 'flash-cache'],
   ['fsOwner', 'fsOwner'],
   ['fsMode', 'fsMode'],
   ['mountOptions', 'mountOptions'],
