@@ -7,14 +7,14 @@ const ALTERNATIVES: readonly (readonly string[])[] = [
 ];
 const PLAIN = ['nodiratime', 'lazytime', 'nodev', 'nosuid', 'noexec', 'sync', 'dirsync', ...ALTERNATIVES.flat()];
 
-/** Those with a value, and whose they are. None makes a crash cost more than the file system's defaults do. */
-const VALUED = new Map<string, { of: FilesystemType; value: RegExp }>(
+/** Those with a value, and whose they are. None loses what was synced. */
+const VALUED = new Map<string, { of: FilesystemType; value: RegExp; form: string }>(
   Object.entries({
-    commit: { of: 'ext4', value: /^[1-5]$/ },
-    data: { of: 'ext4', value: /^(ordered|journal)$/ },
-    allocsize: { of: 'xfs', value: /^(64k|1m|16m|64m)$/ },
-    logbufs: { of: 'xfs', value: /^[2-8]$/ },
-    logbsize: { of: 'xfs', value: /^(32k|64k|128k|256k)$/ },
+    commit: { of: 'ext4', value: /^([1-9]|[1-5]\d|60)$/, form: 'SECONDS up to 60' },
+    data: { of: 'ext4', value: /^(ordered|journal)$/, form: 'ordered or journal' },
+    allocsize: { of: 'xfs', value: /^(64k|1m|16m|64m)$/, form: '64k, 1m, 16m or 64m' },
+    logbufs: { of: 'xfs', value: /^[2-8]$/, form: '2 to 8' },
+    logbsize: { of: 'xfs', value: /^(32k|64k|128k|256k)$/, form: '32k, 64k, 128k or 256k' },
   }),
 );
 
@@ -36,11 +36,11 @@ const REFUSED = new Map(
 );
 
 /**
- * `mountOptions`: a list like `noatime,nodev` of options that can neither hide an error nor lose what was synced. Without a
- * type (the file system comes from elsewhere) those of every type are taken. @throws Error naming the first problem
+ * `mountOptions`: a list like `noatime,nodev` of options that can neither hide an error nor lose what was synced.
+ * @throws Error naming the first problem
  */
-export function parseMountOptions(text: string, type?: FilesystemType): string {
-  const names = text.split(',').map((option) => parseOption(option, type));
+export function parseMountOptions(text: string): string {
+  const names = text.split(',').map(parseOption);
   const repeated = names.find((name, index) => names.indexOf(name) !== index);
   if (repeated !== undefined) throw new Error(`${repeated} is there twice`);
   for (const group of ALTERNATIVES) {
@@ -50,24 +50,28 @@ export function parseMountOptions(text: string, type?: FilesystemType): string {
   return text;
 }
 
-/** Its name. */
-function parseOption(option: string, type: FilesystemType | undefined): string {
-  const [name = '', ...rest] = option.split('=');
-  const why = REFUSED.get(name);
-  if (why !== undefined) throw new Error(`${name} is not taken: ${why}`);
-  if (PLAIN.includes(name) && rest.length === 0) return name;
-  const valued = VALUED.get(name);
-  if (valued === undefined || rest.length !== 1 || !valued.value.test(rest[0] ?? '')) {
-    throw new Error(`${JSON.stringify(option)} is not taken (known: ${knownOptions(type)})`);
-  }
-  if (type !== undefined && valued.of !== type) throw new Error(`${name} is an option of ${valued.of}, not of ${type}`);
-  return name;
+/** Those of a list that are of another file system. */
+export function misfits(text: string, type: FilesystemType): string[] {
+  return text.split(',').filter((option) => {
+    const valued = VALUED.get(nameOf(option));
+    return valued !== undefined && valued.of !== type;
+  });
 }
 
-/** For `-o help` and errors: with the form of their values. */
-export function knownOptions(type?: FilesystemType): string {
-  const valued = [...VALUED].filter(([, each]) => type === undefined || each.of === type);
-  return [...PLAIN, ...valued.map(([name, { value }]) => `${name}=${value.source.replaceAll(/[\^$()]/g, '')}`)].join(
-    ', ',
-  );
+const nameOf = (option: string): string => option.split('=')[0] ?? '';
+
+/** Its name. */
+function parseOption(option: string): string {
+  const name = nameOf(option);
+  const why = REFUSED.get(name);
+  if (why !== undefined) throw new Error(`${name} is not taken: ${why}`);
+  const isKnown = PLAIN.includes(option) || VALUED.get(name)?.value.test(option.slice(name.length + 1)) === true;
+  if (isKnown) return name;
+  throw new Error(`${JSON.stringify(option)} is not taken (known: ${knownMountOptions()})`);
+}
+
+/** For people. */
+export function knownMountOptions(): string {
+  const valued = [...VALUED].map(([name, { of, form }]) => `${name}= (${of}: ${form})`);
+  return [...PLAIN, ...valued].join(', ');
 }
