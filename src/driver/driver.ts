@@ -8,6 +8,7 @@ import { specDifferences, type Volume, type VolumeSpec } from '../domain/volume.
 import type { Attachments } from './attachments.js';
 import type { DriverContext } from './context.js';
 import { checkReplicationOption, createSaga, planCreate } from './create.js';
+import { explain } from './help.js';
 import { getGroup, Inventory, type VolumeRecords } from './inventory.js';
 import { Mounts } from './mounts.js';
 import type { Held, Operations } from './operations.js';
@@ -67,7 +68,7 @@ export class DockerDriver implements VolumeDriver {
       case 'import':
         throw notBuilt('importVol');
       case 'help':
-        throw notBuilt('help');
+        throw explain(request.topic, this.#ctx.backends);
     }
   }
 
