@@ -26,6 +26,7 @@ const state = z.object({
           members: z.array(z.object({ local: z.string() })),
         }),
       ),
+      volumeSets: z.array(z.object({ name: z.string(), members: z.array(z.string()) })),
     }),
   ),
   /** Exported volumes of real fabrics. */
@@ -47,18 +48,19 @@ export async function arraysExporting(control: PairControl, arrayVolume: string)
 /** Every object that is on the arrays; nothing when they are as new. */
 export async function arrayObjects(control: PairControl): Promise<string[]> {
   const { arrays } = await stateOf(control);
-  return arrays.flatMap(({ name, volumes, hosts, vluns, groups }) => [
+  return arrays.flatMap(({ name, volumes, hosts, vluns, groups, volumeSets }) => [
     ...volumes.map((each) => `${name}: volume ${each.name}`),
     ...hosts.map((each) => `${name}: host ${each.name}`),
     ...vluns.map((each) => `${name}: VLUN of ${each.volume}`),
     ...groups.map((each) => `${name}: group ${each.name}`),
+    ...volumeSets.map((each) => `${name}: volume set ${each.name}`),
   ]);
 }
 
 /** Like `arrayObjects`, with everything that a failed change may not alter: tags, roles, states and members. */
 export async function arrayOutline(control: PairControl): Promise<string[]> {
   const { arrays } = await stateOf(control);
-  return arrays.flatMap(({ name, volumes, hosts, vluns, groups }) =>
+  return arrays.flatMap(({ name, volumes, hosts, vluns, groups, volumeSets }) =>
     [
       ...volumes.map((each) => `${name}: volume ${each.name} ${each.comment}`),
       ...hosts.map((each) => `${name}: host ${each.name}`),
@@ -66,6 +68,9 @@ export async function arrayOutline(control: PairControl): Promise<string[]> {
       ...groups.map(({ name: group, role, state: is, members }) => {
         const sorted = members.map((each) => each.local).toSorted();
         return `${name}: group ${group} ${role} ${is} of ${sorted.join(', ') || 'nothing'}`;
+      }),
+      ...volumeSets.map(({ name: set, members }) => {
+        return `${name}: volume set ${set} of ${members.toSorted().join(', ') || 'nothing'}`;
       }),
     ].toSorted(),
   );
