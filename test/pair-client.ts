@@ -52,12 +52,14 @@ export function hpeConf(pair: ReadyPair, with_: ConfOptions): string {
     `hpedockerplugin_driver = hpedockerplugin.hpe.${with_.protocol === 'fc' ? FC_DRIVER : ISCSI_DRIVER}`,
     ...(with_.fabricDir === undefined ? [] : [`loopback_fabric = ${with_.fabricDir}`]),
   ];
+  // The first of each are those of hpe3par_cpg, the second those of hpe3par_snapcpg.
+  const cpgPairs = a.cpgs.flatMap((cpg, at) => (b.cpgs[at] === undefined ? [] : [`${cpg}:${b.cpgs[at]}`])).join(' ');
   const replication = [
     `backend_id:${a.targetName}`,
     `replication_mode:${with_.mode}`,
     ...(with_.mode === 'asynchronous' ? ['sync_period:86400'] : []),
-    `cpg_map:${a.cpgs[0]}:${b.cpgs[0]}`,
-    `snap_cpg_map:${a.cpgs[1]}:${b.cpgs[1]}`,
+    `cpg_map:${cpgPairs}`,
+    `snap_cpg_map:${cpgPairs}`,
     `hpe3par_api_url:${b.apiUrl}`,
     `hpe3par_username:${b.user}`,
     `hpe3par_password:${b.password}`,
@@ -98,6 +100,12 @@ export interface PairControl {
   /** Faults that have not struck yet. */
   faults(): Promise<unknown[]>;
   clearFaults(): Promise<void>;
+  /** Seconds that physical copies take from now on. */
+  copyTime(seconds: number): Promise<void>;
+  /** While held no physical copy ends. */
+  holdCopies(hold: boolean): Promise<void>;
+  /** Moves an array's clock forward. */
+  clock(array: string, hours: number): Promise<void>;
   /** One sync of a periodic group. */
   sync(group: string): Promise<void>;
   /** Members stay `Syncing` while held. */
@@ -126,6 +134,9 @@ export function controlOf(pair: ReadyPair): PairControl {
     fault: async (fault) => post('/faults', fault),
     faults: async () => JSON.parse(await call('GET', '/faults')) as unknown[],
     clearFaults: async () => void (await call('DELETE', '/faults')),
+    copyTime: async (seconds) => post('/copy-time', { seconds }),
+    holdCopies: async (hold) => post('/copy-hold', { hold }),
+    clock: async (array, hours) => post('/clock', { array, hours }),
     sync: async (group) => post('/sync', { group }),
     holdSync: async (hold) => post('/sync-hold', { hold }),
   };

@@ -79,9 +79,11 @@ function buildBackend(config: BackendConfig, deps: BackendDeps & { connections: 
     name: config.name,
     cpg: { primary: primary.cpg, ...(secondary === undefined ? {} : { secondary: secondary.cpg }) },
     snapCpg: { primary: primary.snapCpg, ...(secondary === undefined ? {} : { secondary: secondary.snapCpg }) },
+    ...(config.snapshotsFollow ? { snapshotsFollow: true } : {}),
   };
   if (replication !== undefined) {
     const { target, mode, syncPeriodSeconds, secondaryWwn, replicationStrict, removeEmptyGroup } = replication;
+    const { cpgMap, snapCpgMap } = replication;
     settings.replication = {
       target,
       mode,
@@ -89,6 +91,8 @@ function buildBackend(config: BackendConfig, deps: BackendDeps & { connections: 
       differentSecondaryWwn: secondaryWwn === 'different',
       strict: replicationStrict,
       removeEmptyGroup,
+      cpgMap,
+      snapCpgMap,
     };
   }
   const connect = (side: Side, array: ArrayConfig) => {

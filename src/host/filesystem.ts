@@ -1,6 +1,6 @@
 import { mkdir, readdir, rmdir } from 'node:fs/promises';
 import path from 'node:path';
-import type { DeviceUse, Filesystems, MountEntry } from '../contracts/host.js';
+import type { DeviceUse, Filesystems, MountAt, MountEntry } from '../contracts/host.js';
 import type { Logger } from '../contracts/log.js';
 import type { BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
@@ -9,8 +9,10 @@ import { failingWhenDead } from './dead-map.js';
 import { errorCode } from './error-code.js';
 import { findDeviceNumber, findMountsElsewhere, findMountsEverywhere, matchDevice } from './device-users.js';
 import { formatDevice } from './format.js';
+import { growFilesystem } from './grow-filesystem.js';
 import { readMounts, type MountinfoEntry } from './mountinfo.js';
 import { probeDevice } from './probe.js';
+import { setRootDirectory } from './root-directory.js';
 import { CommandError, type Run } from './run.js';
 import { cameTrue, readAttribute, resolveLink } from './sysfs.js';
 import { findUserPids } from './user-pids.js';
@@ -30,9 +32,18 @@ export function createFilesystems({ run, mountRoot, logger }: FilesystemOptions)
   return {
     probe: async (device, signal) => probeDevice(run, device, signal),
     make: async (device, options, signal) => formatDevice({ run, device, options }, signal),
-    async mount(device, { target, type }, signal) {
+    async mount(device, at, signal) {
+      checkTarget(mountRoot, at.target);
+      await mountDevice({ run, logger }, { device, ...at }, signal);
+    },
+    async setRoot(target, root, signal) {
       checkTarget(mountRoot, target);
-      await mountDevice({ run, logger }, { device, target, type }, signal);
+      await setRootDirectory(run, { target, root }, signal);
+    },
+    async grow(device, { target, type }, signal) {
+      checkTarget(mountRoot, target);
+      if (await isMounted({ device, target })) await growFilesystem(run, { device, target, type }, signal);
+      else throw new DriverError('unavailable', `${target} is not mounted, so its file system cannot be grown`);
     },
     async unmount(device, target, signal) {
       checkTarget(mountRoot, target);
@@ -55,7 +66,7 @@ interface Mount {
 
 async function mountDevice(
   { run, logger }: Tools,
-  { device, target, type }: Mount & { type: FilesystemType },
+  { device, target, type, options }: Mount & MountAt,
   signal: AbortSignal,
 ): Promise<void> {
   if (await isMounted({ device, target })) return;
@@ -71,9 +82,12 @@ async function mountDevice(
     );
   }
   await proveMountedNowhere(device, signal);
-  await run('mount', ['-t', type, device.path, target], { timeoutMs: TIMEOUT_MS, signal }).catch((thrown: unknown) => {
-    throw thrown instanceof CommandError ? notMountable(thrown, type) : thrown;
-  });
+  const asked = options === undefined ? [] : ['-o', options];
+  await run('mount', ['-t', type, ...asked, device.path, target], { timeoutMs: TIMEOUT_MS, signal }).catch(
+    (thrown: unknown) => {
+      throw thrown instanceof CommandError ? notMountable(thrown, type) : thrown;
+    },
+  );
   if (await isMounted({ device, target })) return tellDamage(logger, device);
   throw new DriverError('unavailable', `mount ended without error, but ${target} is not in the mount table`, {
     next: 'look for file system errors with dmesg',

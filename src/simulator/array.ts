@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Refusal } from './codes.js';
-import type { Cpg, Group, Host, Port, Volume, VlunTemplate } from './model.js';
+import type { Cpg, FlashCache, Group, Host, Port, Task, Volume, VlunTemplate, VolumeSet } from './model.js';
 import type { ArraySeed, PortSeed } from './seed.js';
 import { Sessions } from './sessions.js';
 
@@ -20,6 +20,9 @@ export class SimulatedArray {
   readonly volumes = new Map<string, Volume>();
   readonly hosts = new Map<string, Host>();
   readonly groups = new Map<string, Group>();
+  readonly volumeSets = new Map<string, VolumeSet>();
+  flashCache: FlashCache | undefined;
+  readonly tasks = new Map<number, Task>();
   readonly sessions: Sessions;
   /** Policy of the target; with it the peer gets a mirror of every group change (reference 6.1). */
   mirrorConfig = true;
@@ -27,6 +30,8 @@ export class SimulatedArray {
   /** Change it with `setPower` of outage.ts only. */
   powered = true;
   readonly volumesDir: string;
+  /** How far its clock is ahead of this machine's; change it with `moveClock` of clock.ts only. */
+  clockAheadMs = 0;
   #nextId = 1;
   readonly #powerOffListeners = new Set<() => void>();
 
@@ -35,8 +40,9 @@ export class SimulatedArray {
     this.systemId = seed.systemId;
     this.targetName = seed.targetName;
     this.os = setup.os;
-    this.licenses = setup.licenses;
+    this.licenses = seed.licenses ?? setup.licenses;
     this.sessions = setup.sessions;
+    this.flashCache = seed.flashCache ?? undefined;
     this.domains = seed.domains;
     this.cpgs = seed.cpgs.map((cpg, index) => ({ id: index, name: cpg.name, domain: cpg.domain }));
     this.ports = seed.ports.map((port) => makePort(port, seed.systemId));
@@ -49,6 +55,18 @@ export class SimulatedArray {
     return this.#nextId;
   }
 
+  /** The array's own clock. */
+  now(): Date {
+    return new Date(Date.now() + this.clockAheadMs);
+  }
+
+  /** @throws Refusal 403 */
+  checkLicense(name: string): void {
+    // reference 3.1
+    if (this.licenses.some((license) => license.includes(name) || license.includes('Golden License'))) return;
+    throw new Refusal('UNLICENSED_FEATURE', `the system is not licensed for ${name}`);
+  }
+
   /** Adds a volume without data; the caller has checked it. */
   addVolume(shape: Omit<Volume, 'id' | 'uuid' | 'wwn' | 'createdAt'>, wwn?: string): Volume {
     const id = this.nextId();
@@ -57,7 +75,7 @@ export class SimulatedArray {
       id,
       uuid: randomUUID(),
       wwn: wwn ?? volumeWwn(id, this.systemId),
-      createdAt: new Date(),
+      createdAt: this.now(),
     };
     this.volumes.set(volume.name, volume);
     return volume;
@@ -87,6 +105,12 @@ export class SimulatedArray {
     return cpg;
   }
 
+  getVolumeSet(name: string): VolumeSet {
+    const set = this.volumeSets.get(name);
+    if (set === undefined) throw new Refusal('NON_EXISTENT_SET', `volume set ${name} does not exist`);
+    return set;
+  }
+
   getGroup(name: string): Group {
     const group = this.groups.get(name);
     if (group === undefined) {
@@ -95,9 +119,20 @@ export class SimulatedArray {
     return group;
   }
 
+  /** Snapshots directly of it, and what a broken online copy has left on it. */
+  snapshotsOf(volume: Volume): Volume[] {
+    return [...this.volumes.values()].filter(
+      ({ parent, copy }) => parent === volume || (copy?.online === true && copy.of === volume),
+    );
+  }
+
   /** The group that the volume is a member of. */
   findGroupOf(volume: Volume): Group | undefined {
     return [...this.groups.values()].find((group) => group.members.some((member) => member.local === volume));
+  }
+
+  volumeSetsOf(volume: Volume): VolumeSet[] {
+    return [...this.volumeSets.values()].filter((set) => set.members.includes(volume));
   }
 
   /** For servers: cut every connection now. */

@@ -47,6 +47,13 @@ const arraySeed = z.strictObject({
   /** What this array calls its remote copy target, the other array. */
   targetName: name,
   domains: z.array(name).default([]),
+  /** Absent: those of the pair. */
+  licenses: z.array(z.string().min(1)).optional(),
+  /** null: there is none. */
+  flashCache: z
+    .strictObject({ sizeGiB: z.int().min(16), mode: z.union([z.literal(1), z.literal(2)]) })
+    .nullable()
+    .default({ sizeGiB: 128, mode: 2 }),
   cpgs: z.array(cpg).min(1),
   ports: z.array(port),
 });
@@ -63,6 +70,8 @@ const seedFile = z.strictObject({
   mixedModes: z.enum(['accepted', 'refused']).optional(),
   /** Seconds that a synchronisation takes; 0 = done before the answer. */
   syncSeconds: z.number().min(0).max(600).optional(),
+  /** Seconds that a physical copy takes; 0 = done before the answer. */
+  copySeconds: z.number().min(0).max(600).optional(),
   /** WSAPI sessions per array (reference 1.1: the real number is not public). */
   maxSessions: z.int().min(1).optional(),
   sessionIdleSeconds: z.number().positive().optional(),
@@ -79,6 +88,7 @@ export interface Seed {
   emptyGroupStart: 'accepted' | 'refused';
   mixedModes: 'accepted' | 'refused';
   syncSeconds: number;
+  copySeconds: number;
   maxSessions: number;
   sessionIdleSeconds: number;
   maxVolumesPerGroup: number;
@@ -91,6 +101,7 @@ function defaultArray(letter: 'a' | 'b', peer: 'a' | 'b'): ArraySeed {
     systemId: letter === 'a' ? 46750 : 46751,
     targetName: `sim-${peer}-rc`,
     domains: [],
+    flashCache: { sizeGiB: 128, mode: 2 },
     cpgs: [{ name: `cpg-${letter}` }, { name: `cpg-${letter}-snap` }],
     ports: [
       { kind: 'fc', pos: { node: 0, slot: 1, cardPort: 1 }, ready: true },
@@ -109,6 +120,7 @@ const LICENSES = [
   'Priority Optimization',
   'System Reporter',
   'Virtual Copy',
+  'Virtual Lock',
 ];
 
 /** A seed that makes no sense; the message names everything that is wrong. */
@@ -135,6 +147,7 @@ export function parseSeed(input: unknown): Seed {
     emptyGroupStart: given.emptyGroupStart ?? 'accepted',
     mixedModes: given.mixedModes ?? 'refused',
     syncSeconds: given.syncSeconds ?? 0,
+    copySeconds: given.copySeconds ?? 0,
     maxSessions: given.maxSessions ?? 64,
     // reference 1.1: a key that is unused for 15 minutes is dropped.
     sessionIdleSeconds: given.sessionIdleSeconds ?? 900,

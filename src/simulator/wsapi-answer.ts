@@ -3,12 +3,16 @@ import type { SimulatedArray } from './array.js';
 import type { ArrayPair } from './array-pair.js';
 import { Refusal } from './codes.js';
 import { Members } from './wsapi-body.js';
+import { FLASH_CACHE_ROUTES } from './wsapi-flash-cache.js';
 import { HOST_ROUTES } from './wsapi-hosts.js';
+import { QOS_ROUTES } from './wsapi-qos.js';
 import { REMOTE_COPY_ROUTES } from './wsapi-remote-copy.js';
 import { matchPath } from './wsapi-route.js';
 import type { Reply, Route } from './wsapi-route.js';
 import { apiVersion, SYSTEM_ROUTES } from './wsapi-system.js';
+import { TASK_ROUTES } from './wsapi-tasks.js';
 import { VLUN_ROUTES } from './wsapi-vluns.js';
+import { VOLUME_SET_ROUTES } from './wsapi-volume-sets.js';
 import { VOLUME_ROUTES } from './wsapi-volumes.js';
 
 export interface ReceivedRequest {
@@ -26,7 +30,17 @@ export interface Endpoint {
   password: string;
 }
 
-const ROUTES = [...SYSTEM_ROUTES, ...VOLUME_ROUTES, ...HOST_ROUTES, ...VLUN_ROUTES, ...REMOTE_COPY_ROUTES];
+const ROUTES = [
+  ...SYSTEM_ROUTES,
+  ...VOLUME_ROUTES,
+  ...VOLUME_SET_ROUTES,
+  ...HOST_ROUTES,
+  ...VLUN_ROUTES,
+  ...REMOTE_COPY_ROUTES,
+  ...TASK_ROUTES,
+  ...QOS_ROUTES,
+  ...FLASH_CACHE_ROUTES,
+];
 
 /** What the array answers. @throws Refusal for everything that it does not do */
 export async function answer(endpoint: Endpoint, request: ReceivedRequest): Promise<Reply> {
@@ -104,13 +118,23 @@ function sessionKey(headers: IncomingHttpHeaders): string | undefined {
 export function pretendedReply(request: ReceivedRequest): Reply {
   const { segments } = splitPath(request.path);
   const [kind = '', instance] = segments.slice(2);
-  if (request.method !== 'POST' || instance !== undefined) return { status: 200 };
-  const body = parseBody(request.text);
-  const text = (name: string): string => {
-    const members = new Map<string, unknown>(typeof body === 'object' && body !== null ? Object.entries(body) : []);
-    const value = members.get(name);
-    return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
-  };
+  if (request.method !== 'POST') return { status: 200 };
+  const body = membersIn(parseBody(request.text));
+  const text = (name: string): string => textIn(body, name);
+  if (instance !== undefined) {
+    if (text('action') === 'createPhysicalCopy') return { status: 200, body: { taskid: 999_999 } };
+    if (text('action') !== 'createSnapshot') return { status: 200 };
+    return { status: 201, location: `/volumes/${textIn(membersIn(body.get('parameters')), 'name')}` };
+  }
+  if (kind === 'qos') return { status: 201, location: `/qos/vvset:${text('name')}` };
   if (kind !== 'vluns') return { status: 201, location: `/${kind}/${text('name')}` };
   return { status: 201, location: `/vluns/${text('volumeName')},${text('lun')},${text('hostname')}` };
+}
+
+const membersIn = (value: unknown): Map<string, unknown> =>
+  new Map<string, unknown>(typeof value === 'object' && value !== null ? Object.entries(value) : []);
+
+function textIn(members: Map<string, unknown>, name: string): string {
+  const value = members.get(name);
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 }

@@ -36,6 +36,8 @@ async function planAlone(lastActive: Group['lastActive'], isOverridden: boolean)
     differentSecondaryWwn: false,
     strict: false,
     removeEmptyGroup: 'always',
+    cpgMap: new Map(),
+    snapCpgMap: new Map(),
   } as const;
   const arrays = { primary: arrayOf('primary array', true), secondary: arrayOf('secondary array', false) };
   const group = { backend: 'DEFAULT', name: 'RCG1', remoteName: 'RCG1.r1', createdByUs: true, epoch: 1 };
