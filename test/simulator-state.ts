@@ -27,7 +27,9 @@ const state = z.object({
         }),
       ),
       schedules: z.array(z.object({ name: z.string() })),
-      volumeSets: z.array(z.object({ name: z.string(), members: z.array(z.string()) })),
+      volumeSets: z.array(
+        z.object({ name: z.string(), comment: z.string(), members: z.array(z.string()), flashCache: z.boolean() }),
+      ),
     }),
   ),
   /** Exported volumes of real fabrics. */
@@ -67,14 +69,15 @@ export async function arrayOutline(control: PairControl): Promise<string[]> {
       ...volumes.map((each) => `${name}: volume ${each.name} ${each.comment}`),
       ...hosts.map((each) => `${name}: host ${each.name}`),
       ...vluns.map((each) => `${name}: VLUN of ${each.volume} to ${each.host ?? 'a port'}`),
+      ...volumeSets.map(
+        ({ name: set, comment, members, flashCache }) =>
+          `${name}: volume set ${set} ${comment} of ${members.toSorted().join(', ')}${flashCache ? ' with flash cache' : ''}`,
+      ),
       ...groups.map(({ name: group, role, state: is, members }) => {
         const sorted = members.map((each) => each.local).toSorted();
         return `${name}: group ${group} ${role} ${is} of ${sorted.join(', ') || 'nothing'}`;
       }),
       ...schedules.map((each) => `${name}: schedule ${each.name}`),
-      ...volumeSets.map(({ name: set, members }) => {
-        return `${name}: volume set ${set} of ${members.toSorted().join(', ') || 'nothing'}`;
-      }),
     ].toSorted(),
   );
 }

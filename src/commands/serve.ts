@@ -10,6 +10,7 @@ import { HostProblems } from '../driver/host-problems.js';
 import { Operations } from '../driver/operations.js';
 import { Overrides } from '../driver/overrides.js';
 import { Recovery, settlersOf } from '../driver/recover.js';
+import { Resizes } from '../driver/resizes.js';
 import { createFilesystems } from '../host/filesystem.js';
 import { withHostPrefix } from '../host/host-prefix.js';
 import { run as runTool, type Run } from '../host/run.js';
@@ -20,6 +21,7 @@ import { startPluginServer } from '../plugin/server.js';
 import { openNodeJournal } from '../store/node-journal.js';
 import { buildBackends, buildConnectors, openStore } from './build.js';
 import { adminSocketOf } from './daemon-client.js';
+import { Passwords } from './passwords.js';
 import { pinsIn } from './pins.js';
 
 export interface ServeOptions {
@@ -55,7 +57,8 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const node = { id: journal.nodeId, name: options.nodeName ?? hostname() };
   const leaseTtl = options.leaseTtl === undefined ? {} : { leaseTtl: options.leaseTtl };
   const store = await openStore(config.etcd, { stateDir, node, logger, ...leaseTtl });
-  const backends = buildBackends(config, { pins: pinsIn(store), logger });
+  const passwords = new Passwords(config, { store, logger });
+  const backends = buildBackends(config, { pins: pinsIn(store), passwords, logger });
   const connector = buildConnectors(config, { stateDir, node, run, logger });
   const hostProblems = new HostProblems({
     find: async (name, signal) => connector(backends.get(name)).findProblems(signal),
@@ -79,9 +82,10 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const attachments = new Attachments(ctx, operations);
   const poll = new StatusPoll(backends, async () => store.list('group', AbortSignal.timeout(STATUS_READ_MS)), logger);
   const overrides = new Overrides(ctx);
-  const recovery = new Recovery(ctx, { operations, attachments });
+  const resizes = new Resizes(ctx, { operations, users: attachments.users });
+  const recovery = new Recovery(ctx, { operations, attachments, resizes });
   const driver = new DockerDriver(ctx, { operations, attachments, poll });
-  const admin = await startAdminServer({ socketPath: adminSocketOf(stateDir), overrides, logger });
+  const admin = await startAdminServer({ socketPath: adminSocketOf(stateDir), overrides, resizes, logger });
   const server = await startPluginServer({
     socketPath,
     driver,
@@ -93,6 +97,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     throw error;
   });
   store.announce();
+  void passwords.announce();
   recovery.start();
   overrides.start();
   poll.start();

@@ -63,6 +63,14 @@ export type FilesystemRecord =
   /** The data came from elsewhere (rule 18): never formatted; its first mount records what it finds, which has to be what is named here. */
   | { state: 'inherited'; type?: FilesystemType; uuid?: string };
 
+/** A grow cannot be taken back, so what was begun stays on record until it is done. */
+export interface Growth {
+  /** The same as `spec.sizeGiB`: only the file system may still be smaller. */
+  toGiB: number;
+  /** An array has refused when another one had grown already: only an operator tries it again. */
+  isRefused?: true;
+}
+
 /** A Docker volume as the metadata knows it. */
 export interface Volume {
   name: string;
@@ -79,6 +87,8 @@ export interface Volume {
   filesystem: FilesystemRecord;
   /** Absent: made empty. */
   origin?: Origin;
+  /** It is being grown: each copy has `spec.sizeGiB` or up to this. Stays until its file system fills it, too. */
+  growth?: Growth;
   /** A Mount of it was acknowledged to Docker at least once. */
   everMounted: boolean;
   /** Of its last attachment; only grows. Absent before the first. */
@@ -87,20 +97,30 @@ export interface Volume {
   createdAt: string;
 }
 
+/** What the members are called as options. */
+const SPEC_OPTIONS: Record<keyof Required<VolumeSpec>, string> = {
+  sizeGiB: 'size',
+  provisioning: 'provisioning',
+  compression: 'compression',
+  fsType: 'fsType',
+  backend: 'backend',
+  mountConflictDelay: 'mountConflictDelay',
+  replicationGroup: 'replicationGroup',
+  cpg: 'cpg',
+  snapCpg: 'snapcpg',
+  qosName: 'qos-name',
+  flashCache: 'flash-cache',
+  fsOwner: 'fsOwner',
+  fsMode: 'fsMode',
+  mountOptions: 'mountOptions',
+};
+
+const isSpecKey = (key: string): key is keyof VolumeSpec => Object.hasOwn(SPEC_OPTIONS, key);
+
 /** The differences between two specs, as `option: wanted X, is Y`; empty when they are the same. */
 export function specDifferences(wanted: VolumeSpec, existing: VolumeSpec): string[] {
-  const keys = [
-    'sizeGiB',
-    'provisioning',
-    'compression',
-    'fsType',
-    'backend',
-    'mountConflictDelay',
-    'replicationGroup',
-  ] as const;
-  return keys
+  return Object.keys(SPEC_OPTIONS)
+    .filter(isSpecKey)
     .filter((key) => wanted[key] !== existing[key])
-    .map(
-      (key) => `${key === 'sizeGiB' ? 'size' : key}: wanted ${wanted[key] ?? 'none'}, is ${existing[key] ?? 'none'}`,
-    );
+    .map((key) => `${SPEC_OPTIONS[key]}: wanted ${wanted[key] ?? 'none'}, is ${existing[key] ?? 'none'}`);
 }

@@ -13,6 +13,9 @@ import { LateChanges } from './late.js';
 import { mountSaga } from './mount.js';
 import { FOREIGN_LOCK_WAIT_MS, needsItsNode, type Operations, type Settler } from './operations.js';
 import type { MountPlan } from './plan-mount.js';
+import { resizeSaga } from './resize.js';
+import type { Resizes } from './resizes.js';
+import type { ResizePlan } from './plan-resize.js';
 import { removeSaga, settleRemove, type RemovePlan } from './remove.js';
 import { unmountSaga, type UnmountPlan } from './unmount.js';
 
@@ -36,6 +39,10 @@ export function settlersOf(ctx: DriverContext): Record<string, Settler> {
       const plan = planOf<MountPlan>(operation);
       await settle(mountSaga(ctx, backendOf(plan.volume.spec.backend), plan), operation, run);
     },
+    resize: async (operation, run) => {
+      const plan = planOf<ResizePlan>(operation);
+      await settle(resizeSaga(backendOf(plan.volume.spec.backend), plan), operation, run);
+    },
     unmount: async (operation, run) => {
       const plan = planOf<UnmountPlan>(operation);
       await settle(unmountSaga(ctx, backendOf(plan.backend), plan), operation, run);
@@ -52,16 +59,18 @@ export class Recovery {
   readonly #operations: Operations;
   readonly #attachments: Attachments;
   readonly #late: LateChanges;
+  readonly #resizes: Resizes;
   readonly #rounds = new Rounds(async (signal) => this.#runRound(signal), ROUND_INTERVAL_MS);
   /** What is mounted here and may have been taken by another node. */
   readonly #losses = new Rounds(async (signal) => this.#releaseRobbed(signal), ROUND_INTERVAL_MS);
   #unwatch: (() => void) | undefined;
 
-  constructor(ctx: DriverContext, parts: { operations: Operations; attachments: Attachments }) {
+  constructor(ctx: DriverContext, parts: { operations: Operations; attachments: Attachments; resizes: Resizes }) {
     this.#ctx = ctx;
     this.#operations = parts.operations;
     this.#attachments = parts.attachments;
     this.#late = new LateChanges(ctx, parts.operations);
+    this.#resizes = parts.resizes;
   }
 
   start(): void {
@@ -85,6 +94,7 @@ export class Recovery {
     await this.#attempt(stopped, 'look for late changes', async () => this.#undoLate(stopped));
     await this.#attempt(stopped, 'start groups', async () => this.#startGroups(stopped));
     await this.#attempt(stopped, 'release what nobody uses', async () => this.#releaseAttachments(stopped));
+    await this.#attempt(stopped, 'finish what was to grow', async () => this.#resizes.finish(stopped));
     await this.#tidyHost(stopped);
     await this.#attempt(stopped, 'forget old waits', async () => new Conflicts(this.#ctx).forgetOld());
     for (const work of this.#ctx.journal.deferredRemovals()) {
@@ -176,10 +186,22 @@ export class Recovery {
       const attachment = await store.find('attachment', work.volume, held.signal);
       const usedAgain = attachment?.side === work.side && attachment.host === work.host;
       if (!usedAgain) {
+        await this.#detachReturned(work, held.signal);
         await backends.get(work.backend).array(work.side).removeVluns(work.arrayName, work.host, held.signal);
+        // What appeared in between.
+        await this.#detachReturned(work, held.signal);
       }
       await journal.removeDeferredRemoval(work.id);
     });
+  }
+
+  /** Over Fibre Channel the kernel finds the LUN by itself when its array is back; without the export its disks would stay for ever. */
+  async #detachReturned({ volume, arrayName, side, backend }: DeferredRemoval, signal: AbortSignal): Promise<void> {
+    const { store, backends, journal } = this.#ctx;
+    const record = await store.find('volume', volume, signal);
+    const wwn = record?.arrayName === arrayName ? record.wwn[side] : undefined;
+    if (wwn === undefined || journal.findMount(volume)?.wwn === wwn) return;
+    await this.#ctx.connector(backends.get(backend)).detach(wwn, signal);
   }
 
   async #attempt(stopped: AbortSignal, what: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> {

@@ -9,8 +9,9 @@ import type { Fabric, Reached } from './fabric.js';
 import { findMultipathProblems, proveMultipathdRuns } from './multipath-conf.js';
 import { findMap } from './multipath-map.js';
 import { proveMap, provePath } from './san-proof.js';
+import { refreshSanSize, resizeSanDevice } from './san-resize.js';
 import { waitForMap, waitForPath, type Seen } from './san-wait.js';
-import { answerAs } from './scsi-identity.js';
+import { identifyPatiently } from './scsi-identity.js';
 import { isAt, listScsiPaths, nodeOf, type ScsiPath } from './scsi-paths.js';
 import { removeWrongPaths } from './stale-paths.js';
 import type { HostAccess } from './sysfs.js';
@@ -59,6 +60,8 @@ class SanConnector implements HostConnector {
       if (reached.nexuses.length === 0) throw unreachable(connection, reached.missing);
       const used = this.#options.usesMultipath ? reached : { ...reached, nexuses: reached.nexuses.slice(0, 1) };
       await removeWrongPaths(this.#access, { connection, nexuses: used.nexuses }, signal);
+      // A device that was left here may be older than the volume's size.
+      await refreshSanSize(this.#access, this.#sized(connection), signal);
       return await (this.#options.usesMultipath
         ? this.#attachMap(connection, used, signal)
         : this.#attachPath(connection, used, signal));
@@ -87,7 +90,13 @@ class SanConnector implements HostConnector {
       ? all.filter(({ name }) => map?.paths.includes(name))
       : all.filter((each) => each.wwn === wwn);
     const names = paths.map(({ name }) => name);
-    return answerAs(this.#access, { names, wwn }, signal);
+    if (names.length === 0) return false;
+    const said = await identifyPatiently(this.#access, names, signal);
+    return said.length > 0 && said.every((each) => each.wwn === wwn);
+  }
+
+  async resize(to: { wwn: string; sizeBytes: number }, signal: AbortSignal): Promise<BlockDevice> {
+    return resizeSanDevice(this.#access, this.#sized(to), signal);
   }
 
   async detach(wwn: string, signal: AbortSignal): Promise<void> {
@@ -97,6 +106,10 @@ class SanConnector implements HostConnector {
 
   async tidy(signal: AbortSignal): Promise<void> {
     await this.#fabric.leaveUnused(signal);
+  }
+
+  #sized({ wwn, sizeBytes }: { wwn: string; sizeBytes: number }) {
+    return { wwn, sizeBytes, usesMultipath: this.#options.usesMultipath };
   }
 
   async #attachMap(connection: Connection, reached: Reached, signal: AbortSignal): Promise<BlockDevice> {
@@ -167,7 +180,7 @@ function missingOf({ lun }: Connection, { reached, usable }: { reached: Reached;
 function unreachable({ targets }: Connection, missing: string[]): DriverError {
   const why = missing.length === 0 ? targets.map(({ name }) => name).join(', ') : missing.join('; ');
   return new DriverError('unavailable', `none of the array's target ports can be reached: ${why}`, {
-    next: 'look at cables, zones and network between this host and the array, then try again',
+    next: 'do what is said of each port, or look at cables, zones and network between this host and the array, then try again',
   });
 }
 
