@@ -176,10 +176,22 @@ export class Recovery {
       const attachment = await store.find('attachment', work.volume, held.signal);
       const usedAgain = attachment?.side === work.side && attachment.host === work.host;
       if (!usedAgain) {
+        await this.#detachReturned(work, held.signal);
         await backends.get(work.backend).array(work.side).removeVluns(work.arrayName, work.host, held.signal);
+        // What appeared in between.
+        await this.#detachReturned(work, held.signal);
       }
       await journal.removeDeferredRemoval(work.id);
     });
+  }
+
+  /** Over Fibre Channel the kernel finds the LUN by itself when its array is back; without the export its disks would stay for ever. */
+  async #detachReturned({ volume, arrayName, side, backend }: DeferredRemoval, signal: AbortSignal): Promise<void> {
+    const { store, backends, journal } = this.#ctx;
+    const record = await store.find('volume', volume, signal);
+    const wwn = record?.arrayName === arrayName ? record.wwn[side] : undefined;
+    if (wwn === undefined || journal.findMount(volume)?.wwn === wwn) return;
+    await this.#ctx.connector(backends.get(backend)).detach(wwn, signal);
   }
 
   async #attempt(stopped: AbortSignal, what: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
