@@ -35,6 +35,7 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
       known ??= toIdentity(await wsapi.get({ path: 'system', schema: systemAnswer }, signal));
       return known;
     },
+    lastContact: () => wsapi.lastContact,
     findVolume: async (name, signal) => volumes.find(name, signal),
     ensureVolume: async (wanted, signal) => volumes.ensure(wanted, signal),
     tagVolume: async (name, tag, signal) => volumes.tag(name, tag, signal),

@@ -109,6 +109,14 @@ export interface Admission {
   differentSecondaryWwn: boolean;
 }
 
+/** How the array answered a call. For people only: nothing is decided by it (rule 2). */
+export interface Contact {
+  /** On the monotonic clock, in ms. */
+  at: number;
+  /** Why there was no answer; a refusal is one. */
+  failure?: string;
+}
+
 /**
  * One 3PAR array. Every call has a deadline of its own besides the caller's signal, throws only DriverError, and
  * reports success only after the result was read back. `ensureX` and `removeX` may be repeated at will, also after a lost answer.
@@ -117,6 +125,8 @@ export interface ArrayClient {
   /** For messages: `primary array 3par-a (https://…)`. */
   readonly label: string;
   identity(signal: AbortSignal): Promise<ArrayIdentity>;
+  /** The last call's; undefined before the first. Asks nobody. */
+  lastContact(): Contact | undefined;
 
   findVolume(name: string, signal: AbortSignal): Promise<ArrayVolume | undefined>;
   /** @throws `exists` when a volume of that name has another tag or shape. */
