@@ -66,7 +66,16 @@ export type FilesystemRecord =
   | { state: 'formatting'; type: FilesystemType; uuid: string; side: Side; epoch: number; wwn: string }
   | { state: 'formatted'; type: FilesystemType; uuid: string }
   /** The data came from elsewhere (rule 18): never formatted; its first mount records what it finds, which has to be what is named here. */
-  | { state: 'inherited'; type?: FilesystemType; uuid?: string };
+  | { state: 'inherited'; type?: FilesystemType; uuid?: string }
+  /** A copy is being given a uuid of its own, so that it can be mounted beside its source: it has one of the two. */
+  | { state: 'renewing'; type: FilesystemType; from: string; to: string };
+
+/** Whether mkfs may ever run on the volume: its data came from nowhere else, and no file system was finished on it. */
+export function isNeverFormatted(
+  filesystem: FilesystemRecord,
+): filesystem is Extract<FilesystemRecord, { state: 'never' | 'formatting' }> {
+  return filesystem.state === 'never' || filesystem.state === 'formatting';
+}
 
 /** A Docker volume as the metadata knows it. */
 export interface Volume {

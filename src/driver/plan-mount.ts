@@ -9,7 +9,7 @@ import type { Initiators, Target } from '../contracts/array.js';
 import { removeExportsCommand } from '../domain/names.js';
 import { overrideCommand, type Override } from '../domain/override.js';
 import { otherSide, type Group, type Side } from '../domain/replication.js';
-import type { FilesystemRecord, Volume } from '../domain/volume.js';
+import { isNeverFormatted, type FilesystemRecord, type Volume } from '../domain/volume.js';
 import { within } from '../domain/signals.js';
 import type { Operation } from '../saga/operation.js';
 import { planOf, type Step } from '../saga/saga.js';
@@ -284,5 +284,4 @@ function refuseMissingData({ volume, group, override }: MountRequest, { side, ro
 }
 
 /** Never formatted, and in a group that is failed over. */
-const lacksData = (volume: Volume, row: number): boolean =>
-  volume.filesystem.state !== 'formatted' && isFailedOver(row);
+const lacksData = (volume: Volume, row: number): boolean => isNeverFormatted(volume.filesystem) && isFailedOver(row);

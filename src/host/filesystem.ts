@@ -16,6 +16,7 @@ import {
 } from './device-users.js';
 import { formatDevice } from './format.js';
 import { readMounts, type MountinfoEntry } from './mountinfo.js';
+import { renewUuid } from './new-uuid.js';
 import { probeDevice } from './probe.js';
 import { CommandError, type Run } from './run.js';
 import { cameTrue } from './sysfs.js';
@@ -35,6 +36,18 @@ export function createFilesystems({ run, mountRoot, logger }: FilesystemOptions)
   return {
     probe: async (device, signal) => probeDevice(run, device, signal),
     make: async (device, options, signal) => formatDevice({ run, device, options }, signal),
+    async renewUuid(device, change, signal) {
+      const { target, type } = change;
+      checkTarget(mountRoot, target);
+      const replay = async (): Promise<void> => {
+        // xfs mounts no second file system with the uuid of one that is mounted already.
+        const options = type === 'xfs' ? ['-o', 'nouuid'] : [];
+        await mountDevice(run, { device, target, type, options }, signal);
+        await unmountDevice({ run, logger }, { device, target }, signal);
+        await proveMountedNowhere(device, signal);
+      };
+      await renewUuid({ run, device, change, replay }, signal);
+    },
     async mount(device, { target, type }, signal) {
       checkTarget(mountRoot, target);
       await mountDevice(run, { device, target, type }, signal);
@@ -60,7 +73,7 @@ interface Mount {
 
 async function mountDevice(
   run: Run,
-  { device, target, type }: Mount & { type: FilesystemType },
+  { device, target, type, options = [] }: Mount & { type: FilesystemType; options?: string[] },
   signal: AbortSignal,
 ): Promise<void> {
   if (await isMounted({ device, target })) return;
@@ -76,7 +89,8 @@ async function mountDevice(
     );
   }
   await proveMountedNowhere(device, signal);
-  await run('mount', ['-t', type, device.path, target], { timeoutMs: TIMEOUT_MS, signal }).catch((thrown: unknown) => {
+  const args = ['-t', type, ...options, device.path, target];
+  await run('mount', args, { timeoutMs: TIMEOUT_MS, signal }).catch((thrown: unknown) => {
     throw thrown instanceof CommandError ? notMountable(thrown, type) : thrown;
   });
   if (await isMounted({ device, target })) return;

@@ -38,6 +38,7 @@ const filesystem: z.ZodType<FilesystemRecord> = z.discriminatedUnion('state', [
     type: filesystemType.exactOptional(),
     uuid: z.string().exactOptional(),
   }),
+  z.strictObject({ state: z.literal('renewing'), type: filesystemType, from: z.string(), to: z.string() }),
 ]);
 
 const schedule: z.ZodType<Schedule> = z.strictObject({

@@ -24,6 +24,12 @@ describe('the record of a volume', () => {
     expect(decodeRecord('volume', 's', encodeRecord('volume', 's', volume))).toEqual(volume);
   });
 
+  it('keeps both uuids of a copy that is being given its own', () => {
+    const filesystem = { state: 'renewing', type: 'ext4', from: 'a', to: 'b' } as const;
+    const volume = aVolume('db', { filesystem, origin: { kind: 'clone', of: 'web', ofId: 'w' } });
+    expect(decodeRecord('volume', 'db', encodeRecord('volume', 'db', volume))).toEqual(volume);
+  });
+
   it('with another type is broken', () => {
     const filesystem = { state: 'formatted', type: 'btrfs', uuid: 'u' };
     expect(() => decodeRecord('volume', 'db', written({ filesystem }))).toThrow(/broken.*ext4.*xfs/);
