@@ -4,6 +4,7 @@ import { Refusal } from './codes.js';
 import { isRetained, planLifetime } from './lifetime.js';
 import type { Lifetime } from './lifetime.js';
 import type { Volume } from './model.js';
+import { checkNotBusy, findActiveTask } from './tasks.js';
 import { createData, removeData } from './volume-data.js';
 
 export interface CreateVolume extends Lifetime {
@@ -17,6 +18,9 @@ export interface CreateVolume extends Lifetime {
   comment: string;
 }
 
+/** The array allocates in such steps, and nothing bigger than that: reference 4.1, 4.2. */
+export const ALLOCATION_MIB = 256;
+export const MAX_SIZE_MIB = 16_777_216;
 const COMPRESSION_MIN_MIB = 16 * 1024;
 // The Python plugin recognises these words (reference 2.1).
 const COMPRESSION_HINT =
@@ -32,8 +36,7 @@ export async function createVolume(array: SimulatedArray, wanted: CreateVolume):
   const lifetime = planLifetime(array, wanted);
   const volume = array.addVolume({
     name: wanted.name,
-    // The array allocates in steps of 256 MiB (reference 4.1, grow).
-    sizeMiB: Math.ceil(wanted.sizeMiB / 256) * 256,
+    sizeMiB: Math.ceil(wanted.sizeMiB / ALLOCATION_MIB) * ALLOCATION_MIB,
     provisioning: provisioningOf(wanted),
     compression: wanted.compression,
     cpg: cpg.name,
@@ -107,9 +110,13 @@ export function checkRemovable(array: SimulatedArray, volume: Volume): void {
   checkNotUsed(array, volume);
 }
 
-/** Neither exported nor with snapshots. @throws Refusal 409/26, 409/32 */
+/** Neither exported, nor copied, nor with snapshots. @throws Refusal 409/26, 400/29, 409/151, 409/32 */
 export function checkNotUsed(array: SimulatedArray, volume: Volume): void {
   checkNotExported(array, volume);
+  if (volume.copy?.online === true && findActiveTask(array, volume) !== undefined) {
+    throw new Refusal('COPY_TARGET', `volume ${volume.name} is the target of an online copy`);
+  }
+  checkNotBusy(array, volume);
   if (array.snapshotsOf(volume).length > 0) {
     throw new Refusal('HAS_CHILD', `volume ${volume.name} has snapshots or dependants`);
   }
