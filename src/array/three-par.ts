@@ -1,12 +1,15 @@
 import type { ArrayClient, ArrayIdentity, PinStore } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
+import { Cli } from './cli.js';
 import { Connections } from './connections.js';
 import { Exports } from './exports.js';
 import { Hosts } from './hosts.js';
 import { Ports } from './ports.js';
 import { WsapiRemoteCopy } from './remote-copy.js';
+import { CliSchedules } from './schedules.js';
 import { systemAnswer } from './schemas.js';
 import type { ArraySettings } from './settings.js';
+import { WsapiSnapshots } from './snapshots.js';
 import { together } from './together.js';
 import { Vluns } from './vluns.js';
 import { Volumes } from './volumes.js';
@@ -53,6 +56,8 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
       await vluns.remove(volume, host, signal);
     },
     remoteCopy: new WsapiRemoteCopy(wsapi, deps.logger),
+    snapshots: new WsapiSnapshots(wsapi, volumes),
+    schedules: new CliSchedules(new Cli(settings.label, settings.ssh, deps)),
     close: async () => {
       await wsapi.close();
     },

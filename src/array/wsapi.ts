@@ -158,6 +158,7 @@ export class Wsapi {
       change: request.method !== 'GET',
       status: reply.status,
       number: code,
+      date: reply.date,
       said: this.#connection.session.withoutSecrets(said).replaceAll(/\s+/g, ' ').slice(0, 200),
     });
   }

@@ -1,4 +1,5 @@
 import type { Side } from './replication.js';
+import type { Schedule } from './schedule.js';
 
 export type Provisioning = 'thin' | 'dedup' | 'full';
 
@@ -40,10 +41,14 @@ export type Origin =
       /** Docker name and our id of the volume that it shows a moment of. */
       of: string;
       ofId: string;
+      /** The array that has it; it is no member of a group, so there is no other. */
+      side: Side;
       /** ISO 8601, by the array's clock; the array deletes it then. */
       expiresAt?: string;
       /** ISO 8601; the array refuses to delete it until then. */
       retainedUntil?: string;
+      /** Begun with it on the same array, and ended with it. */
+      schedule?: Schedule;
     }
   | { kind: 'clone'; of: string; ofId: string }
   | {
@@ -115,6 +120,9 @@ const SPEC_OPTIONS: Record<keyof Required<VolumeSpec>, string> = {
 };
 
 const isSpecKey = (key: string): key is keyof VolumeSpec => Object.hasOwn(SPEC_OPTIONS, key);
+/** The array of a volume that is in no group. */
+export const homeSide = ({ origin }: Pick<Volume, 'origin'>): Side =>
+  origin?.kind === 'snapshot' ? origin.side : 'primary';
 
 /** The differences between two specs, as `option: wanted X, is Y`; empty when they are the same. */
 export function specDifferences(wanted: VolumeSpec, existing: VolumeSpec): string[] {
