@@ -42,6 +42,7 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
     findVolume: async (name, signal) => volumes.find(name, signal),
     ensureVolume: async (wanted, signal) => volumes.ensure(wanted, signal),
     tagVolume: async (name, tag, signal) => volumes.tag(name, tag, signal),
+    growVolume: async (wanted, signal) => volumes.grow(wanted, signal),
     removeVolume: async (name, tag, signal) => {
       await volumes.remove(name, tag, signal);
     },

@@ -36,6 +36,16 @@ export interface CreateVolume {
   tag: string;
 }
 
+export interface GrowVolume {
+  name: string;
+  /** An existing volume of that name is ours only if its comment is exactly this. */
+  tag: string;
+  /** What it is to have in the end. */
+  sizeMiB: number;
+  /** It is the peer's copy of a group member, which some arrays leave to be grown by the next start of the group. */
+  isCopy?: true;
+}
+
 /** One export. A template (`active: false`) makes one active VLUN per path that is logged in. */
 export interface Vlun {
   volume: string;
@@ -134,6 +144,11 @@ export interface ArrayClient {
   ensureVolume(wanted: CreateVolume, signal: AbortSignal): Promise<ArrayVolume>;
   /** Writes the comment and returns the volume; the peer's copy arrives without one. @throws `refused` when the comment is somebody else's, `not-found` when there is no such volume. */
   tagVolume(name: string, tag: string, signal: AbortSignal): Promise<ArrayVolume>;
+  /**
+   * Grows the volume to that size, and returns it as read back; that size, or a larger one, already is success. A copy that the
+   * array leaves to its group is returned as it is. @throws `refused` when the comment is not exactly `tag`, or as the array says
+   */
+  growVolume(wanted: GrowVolume, signal: AbortSignal): Promise<ArrayVolume>;
   /** Gone already is success. @throws `refused` when the comment is not exactly `tag`, or it is still exported or a group member. */
   removeVolume(name: string, tag: string, signal: AbortSignal): Promise<void>;
 
