@@ -98,6 +98,8 @@ export interface PairControl {
   /** Faults that have not struck yet. */
   faults(): Promise<unknown[]>;
   clearFaults(): Promise<void>;
+  /** Moves an array's clock forward. */
+  clock(array: string, hours: number): Promise<void>;
   /** One sync of a periodic group. */
   sync(group: string): Promise<void>;
   /** Members stay `Syncing` while held. */
@@ -126,6 +128,7 @@ export function controlOf(pair: ReadyPair): PairControl {
     fault: async (fault) => post('/faults', fault),
     faults: async () => JSON.parse(await call('GET', '/faults')) as unknown[],
     clearFaults: async () => void (await call('DELETE', '/faults')),
+    clock: async (array, hours) => post('/clock', { array, hours }),
     sync: async (group) => post('/sync', { group }),
     holdSync: async (hold) => post('/sync-hold', { hold }),
   };

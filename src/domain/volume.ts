@@ -101,6 +101,10 @@ export interface Volume {
   createdAt: string;
 }
 
+/** The array of a volume that is in no group. */
+export const homeSide = ({ origin }: Pick<Volume, 'origin'>): Side =>
+  origin?.kind === 'snapshot' ? origin.side : 'primary';
+
 /** What the members are called as options. */
 const SPEC_OPTIONS: Record<keyof Required<VolumeSpec>, string> = {
   sizeGiB: 'size',
@@ -120,9 +124,6 @@ const SPEC_OPTIONS: Record<keyof Required<VolumeSpec>, string> = {
 };
 
 const isSpecKey = (key: string): key is keyof VolumeSpec => Object.hasOwn(SPEC_OPTIONS, key);
-/** The array of a volume that is in no group. */
-export const homeSide = ({ origin }: Pick<Volume, 'origin'>): Side =>
-  origin?.kind === 'snapshot' ? origin.side : 'primary';
 
 /** The differences between two specs, as `option: wanted X, is Y`; empty when they are the same. */
 export function specDifferences(wanted: VolumeSpec, existing: VolumeSpec): string[] {

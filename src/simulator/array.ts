@@ -27,6 +27,8 @@ export class SimulatedArray {
   /** Change it with `setPower` of outage.ts only. */
   powered = true;
   readonly volumesDir: string;
+  /** How far its clock is ahead of this machine's; change it with `moveClock` of clock.ts only. */
+  clockAheadMs = 0;
   #nextId = 1;
   readonly #powerOffListeners = new Set<() => void>();
 
@@ -49,6 +51,17 @@ export class SimulatedArray {
     return this.#nextId;
   }
 
+  /** The array's own clock. */
+  now(): Date {
+    return new Date(Date.now() + this.clockAheadMs);
+  }
+
+  /** @throws Refusal 403 */
+  checkLicense(name: string): void {
+    if (this.licenses.includes(name)) return;
+    throw new Refusal('UNLICENSED_FEATURE', `the system is not licensed for ${name}`);
+  }
+
   /** Adds a volume without data; the caller has checked it. */
   addVolume(shape: Omit<Volume, 'id' | 'uuid' | 'wwn' | 'createdAt'>, wwn?: string): Volume {
     const id = this.nextId();
@@ -57,7 +70,7 @@ export class SimulatedArray {
       id,
       uuid: randomUUID(),
       wwn: wwn ?? volumeWwn(id, this.systemId),
-      createdAt: new Date(),
+      createdAt: this.now(),
     };
     this.volumes.set(volume.name, volume);
     return volume;
@@ -93,6 +106,11 @@ export class SimulatedArray {
       throw new Refusal('NON_EXISTENT_RCOPY_GROUP', `group matching ${name} does not exist on the system`);
     }
     return group;
+  }
+
+  /** Snapshots directly of it. */
+  snapshotsOf(volume: Volume): Volume[] {
+    return [...this.volumes.values()].filter((each) => each.parent === volume);
   }
 
   /** The group that the volume is a member of. */

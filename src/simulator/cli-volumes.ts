@@ -4,6 +4,7 @@ import type { Call, Command } from './cli-command.js';
 import { formatTable, formatTime } from './cli-tables.js';
 import type { Cell } from './cli-tables.js';
 import type { Volume } from './model.js';
+import { baseOf } from './snapshots.js';
 import { activeVluns, formatPos, parsePos, removeVlun, templateType } from './vluns.js';
 import type { ActiveVlun, VlunId } from './vluns.js';
 
@@ -54,8 +55,8 @@ const VV_COLUMNS = [
 ];
 
 function volumeRow(volume: Volume): Cell[] {
-  const { id, name, provisioning, compression, sizeMiB } = volume;
-  const thin = provisioning !== 'full';
+  const { id, name, provisioning, compression, sizeMiB, parent } = volume;
+  const thin = provisioning === 'tpvv' || provisioning === 'tdvv';
   const compressed = compression ? 'Yes' : 'No';
   const deduplicated = provisioning === 'tdvv' ? 'Yes' : 'No';
   return [
@@ -64,20 +65,25 @@ function volumeRow(volume: Volume): Cell[] {
     provisioning,
     thin ? compressed : 'NA',
     thin ? deduplicated : 'NA',
-    'base',
-    '---',
-    id,
-    'RW',
+    parent === undefined ? 'base' : 'vcopy',
+    parent?.name ?? '---',
+    baseOf(volume).id,
+    accessWord(volume),
     'normal',
     sizeMiB,
   ];
 }
 
+const accessWord = (volume: Volume): string => (volume.readOnly === true ? 'RO' : 'RW');
+
 const DETAIL_COLUMNS = ['Id', 'Name', 'Rd', 'CPG', 'SnpCPG', '-VV_WWN-', '-CreationTime-', 'Comment'];
 
 /** Who made it, and what hosts know it by. */
-function detailRow({ id, name, cpg, snapCpg, wwn, createdAt, comment }: Volume): Cell[] {
-  return [id, name, 'RW', cpg, snapCpg ?? '--', wwn, formatTime(createdAt), comment === '' ? '--' : comment];
+function detailRow(volume: Volume): Cell[] {
+  const { id, name, snapCpg, wwn, createdAt, comment } = volume;
+  const cpg = volume.parent === undefined ? volume.cpg : '--';
+  const words = [accessWord(volume), cpg, snapCpg ?? '--', wwn, formatTime(createdAt)];
+  return [id, name, ...words, comment === '' ? '--' : comment];
 }
 
 const showvlun: Command = {

@@ -40,13 +40,22 @@ export interface Volume {
   /** 32 hex digits, upper case. */
   wwn: string;
   sizeMiB: number;
-  provisioning: 'full' | 'tpvv' | 'tdvv';
+  /** `snp`: a snapshot. */
+  provisioning: 'full' | 'tpvv' | 'tdvv' | 'snp';
   compression: boolean;
+  /** A snapshot has that of its base volume, and does not show it. */
   cpg: string;
   snapCpg: string | undefined;
   domain: string | undefined;
   comment: string;
   createdAt: Date;
+  /** What a snapshot is one of. */
+  parent?: Volume | undefined;
+  readOnly?: boolean | undefined;
+  /** The array deletes it then, by its own clock. */
+  expiresAt?: Date | undefined;
+  /** Nobody can delete it before. */
+  retainedUntil?: Date | undefined;
 }
 
 /** reference 5.1 */

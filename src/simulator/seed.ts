@@ -109,6 +109,7 @@ const LICENSES = [
   'Priority Optimization',
   'System Reporter',
   'Virtual Copy',
+  'Virtual Lock',
 ];
 
 /** A seed that makes no sense; the message names everything that is wrong. */

@@ -23,8 +23,10 @@ function viewArray(array: SimulatedArray): object {
     power: array.powered,
     sessions: array.sessions.size,
     targetName: array.targetName,
+    now: array.now(),
     volumes: [...array.volumes.values()].map((volume) => ({
       ...volume,
+      parent: volume.parent?.name,
       group: array.findGroupOf(volume)?.name,
       dataFile: array.dataFile(volume),
     })),
