@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Refusal } from './codes.js';
-import type { Cpg, Group, Host, Port, Volume, VlunTemplate } from './model.js';
+import type { Cpg, Group, Host, Port, Task, Volume, VlunTemplate } from './model.js';
 import type { ArraySeed, PortSeed } from './seed.js';
 import { Sessions } from './sessions.js';
 
@@ -20,6 +20,7 @@ export class SimulatedArray {
   readonly volumes = new Map<string, Volume>();
   readonly hosts = new Map<string, Host>();
   readonly groups = new Map<string, Group>();
+  readonly tasks = new Map<number, Task>();
   readonly sessions: Sessions;
   /** Policy of the target; with it the peer gets a mirror of every group change (reference 6.1). */
   mirrorConfig = true;
@@ -108,9 +109,11 @@ export class SimulatedArray {
     return group;
   }
 
-  /** Snapshots directly of it. */
+  /** Snapshots directly of it, and what a broken online copy has left on it. */
   snapshotsOf(volume: Volume): Volume[] {
-    return [...this.volumes.values()].filter((each) => each.parent === volume);
+    return [...this.volumes.values()].filter(
+      ({ parent, copy }) => parent === volume || (copy?.online === true && copy.of === volume),
+    );
   }
 
   /** The group that the volume is a member of. */

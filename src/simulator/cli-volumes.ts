@@ -1,6 +1,7 @@
 import type { SimulatedArray } from './array.js';
 import { CliError } from './cli-arguments.js';
 import type { Call, Command } from './cli-command.js';
+import { isPattern, matchName } from './cli-pattern.js';
 import { formatTable, formatTime } from './cli-tables.js';
 import type { Cell } from './cli-tables.js';
 import type { Volume } from './model.js';
@@ -30,14 +31,11 @@ const showvv: Command = {
   },
 };
 
-/** `*` and `?` match as in a shell. */
 function findVolumes(array: SimulatedArray, name: string | undefined): Volume[] {
   const all = [...array.volumes.values()];
   if (name === undefined) return all;
-  if (!/[*?]/.test(name)) return [array.getVolume(name)];
-  const literal = name.replace(/[.+^$(){}|[\]\\]/g, String.raw`\$&`);
-  const pattern = new RegExp(`^${literal.replaceAll('*', '.*').replaceAll('?', '.')}$`);
-  return all.filter((volume) => pattern.test(volume.name));
+  if (!isPattern(name)) return [array.getVolume(name)];
+  return all.filter((volume) => matchName(name, volume.name));
 }
 
 const VV_COLUMNS = [
@@ -65,13 +63,18 @@ function volumeRow(volume: Volume): Cell[] {
     provisioning,
     thin ? compressed : 'NA',
     thin ? deduplicated : 'NA',
-    parent === undefined ? 'base' : 'vcopy',
-    parent?.name ?? '---',
+    volumeType(volume),
+    volume.copy?.of.name ?? parent?.name ?? '---',
     baseOf(volume).id,
     accessWord(volume),
     'normal',
     sizeMiB,
   ];
+}
+
+function volumeType({ parent, copy }: Volume): string {
+  if (copy !== undefined) return 'pcopy';
+  return parent === undefined ? 'base' : 'vcopy';
 }
 
 const accessWord = (volume: Volume): string => (volume.readOnly === true ? 'RO' : 'RW');

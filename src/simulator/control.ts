@@ -8,6 +8,7 @@ import { Refusal } from './codes.js';
 import { faultSpec } from './faults.js';
 import { setCable, setLink, setPower } from './outage.js';
 import { setSyncHold, synchronise } from './replication.js';
+import { setCopyHold } from './tasks.js';
 import { viewState } from './state-view.js';
 
 export interface ControlServer {
@@ -45,6 +46,13 @@ const actions: Record<string, (request: ControlRequest) => unknown> = {
   'POST /link': ({ pair, body }) => {
     const { up } = z.strictObject({ up: z.boolean() }).parse(body);
     return pair.exclusive(() => setLink(pair, up));
+  },
+  'POST /copy-time': ({ pair, body }) => {
+    pair.copySeconds = z.strictObject({ seconds: z.number().min(0).max(600) }).parse(body).seconds;
+  },
+  'POST /copy-hold': ({ pair, body }) => {
+    const { hold } = z.strictObject({ hold: z.boolean() }).parse(body);
+    return pair.exclusive(() => setCopyHold(pair, hold));
   },
   'POST /clock': ({ pair, body }) => {
     const hours = z

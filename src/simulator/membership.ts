@@ -60,6 +60,9 @@ function checkPrimaryVolume(array: SimulatedArray, group: Group, volume: Volume)
   if (volume.provisioning === 'snp') {
     throw new Refusal('RCOPY_VOL_IS_NO_BASE', `volume ${volume.name} is no base volume`);
   }
+  if (volume.copy !== undefined) {
+    throw new Refusal('RCOPY_VOL_IS_PHYSICAL_COPY', `volume ${volume.name} is a physical copy`);
+  }
   if (volume.snapCpg === undefined) {
     throw new Refusal('RCOPY_VOL_NO_SNAPSHOT_SPACE', `volume ${volume.name} has no snapshot space (snapCPG)`);
   }

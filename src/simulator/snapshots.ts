@@ -5,6 +5,7 @@ import { planLifetime } from './lifetime.js';
 import type { Lifetime } from './lifetime.js';
 import type { Volume } from './model.js';
 import { currentDataFile } from './replication.js';
+import { checkNotBusy } from './tasks.js';
 import { copyData } from './volume-data.js';
 
 export interface CreateSnapshot extends Lifetime {
@@ -22,12 +23,21 @@ export async function createSnapshot(pair: ArrayPair, array: SimulatedArray, wan
   if (parent.snapCpg === undefined) {
     throw new Refusal('VV_NO_SNAPSHOT_SPACE', `volume ${parent.name} has no snapshot space (snapCPG)`);
   }
+  if (parent.copy !== undefined) checkNotBusy(array, parent);
   const lifetime = planLifetime(array, wanted);
-  const { sizeMiB, compression, cpg, snapCpg, domain } = parent;
   const { name, comment, readOnly } = wanted;
-  await copyData(currentDataFile(pair, array, parent), array.dataFile({ name }));
-  const shape = { name, comment, readOnly, sizeMiB, compression, cpg, snapCpg, domain, parent };
-  return array.addVolume({ ...shape, ...lifetime, provisioning: 'snp' });
+  return Object.assign(await takeSnapshot(pair, array, { parent, name, comment, readOnly }), lifetime);
+}
+
+/** Without questions. */
+export async function takeSnapshot(
+  pair: ArrayPair,
+  array: SimulatedArray,
+  wanted: { parent: Volume; name: string; comment: string; readOnly: boolean },
+): Promise<Volume> {
+  const { sizeMiB, compression, cpg, snapCpg, domain } = wanted.parent;
+  await copyData(currentDataFile(pair, array, wanted.parent), array.dataFile(wanted));
+  return array.addVolume({ ...wanted, sizeMiB, compression, cpg, snapCpg, domain, provisioning: 'snp' });
 }
 
 /** The volume at the end of the chain of parents; a base volume itself. */

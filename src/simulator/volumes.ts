@@ -4,6 +4,7 @@ import { Refusal } from './codes.js';
 import { isRetained, planLifetime } from './lifetime.js';
 import type { Lifetime } from './lifetime.js';
 import type { Volume } from './model.js';
+import { checkNotBusy, findActiveTask } from './tasks.js';
 import { createData, removeData } from './volume-data.js';
 
 export interface CreateVolume extends Lifetime {
@@ -107,9 +108,13 @@ export function checkRemovable(array: SimulatedArray, volume: Volume): void {
   checkNotUsed(array, volume);
 }
 
-/** Neither exported nor with snapshots. @throws Refusal 409/26, 409/32 */
+/** Neither exported, nor copied, nor with snapshots. @throws Refusal 409/26, 400/29, 409/151, 409/32 */
 export function checkNotUsed(array: SimulatedArray, volume: Volume): void {
   checkNotExported(array, volume);
+  if (volume.copy?.online === true && findActiveTask(array, volume) !== undefined) {
+    throw new Refusal('COPY_TARGET', `volume ${volume.name} is the target of an online copy`);
+  }
+  checkNotBusy(array, volume);
   if (array.snapshotsOf(volume).length > 0) {
     throw new Refusal('HAS_CHILD', `volume ${volume.name} has snapshots or dependants`);
   }

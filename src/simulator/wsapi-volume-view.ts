@@ -19,7 +19,8 @@ export function viewVolume(array: SimulatedArray, volume: Volume): Record<string
     wwn: volume.wwn,
     baseId: baseOf(volume).id,
     ...(volume.parent !== undefined && { parentId: volume.parent.id, copyOf: volume.parent.name }),
-    copyType: volume.provisioning === 'snp' ? COPY_TYPE.virtual : COPY_TYPE.base,
+    ...(volume.copy !== undefined && { copyOf: volume.copy.of.name }),
+    copyType: COPY_TYPE[copyKind(volume)],
     provisioningType: { full: 1, tpvv: 2, snp: 3, tdvv: 6 }[volume.provisioning],
     deduplicationState: volume.provisioning === 'tdvv' ? 1 : 2,
     compressionState: volume.compression ? 1 : 2,
@@ -57,6 +58,11 @@ export function viewVolume(array: SimulatedArray, volume: Volume): Record<string
     rcopyStatus: group === undefined ? 1 : 2,
     links: [],
   };
+}
+
+function copyKind({ copy, parent }: Volume): keyof typeof COPY_TYPE {
+  if (copy !== undefined) return 'physical';
+  return parent === undefined ? 'base' : 'virtual';
 }
 
 /** The time twice: seconds since 1970, and text. */

@@ -3,7 +3,7 @@ import { createVolume, deleteVolume, modifyVolume } from './volumes.js';
 import { COMMENT, NAME } from './wsapi-body.js';
 import { collection, created, findQuery, membersOf, OK, param, parseEquality } from './wsapi-route.js';
 import type { Reply, Route, WsapiRequest } from './wsapi-route.js';
-import { lifetimeOf, postVolumeAction } from './wsapi-volume-actions.js';
+import { lifetimeOf, postVolumeAction, putVolumeAction } from './wsapi-volume-actions.js';
 import { viewVolume } from './wsapi-volume-view.js';
 
 /** reference 4.1 */
@@ -69,7 +69,7 @@ async function postVolume(request: WsapiRequest): Promise<Reply> {
 
 async function putVolume(request: WsapiRequest): Promise<Reply> {
   const body = membersOf(request);
-  if (body.has('action')) throw new Refusal('UNSUP_OP', 'actions on volumes are not simulated yet', 'action');
+  if (body.has('action')) return putVolumeAction(request, body);
   const change = {
     newName: body.findText('newName', NAME),
     comment: body.findText('comment', COMMENT),
