@@ -1,6 +1,7 @@
 import type { ArrayClient, ArrayIdentity, PinStore } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
 import { Cli } from './cli.js';
+import { WsapiClones } from './clones.js';
 import { Connections } from './connections.js';
 import { Exports } from './exports.js';
 import { Hosts } from './hosts.js';
@@ -58,6 +59,7 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
     },
     remoteCopy: new WsapiRemoteCopy(wsapi, deps.logger),
     snapshots: new WsapiSnapshots(wsapi, volumes),
+    clones: new WsapiClones(wsapi, volumes),
     schedules: new CliSchedules(new Cli(settings.label, settings.ssh, deps)),
     close: async () => {
       await wsapi.close();

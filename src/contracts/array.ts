@@ -1,6 +1,7 @@
 import type { RemoteCopyGroup, ReplicationMode } from '../domain/replication.js';
 import type { Secret } from '../domain/secret.js';
 import type { Provisioning } from '../domain/volume.js';
+import type { Clones } from './clones.js';
 import type { Schedules, Snapshots } from './snapshots.js';
 
 /** `GET /system`: what cannot change while the array lives. */
@@ -167,6 +168,7 @@ export interface ArrayClient {
 
   readonly remoteCopy: RemoteCopy;
   readonly snapshots: Snapshots;
+  readonly clones: Clones;
   readonly schedules: Schedules;
   /** Ends the session and the SSH connection. */
   close(): Promise<void>;

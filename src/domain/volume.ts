@@ -50,7 +50,13 @@ export type Origin =
       /** Begun with it on the same array, and ended with it. */
       schedule?: Schedule;
     }
-  | { kind: 'clone'; of: string; ofId: string }
+  | {
+      kind: 'clone';
+      of: string;
+      ofId: string;
+      /** The array that it was made on: the active one of a replicated volume. */
+      side: Side;
+    }
   | {
       kind: 'import';
       /** What the array called it, and will again after a release. */
@@ -103,7 +109,7 @@ export interface Volume {
 
 /** The array of a volume that is in no group. */
 export const homeSide = ({ origin }: Pick<Volume, 'origin'>): Side =>
-  origin?.kind === 'snapshot' ? origin.side : 'primary';
+  origin?.kind === 'snapshot' || origin?.kind === 'clone' ? origin.side : 'primary';
 
 /** What the members are called as options. */
 const SPEC_OPTIONS: Record<keyof Required<VolumeSpec>, string> = {

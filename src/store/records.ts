@@ -59,7 +59,7 @@ const origin: z.ZodType<Origin> = z.discriminatedUnion('kind', [
     retainedUntil: z.string().exactOptional(),
     schedule: schedule.exactOptional(),
   }),
-  z.strictObject({ kind: z.literal('clone'), of: z.string(), ofId: z.string() }),
+  z.strictObject({ kind: z.literal('clone'), of: z.string(), ofId: z.string(), side }),
   z.strictObject({ kind: z.literal('import'), formerName: z.string() }),
 ]);
 
