@@ -1,5 +1,6 @@
-import type { ScheduledSnapshots, Schedules } from '../contracts/snapshots.js';
+import type { Schedules } from '../contracts/snapshots.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
+import type { ScheduledSnapshots } from '../domain/schedule.js';
 import type { Cli } from './cli.js';
 import { makeSo } from './make-so.js';
 import { safeName } from './paths.js';

@@ -1,4 +1,4 @@
-import type { Schedule } from '../domain/schedule.js';
+import type { ScheduledSnapshots } from '../domain/schedule.js';
 
 /** A virtual copy as its array knows it. Times are ISO 8601, by the array's clock. */
 export interface ArraySnapshot {
@@ -49,11 +49,6 @@ export interface Snapshots {
   retain(of: { name: string; tag: string }, wanted: Retention, signal: AbortSignal): Promise<ArraySnapshot>;
   /** Gone already is success. @throws `refused` when the comment is not exactly `tag`, or it is under retention, exported, or has snapshots itself */
   remove(name: string, tag: string, signal: AbortSignal): Promise<void>;
-}
-
-/** A schedule and the volume, by its array name, that it makes snapshots of. */
-export interface ScheduledSnapshots extends Schedule {
-  of: string;
 }
 
 /** Scheduled snapshots of one array, by its command line. An array has no owner of a schedule: ours is what is exactly as we make it. */

@@ -13,3 +13,8 @@ export interface Schedule extends SnapshotLife {
   /** The snapshots' names begin with it. */
   prefix: string;
 }
+
+/** A schedule and the volume, by its array name, that it makes snapshots of. */
+export interface ScheduledSnapshots extends Schedule {
+  of: string;
+}

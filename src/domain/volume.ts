@@ -1,5 +1,5 @@
 import type { Side } from './replication.js';
-import type { Schedule } from './schedule.js';
+import type { ScheduledSnapshots } from './schedule.js';
 
 export type Provisioning = 'thin' | 'dedup' | 'full';
 
@@ -48,7 +48,7 @@ export type Origin =
       /** ISO 8601; the array refuses to delete it until then. */
       retainedUntil?: string;
       /** Begun with it on the same array, and ended with it. */
-      schedule?: Schedule;
+      schedule?: ScheduledSnapshots;
     }
   | {
       kind: 'clone';

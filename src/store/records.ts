@@ -4,7 +4,7 @@ import type { Attachment, BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
 import type { Override } from '../domain/override.js';
 import type { Group } from '../domain/replication.js';
-import type { Schedule } from '../domain/schedule.js';
+import type { ScheduledSnapshots } from '../domain/schedule.js';
 import { FILESYSTEM_TYPES, type FilesystemRecord, type Origin, type Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
 
@@ -41,7 +41,8 @@ const filesystem: z.ZodType<FilesystemRecord> = z.discriminatedUnion('state', [
   z.strictObject({ state: z.literal('renewing'), type: filesystemType, from: z.string(), to: z.string() }),
 ]);
 
-const schedule: z.ZodType<Schedule> = z.strictObject({
+const schedule: z.ZodType<ScheduledSnapshots> = z.strictObject({
+  of: z.string(),
   name: z.string(),
   frequency: z.string(),
   prefix: z.string(),

@@ -7,7 +7,8 @@ import { linesOf } from '../../../src/array/cli.js';
 import { hostKeysOf } from '../../../src/array/known-hosts.js';
 import type { SshSettings } from '../../../src/array/settings.js';
 import { connectArray } from '../../../src/array/three-par.js';
-import type { ScheduledSnapshots, Schedules } from '../../../src/contracts/snapshots.js';
+import type { Schedules } from '../../../src/contracts/snapshots.js';
+import type { ScheduledSnapshots } from '../../../src/domain/schedule.js';
 import {
   failureOf,
   memoryPins,

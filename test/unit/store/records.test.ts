@@ -18,7 +18,7 @@ describe('the record of a volume', () => {
   });
 
   it('says where a snapshot is, how long the array keeps it, and which schedule ends with it', () => {
-    const schedule = { name: 'daily', frequency: '10 2 * * *', prefix: 'db', expirationHours: 5 };
+    const schedule = { of: 'dcv-1', name: 'daily', frequency: '10 2 * * *', prefix: 'db', expirationHours: 5 };
     const origin = { kind: 'snapshot', of: 'db', ofId: 'id', side: 'secondary', expiresAt: 't', schedule } as const;
     const volume = aVolume('s', { origin });
     expect(decodeRecord('volume', 's', encodeRecord('volume', 's', volume))).toEqual(volume);
