@@ -184,9 +184,6 @@ const NOT_BUILT = [
   ['snapCpg', 'snapcpg'],
   ['qosName', 'qos-name'],
   ['flashCache', 'flash-cache'],
-  ['fsOwner', 'fsOwner'],
-  ['fsMode', 'fsMode'],
-  ['mountOptions', 'mountOptions'],
 ] as const;
 
 const notBuilt = (option: string): DriverError =>

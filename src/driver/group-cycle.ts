@@ -5,8 +5,9 @@ import type { Group, RemoteCopyGroup } from '../domain/replication.js';
 import { within } from '../domain/signals.js';
 import { acceptSeats } from './accept-seats.js';
 import { createGroup } from './create-group.js';
+import { lockLost } from './group-lock-lost.js';
 import { isAsMade, isMember, newRecord, recordOf, withDebt } from './group-record.js';
-import type { Seat } from './seat.js';
+import { isOutOrTidy, type Seat } from './seat.js';
 import { refuseReversed, viewOfGroup, type GroupId, type SeenGroup } from './seen-group.js';
 
 /*
@@ -88,13 +89,14 @@ class GroupCycle {
     this.#record = seen.record;
   }
 
-  /** Dismisses and admits; one that fails fails alone. Returns those for whom the time did not suffice. */
+  /** Dismisses, grows and admits; one that fails fails alone. Returns those for whom the time did not suffice. */
   async change(seats: Seat[]): Promise<Seat[]> {
     const leaving = seats.filter(({ change }) => change?.kind === 'dismiss' && this.#members.has(change.volume));
+    const growing = seats.filter(({ change }) => change?.kind === 'grow');
     const joining = seats.filter(({ change }) => change?.kind === 'admit');
-    for (const seat of seats) if (!leaving.includes(seat) && !joining.includes(seat)) seat.succeed();
     // Dismissals first, since they make room.
-    const wanted = [...leaving, ...joining];
+    const wanted = [...leaving, ...growing, ...joining];
+    for (const seat of seats) if (!wanted.includes(seat)) seat.succeed();
     if (wanted.length === 0) return [];
     const signal = this.#signal();
     try {
@@ -116,7 +118,7 @@ class GroupCycle {
   async restore(seats: Seat[]): Promise<DriverError | undefined> {
     const { id, logger } = this.#locked;
     try {
-      const emptyMayGo = seats.some(({ change }) => change?.kind !== 'admit' && change?.emptyMayGo === true);
+      const emptyMayGo = seats.some(({ change }) => isOutOrTidy(change) && change.emptyMayGo);
       const mayBeOurs = seats.some(({ change }) => change?.kind === 'dismiss' && change.mayHaveMadeIt === true);
       await this.#file(await this.#settle(emptyMayGo || (mayBeOurs && isAsMade(id, this.#seen)), this.#signal()));
       return undefined;
@@ -186,6 +188,7 @@ class GroupCycle {
       this.#throwIfLost();
       seat.begin();
       if (change?.kind === 'dismiss') await this.#dismiss(change.volume, signal);
+      if (change?.kind === 'grow') await change.grow(signal);
       if (change?.kind === 'admit') await this.#admit(change.volume, signal);
       seat.succeed();
     } catch (thrown) {
@@ -287,14 +290,4 @@ class GroupCycle {
     await this.#locked.record(record);
     this.#record = record;
   }
-}
-
-/** A volume that has its own lock still can go back when the group's was lost; `fenced` would say that it cannot. */
-function lockLost(thrown: unknown): DriverError {
-  const failure = asDriverError(thrown);
-  if (failure.code !== 'fenced') return failure;
-  return new DriverError('unavailable', `the lock of the remote copy group was lost: ${failure.message}`, {
-    cause: failure,
-    next: 'check etcd; the group is started again by whoever holds its lock next',
-  });
 }

@@ -5,6 +5,8 @@ import type { SeenGroup } from './seen-group.js';
 export type GroupChange =
   | { kind: 'admit'; volume: string; check(seen: SeenGroup): void }
   | Dismissal
+  /** The volume stays a member; what is done needs the group stopped. */
+  | { kind: 'grow'; volume: string; check(seen: SeenGroup): void; grow(signal: AbortSignal): Promise<void> }
   /** No change: only that the group gets the state that it is owed, or goes when it is empty. */
   | { kind: 'tidy'; emptyMayGo: boolean };
 
@@ -16,6 +18,12 @@ export interface Dismissal {
   /** The array may have made the group for us, after we had given up: then it goes when it is still as new. */
   mayHaveMadeIt?: boolean;
 }
+
+/** Those after which an empty group may go. */
+export const isOutOrTidy = (
+  change: GroupChange | undefined,
+): change is Extract<GroupChange, { kind: 'dismiss' | 'tidy' }> =>
+  change?.kind === 'dismiss' || change?.kind === 'tidy';
 
 /**
  * A volume's place in a cycle of its group. It opens when the group is locked and was looked at; then its holder plans,

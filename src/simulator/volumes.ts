@@ -18,6 +18,9 @@ export interface CreateVolume extends Lifetime {
   comment: string;
 }
 
+/** The array allocates in such steps, and nothing bigger than that: reference 4.1, 4.2. */
+export const ALLOCATION_MIB = 256;
+export const MAX_SIZE_MIB = 16_777_216;
 const COMPRESSION_MIN_MIB = 16 * 1024;
 // The Python plugin recognises these words (reference 2.1).
 const COMPRESSION_HINT =
@@ -33,8 +36,7 @@ export async function createVolume(array: SimulatedArray, wanted: CreateVolume):
   const lifetime = planLifetime(array, wanted);
   const volume = array.addVolume({
     name: wanted.name,
-    // The array allocates in steps of 256 MiB (reference 4.1, grow).
-    sizeMiB: Math.ceil(wanted.sizeMiB / 256) * 256,
+    sizeMiB: Math.ceil(wanted.sizeMiB / ALLOCATION_MIB) * ALLOCATION_MIB,
     provisioning: provisioningOf(wanted),
     compression: wanted.compression,
     cpg: cpg.name,

@@ -1,0 +1,11 @@
+import { asDriverError, DriverError } from '../domain/errors.js';
+
+/** A volume that has its own lock still can go back when the group's was lost; `fenced` would say that it cannot. */
+export function lockLost(thrown: unknown): DriverError {
+  const failure = asDriverError(thrown);
+  if (failure.code !== 'fenced') return failure;
+  return new DriverError('unavailable', `the lock of the remote copy group was lost: ${failure.message}`, {
+    cause: failure,
+    next: 'check etcd; the group is started again by whoever holds its lock next',
+  });
+}
