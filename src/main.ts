@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
 import { override } from './commands/override.js';
+import { resize } from './commands/resize.js';
 import { serve } from './commands/serve.js';
 import { UsageError } from './commands/usage.js';
 import { ConfigError } from './config/config.js';
@@ -9,6 +10,7 @@ import { DriverError } from './domain/errors.js';
 const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] [--state-dir DIR]
        hpe-volume-plugin override VOLUME --side primary|secondary --for 30m --reason TEXT [--config FILE] [--state-dir DIR]
        hpe-volume-plugin override VOLUME --end [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin resize VOLUME GiB [--state-dir DIR]
   --config     hpe.conf (default /etc/hpedockerplugin/hpe.conf)
   --socket     where dockerd finds the plugin (default /run/docker/plugins/hpe.sock)
   --state-dir  this node's own memory (default /var/lib/hpe-volume-plugin)`;
@@ -16,6 +18,10 @@ const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] 
 async function main(args: string[]): Promise<void> {
   if (args[0] === 'override' && !args.includes('--help')) {
     for (const line of await override(args.slice(1))) console.log(line);
+    return;
+  }
+  if (args[0] === 'resize' && !args.includes('--help')) {
+    for (const line of await resize(args.slice(1))) console.log(line);
     return;
   }
   let parsed;

@@ -1,17 +1,20 @@
-import type { ArrayClient, ArrayIdentity, PinStore } from '../contracts/array.js';
+import type { ArrayClient, ArrayFeatures, ArrayIdentity, PinStore } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
 import { Cli } from './cli.js';
+import { WsapiClones } from './clones.js';
 import { Connections } from './connections.js';
+import { findCpg } from './cpgs.js';
 import { Exports } from './exports.js';
 import { Hosts } from './hosts.js';
 import { Ports } from './ports.js';
 import { WsapiRemoteCopy } from './remote-copy.js';
 import { CliSchedules } from './schedules.js';
-import { systemAnswer } from './schemas.js';
+import { systemAnswer, type SystemAnswer } from './schemas.js';
 import type { ArraySettings } from './settings.js';
 import { WsapiSnapshots } from './snapshots.js';
 import { together } from './together.js';
 import { Vluns } from './vluns.js';
+import { WsapiVolumeSets } from './volume-sets.js';
 import { Volumes } from './volumes.js';
 import { Wsapi } from './wsapi.js';
 
@@ -38,10 +41,13 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
       known ??= toIdentity(await wsapi.get({ path: 'system', schema: systemAnswer }, signal));
       return known;
     },
+    features: async (signal) => toFeatures(await wsapi.get({ path: 'system', schema: systemAnswer }, signal)),
+    findCpg: async (name, signal) => findCpg(wsapi, name, signal),
     lastContact: () => wsapi.lastContact,
     findVolume: async (name, signal) => volumes.find(name, signal),
     ensureVolume: async (wanted, signal) => volumes.ensure(wanted, signal),
     tagVolume: async (name, tag, signal) => volumes.tag(name, tag, signal),
+    growVolume: async (wanted, signal) => volumes.grow(wanted, signal),
     removeVolume: async (name, tag, signal) => {
       await volumes.remove(name, tag, signal);
     },
@@ -55,8 +61,10 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
     removeVluns: async (volume, host, signal) => {
       await vluns.remove(volume, host, signal);
     },
+    volumeSets: new WsapiVolumeSets(wsapi),
     remoteCopy: new WsapiRemoteCopy(wsapi, deps.logger),
     snapshots: new WsapiSnapshots(wsapi, volumes),
+    clones: new WsapiClones(wsapi, volumes),
     schedules: new CliSchedules(new Cli(settings.label, settings.ssh, deps)),
     close: async () => {
       await wsapi.close();
@@ -64,8 +72,13 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
   };
 }
 
-const toIdentity = (answer: { id: number; name: string; systemVersion: string }): ArrayIdentity => ({
+const toIdentity = (answer: SystemAnswer): ArrayIdentity => ({
   systemId: answer.id,
   name: answer.name,
   osVersion: answer.systemVersion,
 });
+
+function toFeatures({ systemVersion, licenseInfo }: SystemAnswer): ArrayFeatures {
+  const licences = licenseInfo?.licenses?.map(({ name }) => name);
+  return { osVersion: systemVersion, ...(licences === undefined ? {} : { licences }) };
+}

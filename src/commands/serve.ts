@@ -10,6 +10,7 @@ import { HostProblems } from '../driver/host-problems.js';
 import { Operations } from '../driver/operations.js';
 import { Overrides } from '../driver/overrides.js';
 import { Recovery, settlersOf } from '../driver/recover.js';
+import { Resizes } from '../driver/resizes.js';
 import { createFilesystems } from '../host/filesystem.js';
 import { withHostPrefix } from '../host/host-prefix.js';
 import { run as runTool, type Run } from '../host/run.js';
@@ -79,9 +80,10 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const attachments = new Attachments(ctx, operations);
   const poll = new StatusPoll(backends, async () => store.list('group', AbortSignal.timeout(STATUS_READ_MS)), logger);
   const overrides = new Overrides(ctx);
-  const recovery = new Recovery(ctx, { operations, attachments });
-  const driver = new DockerDriver(ctx, { operations, attachments, poll });
-  const admin = await startAdminServer({ socketPath: adminSocketOf(stateDir), overrides, logger });
+  const resizes = new Resizes(ctx, { operations, users: attachments.users });
+  const recovery = new Recovery(ctx, { operations, attachments, resizes });
+  const driver = new DockerDriver(ctx, { operations, attachments, poll, resizes });
+  const admin = await startAdminServer({ socketPath: adminSocketOf(stateDir), overrides, resizes, logger });
   const server = await startPluginServer({
     socketPath,
     driver,

@@ -1,7 +1,9 @@
 import type { RemoteCopyGroup, ReplicationMode } from '../domain/replication.js';
 import type { Secret } from '../domain/secret.js';
 import type { Provisioning } from '../domain/volume.js';
+import type { Clones } from './clones.js';
 import type { Schedules, Snapshots } from './snapshots.js';
+import type { VolumeSets } from './volume-sets.js';
 
 /** `GET /system`: what cannot change while the array lives. */
 export interface ArrayIdentity {
@@ -10,6 +12,20 @@ export interface ArrayIdentity {
   /** Decimal system id; the peer's group names end in `.r<systemId>`. */
   systemId: number;
   osVersion: string;
+}
+
+/** What an array can do; an upgrade or a new licence changes it. */
+export interface ArrayFeatures {
+  /** `3.3.1.215` */
+  osVersion: string;
+  /** Absent: the array does not tell, as newer ones. */
+  licences?: string[];
+}
+
+export interface ArrayCpg {
+  name: string;
+  /** Of everything that is made in it; absent: none. */
+  domain?: string;
 }
 
 export interface ArrayVolume {
@@ -34,6 +50,16 @@ export interface CreateVolume {
   compression: boolean;
   /** Written to the comment; an existing volume of that name is ours only if its comment is exactly this. */
   tag: string;
+}
+
+export interface GrowVolume {
+  name: string;
+  /** An existing volume of that name is ours only if its comment is exactly this. */
+  tag: string;
+  /** What it is to have in the end. */
+  sizeMiB: number;
+  /** It is the peer's copy of a group member, which some arrays leave to be grown by the next start of the group. */
+  isCopy?: true;
 }
 
 /** One export. A template (`active: false`) makes one active VLUN per path that is logged in. */
@@ -86,6 +112,8 @@ export interface Initiators {
   names: string[];
   /** iSCSI only: what the array is to demand of them. */
   chap?: Chap;
+  /** Where the volume is that they are to get: a new host entry gets the domain of this CPG. */
+  cpg?: string | undefined;
 }
 
 export interface CreateGroup {
@@ -99,6 +127,8 @@ export interface CreateGroup {
   localSnapCpg: string;
   remoteCpg: string;
   remoteSnapCpg: string;
+  /** Of the local CPG; absent: none. */
+  domain?: string;
 }
 
 export interface Admission {
@@ -129,11 +159,20 @@ export interface ArrayClient {
   /** The last call's; undefined before the first. Asks nobody. */
   lastContact(): Contact | undefined;
 
+  /** Asked anew each time. */
+  features(signal: AbortSignal): Promise<ArrayFeatures>;
+  findCpg(name: string, signal: AbortSignal): Promise<ArrayCpg | undefined>;
+
   findVolume(name: string, signal: AbortSignal): Promise<ArrayVolume | undefined>;
   /** @throws `exists` when a volume of that name has another tag or shape. */
   ensureVolume(wanted: CreateVolume, signal: AbortSignal): Promise<ArrayVolume>;
   /** Writes the comment and returns the volume; the peer's copy arrives without one. @throws `refused` when the comment is somebody else's, `not-found` when there is no such volume. */
   tagVolume(name: string, tag: string, signal: AbortSignal): Promise<ArrayVolume>;
+  /**
+   * Grows the volume to that size, and returns it as read back; that size, or a larger one, already is success. A copy that the
+   * array leaves to its group is returned as it is. @throws `refused` when the comment is not exactly `tag`, or as the array says
+   */
+  growVolume(wanted: GrowVolume, signal: AbortSignal): Promise<ArrayVolume>;
   /** Gone already is success. @throws `refused` when the comment is not exactly `tag`, or it is still exported or a group member. */
   removeVolume(name: string, tag: string, signal: AbortSignal): Promise<void>;
 
@@ -150,8 +189,10 @@ export interface ArrayClient {
   /** Removes all exports of the volume to that host, and reads back that they are gone. A host entry of ours goes with its last export, or when it never had one. */
   removeVluns(volume: string, host: string, signal: AbortSignal): Promise<void>;
 
+  readonly volumeSets: VolumeSets;
   readonly remoteCopy: RemoteCopy;
   readonly snapshots: Snapshots;
+  readonly clones: Clones;
   readonly schedules: Schedules;
   /** Ends the session and the SSH connection. */
   close(): Promise<void>;

@@ -50,7 +50,13 @@ export type Origin =
       /** Begun with it on the same array, and ended with it. */
       schedule?: ScheduledSnapshots;
     }
-  | { kind: 'clone'; of: string; ofId: string }
+  | {
+      kind: 'clone';
+      of: string;
+      ofId: string;
+      /** The array that it was made on: the active one of a replicated volume. */
+      side: Side;
+    }
   | {
       kind: 'import';
       /** What the array called it, and will again after a release. */
@@ -77,6 +83,14 @@ export function isNeverFormatted(
   return filesystem.state === 'never' || filesystem.state === 'formatting';
 }
 
+/** A grow cannot be taken back, so what was begun stays on record until it is done. */
+export interface Growth {
+  /** The same as `spec.sizeGiB`: only the file system may still be smaller. */
+  toGiB: number;
+  /** An array has refused when another one had grown already: only an operator tries it again. */
+  isRefused?: true;
+}
+
 /** A Docker volume as the metadata knows it. */
 export interface Volume {
   name: string;
@@ -93,6 +107,8 @@ export interface Volume {
   filesystem: FilesystemRecord;
   /** Absent: made empty. */
   origin?: Origin;
+  /** It is being grown: each copy has `spec.sizeGiB` or up to this. Stays until its file system fills it, too. */
+  growth?: Growth;
   /** A Mount of it was acknowledged to Docker at least once. */
   everMounted: boolean;
   /** Of its last attachment; only grows. Absent before the first. */
@@ -103,7 +119,7 @@ export interface Volume {
 
 /** The array of a volume that is in no group. */
 export const homeSide = ({ origin }: Pick<Volume, 'origin'>): Side =>
-  origin?.kind === 'snapshot' ? origin.side : 'primary';
+  origin?.kind === 'snapshot' || origin?.kind === 'clone' ? origin.side : 'primary';
 
 /** What the members are called as options. */
 const SPEC_OPTIONS: Record<keyof Required<VolumeSpec>, string> = {

@@ -54,6 +54,8 @@ export interface MountFacts {
   targets?: Target[];
   device?: BlockDevice;
   filesystem?: FilesystemRecord;
+  /** It has the size of the device. */
+  isFilled?: true;
 }
 
 export type MountStep = Step<MountPlan, MountFacts, Write>;

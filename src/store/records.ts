@@ -60,7 +60,7 @@ const origin: z.ZodType<Origin> = z.discriminatedUnion('kind', [
     retainedUntil: z.string().exactOptional(),
     schedule: schedule.exactOptional(),
   }),
-  z.strictObject({ kind: z.literal('clone'), of: z.string(), ofId: z.string() }),
+  z.strictObject({ kind: z.literal('clone'), of: z.string(), ofId: z.string(), side }),
   z.strictObject({ kind: z.literal('import'), formerName: z.string() }),
 ]);
 
@@ -91,6 +91,7 @@ const volume: z.ZodType<Volume> = z.strictObject({
   state: z.enum(['creating', 'ready', 'deleting']),
   filesystem,
   origin: origin.exactOptional(),
+  growth: z.strictObject({ toGiB: z.number(), isRefused: z.literal(true).exactOptional() }).exactOptional(),
   everMounted: z.boolean(),
   generation: z.number().exactOptional(),
   createdAt: z.string(),

@@ -26,7 +26,7 @@ describe('the record of a volume', () => {
 
   it('keeps both uuids of a copy that is being given its own', () => {
     const filesystem = { state: 'renewing', type: 'ext4', from: 'a', to: 'b' } as const;
-    const volume = aVolume('db', { filesystem, origin: { kind: 'clone', of: 'web', ofId: 'w' } });
+    const volume = aVolume('db', { filesystem, origin: { kind: 'clone', of: 'web', ofId: 'w', side: 'primary' } });
     expect(decodeRecord('volume', 'db', encodeRecord('volume', 'db', volume))).toEqual(volume);
   });
 
