@@ -27,6 +27,11 @@ const SCENES: Scene[] = [
     parent: { replicationGroup: 'g1' },
     options: { expirationHours: '9', retentionHours: String(RETENTION_HOURS) },
   },
+  {
+    name: 'with a schedule',
+    parent: { backend: 'plain' },
+    options: { scheduleName: 'sched', scheduleFrequency: '10 2 * * *', snapshotPrefix: 'pre', expHrs: '1' },
+  },
 ];
 
 const createWith =
@@ -98,7 +103,8 @@ async function tryCreate(trial: Trial): Promise<string> {
   }
   expect(await volumeNames(node)).toContain(VOLUME);
   const made = (await arrayOutline(node.control)).filter((each) => !without.includes(each));
-  expect(made).toEqual([expect.stringContaining(`"display_name":"${VOLUME}"`)]);
+  expect(made).toContainEqual(expect.stringContaining(`"display_name":"${VOLUME}"`));
+  expect(made).toHaveLength(scene.options['scheduleName'] === undefined ? 1 : 2);
   await endRetention(node);
   expect(await remove(node)).toBe('');
   expect(await arrayOutline(node.control)).toEqual(without);

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { arrayOf } from '../pair-client.js';
+import { arrayOf, operator } from '../pair-client.js';
 import { arrayObjects, arraysExporting, stateOf } from '../simulator-state.js';
 import { WsapiClient } from '../simulator/wsapi-client.js';
 import { Site, waitFor, type Replica } from './site.js';
@@ -213,6 +213,70 @@ describe('A snapshot with an end', () => {
     expect(await arrayObjects(control)).toEqual([]);
   });
 });
+
+describe('A schedule', () => {
+  const SCHEDULE = { scheduleName: 'nightly', scheduleFrequency: '10 2 * * *', snapshotPrefix: 'pre' };
+
+  it('makes snapshots on the array, is named in its own snapshot, and ends with it', async () => {
+    const { docker, control } = site.node;
+    await plainVolume('v', 'x');
+    await done(snapshot('s', 'v', { ...SCHEDULE, expHrs: '72', retHrs: '1' }));
+    await done(snapshot('s', 'v', { ...SCHEDULE, expHrs: '72', retHrs: '1' }));
+    expect(await snapshot('s', 'v', { ...SCHEDULE, scheduleFrequency: '0 4 * * *' })).toContain(
+      'scheduleFrequency: wanted 0 4 * * *, is 10 2 * * *',
+    );
+    expect(await docker.status('s')).toMatchObject({
+      snapshotOf: { schedule: { name: 'nightly', frequency: '10 2 * * *', prefix: 'pre', expirationHours: 72 } },
+    });
+    await control.clock(site.primary, 48);
+    const made = (await volumesOf(site.primary)).filter((name) => name.startsWith('pre.'));
+    expect(made.length).toBeGreaterThanOrEqual(1);
+    expect(await docker.remove('v')).toContain(`${made.join(', ')}, made on primary array`);
+    await remove('s');
+    expect(await scheduleNames()).toEqual([]);
+    expect(await docker.remove('v')).toContain(`volume v has snapshots: ${made.join(', ')}`);
+    await control.clock(site.primary, 96);
+    await remove('v');
+    expect(await arrayObjects(control)).toEqual([]);
+  });
+
+  it('of that name that is there already is neither changed nor removed', async () => {
+    await plainVolume('v', 'x');
+    const array = arrayOf(site.node.pair, 'primary');
+    await operator(array, 'createsched "createsv -f theirs.@y@ other" "0 1 * * *" nightly');
+    const before = await arrayObjects(site.node.control);
+    expect(await snapshot('s', 'v', SCHEDULE)).toMatch(
+      /has a schedule nightly already: createsv -f theirs.*choose another/,
+    );
+    expect(await arrayObjects(site.node.control)).toEqual(before);
+    await operator(array, 'removesched -f nightly');
+    await done(snapshot('s', 'v', SCHEDULE));
+    await operator(array, 'removesched -f nightly');
+    await operator(array, 'createsched "createsv -f theirs.@y@ other" "0 1 * * *" nightly');
+    await remove('s', 'v');
+    expect(await scheduleNames()).toEqual(['nightly']);
+    await operator(array, 'removesched -f nightly');
+  });
+
+  it('keeps its snapshot on record when the snapshot is gone, since it ends with that', async () => {
+    await plainVolume('v', 'x');
+    await done(snapshot('s', 'v', SCHEDULE));
+    const client = await new WsapiClient(arrayOf(site.node.pair, 'primary')).login();
+    await client.done('DELETE', `/volumes/${await arrayName('s')}`);
+    client.close();
+    await site.node.restart();
+    await expect(site.node.docker.mount('s')).rejects.toThrow(/any more: somebody removed it there/);
+    expect(await scheduleNames()).toEqual(['nightly']);
+    await remove('s');
+    expect(await scheduleNames()).toEqual([]);
+    await remove('v');
+  });
+});
+
+async function scheduleNames(): Promise<string[]> {
+  const { arrays } = await stateOf(site.node.control);
+  return arrays.flatMap(({ schedules }) => schedules.map((each) => each.name));
+}
 
 describe('A snapshot of a replicated volume', () => {
   const used = async (volume: Replica, text: string): Promise<void> => {
