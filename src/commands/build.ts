@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Connections } from '../array/connections.js';
-import type { ArraySettings } from '../array/settings.js';
+import type { ArraySettings, SshSettings } from '../array/settings.js';
 import { connectArray } from '../array/three-par.js';
 import { Backend, type BackendSettings } from '../backend/backend.js';
 import { BackendManager } from '../backend/manager.js';
@@ -11,6 +11,7 @@ import type { Logger } from '../contracts/log.js';
 import type { MetadataStore } from '../contracts/store.js';
 import type { Side } from '../domain/replication.js';
 import { DriverError } from '../domain/errors.js';
+import { Secret } from '../domain/secret.js';
 import type { DriverContext } from '../driver/context.js';
 import { createFcConnector } from '../host/fc.js';
 import { createIscsiConnector } from '../host/iscsi.js';
@@ -97,7 +98,8 @@ function buildBackend(config: BackendConfig, deps: BackendDeps & { connections: 
   }
   const connect = (side: Side, array: ArrayConfig) => {
     const password = deps.passwords.of(config.name, array.password);
-    return connectArray({ ...arraySettings(config.name, side, array), password }, deps);
+    const ssh = { ...sshSettings(array), password: deps.passwords.of(config.name, array.sanPassword) };
+    return connectArray({ ...arraySettings(config.name, side, array), password, ssh }, deps);
   };
   return new Backend(settings, {
     primary: connect('primary', primary),
@@ -105,7 +107,7 @@ function buildBackend(config: BackendConfig, deps: BackendDeps & { connections: 
   });
 }
 
-function arraySettings(backend: string, side: Side, array: ArrayConfig): Omit<ArraySettings, 'password'> {
+function arraySettings(backend: string, side: Side, array: ArrayConfig): Omit<ArraySettings, 'password' | 'ssh'> {
   return {
     label: `${side} array of backend ${backend}`,
     apiUrl: array.apiUrl,
@@ -115,6 +117,19 @@ function arraySettings(backend: string, side: Side, array: ArrayConfig): Omit<Ar
     cpg: array.cpg,
     ...(array.caFile === undefined ? {} : { ca: readFile(array.caFile).toString('utf8') }),
     ...(array.fingerprint === undefined ? {} : { fingerprint: array.fingerprint }),
+  };
+}
+
+function sshSettings(array: ArrayConfig): Omit<SshSettings, 'password'> {
+  const { sanPrivateKey, hostKeysFile } = array;
+  return {
+    host: array.sanIp,
+    port: array.sanPort,
+    user: array.sanLogin,
+    timeoutSeconds: array.sshTimeoutSeconds,
+    hostKeyCheck: array.hostKeyCheck,
+    ...(sanPrivateKey === undefined ? {} : { privateKey: new Secret(readFile(sanPrivateKey).toString('utf8')) }),
+    ...(hostKeysFile === undefined ? {} : { hostKeysFile }),
   };
 }
 

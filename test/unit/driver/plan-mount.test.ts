@@ -43,6 +43,7 @@ async function planAlone(lastActive: Group['lastActive'], isOverridden: boolean)
   const group = { backend: 'DEFAULT', name: 'RCG1', remoteName: 'RCG1.r1', createdByUs: true, epoch: 1 };
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   const volume = {
+    spec: { replicationGroup: 'g' },
     name: 'db',
     arrayName: 'dcv-1',
     wwn: { primary: 'aa', secondary: 'aa' },
