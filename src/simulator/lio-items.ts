@@ -17,6 +17,8 @@ export interface Setting {
   steps: Step[];
   /** Before anything is made or removed, as what takes something away from hosts is. */
   early: boolean;
+  /** Its item is made with the value that it has then. */
+  madeWithItem?: boolean;
 }
 
 export const targetPath = (port: TargetPort): string => `${port.kind}/${port.name}`;
@@ -110,6 +112,18 @@ export function deviceItem(device: Device, version: string): Item {
   };
 }
 
+/** A LUN grows in place; the kernel tells its hosts nothing, they have to look. */
+export function sizeSetting(device: Device): Setting {
+  const control = `${devicePath(device)}/control`;
+  return {
+    id: control,
+    value: String(device.sizeBytes),
+    steps: [write(control, `fd_dev_size=${device.sizeBytes}`)],
+    early: false,
+    madeWithItem: true,
+  };
+}
+
 /** The device at a port. */
 export function slotItem(port: TargetPort, device: Device, version: string): Item {
   const path = slotPath(port, device);
@@ -137,6 +151,7 @@ export function lunItem({ port, initiator, lun, device }: MappedLun, version: st
     make: [
       { do: 'mkdir', path },
       { do: 'symlink', path: `${path}/slot`, to: slotPath(port, device) },
+      ...(device.readOnly ? [write(`${path}/write_protect`, 1)] : []),
     ],
     remove: [
       { do: 'unlink', path: `${path}/slot` },

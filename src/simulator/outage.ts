@@ -1,7 +1,9 @@
 import type { SimulatedArray } from './array.js';
 import type { ArrayPair } from './array-pair.js';
 import { Refusal } from './codes.js';
-import { beginReplication, endReplication, findDirection, startedDirections } from './replication.js';
+import { beginReplication, checkMemberSizes, endReplication, findDirection, startedDirections } from './replication.js';
+import type { Direction } from './replication.js';
+import { failTasks } from './tasks.js';
 import { formatPos } from './vluns.js';
 
 /** Power of one array: reference 6.5, rows 3, 4b and 4c. */
@@ -15,6 +17,7 @@ export async function setPower(pair: ArrayPair, array: SimulatedArray, on: boole
   // Its hosts are cut off first: what the peer gets is then exactly what this array goes down with.
   await pair.fabric.refresh(pair.arrays);
   await stopAll(pair);
+  await failTasks(array);
 }
 
 /** The cable of a host port. @throws Refusal for a port that is none */
@@ -43,8 +46,19 @@ async function reconnect(pair: ArrayPair): Promise<void> {
     for (const group of array.groups.values()) {
       if (!group.stoppedByOutage || !group.policies.autoRecover || group.role !== 'primary') continue;
       const direction = findDirection(pair, { array, group });
-      if (direction !== undefined) await beginReplication(pair, direction, { skipInitialSync: false });
+      if (direction !== undefined && hasFittingSizes(direction))
+        await beginReplication(pair, direction, { skipInitialSync: false });
     }
+  }
+}
+
+/** A group whose secondaries cannot follow the growth of its primaries stays stopped. */
+function hasFittingSizes(direction: Direction): boolean {
+  try {
+    checkMemberSizes(direction);
+    return true;
+  } catch {
+    return false;
   }
 }
 

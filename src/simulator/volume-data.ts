@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { link, open, rename, rm, stat } from 'node:fs/promises';
+import { link, open, rename, rm, stat, truncate } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -14,6 +14,9 @@ export async function createData(file: string, sizeMiB: number): Promise<void> {
     await handle.close();
   }
 }
+
+/** In the same inode: a loop device on the file sees its new size with `losetup --set-capacity`. */
+export const growData = (file: string, sizeMiB: number): Promise<void> => truncate(file, sizeMiB * MIB);
 
 /**
  * Makes `to` hold what `from` holds now, in a new inode: whoever still has the old one open neither sees nor disturbs it.
@@ -57,6 +60,28 @@ export async function renewInode(file: string): Promise<void> {
     await setImmutable(`/proc/${process.pid}/fd/${old.fd}`, true);
   } finally {
     await old.close();
+  }
+}
+
+/**
+ * Makes the file hold what `from` holds, as far as that goes, in the same inode: whoever has it open sees the new data. Only
+ * what is written in `from` takes up space.
+ */
+export async function overwriteData(from: string, to: string): Promise<void> {
+  const { size } = await stat(from);
+  await run('fallocate', ['--punch-hole', '--offset', '0', '--length', String(size), to]);
+  await run('dd', [`if=${from}`, `of=${to}`, 'bs=1M', 'conv=notrunc,sparse', 'status=none']);
+}
+
+/** What a copy that was broken off lacks. */
+export async function loseSecondHalf(file: string): Promise<void> {
+  const handle = await open(file, 'r+');
+  try {
+    const { size } = await handle.stat();
+    await handle.truncate(Math.floor(size / 2));
+    await handle.truncate(size);
+  } finally {
+    await handle.close();
   }
 }
 
