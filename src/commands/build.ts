@@ -75,9 +75,11 @@ function buildBackend(
     name: config.name,
     cpg: { primary: primary.cpg, ...(secondary === undefined ? {} : { secondary: secondary.cpg }) },
     snapCpg: { primary: primary.snapCpg, ...(secondary === undefined ? {} : { secondary: secondary.snapCpg }) },
+    ...(config.snapshotsFollow ? { snapshotsFollow: true } : {}),
   };
   if (replication !== undefined) {
     const { target, mode, syncPeriodSeconds, secondaryWwn, replicationStrict, removeEmptyGroup } = replication;
+    const { cpgMap, snapCpgMap } = replication;
     settings.replication = {
       target,
       mode,
@@ -85,6 +87,8 @@ function buildBackend(
       differentSecondaryWwn: secondaryWwn === 'different',
       strict: replicationStrict,
       removeEmptyGroup,
+      cpgMap,
+      snapCpgMap,
     };
   }
   const connect = (side: Side, array: ArrayConfig) => connectArray(arraySettings(config.name, side, array), deps);

@@ -44,6 +44,8 @@ export interface BackendConfig {
   minimumPaths: number;
   /** The arrays ask the host for a CHAP secret; never with Fibre Channel. */
   chap: boolean;
+  /** There is no hpe3par_snapcpg: snapshots take space where their volumes are. */
+  snapshotsFollow: boolean;
   primary: ArrayConfig;
   /** Present exactly when `replication` is. */
   secondary?: ArrayConfig;

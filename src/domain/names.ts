@@ -37,10 +37,15 @@ export function checkGroupName(name: string): string {
 }
 
 /** `dcv-` and the 16 bytes of the uuid in the array's base64 alphabet, 26 characters (reference 10.1). */
-export function arrayVolumeName(uuid: string): string {
+export const arrayVolumeName = (uuid: string): string => `dcv-${encodeUuid(uuid)}`;
+
+/** Of the volume set with flash cache that belongs to the volume with that id, 26 characters. */
+export const cachedSetName = (uuid: string): string => `vvs-${encodeUuid(uuid)}`;
+
+function encodeUuid(uuid: string): string {
   const bytes = Buffer.from(uuid.replaceAll('-', ''), 'hex');
   if (bytes.length !== 16) throw new DriverError('internal', `not a uuid: ${uuid}`);
-  return `dcv-${bytes.toString('base64').replaceAll('+', '.').replaceAll('/', '-').replaceAll('=', '')}`;
+  return bytes.toString('base64').replaceAll('+', '.').replaceAll('/', '-').replaceAll('=', '');
 }
 
 /**

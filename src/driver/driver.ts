@@ -73,7 +73,6 @@ export class DockerDriver implements VolumeDriver {
   }
 
   async #createNew(name: string, spec: VolumeSpec, signal: AbortSignal): Promise<void> {
-    for (const [member, option] of NOT_BUILT) if (spec[member] !== undefined) throw notBuilt(option);
     const backend = this.#ctx.backends.get(spec.backend);
     checkReplicationOption(backend, spec);
     if (spec.mountConflictDelay >= this.#ctx.mountSeconds) {
@@ -173,14 +172,6 @@ export class DockerDriver implements VolumeDriver {
     });
   }
 }
-
-/** Each goes from here when it does what it says. */
-const NOT_BUILT = [
-  ['cpg', 'cpg'],
-  ['snapCpg', 'snapcpg'],
-  ['qosName', 'qos-name'],
-  ['flashCache', 'flash-cache'],
-] as const;
 
 const notBuilt = (option: string): DriverError =>
   new DriverError('refused', `option ${option} is not part of this version; nothing was changed`, {

@@ -83,7 +83,7 @@ function hostStep(ctx: DriverContext, backend: Backend, plan: MountPlan): MountS
     name: `find this host on ${array.label}`,
     async do({ signal }) {
       const { chap } = await ctx.connector(backend).initiators(signal);
-      const initiators = chap === undefined ? plan.initiators : { ...plan.initiators, chap };
+      const initiators = { ...plan.initiators, cpg: plan.volume.cpg[plan.side], ...(chap && { chap }) };
       return { host: await array.ensureHost(plan.hostName, initiators, signal) };
     },
     // An entry that we made goes with its last export, and also when there was none yet.

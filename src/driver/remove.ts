@@ -11,12 +11,14 @@ import type { GroupDoor } from './create.js';
 import { refuseRestless } from './plan-group.js';
 import type { GroupChange } from './seat.js';
 import { viewOfGroup, type GroupId, type SeenGroup } from './seen-group.js';
+import { leaveSteps, type SetFacts } from './volume-sets.js';
 
 /*
  * States that a crash can leave, and what redo makes of each:
  * - volume still a member     → dismissed in a cycle of its group, both copies deleted
  * - dismissed                 → the group gets its own state in another cycle, both copies deleted
  * - one copy deleted, or both → the rest deleted by the tag
+ * - taken out of its volume sets, or some → the rest, and the volume deleted
  * A plain volume that the array refuses to delete stays, as if nobody had asked.
  * A failure before the dismissal turns back: the cycle starts the group again and the volume stays. After it, and when a call
  * got no answer, there is no way back, since a copy that left its group cannot rejoin without a full copy; the operation
@@ -34,7 +36,7 @@ export interface RemovePlan {
   copiesAreGone?: boolean;
 }
 
-type RemoveStep = Step<RemovePlan, object, Write>;
+type RemoveStep = Step<RemovePlan, SetFacts, Write>;
 
 /** A volume that is to be removed, as its arrays know it. */
 export interface Removable {
@@ -117,7 +119,7 @@ async function refuseIfExported(backend: Backend, volume: Volume, signal: AbortS
   }
 }
 
-export function removeSaga(backend: Backend, plan: RemovePlan, door: GroupDoor): Saga<RemovePlan, object, Write> {
+export function removeSaga(backend: Backend, plan: RemovePlan, door: GroupDoor): Saga<RemovePlan, SetFacts, Write> {
   const { volume } = plan;
   return {
     kind: 'remove',
@@ -128,13 +130,15 @@ export function removeSaga(backend: Backend, plan: RemovePlan, door: GroupDoor):
   };
 }
 
-function stepsOf(backend: Backend, { group, copiesAreGone }: RemovePlan, door: GroupDoor): RemoveStep[] {
-  if (group === undefined) return [deleteStep(backend, 'primary')];
+function stepsOf(backend: Backend, { volume, group, copiesAreGone }: RemovePlan, door: GroupDoor): RemoveStep[] {
+  const leave = leaveSteps<RemovePlan>(backend, volume);
+  if (group === undefined) return [...leave, deleteStep(backend, 'primary')];
   const id = { backend, name: group.record.name };
-  if (copiesAreGone === true) return [tidyStep(id, door)];
+  if (copiesAreGone === true) return [tidyStep(id, door), ...leave];
   return [
     dismissStep(id, door),
     { ...tidyStep(id, door), noWayBack: true },
+    ...leave,
     deleteStep(backend, group.side),
     deleteStep(backend, otherSide(group.side)),
   ];
@@ -166,7 +170,7 @@ function dismissStep(id: GroupId, { groups, seat }: GroupDoor): RemoveStep {
 
 /** Goes on with an interrupted removal. */
 export async function settleRemove(
-  saga: Saga<RemovePlan, object, Write>,
+  saga: Saga<RemovePlan, SetFacts, Write>,
   operation: Operation,
   run: SagaRun<Write>,
 ): Promise<void> {

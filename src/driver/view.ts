@@ -45,6 +45,8 @@ export function viewOf({ node, records, mount, backend, polled }: ViewParts): Vo
     wwn: volume.wwn[live] ?? null,
     cpg: volume.cpg[live] ?? null,
     snapCpg: volume.snapCpg[live] ?? null,
+    ...(volume.spec.qosName === undefined ? {} : { qosName: volume.spec.qosName }),
+    ...(volume.spec.flashCache === true ? { flashCache: true } : {}),
     holder:
       attachment === undefined ? null : { node: attachment.nodeName, array: attachment.side, state: attachment.state },
     mounts: mount === undefined ? 0 : mount.ids.reduce((sum, each) => sum + each.count, 0),

@@ -9,3 +9,13 @@ export function lockLost(thrown: unknown): DriverError {
     next: 'check etcd; the group is started again by whoever holds its lock next',
   });
 }
+
+/** A cycle may make a group for one volume, and then admit another. */
+export const otherPlace = (group: string): DriverError =>
+  new DriverError(
+    'refused',
+    `group ${group} was just made for a volume in other CPGs, and all its members share them`,
+    {
+      next: 'name another replicationGroup, or the CPGs of that volume',
+    },
+  );
