@@ -21,6 +21,8 @@ export interface ResizePlan {
   /** MiB that each is to have. */
   toMiB: number;
   group?: Group;
+  /** The group is started in the end, and with it an array may grow a copy that it did not grow before. */
+  endsStarted?: boolean;
 }
 
 /** @throws `invalid` or `refused` for what no array could do */
@@ -85,12 +87,13 @@ export async function readSize(
 
 export const isGrown = ({ sizes, toMiB }: ResizePlan): boolean => Object.values(sizes).every((each) => each >= toMiB);
 
-/** Whether both sides accept and the links are up, as the group was seen (rule 38). @throws `refused` or `unavailable` */
-export async function refuseOneSided(
+/** The plan, if both sides accept and the links are up, as the group was seen (rule 38). @throws `refused` or `unavailable` */
+export async function planTogether(
   backend: Backend,
-  { volume, group }: ResizePlan & { group: Group },
+  plan: ResizePlan & { group: Group },
   { seen, signal }: { seen: SeenGroup; signal: AbortSignal },
-): Promise<void> {
+): Promise<ResizePlan> {
+  const { volume, group } = plan;
   const request = { backend, group, arrayName: volume.arrayName, everMounted: volume.everMounted };
   const verdict = judgeObservation(request, seen);
   // Anything but natural roles is asked for once more: a transition may end, and a refusal names what both arrays said.
@@ -103,7 +106,10 @@ export async function refuseOneSided(
     backend.array('primary').remoteCopy.linksUp(target, signal),
     peer === undefined ? undefined : backend.array('secondary').remoteCopy.linksUp(peer, signal),
   ]);
-  if (up.every((each) => each === true)) return;
+  if (up.every((each) => each === true)) {
+    const isStarted = seen.groups.primary?.targets.some(({ state }) => state === 'started') === true;
+    return { ...plan, endsStarted: isStarted || seen.record?.owesStart !== undefined };
+  }
   const [primary, secondary] = up.map((each) => (each === true ? 'up' : 'down'));
   throw new DriverError(
     'refused',
