@@ -3,6 +3,7 @@ import { judgeObservation, proveActiveSide } from '../backend/observe.js';
 import { DriverError } from '../domain/errors.js';
 import { ownershipTag } from '../domain/names.js';
 import type { Group, Side } from '../domain/replication.js';
+import { within } from '../domain/signals.js';
 import type { Volume } from '../domain/volume.js';
 import { isMember } from './group-record.js';
 import { refuseRestless } from './plan-group.js';
@@ -10,6 +11,8 @@ import { viewOfGroup, type SeenGroup } from './seen-group.js';
 
 /** GiB of the largest volume that an array takes (reference 4.2). */
 const LARGEST_GIB = 16_384;
+/** A dead array must not keep a mount waiting, which needs the same lock. */
+const ASK_TIMEOUT_MS = 8_000;
 
 export type Sizes = Partial<Record<Side, number>>;
 
@@ -55,10 +58,11 @@ export async function planResize(
   signal: AbortSignal,
 ): Promise<ResizePlan> {
   const sizes: Sizes = {};
+  const bounded = within(ASK_TIMEOUT_MS, signal);
   await Promise.all(
     backend.sides
       .filter((side) => side === 'primary' || group !== undefined)
-      .map(async (side) => void (sizes[side] = await readSize(backend, { volume, side }, signal))),
+      .map(async (side) => void (sizes[side] = await readSize(backend, { volume, side }, bounded))),
   );
   const toMiB = Math.max(toGiB * 1024, ...Object.values(sizes));
   return { volume, sizes, toMiB, ...(group === undefined ? {} : { group }) };
