@@ -1,4 +1,4 @@
-import type { Secret } from '../domain/secret.js';
+import type { Password } from '../domain/secret.js';
 
 /** How one array is reached and trusted over WSAPI, from hpe.conf. The array's command line (SSH) is not needed so far. */
 export interface ArraySettings {
@@ -7,7 +7,7 @@ export interface ArraySettings {
   /** `https://host:port/api/v1` */
   apiUrl: string;
   username: string;
-  password: Secret;
+  password: Password;
   /** PEM: certificate authorities of the array's certificate, or the self-signed certificate itself. */
   ca?: string;
   /** SHA-256 of the array's certificate: 64 hex digits, with or without colons. */

@@ -1,3 +1,4 @@
+import { DriverError } from '../domain/errors.js';
 import { cpgsOn, type Place } from '../domain/place.js';
 import type { RemoteCopyGroup } from '../domain/replication.js';
 import type { GroupId } from './seen-group.js';
@@ -27,3 +28,13 @@ export async function createGroup(
     signal,
   );
 }
+
+/** A cycle may make a group for one volume, and then admit another. */
+export const otherPlace = (group: string): DriverError =>
+  new DriverError(
+    'refused',
+    `group ${group} was just made for a volume in other CPGs, and all its members share them`,
+    {
+      next: 'name another replicationGroup, or the CPGs of that volume',
+    },
+  );

@@ -7,20 +7,15 @@ import { DriverError } from '../domain/errors.js';
 import type { FilesystemType } from '../domain/volume.js';
 import { failingWhenDead } from './dead-map.js';
 import { errorCode } from './error-code.js';
-import {
-  findDeviceNumber,
-  findMountsElsewhere,
-  findMountsEverywhere,
-  findUserPids,
-  matchDevice,
-} from './device-users.js';
+import { findDeviceNumber, findMountsElsewhere, findMountsEverywhere, matchDevice } from './device-users.js';
 import { formatDevice } from './format.js';
 import { growFilesystem } from './grow-filesystem.js';
 import { readMounts, type MountinfoEntry } from './mountinfo.js';
 import { probeDevice } from './probe.js';
 import { setRootDirectory } from './root-directory.js';
 import { CommandError, type Run } from './run.js';
-import { cameTrue } from './sysfs.js';
+import { cameTrue, readAttribute, resolveLink } from './sysfs.js';
+import { findUserPids } from './user-pids.js';
 
 const TIMEOUT_MS = 30_000;
 const PASSING_USE_MS = 3_000;
@@ -39,7 +34,7 @@ export function createFilesystems({ run, mountRoot, logger }: FilesystemOptions)
     make: async (device, options, signal) => formatDevice({ run, device, options }, signal),
     async mount(device, at, signal) {
       checkTarget(mountRoot, at.target);
-      await mountDevice(run, { device, ...at }, signal);
+      await mountDevice({ run, logger }, { device, ...at }, signal);
     },
     async setRoot(target, root, signal) {
       checkTarget(mountRoot, target);
@@ -70,7 +65,7 @@ interface Mount {
 }
 
 async function mountDevice(
-  run: Run,
+  { run, logger }: Tools,
   { device, target, type, options }: Mount & MountAt,
   signal: AbortSignal,
 ): Promise<void> {
@@ -93,7 +88,7 @@ async function mountDevice(
       throw thrown instanceof CommandError ? notMountable(thrown, type) : thrown;
     },
   );
-  if (await isMounted({ device, target })) return;
+  if (await isMounted({ device, target })) return tellDamage(logger, device);
   throw new DriverError('unavailable', `mount ended without error, but ${target} is not in the mount table`, {
     next: 'look for file system errors with dmesg',
   });
@@ -118,6 +113,17 @@ function notMountable(error: CommandError, type: FilesystemType): DriverError {
   const check = type === 'xfs' ? 'xfs_repair -n' : 'e2fsck -n';
   const next = `the kernel's reason: dmesg | tail; on a copy or with the volume exported to a host by hand, ${check} DEVICE checks it and changes nothing`;
   return new DriverError(error.code, `${error.message}; nothing was repaired`, { cause: error, next });
+}
+
+/** ext4 mounts a file system that it has found damage in before, and says so nowhere but here and in the kernel's log. */
+async function tellDamage(logger: Logger, { path: devicePath, wwn }: BlockDevice): Promise<void> {
+  const kernelName = path.basename((await resolveLink(devicePath)) ?? devicePath);
+  const count = Number((await readAttribute(`/sys/fs/ext4/${kernelName}/errors_count`)) ?? 0);
+  if (count === 0) return;
+  logger.error(
+    `the file system on ${devicePath} (WWN ${wwn}) has ${count} errors on record, and is mounted all the same; next: dmesg | tail; stop its containers, then on a copy or with the volume exported to a host by hand, e2fsck -n DEVICE checks it and changes nothing`,
+    { wwn, device: devicePath },
+  );
 }
 
 /** Whether exactly this device is mounted there, as a whole and once. @throws `refused` when anything else is */

@@ -15,7 +15,7 @@ export type Effect = NonNullable<FaultSpec['effect']>;
 
 /** The status poll asks for all groups at once, whenever it likes. */
 const POLL = /\/remotecopygroups$/;
-const ARRAY_VOLUME = /dcv-[A-Za-z0-9.-]{22}/g;
+const ARRAY_VOLUME = /(?:dcv|dcs|vvs)-[A-Za-z0-9.-]{22}/g;
 
 /** Part of every node's own name on the fabric. */
 const INITIATOR = /hpe-volume-plugin%3A[0-9a-f]{12}/g;
