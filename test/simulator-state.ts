@@ -16,6 +16,7 @@ const state = z.object({
           dataFile: z.string(),
         }),
       ),
+      tasks: z.array(z.object({ id: z.number(), name: z.string(), status: z.string() })),
       hosts: z.array(z.object({ name: z.string() })),
       vluns: z.array(z.object({ volume: z.string(), host: z.string().optional() })),
       groups: z.array(

@@ -6,6 +6,7 @@ import { isOwnMount } from '../domain/attachment.js';
 import { within } from '../domain/signals.js';
 import { planOf, settle } from '../saga/saga.js';
 import type { Attachments } from './attachments.js';
+import { cloneSaga, type ClonePlan } from './clone.js';
 import { Conflicts } from './conflicts.js';
 import type { DriverContext } from './context.js';
 import { createSaga, type CreatePlan } from './create.js';
@@ -32,6 +33,10 @@ export function settlersOf(ctx: DriverContext): Record<string, Settler> {
     create: async (operation, run) => {
       const plan = planOf<CreatePlan>(operation);
       await settle(createSaga(backendOf(plan.volume.spec.backend), plan, { groups }), operation, run);
+    },
+    clone: async (operation, run) => {
+      const plan = planOf<ClonePlan>(operation);
+      await settle(cloneSaga(backendOf(plan.volume.spec.backend), plan), operation, run);
     },
     snapshot: async (operation, run) => {
       const plan = planOf<SnapshotPlan>(operation);
