@@ -8,6 +8,7 @@ import { remoteCopyShowCommands } from './cli-showrcopy.js';
 import { systemCommands } from './cli-system.js';
 import type { TableStyle } from './cli-tables.js';
 import { taskCommands } from './cli-tasks.js';
+import { volumeSetCommands } from './cli-volume-sets.js';
 import { volumeCommands } from './cli-volumes.js';
 import { splitWords } from './cli-words.js';
 import { Refusal } from './codes.js';
@@ -20,6 +21,7 @@ const commands = new Map<string, Command>(
     ...remoteCopyShowCommands,
     ...remoteCopyCommands,
     ...volumeCommands,
+    ...volumeSetCommands,
     ...systemCommands,
     ...taskCommands,
   }),

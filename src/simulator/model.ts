@@ -84,6 +84,42 @@ export interface Task {
   end(status: Exclude<TaskStatus, 'active'>): Promise<void>;
 }
 
+/** reference 4.6 */
+export interface VolumeSet {
+  id: number;
+  uuid: string;
+  name: string;
+  domain: string | undefined;
+  comment: string;
+  members: Volume[];
+  flashCache: boolean;
+  /** Its one rule. */
+  qos: QosRule | undefined;
+}
+
+/** What a rule limits; a limit that is absent does not exist. KB and operations a second, milliseconds. */
+export interface QosLimits {
+  bwMinGoalKB?: number | undefined;
+  bwMaxLimitKB?: number | undefined;
+  ioMinGoal?: number | undefined;
+  ioMaxLimit?: number | undefined;
+  latencyGoal?: number | undefined;
+}
+
+export interface QosRule {
+  id: number;
+  enabled: boolean;
+  /** 1 low, 2 normal, 3 high. */
+  priority: 1 | 2 | 3;
+  limits: QosLimits;
+}
+
+export interface FlashCache {
+  sizeGiB: number;
+  /** 1 simulator, 2 real. */
+  mode: 1 | 2;
+}
+
 /** reference 5.1 */
 export interface Host {
   id: number;

@@ -49,6 +49,12 @@ function viewArray(array: SimulatedArray): object {
       initiator,
     })),
     groups: [...array.groups.values()].map(viewGroup),
+    volumeSets: [...array.volumeSets.values()].map((set) => ({
+      ...set,
+      members: set.members.map((each) => each.name),
+    })),
+    flashCache: array.flashCache,
+    licenses: array.licenses,
     tasks: [...array.tasks.values()].map((task) => ({ ...task, volumes: task.volumes.map((each) => each.name) })),
   };
 }

@@ -50,6 +50,10 @@ function matches(view: Record<string, unknown>, field: string, value: string): b
 /** reference 4.2 */
 async function postVolume(request: WsapiRequest): Promise<Reply> {
   const body = membersOf(request);
+  // reference 1.3
+  if (request.array.os < '3.3.1' && body.has('compression')) {
+    throw new Refusal('INV_INPUT', 'unknown member compression', 'compression');
+  }
   const wanted = {
     name: body.getText('name', NAME),
     cpg: body.getText('cpg', NAME),
