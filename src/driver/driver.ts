@@ -9,6 +9,7 @@ import type { Attachments } from './attachments.js';
 import type { DriverContext } from './context.js';
 import { checkReplicationOption, createSaga, planCreate } from './create.js';
 import { createClone } from './create-clone.js';
+import { refuseIfCopied } from './copying.js';
 import { createSnapshot } from './create-snapshot.js';
 import { explain } from './help.js';
 import { getGroup, Inventory, type VolumeRecords } from './inventory.js';
@@ -113,6 +114,7 @@ export class DockerDriver implements VolumeDriver {
       const volume = await store.find('volume', name, held.signal);
       if (volume === undefined) return;
       const backend = backends.get(volume.spec.backend);
+      await refuseIfCopied({ store, backend }, volume, held.signal);
       await refuseIfSnapshots({ store, backend }, volume, held.signal);
       await refuseUnprovenSnapshot({ store, backend }, volume, held.signal);
       await this.#attachments.releaseForRemoval(held, { volume, backend });
