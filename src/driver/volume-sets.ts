@@ -67,10 +67,11 @@ export function leaveSteps<P extends { volume: Volume }>(backend: Backend, { spe
     steps.push({
       name: `take the volume out of volume set ${qosName}`,
       noWayBackUnanswered: true,
-      async do({ plan: { volume }, signal }) {
+      async do({ plan: { volume }, facts, signal }) {
         const set = await sets.findSet(qosName, signal);
+        // Known before the change, whose own reading back may fail.
+        facts.wasInQosSet = set?.members.includes(volume.arrayName) === true;
         await sets.removeMember(qosName, volume.arrayName, signal);
-        return { wasInQosSet: set?.members.includes(volume.arrayName) === true };
       },
       async undo({ plan: { volume }, facts, signal }) {
         if (facts.wasInQosSet === true) await unlessGone(sets.ensureMember(qosName, volume.arrayName, signal));
@@ -81,12 +82,12 @@ export function leaveSteps<P extends { volume: Volume }>(backend: Backend, { spe
     steps.push({
       name: 'remove the volume set with flash cache of the volume',
       noWayBackUnanswered: true,
-      async do({ plan: { volume }, signal }) {
+      async do({ plan: { volume }, facts, signal }) {
         const name = cachedSetName(volume.id);
         const set = await sets.findSet(name, signal);
+        if (set === undefined) return;
+        facts.cachedSet = set.domain === undefined ? {} : { domain: set.domain };
         await sets.removeSet(name, ownershipTag(volume), signal);
-        if (set === undefined) return {};
-        return { cachedSet: set.domain === undefined ? {} : { domain: set.domain } };
       },
       async undo({ plan: { volume }, facts, signal }) {
         if (facts.cachedSet === undefined) return;
