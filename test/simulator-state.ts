@@ -16,6 +16,7 @@ const state = z.object({
           dataFile: z.string(),
         }),
       ),
+      tasks: z.array(z.object({ id: z.number(), name: z.string(), status: z.string() })),
       hosts: z.array(z.object({ name: z.string() })),
       vluns: z.array(z.object({ volume: z.string(), host: z.string().optional() })),
       groups: z.array(
@@ -29,6 +30,7 @@ const state = z.object({
       volumeSets: z.array(
         z.object({ name: z.string(), comment: z.string(), members: z.array(z.string()), flashCache: z.boolean() }),
       ),
+      schedules: z.array(z.object({ name: z.string() })),
     }),
   ),
   /** Exported volumes of real fabrics. */
@@ -50,19 +52,20 @@ export async function arraysExporting(control: PairControl, arrayVolume: string)
 /** Every object that is on the arrays; nothing when they are as new. */
 export async function arrayObjects(control: PairControl): Promise<string[]> {
   const { arrays } = await stateOf(control);
-  return arrays.flatMap(({ name, volumes, hosts, vluns, groups, volumeSets }) => [
+  return arrays.flatMap(({ name, volumes, hosts, vluns, groups, volumeSets, schedules }) => [
     ...volumes.map((each) => `${name}: volume ${each.name}`),
     ...hosts.map((each) => `${name}: host ${each.name}`),
     ...vluns.map((each) => `${name}: VLUN of ${each.volume}`),
     ...groups.map((each) => `${name}: group ${each.name}`),
     ...volumeSets.map((each) => `${name}: volume set ${each.name}`),
+    ...schedules.map((each) => `${name}: schedule ${each.name}`),
   ]);
 }
 
 /** Like `arrayObjects`, with everything that a failed change may not alter: tags, roles, states and members. */
 export async function arrayOutline(control: PairControl): Promise<string[]> {
   const { arrays } = await stateOf(control);
-  return arrays.flatMap(({ name, volumes, hosts, vluns, groups, volumeSets }) =>
+  return arrays.flatMap(({ name, volumes, hosts, vluns, groups, volumeSets, schedules }) =>
     [
       ...volumes.map((each) => `${name}: volume ${each.name} ${each.comment}`),
       ...hosts.map((each) => `${name}: host ${each.name}`),
@@ -75,6 +78,7 @@ export async function arrayOutline(control: PairControl): Promise<string[]> {
         const sorted = members.map((each) => each.local).toSorted();
         return `${name}: group ${group} ${role} ${is} of ${sorted.join(', ') || 'nothing'}`;
       }),
+      ...schedules.map((each) => `${name}: schedule ${each.name}`),
     ].toSorted(),
   );
 }

@@ -99,15 +99,18 @@ export class ArrayRefusal extends DriverError {
   readonly status: number;
   /** WSAPI's own error number. */
   readonly number: number | undefined;
+  /** When the array said so by its own clock, ISO 8601; undefined when it did not say. */
+  readonly at: string | undefined;
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { status: number; number: number | undefined; next?: string },
+    options: { status: number; number: number | undefined; at?: string | undefined; next?: string },
   ) {
     super(code, message, options.next === undefined ? {} : { next: options.next });
     this.status = options.status;
     this.number = options.number;
+    this.at = options.at;
   }
 }
 
@@ -130,6 +133,8 @@ export interface RefusedCall {
   number: number | undefined;
   /** The array's own words. */
   said: string;
+  /** Its `Date`. */
+  date?: string | undefined;
 }
 
 /**
@@ -150,6 +155,12 @@ export function refusalOf(refused: RefusedCall): ArrayRefusal {
   return new ArrayRefusal(meaning.code, `${refused.label}: ${meaning.words} (${detail})`, {
     status,
     number,
+    at: isoTime(refused.date),
     ...(meaning.next === undefined ? {} : { next: meaning.next }),
   });
+}
+
+function isoTime(date: string | undefined): string | undefined {
+  const time = new Date(date ?? '');
+  return Number.isNaN(time.getTime()) ? undefined : time.toISOString();
 }

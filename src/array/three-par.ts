@@ -1,13 +1,17 @@
 import type { ArrayClient, ArrayFeatures, ArrayIdentity, PinStore } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
+import { Cli } from './cli.js';
+import { WsapiClones } from './clones.js';
 import { Connections } from './connections.js';
 import { findCpg } from './cpgs.js';
 import { Exports } from './exports.js';
 import { Hosts } from './hosts.js';
 import { Ports } from './ports.js';
 import { WsapiRemoteCopy } from './remote-copy.js';
+import { CliSchedules } from './schedules.js';
 import { systemAnswer, type SystemAnswer } from './schemas.js';
 import type { ArraySettings } from './settings.js';
+import { WsapiSnapshots } from './snapshots.js';
 import { together } from './together.js';
 import { Vluns } from './vluns.js';
 import { WsapiVolumeSets } from './volume-sets.js';
@@ -59,6 +63,9 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
     },
     volumeSets: new WsapiVolumeSets(wsapi),
     remoteCopy: new WsapiRemoteCopy(wsapi, deps.logger),
+    snapshots: new WsapiSnapshots(wsapi, volumes),
+    clones: new WsapiClones(wsapi, volumes),
+    schedules: new CliSchedules(new Cli(settings.label, settings.ssh, deps)),
     close: async () => {
       await wsapi.close();
     },

@@ -154,7 +154,8 @@ function createBody(wanted: CreateVolume): Record<string, unknown> {
   };
 }
 
-function toVolume(answer: VolumeAnswer): ArrayVolume {
+/** The answer in our words. */
+export function toVolume(answer: VolumeAnswer): ArrayVolume {
   return {
     name: answer.name,
     wwn: answer.wwn.toLowerCase(),

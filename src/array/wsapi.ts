@@ -159,6 +159,7 @@ export class Wsapi {
       change: request.method !== 'GET',
       status: reply.status,
       number: code,
+      date: reply.date,
       said: this.#connection.withoutSecrets(said).replaceAll(/\s+/g, ' ').slice(0, 200),
     });
   }

@@ -84,7 +84,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const overrides = new Overrides(ctx);
   const resizes = new Resizes(ctx, { operations, users: attachments.users });
   const recovery = new Recovery(ctx, { operations, attachments, resizes });
-  const driver = new DockerDriver(ctx, { operations, attachments, poll });
+  const driver = new DockerDriver(ctx, { operations, attachments, poll, resizes });
   const admin = await startAdminServer({ socketPath: adminSocketOf(stateDir), overrides, resizes, logger });
   const server = await startPluginServer({
     socketPath,

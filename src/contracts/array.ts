@@ -1,6 +1,8 @@
 import type { RemoteCopyGroup, ReplicationMode } from '../domain/replication.js';
 import type { Secret } from '../domain/secret.js';
 import type { Provisioning } from '../domain/volume.js';
+import type { Clones } from './clones.js';
+import type { Schedules, Snapshots } from './snapshots.js';
 import type { VolumeSets } from './volume-sets.js';
 
 /** `GET /system`: what cannot change while the array lives. */
@@ -189,6 +191,9 @@ export interface ArrayClient {
 
   readonly volumeSets: VolumeSets;
   readonly remoteCopy: RemoteCopy;
+  readonly snapshots: Snapshots;
+  readonly clones: Clones;
+  readonly schedules: Schedules;
   /** Ends the session and the SSH connection. */
   close(): Promise<void>;
 }

@@ -76,6 +76,15 @@ export interface MakeOptions {
   proven?: () => Promise<void>;
 }
 
+/** Of a file system that is a copy of another one. */
+export interface NewUuid {
+  type: FilesystemType;
+  from: string;
+  to: string;
+  /** Where it is mounted for a moment, since only the kernel replays its journal. */
+  target: string;
+}
+
 export interface MountAt {
   target: string;
   type: FilesystemType;
@@ -92,6 +101,11 @@ export interface Filesystems {
    * @throws `refused` when the device is not blank, mounted, or used by anything
    */
   make(device: BlockDevice, options: MakeOptions, signal: AbortSignal): Promise<void>;
+  /**
+   * Gives an unmounted file system another uuid and reads it back; its data stay as they are. The new one already is success,
+   * also when only a part of it was written. @throws `refused` when the device holds anything but `from` or `to`
+   */
+  renewUuid(device: BlockDevice, change: NewUuid, signal: AbortSignal): Promise<void>;
   /**
    * The kernel replays a journal; nothing repairs a damaged file system, which cannot be mounted then. Mounted there already
    * from the same device is success, whatever its options. @throws `refused` when something else is mounted there

@@ -39,6 +39,9 @@ export function checkGroupName(name: string): string {
 /** `dcv-` and the 16 bytes of the uuid in the array's base64 alphabet, 26 characters (reference 10.1). */
 export const arrayVolumeName = (uuid: string): string => `dcv-${encodeUuid(uuid)}`;
 
+/** The same for a snapshot, which begins with `dcs-`. */
+export const arraySnapshotName = (uuid: string): string => `dcs-${encodeUuid(uuid)}`;
+
 /** Of the volume set with flash cache that belongs to the volume with that id, 26 characters. */
 export const cachedSetName = (uuid: string): string => `vvs-${encodeUuid(uuid)}`;
 

@@ -8,13 +8,17 @@ import { specDifferences, type Volume, type VolumeSpec } from '../domain/volume.
 import type { Attachments } from './attachments.js';
 import type { DriverContext } from './context.js';
 import { checkReplicationOption, createSaga, planCreate } from './create.js';
+import { createClone } from './create-clone.js';
+import { refuseIfCopied } from './copying.js';
+import { createSnapshot } from './create-snapshot.js';
 import { explain } from './help.js';
 import { getGroup, Inventory, type VolumeRecords } from './inventory.js';
-import { Mounts } from './mounts.js';
+import { Mounts, type MountParts } from './mounts.js';
 import type { Held, Operations } from './operations.js';
 import { findCopies, planRemove, removeSaga, type Removable, type RemovePlan } from './remove.js';
 import type { Seat } from './seat.js';
 import type { SeenGroup } from './seen-group.js';
+import { refuseIfSnapshots, refuseUnprovenSnapshot } from './snapshots-of.js';
 import { viewOf, viewOfMount, type VolumeView } from './view.js';
 
 /**
@@ -42,7 +46,7 @@ export class DockerDriver implements VolumeDriver {
   readonly #attachments: Attachments;
   readonly #mounts: Mounts;
 
-  constructor(ctx: DriverContext, parts: { operations: Operations; attachments: Attachments; poll: StatusPoll }) {
+  constructor(ctx: DriverContext, parts: MountParts) {
     this.#ctx = ctx;
     this.#operations = parts.operations;
     this.#attachments = parts.attachments;
@@ -62,9 +66,9 @@ export class DockerDriver implements VolumeDriver {
       case 'new':
         return this.#createNew(name, request.spec, signal);
       case 'snapshot':
-        throw notBuilt('virtualCopyOf');
+        return createSnapshot({ ctx: this.#ctx, operations: this.#operations }, { name, request }, signal);
       case 'clone':
-        throw notBuilt('cloneOf');
+        return createClone({ ctx: this.#ctx, operations: this.#operations }, { name, request }, signal);
       case 'import':
         throw notBuilt('importVol');
       case 'help':
@@ -110,6 +114,9 @@ export class DockerDriver implements VolumeDriver {
       const volume = await store.find('volume', name, held.signal);
       if (volume === undefined) return;
       const backend = backends.get(volume.spec.backend);
+      await refuseIfCopied({ store, backend }, volume, held.signal);
+      await refuseIfSnapshots({ store, backend }, volume, held.signal);
+      await refuseUnprovenSnapshot({ store, backend }, volume, held.signal);
       await this.#attachments.releaseForRemoval(held, { volume, backend });
       await getGroup(store, volume, held.signal);
       await this.#removeUnder(held, backend, await findCopies(backend, volume, held.signal));
@@ -118,14 +125,14 @@ export class DockerDriver implements VolumeDriver {
 
   async #removeUnder(held: Held, backend: Backend, removable: Removable): Promise<void> {
     const { groups } = this.#ctx;
-    const { volume } = removable;
+    const { volume, helpers } = removable;
     const remove = async (plan: RemovePlan, seat?: Seat): Promise<void> => {
       const claim: Write[] = [{ put: 'volume', key: volume.name, value: { ...volume, state: 'deleting' } }];
       const door = seat === undefined ? { groups } : { groups, seat };
       await held.run(removeSaga(backend, plan, door), { plan, volume: volume.name, claim });
     };
     const group = volume.spec.replicationGroup;
-    if (group === undefined) return remove({ volume });
+    if (group === undefined) return remove({ volume, ...(helpers === undefined ? {} : { helpers }) });
     await groups.withSeat({ backend, name: group }, held.signal, async (seat, seen) => {
       const plan = await planRemove(backend, { ...removable, seen }, held.signal);
       await remove(plan, seat);

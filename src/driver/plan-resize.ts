@@ -4,7 +4,7 @@ import { DriverError } from '../domain/errors.js';
 import { ownershipTag } from '../domain/names.js';
 import type { Group, Side } from '../domain/replication.js';
 import { within } from '../domain/signals.js';
-import type { Volume } from '../domain/volume.js';
+import { homeSide, type Volume } from '../domain/volume.js';
 import { isMember } from './group-record.js';
 import { refuseRestless } from './plan-group.js';
 import { viewOfGroup, type SeenGroup } from './seen-group.js';
@@ -61,7 +61,7 @@ export async function planResize(
   const bounded = within(ASK_TIMEOUT_MS, signal);
   await Promise.all(
     backend.sides
-      .filter((side) => side === 'primary' || group !== undefined)
+      .filter((side) => side === homeSide(volume) || group !== undefined)
       .map(async (side) => void (sizes[side] = await readSize(backend, { volume, side }, bounded))),
   );
   const toMiB = Math.max(toGiB * 1024, ...Object.values(sizes));

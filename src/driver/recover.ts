@@ -6,9 +6,11 @@ import { isOwnMount } from '../domain/attachment.js';
 import { within } from '../domain/signals.js';
 import { planOf, settle } from '../saga/saga.js';
 import type { Attachments } from './attachments.js';
+import { cloneSaga, type ClonePlan } from './clone.js';
 import { Conflicts } from './conflicts.js';
 import type { DriverContext } from './context.js';
 import { createSaga, type CreatePlan } from './create.js';
+import { expiringSnapshots, forgetExpired } from './expiry.js';
 import { LateChanges } from './late.js';
 import { mountSaga } from './mount.js';
 import { FOREIGN_LOCK_WAIT_MS, needsItsNode, type Operations, type Settler } from './operations.js';
@@ -17,6 +19,7 @@ import { resizeSaga } from './resize.js';
 import type { Resizes } from './resizes.js';
 import type { ResizePlan } from './plan-resize.js';
 import { removeSaga, settleRemove, type RemovePlan } from './remove.js';
+import { settleSnapshot, type SnapshotPlan } from './snapshot.js';
 import { unmountSaga, type UnmountPlan } from './unmount.js';
 
 const ROUND_INTERVAL_MS = 60_000;
@@ -30,6 +33,14 @@ export function settlersOf(ctx: DriverContext): Record<string, Settler> {
     create: async (operation, run) => {
       const plan = planOf<CreatePlan>(operation);
       await settle(createSaga(backendOf(plan.volume.spec.backend), plan, { groups }), operation, run);
+    },
+    clone: async (operation, run) => {
+      const plan = planOf<ClonePlan>(operation);
+      await settle(cloneSaga(backendOf(plan.volume.spec.backend), plan), operation, run);
+    },
+    snapshot: async (operation, run) => {
+      const plan = planOf<SnapshotPlan>(operation);
+      await settleSnapshot(backendOf(plan.volume.spec.backend), { plan, operation }, run);
     },
     remove: async (operation, run) => {
       const plan = planOf<RemovePlan>(operation);
@@ -94,6 +105,7 @@ export class Recovery {
     await this.#attempt(stopped, 'look for late changes', async () => this.#undoLate(stopped));
     await this.#attempt(stopped, 'start groups', async () => this.#startGroups(stopped));
     await this.#attempt(stopped, 'release what nobody uses', async () => this.#releaseAttachments(stopped));
+    await this.#attempt(stopped, 'look for expired snapshots', async () => this.#forgetExpired(stopped));
     await this.#attempt(stopped, 'finish what was to grow', async () => this.#resizes.finish(stopped));
     await this.#tidyHost(stopped);
     await this.#attempt(stopped, 'forget old waits', async () => new Conflicts(this.#ctx).forgetOld());
@@ -122,6 +134,16 @@ export class Recovery {
     for (const operation of await this.#late.list(within(STEP_TIMEOUT_MS, stopped))) {
       const what = `look for what the ${operation.kind} of ${operation.volume} may have left`;
       await this.#attempt(stopped, what, async (signal) => this.#late.undo(operation, signal));
+    }
+  }
+
+  async #forgetExpired(stopped: AbortSignal): Promise<void> {
+    const parts = { ctx: this.#ctx, operations: this.#operations };
+    const volumes = await this.#ctx.store.list('volume', within(STEP_TIMEOUT_MS, stopped));
+    for (const { name } of expiringSnapshots(volumes, new Date())) {
+      await this.#attempt(stopped, `look whether snapshot ${name} has expired`, async (signal) =>
+        forgetExpired(parts, name, signal),
+      );
     }
   }
 

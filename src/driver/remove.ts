@@ -4,9 +4,10 @@ import type { Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import { ownershipTag, removeExportsCommand } from '../domain/names.js';
 import { otherSide, type Group, type Side } from '../domain/replication.js';
-import type { Volume } from '../domain/volume.js';
+import { homeSide, type Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
 import { settle, type Saga, type SagaRun, type Step } from '../saga/saga.js';
+import { mayBeCopying } from './copying.js';
 import type { GroupDoor } from './create.js';
 import { refuseRestless } from './plan-group.js';
 import type { GroupChange } from './seat.js';
@@ -32,6 +33,8 @@ export interface RemovePlan {
     /** The side in role Primary, whose copy goes first; the roles are natural. */
     side: Side;
   };
+  /** Of a clone that the array is still copying to: what it keeps when that is broken off. */
+  helpers?: string[];
   /** Somebody deleted both copies: only the records, and a group that is empty, are left to go. */
   copiesAreGone?: boolean;
 }
@@ -42,13 +45,19 @@ type RemoveStep = Step<RemovePlan, SetFacts, Write>;
 export interface Removable {
   volume: Volume;
   copiesAreGone: boolean;
+  /** As in the plan. */
+  helpers?: string[];
 }
 
 /** Fresh answers of every array of the volume (rule 33): exported nowhere. @throws `busy` or `unavailable` */
 export async function findCopies(backend: Backend, volume: Volume, signal: AbortSignal): Promise<Removable> {
   if (volume.spec.replicationGroup === undefined) {
     await refuseIfExported(backend, volume, signal);
-    return { volume, copiesAreGone: false };
+    const copying = mayBeCopying(volume)
+      ? await backend.array(homeSide(volume)).clones.look(volume.arrayName, signal)
+      : undefined;
+    const helpers = copying === undefined || copying.copy === 'done' ? {} : { helpers: copying.helpers };
+    return { volume, copiesAreGone: false, ...helpers };
   }
   const copiesAsked = backend.sides.map(async (side) => backend.array(side).findVolume(volume.arrayName, signal));
   const [copies] = await Promise.all([Promise.all(copiesAsked), refuseIfExported(backend, volume, signal)]);
@@ -100,7 +109,7 @@ function refuseUnproven({ backend }: GroupId, { volume, group }: RemovePlan, see
 
 async function refuseIfExported(backend: Backend, volume: Volume, signal: AbortSignal): Promise<void> {
   const vluns = await Promise.all(
-    backend.sides.map(async (side) => ({
+    backend.sidesOf(volume).map(async (side) => ({
       side,
       found: await backend.array(side).findVluns(volume.arrayName, signal),
     })),
@@ -130,9 +139,10 @@ export function removeSaga(backend: Backend, plan: RemovePlan, door: GroupDoor):
   };
 }
 
-function stepsOf(backend: Backend, { volume, group, copiesAreGone }: RemovePlan, door: GroupDoor): RemoveStep[] {
+function stepsOf(backend: Backend, plan: RemovePlan, door: GroupDoor): RemoveStep[] {
+  const { volume, group, copiesAreGone } = plan;
   const leave = leaveSteps<RemovePlan>(backend, volume);
-  if (group === undefined) return [...leave, deleteStep(backend, 'primary')];
+  if (group === undefined) return [...leave, ...plainSteps(backend, plan)];
   const id = { backend, name: group.record.name };
   if (copiesAreGone === true) return [tidyStep(id, door), ...leave];
   return [
@@ -141,6 +151,41 @@ function stepsOf(backend: Backend, { volume, group, copiesAreGone }: RemovePlan,
     ...leave,
     deleteStep(backend, group.side),
     deleteStep(backend, otherSide(group.side)),
+  ];
+}
+
+/** A schedule ends after its snapshot: one that the array retains keeps its schedule, too. */
+function plainSteps(backend: Backend, { volume, helpers }: RemovePlan): RemoveStep[] {
+  const { origin, name } = volume;
+  if (helpers !== undefined) return breakOffSteps(backend, homeSide(volume), helpers);
+  if (origin?.kind !== 'snapshot') return [deleteStep(backend, homeSide(volume))];
+  const { side, schedule } = origin;
+  if (schedule === undefined) return [deleteStep(backend, side)];
+  const array = backend.array(side);
+  return [
+    deleteStep(backend, side),
+    {
+      name: `end schedule ${schedule.name} of snapshot ${name} on ${array.label}`,
+      noWayBack: true,
+      do: async ({ signal }) => array.schedules.remove(schedule, signal),
+    },
+  ];
+}
+
+/** A copy that was broken off is worth nothing, so from there on the volume goes. */
+function breakOffSteps(backend: Backend, side: Side, helpers: string[]): RemoveStep[] {
+  const { clones, label } = backend.array(side);
+  return [
+    {
+      name: `break the copy to the volume off on ${label}`,
+      noWayBackUnanswered: true,
+      do: async ({ plan: { volume }, signal }) => clones.stop(volume.arrayName, signal),
+    },
+    { ...deleteStep(backend, side), noWayBack: true },
+    {
+      name: `delete the snapshots that ${label} made for the copy`,
+      do: async ({ signal }) => clones.removeHelpers(helpers, signal),
+    },
   ];
 }
 
@@ -205,7 +250,12 @@ function deleteStep(backend: Backend, side: Side): RemoveStep {
   return {
     name: `delete the volume on the ${side} array`,
     noWayBackUnanswered: true,
-    do: async ({ plan: { volume }, signal }) => array.removeVolume(volume.arrayName, ownershipTag(volume), signal),
+    async do({ plan: { volume }, signal }) {
+      const { arrayName, origin } = volume;
+      const tag = ownershipTag(volume);
+      if (origin?.kind === 'snapshot') await array.snapshots.remove(arrayName, tag, signal);
+      else await array.removeVolume(arrayName, tag, signal);
+    },
     // Only a plain volume gets here: the array refused, so the volume is there as before, or else it is gone.
     async undo({ plan: { volume }, signal }) {
       if ((await array.findVolume(volume.arrayName, signal)) !== undefined) return;

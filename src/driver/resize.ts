@@ -4,7 +4,7 @@ import type { Write } from '../contracts/store.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import { ownershipTag } from '../domain/names.js';
 import type { Side } from '../domain/replication.js';
-import type { Volume } from '../domain/volume.js';
+import { homeSide, type Volume } from '../domain/volume.js';
 import type { Saga, Step } from '../saga/saga.js';
 import { readSize, refuseChanged, type ResizePlan, type Sizes } from './plan-resize.js';
 import type { Seat } from './seat.js';
@@ -57,7 +57,9 @@ export function grown(volume: Volume, sizes: Sizes): Volume {
 export function resizeSaga(backend: Backend, plan: ResizePlan, seat?: Seat): Saga<ResizePlan, ResizeFacts, Write> {
   const { volume } = plan;
   const steps =
-    plan.group === undefined ? [growStep(backend)] : [growBothStep(backend, seat), readBackStep(backend, seat)];
+    plan.group === undefined
+      ? [growStep(backend, homeSide(volume))]
+      : [growBothStep(backend, seat), readBackStep(backend, seat)];
   const put = (value: Volume): Write[] => [{ put: 'volume', key: volume.name, value }];
   return {
     kind: 'resize',
@@ -81,12 +83,12 @@ function unfinished(plan: ResizePlan, { isRefused, isUnchanged }: ResizeFacts): 
   return { ...plan.volume, growth };
 }
 
-function growStep(backend: Backend): ResizeStep {
+function growStep(backend: Backend, side: Side): ResizeStep {
   return {
-    name: 'grow the volume on the primary array',
+    name: `grow the volume on the ${side} array`,
     async do({ plan, facts, signal }) {
-      const primary = await noting(facts, async () => growCopy(backend, { plan, side: 'primary' }, signal));
-      return { sizes: { primary } };
+      const size = await noting(facts, async () => growCopy(backend, { plan, side }, signal));
+      return { sizes: { [side]: size } };
     },
     undo: lookStep(backend),
   };
@@ -150,9 +152,9 @@ async function growCopy(
   { plan, side }: { plan: ResizePlan; side: Side },
   signal: AbortSignal,
 ): Promise<number> {
-  const { volume, toMiB: sizeMiB } = plan;
+  const { volume, toMiB: sizeMiB, group } = plan;
   const wanted = { name: volume.arrayName, tag: ownershipTag(volume), sizeMiB };
-  const isCopy = side === 'secondary' ? { isCopy: true as const } : {};
+  const isCopy = group !== undefined && side === 'secondary' ? { isCopy: true as const } : {};
   return (await backend.array(side).growVolume({ ...wanted, ...isCopy }, signal)).sizeMiB;
 }
 

@@ -6,6 +6,7 @@ import type { Volume } from '../domain/volume.js';
 import type { DriverContext } from './context.js';
 import { getGroup, getVolume } from './inventory.js';
 import type { LocalUsers } from './local-users.js';
+import { isCopying } from './copying.js';
 import { filled } from './mounted-size.js';
 import { FOREIGN_LOCK_WAIT_MS, type Held, type Operations } from './operations.js';
 import { checkResize, isGrown, planResize, planTogether, type ResizePlan } from './plan-resize.js';
@@ -53,7 +54,9 @@ export class Resizes {
     }
   }
 
-  async #isToFinish({ name, spec, growth }: Volume, signal: AbortSignal): Promise<boolean> {
+  async #isToFinish(volume: Volume, signal: AbortSignal): Promise<boolean> {
+    const { name, spec, growth } = volume;
+    if (await isCopying(this.#ctx.backends.get(spec.backend), volume, signal)) return false;
     if (growth?.toGiB !== spec.sizeGiB) return growth?.isRefused !== true;
     const attachment = await this.#ctx.store.find('attachment', name, signal);
     return attachment?.node === this.#ctx.node.id;

@@ -11,6 +11,7 @@ import { findDeviceNumber, findMountsElsewhere, findMountsEverywhere, matchDevic
 import { formatDevice } from './format.js';
 import { growFilesystem } from './grow-filesystem.js';
 import { readMounts, type MountinfoEntry } from './mountinfo.js';
+import { renewUuid } from './new-uuid.js';
 import { probeDevice } from './probe.js';
 import { setRootDirectory } from './root-directory.js';
 import { CommandError, type Run } from './run.js';
@@ -32,6 +33,18 @@ export function createFilesystems({ run, mountRoot, logger }: FilesystemOptions)
   return {
     probe: async (device, signal) => probeDevice(run, device, signal),
     make: async (device, options, signal) => formatDevice({ run, device, options }, signal),
+    async renewUuid(device, change, signal) {
+      const { target, type } = change;
+      checkTarget(mountRoot, target);
+      const replay = async (): Promise<void> => {
+        // xfs mounts no second file system with the uuid of one that is mounted already.
+        const options = type === 'xfs' ? { options: 'nouuid' } : {};
+        await mountDevice({ run, logger }, { device, target, type, ...options }, signal);
+        await unmountDevice({ run, logger }, { device, target }, signal);
+        await proveMountedNowhere(device, signal);
+      };
+      await renewUuid({ run, device, change, replay }, signal);
+    },
     async mount(device, at, signal) {
       checkTarget(mountRoot, at.target);
       await mountDevice({ run, logger }, { device, ...at }, signal);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Refusal } from './codes.js';
-import type { Cpg, FlashCache, Group, Host, Port, Task, Volume, VlunTemplate, VolumeSet } from './model.js';
+import type { Cpg, FlashCache, Group, Host, Port, Schedule, Task, Volume, VlunTemplate, VolumeSet } from './model.js';
 import type { ArraySeed, PortSeed } from './seed.js';
 import { Sessions } from './sessions.js';
 
@@ -21,6 +21,7 @@ export class SimulatedArray {
   readonly hosts = new Map<string, Host>();
   readonly groups = new Map<string, Group>();
   readonly volumeSets = new Map<string, VolumeSet>();
+  readonly schedules = new Map<string, Schedule>();
   flashCache: FlashCache | undefined;
   readonly tasks = new Map<number, Task>();
   readonly sessions: Sessions;

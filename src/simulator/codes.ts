@@ -116,6 +116,8 @@ const CODES = {
   MIN_GOAL_GT_MAX_LIMIT: [400, 1075],
   EXISTENT_FLASH_CACHE: [409, 1076],
   NON_EXISTENT_FLASH_CACHE: [404, 1077],
+  EXISTENT_SCHEDULE: [409, 1080],
+  NON_EXISTENT_SCHEDULE: [404, 1081],
 } as const satisfies Record<string, readonly [number, number]>;
 
 export type RefusalName = keyof typeof CODES;

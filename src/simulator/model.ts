@@ -1,3 +1,5 @@
+import type { CronTimes } from './cron.js';
+
 /** What an array remembers. Numbers are the ones that WSAPI shows; the sections are those of the array's reference. */
 
 /** reference 3.2 */
@@ -118,6 +120,29 @@ export interface FlashCache {
   sizeGiB: number;
   /** 1 simulator, 2 real. */
   mode: 1 | 2;
+}
+
+/** Makes snapshots by itself: reference 7.3. */
+export interface Schedule {
+  name: string;
+  /** As it was given. */
+  command: string;
+  job: SnapshotJob;
+  times: CronTimes;
+  suspended: boolean;
+  /** undefined: it never runs, as on the 30th of February. */
+  nextRun: Date | undefined;
+}
+
+export interface SnapshotJob {
+  /** Name of the volume. */
+  of: string;
+  /** With patterns such as `@y@`. */
+  name: string;
+  comment: string;
+  readOnly: boolean;
+  expirationHours: number | undefined;
+  retentionHours: number | undefined;
 }
 
 /** reference 5.1 */

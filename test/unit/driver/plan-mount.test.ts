@@ -45,6 +45,7 @@ async function planAlone(lastActive: Group['lastActive'], isOverridden: boolean)
   const volume = {
     name: 'db',
     arrayName: 'dcv-1',
+    spec: { replicationGroup: 'RCG1' },
     wwn: { primary: 'aa', secondary: 'aa' },
     filesystem: { state: 'formatted', type: 'ext4', uuid: 'u' },
     everMounted: true,
