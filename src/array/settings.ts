@@ -5,7 +5,7 @@ export interface SshSettings {
   host: string;
   port: number;
   user: string;
-  password: Secret;
+  password: Password;
   /** The text of the key file. */
   privateKey?: Secret;
   /** For the connection with its login. */

@@ -98,7 +98,8 @@ function buildBackend(config: BackendConfig, deps: BackendDeps & { connections: 
   }
   const connect = (side: Side, array: ArrayConfig) => {
     const password = deps.passwords.of(config.name, array.password);
-    return connectArray({ ...arraySettings(config.name, side, array), password }, deps);
+    const ssh = { ...sshSettings(array), password: deps.passwords.of(config.name, array.sanPassword) };
+    return connectArray({ ...arraySettings(config.name, side, array), password, ssh }, deps);
   };
   return new Backend(settings, {
     primary: connect('primary', primary),
@@ -106,7 +107,7 @@ function buildBackend(config: BackendConfig, deps: BackendDeps & { connections: 
   });
 }
 
-function arraySettings(backend: string, side: Side, array: ArrayConfig): Omit<ArraySettings, 'password'> {
+function arraySettings(backend: string, side: Side, array: ArrayConfig): Omit<ArraySettings, 'password' | 'ssh'> {
   return {
     label: `${side} array of backend ${backend}`,
     apiUrl: array.apiUrl,
@@ -114,19 +115,17 @@ function arraySettings(backend: string, side: Side, array: ArrayConfig): Omit<Ar
     tlsVerify: array.tlsVerify,
     portals: array.iscsiIps,
     cpg: array.cpg,
-    ssh: sshSettings(array),
     ...(array.caFile === undefined ? {} : { ca: readFile(array.caFile).toString('utf8') }),
     ...(array.fingerprint === undefined ? {} : { fingerprint: array.fingerprint }),
   };
 }
 
-function sshSettings(array: ArrayConfig): SshSettings {
+function sshSettings(array: ArrayConfig): Omit<SshSettings, 'password'> {
   const { sanPrivateKey, hostKeysFile } = array;
   return {
     host: array.sanIp,
     port: array.sanPort,
     user: array.sanLogin,
-    password: array.sanPassword,
     timeoutSeconds: array.sshTimeoutSeconds,
     hostKeyCheck: array.hostKeyCheck,
     ...(sanPrivateKey === undefined ? {} : { privateKey: new Secret(readFile(sanPrivateKey).toString('utf8')) }),

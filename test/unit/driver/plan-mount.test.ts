@@ -43,9 +43,9 @@ async function planAlone(lastActive: Group['lastActive'], isOverridden: boolean)
   const group = { backend: 'DEFAULT', name: 'RCG1', remoteName: 'RCG1.r1', createdByUs: true, epoch: 1 };
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   const volume = {
+    spec: { replicationGroup: 'g' },
     name: 'db',
     arrayName: 'dcv-1',
-    spec: { replicationGroup: 'RCG1' },
     wwn: { primary: 'aa', secondary: 'aa' },
     filesystem: { state: 'formatted', type: 'ext4', uuid: 'u' },
     everMounted: true,
