@@ -109,6 +109,8 @@ export interface Volume {
   origin?: Origin;
   /** It is being grown: each copy has `spec.sizeGiB` or up to this. Stays until its file system fills it, too. */
   growth?: Growth;
+  /** GiB that its Create asked for, if it has grown since. */
+  createdGiB?: number;
   /** A Mount of it was acknowledged to Docker at least once. */
   everMounted: boolean;
   /** Of its last attachment; only grows. Absent before the first. */

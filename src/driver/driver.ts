@@ -186,7 +186,9 @@ const notBuilt = (option: string): DriverError =>
   });
 
 function refuseDifferent(existing: Volume, wanted: VolumeSpec): void {
-  const differences = specDifferences(wanted, existing.spec);
+  // Whoever wrote the size down, as in a compose file, still asks for the one of before the volume has grown.
+  const sizeGiB = wanted.sizeGiB === existing.createdGiB ? existing.spec.sizeGiB : wanted.sizeGiB;
+  const differences = specDifferences({ ...wanted, sizeGiB }, existing.spec);
   if (differences.length === 0) return;
   throw new DriverError(
     'exists',

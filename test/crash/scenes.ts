@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { askDaemon } from '../../src/commands/daemon-client.js';
 import type { DockerClient } from '../docker-client.js';
 import { commandsFor } from '../scenario/group-commands.js';
 import { findMark, leaveMark } from './bystander.js';
@@ -11,15 +14,17 @@ export type End = 'undone' | 'done' | 'robbed';
 
 /** One verb in one situation. The volume that it is about is `v`; `calm` is in use all the while. */
 export interface Scene {
-  verb: 'Create' | 'Mount' | 'Unmount' | 'Remove';
+  verb: 'Create' | 'Mount' | 'Unmount' | 'Remove' | 'Resize';
   title: string;
   store: LaneOptions['store'];
   /** Options of `calm`; it is made and mounted before `prepare`. */
   calm: Record<string, string>;
   /** From a lane where only `calm` is there to the start of the scene. */
   prepare(lane: Lane): Promise<void>;
-  /** What dockerd sends. */
-  act(docker: DockerClient): Promise<unknown>;
+  /** What dockerd sends, or what is typed on the host. */
+  act(docker: DockerClient, lane: Lane): Promise<unknown>;
+  /** Of its calls one in so many is struck, where elsewhere each one is: they are many, and most of them only look. */
+  sparse?: number;
   /** The call after which the verb has to end as done, and before which as undone. */
   decisive: RegExp;
   /** Of a Mount that takes the volume from another node. */
@@ -34,6 +39,8 @@ export interface Scene {
 }
 
 export const PLAIN = { size: '1', backend: 'plain' };
+/** The mount that makes the file system makes its root, too, or the next one does it all again (rule 22). */
+const OWNED = { ...PLAIN, fsOwner: '1001:1002', fsMode: '0750' };
 const member = (group: string): Record<string, string> => ({ size: '1', replicationGroup: group });
 export const ID = 'a'.repeat(64);
 export const OTHER_ID = 'b'.repeat(64);
@@ -100,11 +107,19 @@ function mount(title: string, more: Partial<Scene>): Scene {
   };
 }
 
+/** @throws when it is not as it was asked for */
+async function findOwned(mountpoint: string): Promise<void> {
+  const { uid, gid, mode } = await stat(mountpoint);
+  if (uid === 1001 && gid === 1002 && (mode & 0o7777) === 0o750) return;
+  throw new Error(`the root belongs to ${uid}:${gid}, mode ${mode.toString(8)}`);
+}
+
 function firstMount(title: string, options: Record<string, string>, more: Partial<Scene> = {}): Scene {
   return mount(title, {
     prepare: async ({ docker }) => succeed(docker.create('v', options)),
     async restore(lane, end) {
       if (end === 'done') await succeed(lane.docker.unmount('v', ID));
+      if (options === OWNED) await useOnce(lane, findOwned);
       await useOnce(lane, leaveMark);
       await succeed(lane.docker.remove('v'));
       await succeed(lane.docker.create('v', options));
@@ -150,12 +165,40 @@ function remove(title: string, options: Record<string, string>, more: Partial<Sc
   };
 }
 
+/** An ext4 cannot be grown everywhere while it is mounted. */
+const XFS = { ...member('G'), fsType: 'xfs' };
+
+async function mountUsed(lane: Lane): Promise<void> {
+  await createUsed(lane, XFS);
+  await lane.docker.mount('v', ID);
+}
+
+/** In use; what was begun is finished by the daemon itself. */
+const resize: Scene = {
+  verb: 'Resize',
+  title: 'replicated, in use',
+  sparse: 3,
+  store: 'embedded',
+  calm: member('G'),
+  prepare: mountUsed,
+  act: async (_docker, { daemon }) => askDaemon(daemon.stateDir, '/resize', { volume: 'v', gib: 2 }),
+  decisive: /^metadata .*put operation\/v/,
+  async restore(lane, end) {
+    if (end === 'undone') return;
+    await succeed(lane.docker.unmount('v', ID));
+    await useOnce(lane, findMark);
+    await succeed(lane.docker.remove('v'));
+    await mountUsed(lane);
+  },
+};
+const hasXfs = readFileSync('/proc/filesystems', 'utf8').includes('\txfs\n');
+
 export const SCENES: Scene[] = [
   create('plain', PLAIN),
   create('replicated, new group', member('G')),
   create('replicated, new group', member('G'), { store: 'etcd' }),
   create('replicated, existing group', member('G'), { calm: member('G') }),
-  firstMount('first, plain', PLAIN),
+  firstMount('first, plain', OWNED),
   firstMount('first, replicated', member('G')),
   firstMount('first, replicated', member('G'), { store: 'etcd' }),
   mount('second container', {
@@ -206,4 +249,5 @@ export const SCENES: Scene[] = [
   remove('plain', PLAIN),
   remove('member', member('G'), { calm: member('G') }),
   remove('last member', member('G')),
+  ...(hasXfs ? [resize] : []),
 ];
