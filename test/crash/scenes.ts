@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { askDaemon } from '../../src/commands/daemon-client.js';
 import type { DockerClient } from '../docker-client.js';
+import { WsapiClient } from '../simulator/wsapi-client.js';
 import { commandsFor } from '../scenario/group-commands.js';
 import { findMark, leaveMark } from './bystander.js';
 import type { Lane, LaneOptions } from './lane.js';
@@ -42,6 +43,7 @@ export const PLAIN = { size: '1', backend: 'plain' };
 /** The mount that makes the file system makes its root, too, or the next one does it all again (rule 22). */
 const OWNED = { ...PLAIN, fsOwner: '1001:1002', fsMode: '0750' };
 const member = (group: string): Record<string, string> => ({ size: '1', replicationGroup: group });
+const IN_SETS = { ...PLAIN, 'qos-name': 'gold', 'flash-cache': 'True' };
 export const ID = 'a'.repeat(64);
 export const OTHER_ID = 'b'.repeat(64);
 
@@ -72,6 +74,13 @@ export async function bringHome(lane: Lane): Promise<void> {
   const group = commandsFor(lane.simulator.ready, 'G');
   await group.recover();
   await group.restore();
+}
+
+/** What an administrator made. */
+async function makeGoldSet({ simulator }: Lane): Promise<void> {
+  const admin = await new WsapiClient(simulator.ready.arrays[0]).login();
+  await admin.done('POST', '/volumesets', { name: 'gold' });
+  await admin.done('POST', '/qos', { name: 'gold', type: 1, ioMaxLimit: 1000 });
 }
 
 function create(title: string, options: Record<string, string>, more: Partial<Scene> = {}): Scene {
@@ -194,7 +203,8 @@ const resize: Scene = {
 const hasXfs = readFileSync('/proc/filesystems', 'utf8').includes('\txfs\n');
 
 export const SCENES: Scene[] = [
-  create('plain', PLAIN),
+  // What a volume without sets does is in it, too.
+  create('plain, in volume sets', IN_SETS, { prepare: makeGoldSet }),
   create('replicated, new group', member('G')),
   create('replicated, new group', member('G'), { store: 'etcd' }),
   create('replicated, existing group', member('G'), { calm: member('G') }),
@@ -246,7 +256,12 @@ export const SCENES: Scene[] = [
       await lane.docker.mount('v', ID);
     },
   }),
-  remove('plain', PLAIN),
+  remove('plain, in volume sets', IN_SETS, {
+    async prepare(lane) {
+      await makeGoldSet(lane);
+      await createUsed(lane, IN_SETS);
+    },
+  }),
   remove('member', member('G'), { calm: member('G') }),
   remove('last member', member('G')),
   ...(hasXfs ? [resize] : []),
