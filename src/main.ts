@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
 import { override } from './commands/override.js';
+import { release } from './commands/release.js';
 import { resize } from './commands/resize.js';
 import { serve } from './commands/serve.js';
 import { UsageError } from './commands/usage.js';
@@ -10,6 +11,7 @@ import { DriverError } from './domain/errors.js';
 const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] [--state-dir DIR]
        hpe-volume-plugin override VOLUME --side primary|secondary --for 30m --reason TEXT [--config FILE] [--state-dir DIR]
        hpe-volume-plugin override VOLUME --end [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin release VOLUME [--state-dir DIR]
        hpe-volume-plugin resize VOLUME GiB [--state-dir DIR]
   --config     hpe.conf (default /etc/hpedockerplugin/hpe.conf)
   --socket     where dockerd finds the plugin (default /run/docker/plugins/hpe.sock)
@@ -18,6 +20,10 @@ const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] 
 async function main(args: string[]): Promise<void> {
   if (args[0] === 'override' && !args.includes('--help')) {
     for (const line of await override(args.slice(1))) console.log(line);
+    return;
+  }
+  if (args[0] === 'release' && !args.includes('--help')) {
+    for (const line of await release(args.slice(1))) console.log(line);
     return;
   }
   if (args[0] === 'resize' && !args.includes('--help')) {
