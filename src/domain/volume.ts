@@ -61,6 +61,8 @@ export type Origin =
       kind: 'import';
       /** What the array called it, and will again after a release. */
       formerName: string;
+      /** What stood in its comment, and will again; absent: nothing. */
+      formerComment?: string;
     };
 
 /**

@@ -10,6 +10,7 @@ import type { DriverContext } from './context.js';
 import { checkReplicationOption, createSaga, planCreate } from './create.js';
 import { createClone } from './create-clone.js';
 import { refuseIfCopied } from './copying.js';
+import { createImport } from './create-import.js';
 import { createSnapshot } from './create-snapshot.js';
 import { explain } from './help.js';
 import { getGroup, Inventory, type VolumeRecords } from './inventory.js';
@@ -70,7 +71,7 @@ export class DockerDriver implements VolumeDriver {
       case 'clone':
         return createClone({ ctx: this.#ctx, operations: this.#operations }, { name, request }, signal);
       case 'import':
-        throw notBuilt('importVol');
+        return createImport({ ctx: this.#ctx, operations: this.#operations }, { name, request }, signal);
       case 'help':
         throw explain(request.topic, this.#ctx.backends);
     }
@@ -179,11 +180,6 @@ export class DockerDriver implements VolumeDriver {
     });
   }
 }
-
-const notBuilt = (option: string): DriverError =>
-  new DriverError('refused', `option ${option} is not part of this version; nothing was changed`, {
-    next: 'leave it out',
-  });
 
 function refuseDifferent(existing: Volume, wanted: VolumeSpec): void {
   // Whoever wrote the size down, as in a compose file, still asks for the one of before the volume has grown.
