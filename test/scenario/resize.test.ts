@@ -216,10 +216,13 @@ describe('resize', () => {
   it('puts on record what an administrator has grown by hand', async () => {
     const { node } = site;
     const arrayVolume = await createPlain('byhand');
-    await wsapi('PUT', `/volumes/${arrayVolume}`, { action: 3, sizeMiB: 1024 });
-    expect(await failureOf(node.docker.mount('byhand'))).toMatch(/expected .* 1073741824 bytes/);
-    expect((await resize(node, 'byhand', 2))[0]).toBe('volume byhand has 2 GiB on its array already');
     await node.docker.mount('byhand');
+    expect(await node.docker.unmount('byhand')).toBe('');
+    await wsapi('PUT', `/volumes/${arrayVolume}`, { action: 3, sizeMiB: 256 });
+    expect(await failureOf(node.docker.mount('byhand'))).toMatch(/expected .* 1073741824 bytes/);
+    expect((await resize(node, 'byhand', 1))[0]).toBe('volume byhand has 1.25 GiB on its array already');
+    await node.docker.mount('byhand');
+    expect(await recordOf('byhand')).not.toHaveProperty('growth');
     expect(await node.docker.unmount('byhand')).toBe('');
     expect(await node.docker.remove('byhand')).toBe('');
   });
