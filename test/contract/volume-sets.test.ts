@@ -8,6 +8,7 @@ import type { VolumeSets } from '../../src/contracts/volume-sets.js';
 import { asDriverError } from '../../src/domain/errors.js';
 import { Secret } from '../../src/domain/secret.js';
 import { startPair, type RunningPair } from '../../src/simulator/pair.js';
+import { NO_SSH } from '../unit/array/array-settings.js';
 import { WsapiClient } from '../simulator/wsapi-client.js';
 
 /** Volume sets, CPGs and abilities by the array client, against the simulator, which shares no code with it. */
@@ -37,7 +38,7 @@ beforeAll(async () => {
   const [ready] = pair.ready.arrays;
   admin = await new WsapiClient(ready).login();
   const { apiUrl, user: username, password, fingerprint } = ready;
-  const trust = { ca: await readFile(ready.caFile, 'utf8'), fingerprint, tlsVerify: true };
+  const trust = { ca: await readFile(ready.caFile, 'utf8'), fingerprint, tlsVerify: true, ssh: NO_SSH };
   const settings = { label: 'the array', apiUrl, username, password: new Secret(password), ...trust };
   array = connectArray(settings, { pins: noPins, logger: silent });
   sets = array.volumeSets;
