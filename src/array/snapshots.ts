@@ -24,11 +24,13 @@ const copyAnswer = z
   .refine(({ copyType, copyOf }) => copyType !== VIRTUAL_COPY || copyOf !== undefined, {
     error: 'it does not say of what',
   });
+/** As far as a date goes. */
+const seconds = z.int().positive().max(8_640_000_000_000);
 const snapshotAnswer = volumeAnswer.extend({
   copyType: z.int(),
   copyOf: z.string().min(1).optional(),
-  expirationTimeSec: z.int().positive().optional(),
-  retentionTimeSec: z.int().positive().optional(),
+  expirationTimeSec: seconds.optional(),
+  retentionTimeSec: seconds.optional(),
 });
 
 /** Virtual copies of one array, by WSAPI. */
