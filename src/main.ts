@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
+import { encrypt } from './commands/encrypt.js';
 import { override } from './commands/override.js';
 import { release } from './commands/release.js';
 import { resize } from './commands/resize.js';
@@ -11,23 +12,27 @@ import { DriverError } from './domain/errors.js';
 const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] [--state-dir DIR]
        hpe-volume-plugin override VOLUME --side primary|secondary --for 30m --reason TEXT [--config FILE] [--state-dir DIR]
        hpe-volume-plugin override VOLUME --end [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin encrypt --key-file FILE [--new-key] [--password-file FILE]
+       hpe-volume-plugin encrypt [--passphrase-file FILE] [--backend NAME] [--password-file FILE] [--config FILE]
        hpe-volume-plugin release VOLUME [--state-dir DIR]
        hpe-volume-plugin resize VOLUME GiB [--state-dir DIR]
   --config     hpe.conf (default /etc/hpedockerplugin/hpe.conf)
   --socket     where dockerd finds the plugin (default /run/docker/plugins/hpe.sock)
   --state-dir  this node's own memory (default /var/lib/hpe-volume-plugin)`;
 
+/** The commands besides `serve`; each answers with the lines to print. */
+const COMMANDS: ReadonlyMap<string, (args: string[]) => Promise<string[]>> = new Map([
+  ['override', override],
+  ['encrypt', async (args: string[]) => encrypt(args, { input: process.stdin, output: process.stderr })],
+  ['release', release],
+  ['resize', resize],
+]);
+
 async function main(args: string[]): Promise<void> {
-  if (args[0] === 'override' && !args.includes('--help')) {
-    for (const line of await override(args.slice(1))) console.log(line);
-    return;
-  }
-  if (args[0] === 'release' && !args.includes('--help')) {
-    for (const line of await release(args.slice(1))) console.log(line);
-    return;
-  }
-  if (args[0] === 'resize' && !args.includes('--help')) {
-    for (const line of await resize(args.slice(1))) console.log(line);
+  const [first = '', ...others] = args;
+  const command = COMMANDS.get(first);
+  if (command !== undefined && !args.includes('--help')) {
+    for (const line of await command(others)) console.log(line);
     return;
   }
   let parsed;
@@ -46,12 +51,12 @@ async function main(args: string[]): Promise<void> {
     return usage(error instanceof Error ? error.message : String(error));
   }
   const { values, positionals } = parsed;
-  const [command = 'serve', ...rest] = positionals;
+  const [verb = 'serve', ...rest] = positionals;
   if (values.help) {
     console.log(USAGE);
     return;
   }
-  if (command !== 'serve' || rest.length > 0) return usage(`unknown command: ${positionals.join(' ')}`);
+  if (verb !== 'serve' || rest.length > 0) return usage(`unknown command: ${positionals.join(' ')}`);
   const daemon = await serve({ configFile: values.config, socketPath: values.socket, stateDir: values['state-dir'] });
   const stop = (): void => {
     // Whatever still hangs after this is journaled, and is settled at the next start.

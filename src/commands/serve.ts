@@ -22,6 +22,7 @@ import { startPluginServer } from '../plugin/server.js';
 import { openNodeJournal } from '../store/node-journal.js';
 import { buildBackends, buildConnectors, openStore } from './build.js';
 import { adminSocketOf } from './daemon-client.js';
+import { Passwords } from './passwords.js';
 import { pinsIn } from './pins.js';
 
 export interface ServeOptions {
@@ -57,7 +58,8 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const node = { id: journal.nodeId, name: options.nodeName ?? hostname() };
   const leaseTtl = options.leaseTtl === undefined ? {} : { leaseTtl: options.leaseTtl };
   const store = await openStore(config.etcd, { stateDir, node, logger, ...leaseTtl });
-  const backends = buildBackends(config, { pins: pinsIn(store), logger });
+  const passwords = new Passwords(config, { store, logger });
+  const backends = buildBackends(config, { pins: pinsIn(store), passwords, logger });
   const connector = buildConnectors(config, { stateDir, node, run, logger });
   const hostProblems = new HostProblems({
     find: async (name, signal) => connector(backends.get(name)).findProblems(signal),
@@ -97,6 +99,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     throw error;
   });
   store.announce();
+  void passwords.announce();
   recovery.start();
   overrides.start();
   poll.start();

@@ -9,6 +9,7 @@ import { asDriverError } from '../../src/domain/errors.js';
 import { Secret } from '../../src/domain/secret.js';
 import { startPair, type RunningPair } from '../../src/simulator/pair.js';
 import { WsapiClient } from '../simulator/wsapi-client.js';
+import { NO_SSH } from '../unit/array/array-settings.js';
 
 /** Volume sets, CPGs and abilities by the array client, against the simulator, which shares no code with it. */
 
@@ -38,7 +39,7 @@ beforeAll(async () => {
   admin = await new WsapiClient(ready).login();
   const { apiUrl, user: username, password, fingerprint } = ready;
   const trust = { ca: await readFile(ready.caFile, 'utf8'), fingerprint, tlsVerify: true };
-  const settings = { label: 'the array', apiUrl, username, password: new Secret(password), ...trust };
+  const settings = { label: 'the array', apiUrl, username, password: new Secret(password), ...trust, ssh: NO_SSH };
   array = connectArray(settings, { pins: noPins, logger: silent });
   sets = array.volumeSets;
   for (const [name, cpg] of [

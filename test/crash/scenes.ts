@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { askDaemon } from '../../src/commands/daemon-client.js';
 import type { DockerClient } from '../docker-client.js';
+import { controlOf } from '../pair-client.js';
 import { WsapiClient } from '../simulator/wsapi-client.js';
 import { commandsFor } from '../scenario/group-commands.js';
 import { findMark, leaveMark } from './bystander.js';
@@ -39,6 +40,7 @@ export interface Scene {
   restore(lane: Lane, end: End): Promise<void>;
 }
 
+const RETAINED = { virtualCopyOf: 'calm', expirationHours: '9', retentionHours: '1' };
 export const PLAIN = { size: '1', backend: 'plain' };
 /** The mount that makes the file system makes its root, too, or the next one does it all again (rule 22). */
 const OWNED = { ...PLAIN, fsOwner: '1001:1002', fsMode: '0750' };
@@ -209,6 +211,17 @@ export const SCENES: Scene[] = [
   create('replicated, new group', member('G')),
   create('replicated, new group', member('G'), { store: 'etcd' }),
   create('replicated, existing group', member('G'), { calm: member('G') }),
+  create('snapshot of a volume in use', { virtualCopyOf: 'calm', expirationHours: '9' }),
+  create('snapshot that the array retains', RETAINED, {
+    calm: member('G'),
+    decisive: /^array PUT .*\/volumes\//,
+    async restore(lane) {
+      await succeed(lane.docker.create('v', RETAINED));
+      // Until then the array lets nobody delete it.
+      await controlOf(lane.simulator.ready).clock(lane.simulator.ready.arrays[0].name, 1.1);
+      await succeed(lane.docker.remove('v'));
+    },
+  }),
   create('clone of a volume in use', CLONE, { sparse: 3 }),
   firstMount('first, plain', OWNED),
   // The copy gets a uuid of its own.
