@@ -46,6 +46,7 @@ export const PLAIN = { size: '1', backend: 'plain' };
 const OWNED = { ...PLAIN, fsOwner: '1001:1002', fsMode: '0750' };
 const member = (group: string): Record<string, string> => ({ size: '1', replicationGroup: group });
 const IN_SETS = { ...PLAIN, 'qos-name': 'gold', 'flash-cache': 'True' };
+const CLONE = { cloneOf: 'calm' };
 export const ID = 'a'.repeat(64);
 export const OTHER_ID = 'b'.repeat(64);
 
@@ -221,7 +222,10 @@ export const SCENES: Scene[] = [
       await succeed(lane.docker.remove('v'));
     },
   }),
+  create('clone of a volume in use', CLONE, { sparse: 3 }),
   firstMount('first, plain', OWNED),
+  // The copy gets a uuid of its own.
+  firstMount('first, of a clone', CLONE, { sparse: 3 }),
   firstMount('first, replicated', member('G')),
   firstMount('first, replicated', member('G'), { store: 'etcd' }),
   mount('second container', {
