@@ -6,6 +6,7 @@ import { Connections } from './connections.js';
 import { findCpg } from './cpgs.js';
 import { Exports } from './exports.js';
 import { Hosts } from './hosts.js';
+import { WsapiImports } from './imports.js';
 import { Ports } from './ports.js';
 import { WsapiRemoteCopy } from './remote-copy.js';
 import { CliSchedules } from './schedules.js';
@@ -65,6 +66,7 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
     remoteCopy: new WsapiRemoteCopy(wsapi, deps.logger),
     snapshots: new WsapiSnapshots(wsapi, volumes),
     clones: new WsapiClones(wsapi, volumes),
+    imports: new WsapiImports(wsapi, volumes),
     schedules: new CliSchedules(new Cli(settings.label, settings.ssh, deps)),
     close: async () => {
       await wsapi.close();

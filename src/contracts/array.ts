@@ -2,6 +2,7 @@ import type { RemoteCopyGroup, ReplicationMode } from '../domain/replication.js'
 import type { Secret } from '../domain/secret.js';
 import type { Provisioning } from '../domain/volume.js';
 import type { Clones } from './clones.js';
+import type { Imports } from './imports.js';
 import type { Schedules, Snapshots } from './snapshots.js';
 import type { VolumeSets } from './volume-sets.js';
 
@@ -193,6 +194,7 @@ export interface ArrayClient {
   readonly remoteCopy: RemoteCopy;
   readonly snapshots: Snapshots;
   readonly clones: Clones;
+  readonly imports: Imports;
   readonly schedules: Schedules;
   /** Ends the session and the SSH connection. */
   close(): Promise<void>;
