@@ -3,6 +3,7 @@ import type { Logger } from '../contracts/log.js';
 import { Connections } from './connections.js';
 import { Exports } from './exports.js';
 import { Hosts } from './hosts.js';
+import { WsapiInventory } from './inventory.js';
 import { Ports } from './ports.js';
 import { WsapiRemoteCopy } from './remote-copy.js';
 import { systemAnswer } from './schemas.js';
@@ -52,6 +53,7 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
       await vluns.remove(volume, host, signal);
     },
     remoteCopy: new WsapiRemoteCopy(wsapi, deps.logger),
+    inventory: new WsapiInventory(wsapi),
     close: async () => {
       await wsapi.close();
     },

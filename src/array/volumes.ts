@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ArrayVolume, CreateVolume } from '../contracts/array.js';
 import { DriverError } from '../domain/errors.js';
+import { isTaggedAs } from '../domain/tag.js';
 import type { Provisioning } from '../domain/volume.js';
 import { makeSo } from './make-so.js';
 import { safeName, segment } from './paths.js';
@@ -51,14 +52,14 @@ export class Volumes {
     if (differences.length === 0) return volume;
     if (acknowledged) throw this.#notDone(`the creation of volume ${name}`, differences.join(', '));
     throw new DriverError('exists', `${this.#wsapi.label} has another volume ${name}: ${differences.join(', ')}`, {
-      next: `see whose it is with: showvv -d ${name}${volume.comment === tag ? '' : '; it is not touched'}`,
+      next: `see whose it is with: showvv -d ${name}${isTaggedAs(volume.comment, tag) ? '' : '; it is not touched'}`,
     });
   }
 
   async tag(name: string, tag: string, signal: AbortSignal): Promise<ArrayVolume> {
     const found = await this.#get(name, signal);
     if (found.comment === tag) return found;
-    if (found.comment !== '') throw this.#foreign(found, 'it is not tagged');
+    if (found.comment !== '' && !isTaggedAs(found.comment, tag)) throw this.#foreign(found, 'it is not tagged');
     return makeSo(
       {
         act: async () =>
@@ -74,7 +75,7 @@ export class Volumes {
   async remove(name: string, tag: string, signal: AbortSignal): Promise<void> {
     const found = await this.find(name, signal);
     if (found === undefined) return;
-    if (found.comment !== tag) throw this.#foreign(found, 'it is not removed');
+    if (!isTaggedAs(found.comment, tag)) throw this.#foreign(found, 'it is not removed');
     await makeSo(
       {
         act: async () => this.#wsapi.change({ method: 'DELETE', path: `volumes/${segment(name)}` }, signal),
@@ -122,7 +123,7 @@ function createBody(wanted: CreateVolume): Record<string, unknown> {
   };
 }
 
-function toVolume(answer: VolumeAnswer): ArrayVolume {
+export function toVolume(answer: VolumeAnswer): ArrayVolume {
   return {
     name: answer.name,
     wwn: answer.wwn.toLowerCase(),
@@ -137,7 +138,7 @@ function toVolume(answer: VolumeAnswer): ArrayVolume {
 
 function differencesOf(wanted: CreateVolume, found: ArrayVolume): string[] {
   const pairs: [string, unknown, unknown][] = [
-    ['comment', wanted.tag, found.comment],
+    ['comment', wanted.tag, isTaggedAs(found.comment, wanted.tag) ? wanted.tag : found.comment],
     ['size in MiB', wanted.sizeMiB, found.sizeMiB],
     ['provisioning', wanted.provisioning, found.provisioning],
     ['compression', wanted.compression, found.compression],

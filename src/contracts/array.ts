@@ -1,6 +1,7 @@
 import type { RemoteCopyGroup, ReplicationMode } from '../domain/replication.js';
 import type { Secret } from '../domain/secret.js';
 import type { Provisioning } from '../domain/volume.js';
+import type { ArrayInventory } from './inventory.js';
 
 /** `GET /system`: what cannot change while the array lives. */
 export interface ArrayIdentity {
@@ -140,6 +141,7 @@ export interface ArrayClient {
   removeVluns(volume: string, host: string, signal: AbortSignal): Promise<void>;
 
   readonly remoteCopy: RemoteCopy;
+  readonly inventory: ArrayInventory;
   /** Ends the session and the SSH connection. */
   close(): Promise<void>;
 }

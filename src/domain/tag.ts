@@ -1,0 +1,155 @@
+import { FILESYSTEM_TYPES, type Origin, type Volume, type VolumeSpec } from './volume.js';
+
+/** Longest comment of an array's volume (reference 4.2). */
+const COMMENT_LIMIT = 511;
+
+/** What only the metadata know of a volume; the rest of its record can be read from the arrays. */
+type TaggedSpec = Pick<
+  VolumeSpec,
+  | 'backend'
+  | 'fsType'
+  | 'mountConflictDelay'
+  | 'cpg'
+  | 'snapCpg'
+  | 'qosName'
+  | 'flashCache'
+  | 'fsOwner'
+  | 'fsMode'
+  | 'mountOptions'
+>;
+
+/** Where the data came from; the name of the volume that it was is found by its id. */
+type TaggedOrigin = { kind: 'snapshot' | 'clone'; ofId: string } | { kind: 'import'; formerName: string };
+
+/** The comment of an array's volume, as far as it is ours. */
+export interface Tag {
+  id: string;
+  /** Docker's. */
+  name: string;
+  /** Absent: of a release that wrote none, or of the old plugin. */
+  spec?: Partial<TaggedSpec>;
+  origin?: TaggedOrigin;
+  createdAt?: string;
+  /** Nothing had to be left out. */
+  isWhole: boolean;
+}
+
+/** What a tag is made of; `spec`, `origin` and `createdAt` are for a rebuild of lost metadata. */
+export type Tagged = Pick<Volume, 'id' | 'name'> & Partial<Pick<Volume, 'spec' | 'origin' | 'createdAt'>>;
+
+/** In the order in which they are left out, last first, when the comment has no room. */
+const SPEC_MEMBERS = [
+  'backend',
+  'fsType',
+  'mountConflictDelay',
+  'qosName',
+  'cpg',
+  'snapCpg',
+  'flashCache',
+  'fsOwner',
+  'fsMode',
+  'mountOptions',
+] as const satisfies (keyof TaggedSpec)[];
+
+/**
+ * What stands in the comment of our array volumes. The old plugin's members come first, so that its tools still read it;
+ * they say whose it is (`isTaggedAs`). What follows lets a volume be found again when the metadata are lost.
+ */
+export function ownershipTag(volume: Tagged): string {
+  const identity = { volume_id: volume.id, name: volume.id, type: 'Docker', display_name: volume.name };
+  const { spec } = volume;
+  if (spec === undefined) return JSON.stringify(identity);
+  const origin = volume.origin === undefined ? {} : { origin: taggedOrigin(volume.origin) };
+  const made = volume.createdAt === undefined ? {} : { createdAt: volume.createdAt };
+  const members = SPEC_MEMBERS.filter((member) => spec[member] !== undefined);
+  for (let kept = members.length; kept >= 0; kept -= 1) {
+    const some = Object.fromEntries(members.slice(0, kept).map((member) => [member, spec[member]]));
+    const cut = kept === members.length ? {} : { cut: true };
+    const text = JSON.stringify({ ...identity, ...origin, spec: some, ...made, ...cut });
+    if (fits(text)) return text;
+  }
+  return JSON.stringify(identity);
+}
+
+/** An array's comment takes printable ASCII. */
+const fits = (text: string): boolean => text.length <= COMMENT_LIMIT && /^[\x20-\x7e]*$/.test(text);
+
+function taggedOrigin(origin: Origin): TaggedOrigin {
+  if (origin.kind === 'import') return { kind: 'import', formerName: origin.formerName };
+  return { kind: origin.kind, ofId: origin.ofId };
+}
+
+/**
+ * Whether a comment says that the volume is the one of that tag: by our id and name, each compared as a whole (rule 36).
+ * What else stands there differs between releases, and the old plugin writes the same with blanks.
+ */
+export function isTaggedAs(comment: string, tag: string): boolean {
+  if (comment === tag) return true;
+  const [is, should] = [parseTag(comment), parseTag(tag)];
+  return is !== undefined && should !== undefined && is.id === should.id && is.name === should.name;
+}
+
+/** Undefined when the comment is not one of our tags. What cannot be read behind the identity counts as left out. */
+export function parseTag(comment: string): Tag | undefined {
+  const found = objectIn(comment);
+  if (found === undefined) return undefined;
+  const { volume_id: id, name: sameId, type, display_name: name } = found;
+  if (typeof id !== 'string' || id === '' || sameId !== id || type !== 'Docker') return undefined;
+  if (typeof name !== 'string' || name === '') return undefined;
+  const spec = isObject(found['spec']) ? parseSpec(found['spec']) : undefined;
+  const origin = parseOrigin(found['origin']);
+  const { createdAt } = found;
+  return {
+    id,
+    name,
+    ...(spec === undefined ? {} : { spec: spec.known }),
+    ...(origin === undefined ? {} : { origin }),
+    ...(typeof createdAt === 'string' ? { createdAt } : {}),
+    isWhole:
+      spec?.isWhole === true &&
+      found['cut'] === undefined &&
+      (found['origin'] === undefined) === (origin === undefined),
+  };
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
+
+/** Which value a member may have. */
+const CHECKS: Record<keyof TaggedSpec, (value: unknown) => boolean> = {
+  backend: isText,
+  fsType: (value) => FILESYSTEM_TYPES.some((type) => type === value),
+  mountConflictDelay: (value) => Number.isInteger(value) && Number(value) >= 0,
+  qosName: isText,
+  cpg: isText,
+  snapCpg: isText,
+  flashCache: (value) => typeof value === 'boolean',
+  fsOwner: isText,
+  fsMode: isText,
+  mountOptions: isText,
+};
+
+function parseSpec(found: Record<string, unknown>): { known: Partial<TaggedSpec>; isWhole: boolean } {
+  const valid = SPEC_MEMBERS.filter((member) => found[member] !== undefined && CHECKS[member](found[member]));
+  const known: Partial<TaggedSpec> = Object.fromEntries(valid.map((member) => [member, found[member]]));
+  return { known, isWhole: Object.keys(found).length === valid.length };
+}
+
+function parseOrigin(found: unknown): TaggedOrigin | undefined {
+  if (!isObject(found)) return undefined;
+  const { kind, ofId, formerName } = found;
+  if (kind === 'import' && typeof formerName === 'string') return { kind, formerName };
+  if ((kind === 'snapshot' || kind === 'clone') && typeof ofId === 'string') return { kind, ofId };
+  return undefined;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function objectIn(text: string): Record<string, unknown> | undefined {
+  try {
+    const found: unknown = JSON.parse(text);
+    return isObject(found) ? found : undefined;
+  } catch {
+    return undefined;
+  }
+}
