@@ -34,6 +34,9 @@ export type CreateRequest =
       of: string;
       /** Larger than the volume that it copies; absent: the same. */
       sizeGiB?: number;
+      /** Absent: as its source. */
+      cpg?: string;
+      snapCpg?: string;
       mountConflictDelay?: number;
       mountOptions?: string;
     }

@@ -87,20 +87,30 @@ export interface Volume {
   createdAt: string;
 }
 
+/** What the members are called as options. */
+const SPEC_OPTIONS: Record<keyof Required<VolumeSpec>, string> = {
+  sizeGiB: 'size',
+  provisioning: 'provisioning',
+  compression: 'compression',
+  fsType: 'fsType',
+  backend: 'backend',
+  mountConflictDelay: 'mountConflictDelay',
+  replicationGroup: 'replicationGroup',
+  cpg: 'cpg',
+  snapCpg: 'snapcpg',
+  qosName: 'qos-name',
+  flashCache: 'flash-cache',
+  fsOwner: 'fsOwner',
+  fsMode: 'fsMode',
+  mountOptions: 'mountOptions',
+};
+
+const isSpecKey = (key: string): key is keyof VolumeSpec => Object.hasOwn(SPEC_OPTIONS, key);
+
 /** The differences between two specs, as `option: wanted X, is Y`; empty when they are the same. */
 export function specDifferences(wanted: VolumeSpec, existing: VolumeSpec): string[] {
-  const keys = [
-    'sizeGiB',
-    'provisioning',
-    'compression',
-    'fsType',
-    'backend',
-    'mountConflictDelay',
-    'replicationGroup',
-  ] as const;
-  return keys
+  return Object.keys(SPEC_OPTIONS)
+    .filter(isSpecKey)
     .filter((key) => wanted[key] !== existing[key])
-    .map(
-      (key) => `${key === 'sizeGiB' ? 'size' : key}: wanted ${wanted[key] ?? 'none'}, is ${existing[key] ?? 'none'}`,
-    );
+    .map((key) => `${SPEC_OPTIONS[key]}: wanted ${wanted[key] ?? 'none'}, is ${existing[key] ?? 'none'}`);
 }

@@ -56,7 +56,23 @@ export class DockerDriver implements VolumeDriver {
 
   async create(name: string, options: Record<string, string>, signal: AbortSignal): Promise<void> {
     checkVolumeName(name);
-    const spec = parseVolumeOptions(options);
+    const request = parseVolumeOptions(options);
+    switch (request.kind) {
+      case 'new':
+        return this.#createNew(name, request.spec, signal);
+      case 'snapshot':
+        throw notBuilt('virtualCopyOf');
+      case 'clone':
+        throw notBuilt('cloneOf');
+      case 'import':
+        throw notBuilt('importVol');
+      case 'help':
+        throw notBuilt('help');
+    }
+  }
+
+  async #createNew(name: string, spec: VolumeSpec, signal: AbortSignal): Promise<void> {
+    for (const [member, option] of NOT_BUILT) if (spec[member] !== undefined) throw notBuilt(option);
     const backend = this.#ctx.backends.get(spec.backend);
     checkReplicationOption(backend, spec);
     if (spec.mountConflictDelay >= this.#ctx.mountSeconds) {
@@ -156,6 +172,22 @@ export class DockerDriver implements VolumeDriver {
     });
   }
 }
+
+/** Each goes from here when it does what it says. */
+const NOT_BUILT = [
+  ['cpg', 'cpg'],
+  ['snapCpg', 'snapcpg'],
+  ['qosName', 'qos-name'],
+  ['flashCache', 'flash-cache'],
+  ['fsOwner', 'fsOwner'],
+  ['fsMode', 'fsMode'],
+  ['mountOptions', 'mountOptions'],
+] as const;
+
+const notBuilt = (option: string): DriverError =>
+  new DriverError('refused', `option ${option} is not part of this version; nothing was changed`, {
+    next: 'leave it out',
+  });
 
 function refuseDifferent(existing: Volume, wanted: VolumeSpec): void {
   const differences = specDifferences(wanted, existing.spec);

@@ -3,8 +3,6 @@ import fc from 'fast-check';
 import { asDriverError, DriverError } from '../../../src/domain/errors.js';
 import { withMountId, withoutMountId } from '../../../src/domain/mount-ids.js';
 import { arrayHostName, arrayVolumeName, checkGroupName, checkVolumeName } from '../../../src/domain/names.js';
-import { parseVolumeOptions } from '../../../src/domain/options.js';
-import { specDifferences } from '../../../src/domain/volume.js';
 
 const problemOf = (work: () => unknown): DriverError => {
   try {
@@ -58,84 +56,6 @@ describe('names', () => {
       }),
     );
     expect(arrayHostName('node1.example.com')).toBe('node1');
-  });
-});
-
-describe('options of docker volume create', () => {
-  it('have the defaults that they always had', () => {
-    expect(parseVolumeOptions({})).toEqual({
-      sizeGiB: 100,
-      provisioning: 'thin',
-      compression: false,
-      fsType: 'ext4',
-      backend: 'DEFAULT',
-      mountConflictDelay: 30,
-    });
-  });
-
-  it('are taken in any case where case means nothing', () => {
-    const options = {
-      size: '16',
-      provisioning: 'DEDUP',
-      compression: 'TRUE',
-      fsType: 'XFS',
-      replicationGroup: 'RCG1',
-      mountConflictDelay: '0',
-    };
-    expect(parseVolumeOptions(options)).toMatchObject({
-      sizeGiB: 16,
-      provisioning: 'dedup',
-      compression: true,
-      fsType: 'xfs',
-      replicationGroup: 'RCG1',
-      mountConflictDelay: 0,
-    });
-  });
-
-  it('name every problem at once', () => {
-    const text = problemOf(() =>
-      parseVolumeOptions({ sizes: '1', size: '0', provisioning: 'fat', compression: 'yes' }),
-    ).message;
-    for (const part of ['"sizes"', 'option size', '"fat"', '"yes"']) expect(text).toContain(part);
-  });
-
-  it('suggest the spelling for a wrong case', () => {
-    expect(problemOf(() => parseVolumeOptions({ replicationgroup: 'x' })).message).toContain(
-      'did you mean replicationGroup?',
-    );
-  });
-
-  it.each([
-    [{ size: '1.5' }],
-    [{ size: '-1' }],
-    [{ size: '1e3' }],
-    [{ size: '16385' }],
-    [{ size: '' }],
-    [{ compression: 'true', size: '15' }],
-    [{ compression: 'true', provisioning: 'full' }],
-    [{ fsType: 'btrfs' }],
-    [{ backend: '' }],
-    [{ mountConflictDelay: '1m' }],
-  ])('refuse %j', (options: Record<string, string>) => {
-    expect(problemOf(() => parseVolumeOptions(options)).code).toBe('invalid');
-  });
-
-  it('are parsed or refused, whatever they are', () => {
-    fc.assert(
-      fc.property(fc.dictionary(fc.string(), fc.string()), (options) => {
-        try {
-          parseVolumeOptions(options);
-        } catch (thrown) {
-          expect(thrown).toBeInstanceOf(DriverError);
-        }
-      }),
-    );
-  });
-
-  it('differences are told by the name of the option', () => {
-    const [a, b] = [parseVolumeOptions({ size: '1' }), parseVolumeOptions({ size: '2', replicationGroup: 'g' })];
-    expect(specDifferences(a, b)).toEqual(['size: wanted 1, is 2', 'replicationGroup: wanted none, is g']);
-    expect(specDifferences(a, a)).toEqual([]);
   });
 });
 
