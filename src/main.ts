@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
+import { backup, importMetadata, rebuild, restore } from './commands/metadata.js';
 import { override } from './commands/override.js';
 import { serve } from './commands/serve.js';
 import { UsageError } from './commands/usage.js';
@@ -9,13 +10,28 @@ import { DriverError } from './domain/errors.js';
 const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] [--state-dir DIR]
        hpe-volume-plugin override VOLUME --side primary|secondary --for 30m --reason TEXT [--config FILE] [--state-dir DIR]
        hpe-volume-plugin override VOLUME --end [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin backup FILE [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin restore FILE [--dry-run] [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin rebuild [--dry-run] [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin import-metadata --from-v2 FILE|URL [--dry-run] [--config FILE] [--state-dir DIR]
   --config     hpe.conf (default /etc/hpedockerplugin/hpe.conf)
   --socket     where dockerd finds the plugin (default /run/docker/plugins/hpe.sock)
   --state-dir  this node's own memory (default /var/lib/hpe-volume-plugin)`;
 
+/** Each prints lines. */
+const COMMANDS: Record<string, (args: string[]) => Promise<string[]>> = {
+  override,
+  backup,
+  restore,
+  rebuild,
+  'import-metadata': importMetadata,
+};
+
 async function main(args: string[]): Promise<void> {
-  if (args[0] === 'override' && !args.includes('--help')) {
-    for (const line of await override(args.slice(1))) console.log(line);
+  const [name = '', ...words] = args;
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command !== undefined && !args.includes('--help')) {
+    for (const line of await command(words)) console.log(line);
     return;
   }
   let parsed;
@@ -34,12 +50,12 @@ async function main(args: string[]): Promise<void> {
     return usage(error instanceof Error ? error.message : String(error));
   }
   const { values, positionals } = parsed;
-  const [command = 'serve', ...rest] = positionals;
+  const [verb = 'serve', ...rest] = positionals;
   if (values.help) {
     console.log(USAGE);
     return;
   }
-  if (command !== 'serve' || rest.length > 0) return usage(`unknown command: ${positionals.join(' ')}`);
+  if (verb !== 'serve' || rest.length > 0) return usage(`unknown command: ${positionals.join(' ')}`);
   const daemon = await serve({ configFile: values.config, socketPath: values.socket, stateDir: values['state-dir'] });
   const stop = (): void => {
     // Whatever still hangs after this is journaled, and is settled at the next start.

@@ -20,6 +20,7 @@ import { startPluginServer } from '../plugin/server.js';
 import { openNodeJournal } from '../store/node-journal.js';
 import { buildBackends, buildConnectors, openStore } from './build.js';
 import { adminSocketOf } from './daemon-client.js';
+import { metadataRequests } from './metadata-requests.js';
 import { pinsIn } from './pins.js';
 
 export interface ServeOptions {
@@ -81,7 +82,8 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const overrides = new Overrides(ctx);
   const recovery = new Recovery(ctx, { operations, attachments });
   const driver = new DockerDriver(ctx, { operations, attachments, poll });
-  const admin = await startAdminServer({ socketPath: adminSocketOf(stateDir), overrides, logger });
+  const large = metadataRequests({ config, store, journal, node, logger });
+  const admin = await startAdminServer({ socketPath: adminSocketOf(stateDir), overrides, large, logger });
   const server = await startPluginServer({
     socketPath,
     driver,

@@ -3,6 +3,7 @@ import type { Override } from '../domain/override.js';
 import type { Group } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
+import type { MetadataArchive } from './archive.js';
 
 /** A fingerprint seen at first contact with `peer` (`wsapi:host:port` or `ssh:host:port`). */
 export interface Pin {
@@ -65,5 +66,6 @@ export interface MetadataStore {
   livingNodes(signal: AbortSignal): Promise<Set<string>>;
   /** This node's daemon is here, until close(): its presence is a key on a lease, taken again when it was lost. Returns at once. */
   announce(): void;
+  readonly archive: MetadataArchive;
   close(): Promise<void>;
 }

@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import type { BackendManager } from '../backend/manager.js';
+import type { Config } from '../config/config.js';
+import type { PinStore } from '../contracts/array.js';
+import type { Logger } from '../contracts/log.js';
+import type { MetadataStore } from '../contracts/store.js';
+import type { NodeJournal } from '../contracts/node-journal.js';
+import { DriverError } from '../domain/errors.js';
+import { adoptVolumes } from '../driver/adopt.js';
+import { rebuildMetadata } from '../driver/rebuild.js';
+import { restoreMetadata } from '../driver/restore.js';
+import type { AdminRequest } from '../plugin/admin.js';
+import { formatBackup, parseBackup } from '../store/backup-file.js';
+import { parseV2Tree } from '../store/v2-tree.js';
+import { buildBackends } from './build.js';
+import { PinsInMemory, type PinRecord } from './first-contact.js';
+import { pinsIn } from './pins.js';
+
+/** What the commands for all metadata work with, in the daemon or without one. */
+export interface MetadataParts {
+  config: Config;
+  store: MetadataStore;
+  journal: NodeJournal;
+  node: { id: string; name: string };
+  logger: Logger;
+}
+
+export type MetadataRequest = '/backup' | '/restore' | '/rebuild' | '/import-metadata';
+
+const rebuildBody = z.strictObject({ dryRun: z.boolean() });
+const fileBody = z.strictObject({ text: z.string(), dryRun: z.boolean() });
+
+/** Path → request. Each has connections to the arrays of its own: the daemon's trust none while there are no metadata. */
+export function metadataRequests(parts: MetadataParts): Record<MetadataRequest, AdminRequest> {
+  const { store, node, logger } = parts;
+  return {
+    '/backup': async (_body, signal) => {
+      const madeAt = new Date().toISOString();
+      const { root, records } = await store.archive.dump(signal);
+      return { text: formatBackup({ madeAt, madeBy: node.name, store: store.kind, root, records }) };
+    },
+    '/restore': async (body, signal) => {
+      const { text, dryRun } = parse(fileBody, body);
+      const { madeAt, madeBy, records } = parseBackup(text);
+      const pins = records.filter((each) => each.put === 'pin');
+      return withBackends(parts, new PinsInMemory(pins), async (backends) => {
+        const order = { backup: records, dryRun };
+        const lines = await restoreMetadata({ store, backends, logger }, order, signal);
+        return [`backup of ${madeAt}, made on ${madeBy}: ${records.length} records`, ...lines];
+      });
+    },
+    '/rebuild': async (body, signal) => {
+      const { dryRun } = parse(rebuildBody, body);
+      const met = new PinsInMemory();
+      const pins = (await store.archive.isGone(signal)) ? met : pinsIn(store);
+      return withBackends(parts, pins, async (backends) => {
+        const lines = await rebuildMetadata({ ...parts, backends }, { dryRun, pins: () => met.records }, signal);
+        return [...met.records.map(describePin), ...lines];
+      });
+    },
+    '/import-metadata': async (body, signal) => {
+      const { text, dryRun } = parse(fileBody, body);
+      const tree = parseV2Tree(text);
+      return withBackends(parts, pinsIn(store), async (backends) =>
+        adoptVolumes({ store, backends, logger }, { tree, dryRun }, signal),
+      );
+    },
+  };
+}
+
+const describePin = ({ value: { peer, fingerprint } }: PinRecord): string =>
+  `met without a memory of it: ${peer} with the certificate SHA-256 ${fingerprint}; compare it with showcert on the array`;
+
+async function withBackends<T>(
+  { config, logger }: MetadataParts,
+  pins: PinStore,
+  work: (backends: BackendManager) => Promise<T>,
+): Promise<T> {
+  const backends = buildBackends(config, { pins, logger });
+  try {
+    return await work(backends);
+  } finally {
+    await backends.close();
+  }
+}
+
+function parse<T>(shape: z.ZodType<T>, body: unknown): T {
+  const parsed = shape.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw new DriverError('invalid', `the request is not understood: ${z.prettifyError(parsed.error)}`, {
+    next: 'use the command of the same release as the daemon',
+  });
+}

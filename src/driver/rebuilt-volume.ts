@@ -1,0 +1,80 @@
+import type { Backend } from '../backend/backend.js';
+import type { ListedDetails } from '../contracts/inventory.js';
+import { arrayVolumeName } from '../domain/names.js';
+import type { Side } from '../domain/replication.js';
+import type { Tag } from '../domain/tag.js';
+import type { Origin, Provisioning, Volume, VolumeSpec } from '../domain/volume.js';
+
+/** What is proven of a volume. */
+export interface Proven {
+  backend: Backend;
+  tag: Tag;
+  /** Its copies, as each array shows them. */
+  copies: Partial<Record<Side, ListedDetails>>;
+  group?: string;
+  origin?: Origin;
+}
+
+const DEFAULT_CONFLICT_DELAY_SECONDS = 30;
+
+/** Our name for the volume of that id, or for the snapshot. */
+export const isOurName = (name: string, id: string): boolean =>
+  /^[0-9a-f-]{36}$/.test(id) && [arrayVolumeName(id), arrayVolumeName(id).replace(/^dcv/, 'dcs')].includes(name);
+
+/**
+ * The record of a volume that only the arrays remember. Whether it was ever formatted or mounted is not known, so it counts
+ * as used: it is never formatted, and the first mount records what it finds (rule 18).
+ */
+export function rebuiltVolume({ backend, tag, copies, group, origin }: Proven, live: ListedDetails): Volume {
+  const sides = backend.sides.filter((side) => copies[side] !== undefined);
+  const of = (member: 'cpg' | 'snapCpg' | 'wwn'): Partial<Record<Side, string>> =>
+    Object.fromEntries(
+      sides.flatMap((side) => (copies[side]?.[member] === undefined ? [] : [[side, copies[side][member]]])),
+    );
+  return {
+    name: tag.name,
+    id: tag.id,
+    spec: specOf({ backend, tag, group }, live),
+    arrayName: live.name,
+    cpg: of('cpg'),
+    snapCpg: of('snapCpg'),
+    wwn: of('wwn'),
+    state: 'ready',
+    filesystem: { state: 'inherited' },
+    ...(origin === undefined ? {} : { origin }),
+    everMounted: true,
+    createdAt: tag.createdAt ?? live.createdAt ?? new Date().toISOString(),
+  };
+}
+
+function specOf(
+  { backend, tag, group }: Pick<Proven, 'backend' | 'tag'> & { group: string | undefined },
+  live: ListedDetails,
+): VolumeSpec {
+  const { cpg, snapCpg, ...asked } = tag.spec ?? {};
+  const own = tag.isWhole ? { cpg, snapCpg } : differingCpgs(backend, live);
+  return {
+    fsType: 'ext4',
+    mountConflictDelay: DEFAULT_CONFLICT_DELAY_SECONDS,
+    ...asked,
+    ...(own.cpg === undefined ? {} : { cpg: own.cpg }),
+    ...(own.snapCpg === undefined ? {} : { snapCpg: own.snapCpg }),
+    sizeGiB: live.sizeMiB / 1024,
+    // The array says `other` of snapshots only: they are thin, whatever they show.
+    provisioning: provisioningOf(live),
+    compression: live.compression,
+    backend: backend.name,
+    ...(group === undefined ? {} : { replicationGroup: group }),
+  };
+}
+
+const provisioningOf = ({ provisioning }: ListedDetails): Provisioning =>
+  provisioning === 'other' ? 'thin' : provisioning;
+
+/** Of a volume whose tag has no room for it, or is older. */
+function differingCpgs({ settings }: Backend, { cpg, snapCpg }: ListedDetails): Pick<VolumeSpec, 'cpg' | 'snapCpg'> {
+  return {
+    ...(cpg === undefined || cpg === settings.cpg.primary ? {} : { cpg }),
+    ...(snapCpg === undefined || snapCpg === settings.snapCpg.primary ? {} : { snapCpg }),
+  };
+}
