@@ -12,7 +12,7 @@ RUN npm run build && npm prune --omit=dev
 
 FROM node:24-slim
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends e2fsprogs mount util-linux tini \
+  && apt-get install -y --no-install-recommends e2fsprogs mount util-linux tini xfsprogs \
   && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/hpe-volume-plugin
 COPY --from=build /src/dist ./

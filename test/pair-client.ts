@@ -98,6 +98,12 @@ export interface PairControl {
   /** Faults that have not struck yet. */
   faults(): Promise<unknown[]>;
   clearFaults(): Promise<void>;
+  /** Seconds that physical copies take from now on. */
+  copyTime(seconds: number): Promise<void>;
+  /** While held no physical copy ends. */
+  holdCopies(hold: boolean): Promise<void>;
+  /** Moves an array's clock forward. */
+  clock(array: string, hours: number): Promise<void>;
   /** One sync of a periodic group. */
   sync(group: string): Promise<void>;
   /** Members stay `Syncing` while held. */
@@ -126,6 +132,9 @@ export function controlOf(pair: ReadyPair): PairControl {
     fault: async (fault) => post('/faults', fault),
     faults: async () => JSON.parse(await call('GET', '/faults')) as unknown[],
     clearFaults: async () => void (await call('DELETE', '/faults')),
+    copyTime: async (seconds) => post('/copy-time', { seconds }),
+    holdCopies: async (hold) => post('/copy-hold', { hold }),
+    clock: async (array, hours) => post('/clock', { array, hours }),
     sync: async (group) => post('/sync', { group }),
     holdSync: async (hold) => post('/sync-hold', { hold }),
   };

@@ -42,9 +42,21 @@ const NUMBERS: Readonly<Record<number, Meaning>> = {
   73: { code: 'exists', words: 'another host has this initiator already', next: 'see it with: showhost -pathsum' },
   77: { code: 'refused', words: 'the host is in a host set' },
   90: { code: 'busy', words: 'the array is busy counting the space of the volume' },
+  94: { code: 'invalid', words: 'the array does not grow a volume by so little' },
   99: { code: 'refused', words: 'the persona of the host does not allow this LUN' },
   120: { code: 'refused', words: 'the volume is in a remote copy group', next: 'see it with: showrcopy groups' },
+  150: {
+    code: 'refused',
+    words: 'the array does not do this with a volume of this kind, or with snapshots',
+    next: 'see its kind and its snapshots with: showvv -p -copyof',
+  },
   151: { code: 'busy', words: 'a copy of the volume is running' },
+  152: { code: 'invalid', words: 'the array does not take this size' },
+  153: {
+    code: 'refused',
+    words: 'the volume would be larger than its CPG may be',
+    next: 'see the limit of the CPG with: showcpg -sdg',
+  },
   187: { code: 'not-found', words: 'the remote copy group does not exist' },
   215: { code: 'refused', words: 'the remote copy group is started' },
   236: {
@@ -80,15 +92,18 @@ export class ArrayRefusal extends DriverError {
   readonly status: number;
   /** WSAPI's own error number. */
   readonly number: number | undefined;
+  /** When the array said so by its own clock, ISO 8601; undefined when it did not say. */
+  readonly at: string | undefined;
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { status: number; number: number | undefined; next?: string },
+    options: { status: number; number: number | undefined; at?: string | undefined; next?: string },
   ) {
     super(code, message, options.next === undefined ? {} : { next: options.next });
     this.status = options.status;
     this.number = options.number;
+    this.at = options.at;
   }
 }
 
@@ -111,6 +126,8 @@ export interface RefusedCall {
   number: number | undefined;
   /** The array's own words. */
   said: string;
+  /** Its `Date`. */
+  date?: string | undefined;
 }
 
 /**
@@ -131,6 +148,12 @@ export function refusalOf(refused: RefusedCall): ArrayRefusal {
   return new ArrayRefusal(meaning.code, `${refused.label}: ${meaning.words} (${detail})`, {
     status,
     number,
+    at: isoTime(refused.date),
     ...(meaning.next === undefined ? {} : { next: meaning.next }),
   });
+}
+
+function isoTime(date: string | undefined): string | undefined {
+  const time = new Date(date ?? '');
+  return Number.isNaN(time.getTime()) ? undefined : time.toISOString();
 }

@@ -13,8 +13,11 @@ export function query(collection: string, condition: string): string {
   return `${collection}?query=${encodeURIComponent(`"${condition}"`)}`;
 }
 
+/** Whether an array object of that name, which the array has told us, can be asked for. */
+export const isSafeName = (name: string): boolean => SAFE_NAME.test(name);
+
 /** @throws `internal` */
 export function safeName(name: string): string {
-  if (!SAFE_NAME.test(name)) throw new DriverError('internal', `${JSON.stringify(name)} is no name of an array object`);
+  if (!isSafeName(name)) throw new DriverError('internal', `${JSON.stringify(name)} is no name of an array object`);
   return name;
 }

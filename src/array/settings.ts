@@ -1,6 +1,22 @@
 import type { Secret } from '../domain/secret.js';
 
-/** How one array is reached and trusted over WSAPI, from hpe.conf. The array's command line (SSH) is not needed so far. */
+/** How the command line of one array is reached and trusted, from hpe.conf. */
+export interface SshSettings {
+  host: string;
+  port: number;
+  user: string;
+  password: Secret;
+  /** The text of the key file. */
+  privateKey?: Secret;
+  /** For the connection with its login. */
+  timeoutSeconds: number;
+  /** `strict`: by the file alone; `pin`: by the file, else by the key of the first contact; `off`: not at all. */
+  hostKeyCheck: 'strict' | 'pin' | 'off';
+  /** In OpenSSH's known_hosts format. */
+  hostKeysFile?: string;
+}
+
+/** How one array is reached and trusted, from hpe.conf. */
 export interface ArraySettings {
   /** Words for messages, without the address: `primary array of backend DEFAULT`. */
   label: string;
@@ -18,4 +34,5 @@ export interface ArraySettings {
   portals?: { host: string; port: number }[];
   /** Where volumes are made; its domain is that of new host entries. */
   cpg?: string;
+  ssh: SshSettings;
 }

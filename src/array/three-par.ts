@@ -1,13 +1,17 @@
 import type { ArrayClient, ArrayIdentity, PinStore } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
+import { Cli } from './cli.js';
+import { WsapiClones } from './clones.js';
 import { Connections } from './connections.js';
 import { Exports } from './exports.js';
 import { Hosts } from './hosts.js';
 import { WsapiInventory } from './inventory.js';
 import { Ports } from './ports.js';
 import { WsapiRemoteCopy } from './remote-copy.js';
+import { CliSchedules } from './schedules.js';
 import { systemAnswer } from './schemas.js';
 import type { ArraySettings } from './settings.js';
+import { WsapiSnapshots } from './snapshots.js';
 import { together } from './together.js';
 import { Vluns } from './vluns.js';
 import { Volumes } from './volumes.js';
@@ -36,9 +40,11 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
       known ??= toIdentity(await wsapi.get({ path: 'system', schema: systemAnswer }, signal));
       return known;
     },
+    lastContact: () => wsapi.lastContact,
     findVolume: async (name, signal) => volumes.find(name, signal),
     ensureVolume: async (wanted, signal) => volumes.ensure(wanted, signal),
     tagVolume: async (name, tag, signal) => volumes.tag(name, tag, signal),
+    growVolume: async (wanted, signal) => volumes.grow(wanted, signal),
     removeVolume: async (name, tag, signal) => {
       await volumes.remove(name, tag, signal);
     },
@@ -54,6 +60,9 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
     },
     remoteCopy: new WsapiRemoteCopy(wsapi, deps.logger),
     inventory: new WsapiInventory(wsapi),
+    snapshots: new WsapiSnapshots(wsapi, volumes),
+    clones: new WsapiClones(wsapi, volumes),
+    schedules: new CliSchedules(new Cli(settings.label, settings.ssh, deps)),
     close: async () => {
       await wsapi.close();
     },

@@ -17,6 +17,8 @@ export interface WsapiReply {
   /** As it came. */
   text: string;
   location: string | undefined;
+  /** The array's time, as HTTP writes it. */
+  date: string | undefined;
 }
 
 /** No answer. Built from plain words: the library's own errors hold the password and the session key. */
@@ -76,11 +78,11 @@ export class Transport {
         },
         signal,
       });
-      const location: unknown = headers['location'];
       return {
         status,
         text: typeof data === 'string' ? data : '',
-        location: typeof location === 'string' ? location : undefined,
+        location: headerOf(headers['location']),
+        date: headerOf(headers['date']),
       };
     } catch (thrown) {
       throw noReply(thrown, signal);
@@ -91,6 +93,8 @@ export class Transport {
     this.#agent.destroy();
   }
 }
+
+const headerOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
 function noReply(thrown: unknown, signal: AbortSignal): NoReply {
   if (signal.aborted) return new NoReply('no answer in time', { sent: true });

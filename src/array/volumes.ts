@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import type { ArrayVolume, CreateVolume } from '../contracts/array.js';
+import type { ArrayVolume, CreateVolume, GrowVolume } from '../contracts/array.js';
 import { DriverError } from '../domain/errors.js';
 import { isTaggedAs } from '../domain/tag.js';
 import type { Provisioning } from '../domain/volume.js';
+import { ArrayRefusal } from './codes.js';
 import { makeSo } from './make-so.js';
 import { safeName, segment } from './paths.js';
 import { volumeAnswer, type VolumeAnswer } from './schemas.js';
@@ -16,6 +17,12 @@ const PROVISIONING: Readonly<Record<number, Provisioning>> = { 1: 'full', 2: 'th
 
 /** `compressionState` 1 is yes; 2 no, 3 off, 4 not applicable (reference 4.3). */
 const COMPRESSED = 1;
+
+/** The `action` that grows a volume by so many MiB (reference 4.1). */
+const GROW = 3;
+
+/** Refusals of a grow that no start of a group would mend: no right, no space, kind of volume, too large (reference 2.2). */
+const LASTING = new Set([13, 24, 28, 150, 152, 153]);
 
 /** Volumes of one array. */
 export class Volumes {
@@ -72,6 +79,27 @@ export class Volumes {
     );
   }
 
+  async grow({ name, tag, sizeMiB, isCopy }: GrowVolume, signal: AbortSignal): Promise<ArrayVolume> {
+    const found = await this.#get(name, signal);
+    if (found.comment !== tag) throw this.#foreign(found, 'it is not grown');
+    if (found.sizeMiB >= sizeMiB) return found;
+    const body = { action: GROW, sizeMiB: sizeMiB - found.sizeMiB };
+    try {
+      return await makeSo(
+        {
+          act: async () => this.#wsapi.change({ method: 'PUT', path: `volumes/${segment(name)}`, body }, signal),
+          read: async () => this.#get(name, signal),
+          isDone: (state) => state.sizeMiB >= sizeMiB,
+          notDone: (state) => this.#notDone(`the growth of volume ${name}`, `it has ${state.sizeMiB} MiB`),
+        },
+        signal,
+      );
+    } catch (thrown) {
+      if (isCopy !== true || !isLeftToGroup(thrown)) throw thrown;
+      return this.#get(name, signal);
+    }
+  }
+
   async remove(name: string, tag: string, signal: AbortSignal): Promise<void> {
     const found = await this.find(name, signal);
     if (found === undefined) return;
@@ -109,6 +137,10 @@ export class Volumes {
   }
 }
 
+/** That it is for the other array to say has no number in any source. */
+const isLeftToGroup = (thrown: unknown): boolean =>
+  thrown instanceof ArrayRefusal && thrown.status === 403 && !LASTING.has(thrown.number ?? 0);
+
 function createBody(wanted: CreateVolume): Record<string, unknown> {
   return {
     name: safeName(wanted.name),
@@ -123,6 +155,7 @@ function createBody(wanted: CreateVolume): Record<string, unknown> {
   };
 }
 
+/** The answer in our words. */
 export function toVolume(answer: VolumeAnswer): ArrayVolume {
   return {
     name: answer.name,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Contact } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
 import { DriverError } from '../domain/errors.js';
 import { within } from '../domain/signals.js';
@@ -11,6 +12,9 @@ import { NoReply, type WsapiReply, type WsapiRequest } from './transport.js';
 
 /** For one call with its retries and its login, unless the caller has less time. */
 const CALL_DEADLINE_MS = 30_000;
+
+/** Without an answer for this long, an array is called silent, whoever gave up. */
+const SILENCE_MS = 3_000;
 
 /** WSAPI's number for a key that it does not know, or no longer (reference 1.2). */
 const INV_SESS_KEY = 6;
@@ -45,11 +49,16 @@ export class Wsapi {
   readonly label: string;
   readonly #connection: Connection;
   readonly #logger: Logger;
+  #lastContact: Contact | undefined;
 
   constructor(settings: ArraySettings, connection: Connection, logger: Logger) {
     this.label = `${settings.label} (${new URL(settings.apiUrl).origin})`;
     this.#logger = logger;
     this.#connection = connection;
+  }
+
+  get lastContact(): Contact | undefined {
+    return this.#lastContact;
   }
 
   async get<T>({ path, schema }: Read<T>, signal: AbortSignal): Promise<T> {
@@ -92,6 +101,7 @@ export class Wsapi {
     const started = performance.now();
     try {
       const reply = await this.#callInSession(request, bounded);
+      this.#lastContact = { at: performance.now() };
       this.#logger.debug('WSAPI call', {
         array: this.label,
         call: callOf(request),
@@ -101,7 +111,12 @@ export class Wsapi {
       if (reply.status >= 200 && reply.status < 300) return reply;
       throw this.#refusal(request, reply);
     } catch (thrown) {
-      throw thrown instanceof NoReply ? this.#silence(request, thrown) : thrown;
+      const failure = thrown instanceof NoReply ? this.#silence(request, thrown) : thrown;
+      const isSilence = failure instanceof DriverError && !(failure instanceof ArrayRefusal);
+      // A caller that gave up at once says nothing about the array.
+      const wasWaited = !signal.aborted || performance.now() - started > SILENCE_MS;
+      if (isSilence && wasWaited) this.#lastContact = { at: performance.now(), failure: failure.toUserText() };
+      throw failure;
     }
   }
 
@@ -143,6 +158,7 @@ export class Wsapi {
       change: request.method !== 'GET',
       status: reply.status,
       number: code,
+      date: reply.date,
       said: this.#connection.session.withoutSecrets(said).replaceAll(/\s+/g, ' ').slice(0, 200),
     });
   }

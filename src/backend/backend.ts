@@ -1,6 +1,7 @@
 import type { ArrayClient } from '../contracts/array.js';
 import { DriverError } from '../domain/errors.js';
 import type { ReplicationMode, Side } from '../domain/replication.js';
+import { homeSide, type Volume } from '../domain/volume.js';
 
 /** How a backend replicates, from `replication_device`. */
 export interface ReplicationSettings {
@@ -40,6 +41,11 @@ export class Backend {
 
   get sides(): Side[] {
     return this.#arrays.secondary === undefined ? ['primary'] : ['primary', 'secondary'];
+  }
+
+  /** Those that have the volume, or a copy of it. */
+  sidesOf(volume: Pick<Volume, 'spec' | 'origin'>): Side[] {
+    return volume.spec.replicationGroup === undefined ? [homeSide(volume)] : this.sides;
   }
 
   /** @throws `internal` when a plain backend is asked for its secondary */

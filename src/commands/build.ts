@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Connections } from '../array/connections.js';
-import type { ArraySettings } from '../array/settings.js';
+import type { ArraySettings, SshSettings } from '../array/settings.js';
 import { connectArray } from '../array/three-par.js';
 import { Backend, type BackendSettings } from '../backend/backend.js';
 import { BackendManager } from '../backend/manager.js';
@@ -11,6 +11,7 @@ import type { Logger } from '../contracts/log.js';
 import type { MetadataStore } from '../contracts/store.js';
 import type { Side } from '../domain/replication.js';
 import { DriverError } from '../domain/errors.js';
+import { Secret } from '../domain/secret.js';
 import type { DriverContext } from '../driver/context.js';
 import { createFcConnector } from '../host/fc.js';
 import { createIscsiConnector } from '../host/iscsi.js';
@@ -103,8 +104,23 @@ function arraySettings(backend: string, side: Side, array: ArrayConfig): ArraySe
     tlsVerify: array.tlsVerify,
     portals: array.iscsiIps,
     cpg: array.cpg,
+    ssh: sshSettings(array),
     ...(array.caFile === undefined ? {} : { ca: readFile(array.caFile).toString('utf8') }),
     ...(array.fingerprint === undefined ? {} : { fingerprint: array.fingerprint }),
+  };
+}
+
+function sshSettings(array: ArrayConfig): SshSettings {
+  const { sanPrivateKey, hostKeysFile } = array;
+  return {
+    host: array.sanIp,
+    port: array.sanPort,
+    user: array.sanLogin,
+    password: array.sanPassword,
+    timeoutSeconds: array.sshTimeoutSeconds,
+    hostKeyCheck: array.hostKeyCheck,
+    ...(sanPrivateKey === undefined ? {} : { privateKey: new Secret(readFile(sanPrivateKey).toString('utf8')) }),
+    ...(hostKeysFile === undefined ? {} : { hostKeysFile }),
   };
 }
 

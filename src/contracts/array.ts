@@ -2,6 +2,8 @@ import type { RemoteCopyGroup, ReplicationMode } from '../domain/replication.js'
 import type { Secret } from '../domain/secret.js';
 import type { Provisioning } from '../domain/volume.js';
 import type { ArrayInventory } from './inventory.js';
+import type { Clones } from './clones.js';
+import type { Schedules, Snapshots } from './snapshots.js';
 
 /** `GET /system`: what cannot change while the array lives. */
 export interface ArrayIdentity {
@@ -34,6 +36,16 @@ export interface CreateVolume {
   compression: boolean;
   /** Written to the comment; an existing volume of that name is ours only if its comment is exactly this. */
   tag: string;
+}
+
+export interface GrowVolume {
+  name: string;
+  /** An existing volume of that name is ours only if its comment is exactly this. */
+  tag: string;
+  /** What it is to have in the end. */
+  sizeMiB: number;
+  /** It is the peer's copy of a group member, which some arrays leave to be grown by the next start of the group. */
+  isCopy?: true;
 }
 
 /** One export. A template (`active: false`) makes one active VLUN per path that is logged in. */
@@ -110,6 +122,14 @@ export interface Admission {
   differentSecondaryWwn: boolean;
 }
 
+/** How the array answered a call. For people only: nothing is decided by it (rule 2). */
+export interface Contact {
+  /** On the monotonic clock, in ms. */
+  at: number;
+  /** Why there was no answer; a refusal is one. */
+  failure?: string;
+}
+
 /**
  * One 3PAR array. Every call has a deadline of its own besides the caller's signal, throws only DriverError, and
  * reports success only after the result was read back. `ensureX` and `removeX` may be repeated at will, also after a lost answer.
@@ -118,12 +138,19 @@ export interface ArrayClient {
   /** For messages: `primary array 3par-a (https://…)`. */
   readonly label: string;
   identity(signal: AbortSignal): Promise<ArrayIdentity>;
+  /** The last call's; undefined before the first. Asks nobody. */
+  lastContact(): Contact | undefined;
 
   findVolume(name: string, signal: AbortSignal): Promise<ArrayVolume | undefined>;
   /** @throws `exists` when a volume of that name has another tag or shape. */
   ensureVolume(wanted: CreateVolume, signal: AbortSignal): Promise<ArrayVolume>;
   /** Writes the comment and returns the volume; the peer's copy arrives without one. @throws `refused` when the comment is somebody else's, `not-found` when there is no such volume. */
   tagVolume(name: string, tag: string, signal: AbortSignal): Promise<ArrayVolume>;
+  /**
+   * Grows the volume to that size, and returns it as read back; that size, or a larger one, already is success. A copy that the
+   * array leaves to its group is returned as it is. @throws `refused` when the comment is not exactly `tag`, or as the array says
+   */
+  growVolume(wanted: GrowVolume, signal: AbortSignal): Promise<ArrayVolume>;
   /** Gone already is success. @throws `refused` when the comment is not exactly `tag`, or it is still exported or a group member. */
   removeVolume(name: string, tag: string, signal: AbortSignal): Promise<void>;
 
@@ -142,6 +169,9 @@ export interface ArrayClient {
 
   readonly remoteCopy: RemoteCopy;
   readonly inventory: ArrayInventory;
+  readonly snapshots: Snapshots;
+  readonly clones: Clones;
+  readonly schedules: Schedules;
   /** Ends the session and the SSH connection. */
   close(): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import type { BlockDevice } from '../domain/attachment.js';
+import type { RootDirectory } from '../domain/root-directory.js';
 import type { FilesystemType } from '../domain/volume.js';
 import type { Initiators, Target } from './array.js';
 
@@ -40,6 +41,8 @@ export interface HostConnector {
    * exported to this host again: what is written to it is lost, and what is read from it may be old.
    */
   isCurrent(wwn: string, signal: AbortSignal): Promise<boolean>;
+  /** Has this host see the size that the attached device has on the array by now, without taking it away. That size already is success. @throws `unavailable` when it does not come */
+  resize(to: { wwn: string; sizeBytes: number }, signal: AbortSignal): Promise<BlockDevice>;
   /** Flushes and takes the device away, waits until it is gone. Gone already is success. @throws `busy` when something uses it. */
   detach(wwn: string, signal: AbortSignal): Promise<void>;
   /** Ends what an attach or a detach that was cut short has left and nothing uses; called now and then. */
@@ -73,6 +76,22 @@ export interface MakeOptions {
   proven?: () => Promise<void>;
 }
 
+/** Of a file system that is a copy of another one. */
+export interface NewUuid {
+  type: FilesystemType;
+  from: string;
+  to: string;
+  /** Where it is mounted for a moment, since only the kernel replays its journal. */
+  target: string;
+}
+
+export interface MountAt {
+  target: string;
+  type: FilesystemType;
+  /** As `mount -o` takes them. */
+  options?: string;
+}
+
 /** File systems and mounts of this host. Throws DriverError only. */
 export interface Filesystems {
   probe(device: BlockDevice, signal: AbortSignal): Promise<Probe>;
@@ -83,10 +102,19 @@ export interface Filesystems {
    */
   make(device: BlockDevice, options: MakeOptions, signal: AbortSignal): Promise<void>;
   /**
-   * The kernel replays a journal; nothing repairs a damaged file system, which cannot be mounted then. Mounted there already
-   * from the same device is success. @throws `refused` when something else is mounted there
+   * Gives an unmounted file system another uuid and reads it back; its data stay as they are. The new one already is success,
+   * also when only a part of it was written. @throws `refused` when the device holds anything but `from` or `to`
    */
-  mount(device: BlockDevice, at: { target: string; type: FilesystemType }, signal: AbortSignal): Promise<void>;
+  renewUuid(device: BlockDevice, change: NewUuid, signal: AbortSignal): Promise<void>;
+  /**
+   * The kernel replays a journal; nothing repairs a damaged file system, which cannot be mounted then. Mounted there already
+   * from the same device is success, whatever its options. @throws `refused` when something else is mounted there
+   */
+  mount(device: BlockDevice, at: MountAt, signal: AbortSignal): Promise<void>;
+  /** Gives the root of the file system that is mounted there its owner and mode; on disk when it returns. */
+  setRoot(target: string, root: RootDirectory, signal: AbortSignal): Promise<void>;
+  /** Makes the mounted file system fill its device, while it is used; it fills it already is success. */
+  grow(device: BlockDevice, at: Omit<MountAt, 'options'>, signal: AbortSignal): Promise<void>;
   /**
    * Unmounts what is mounted there from that device, never lazily, and removes the empty directory. Not mounted is success.
    * What somebody else mounted at the target is left alone; over ours it is `refused`. A directory that is not empty stays,

@@ -54,6 +54,17 @@ export class DriverError extends Error {
   }
 }
 
+/** What somebody asked to be told. Not a failure: Docker shows a volume plugin's words only as an error. */
+export class Explanation extends DriverError {
+  readonly lines: readonly string[];
+
+  constructor(lines: readonly string[]) {
+    super('refused', lines.join('\n'));
+    this.name = 'Explanation';
+    this.lines = lines;
+  }
+}
+
 /** Any thrown value as a DriverError; what is not one already is a defect and says so. */
 export function asDriverError(thrown: unknown): DriverError {
   if (thrown instanceof DriverError) return thrown;

@@ -39,10 +39,15 @@ export function checkGroupName(name: string): string {
 }
 
 /** `dcv-` and the 16 bytes of the uuid in the array's base64 alphabet, 26 characters (reference 10.1). */
-export function arrayVolumeName(uuid: string): string {
+export const arrayVolumeName = (uuid: string): string => `dcv-${encodeUuid(uuid)}`;
+
+/** The same for a snapshot, which begins with `dcs-`. */
+export const arraySnapshotName = (uuid: string): string => `dcs-${encodeUuid(uuid)}`;
+
+function encodeUuid(uuid: string): string {
   const bytes = Buffer.from(uuid.replaceAll('-', ''), 'hex');
   if (bytes.length !== 16) throw new DriverError('internal', `not a uuid: ${uuid}`);
-  return `dcv-${bytes.toString('base64').replaceAll('+', '.').replaceAll('/', '-').replaceAll('=', '')}`;
+  return bytes.toString('base64').replaceAll('+', '.').replaceAll('/', '-').replaceAll('=', '');
 }
 
 /** The array's name for this host: up to the first dot, the allowed characters, at most 31. */

@@ -1,3 +1,4 @@
+import { misfits } from './mount-options.js';
 import { OPTION_NAMES, type OptionName, type OptionValues } from './option-table.js';
 
 /** GiB of the smallest volume that an array compresses (reference 4.2). */
@@ -75,6 +76,13 @@ export const RULES: Rule[] = [
     text: `compression needs a size of at least ${MIN_COMPRESSED_GIB} GiB, since arrays compress nothing smaller`,
     broken: ({ values: { compression, size } }) =>
       compression === true && size !== undefined && size < MIN_COMPRESSED_GIB ? ['compression', 'size'] : [],
+  },
+  {
+    text: 'mountOptions has to be of the fsType, since each file system has its own',
+    broken: ({ given, values: { mountOptions, fsType = 'ext4' } }) => {
+      if (mountOptions === undefined || KINDS.some((kind) => given.has(kind))) return [];
+      return misfits(mountOptions, fsType).length > 0 ? ['mountOptions', 'fsType'] : [];
+    },
   },
 ];
 

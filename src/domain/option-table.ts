@@ -1,3 +1,4 @@
+import { knownMountOptions, parseMountOptions } from './mount-options.js';
 import { checkGroupName, checkVolumeName } from './names.js';
 import * as values from './option-values.js';
 
@@ -64,10 +65,10 @@ export const OPTIONS = {
     parse: values.parseMode,
   }),
   mountOptions: option({
-    type: 'as after mount -o',
+    type: 'list of mount options',
     example: 'mountOptions=noatime,discard',
-    meaning: 'Options of every mount.',
-    parse: values.parseMountOptions,
+    meaning: `Options of every mount, as mount -o takes them: ${knownMountOptions()}.`,
+    parse: parseMountOptions,
   }),
   backend: option({
     type: 'section of hpe.conf',

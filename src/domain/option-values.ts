@@ -14,9 +14,6 @@ const SNAPSHOT_PREFIX_LIMIT = 16;
 /** Of a snapshot's life, as arrays take it: five years. */
 const MAX_HOURS = 43_800;
 
-/** Those that would mount something else than the volume, or a file system that is not whole. */
-const FORBIDDEN_MOUNT_OPTIONS = 'bind rbind move remount loop offset sizelimit nouuid norecovery noload'.split(' ');
-
 /** Smallest, largest and unit of a number. */
 interface Range {
   min: number;
@@ -86,16 +83,6 @@ export function parseOwner(text: string): string {
 export function parseMode(text: string): string {
   if (/^[0-7]{1,4}$/.test(text)) return text;
   throw new Error(`${JSON.stringify(text)} is not a mode of 1 to 4 octal digits, like 0755`);
-}
-
-/** What stands after `mount -o`. */
-export function parseMountOptions(text: string): string {
-  const words = text.split(',');
-  const bad = words.find((word) => !/^[a-z][a-z0-9_]*(=[A-Za-z0-9_:.-]+)?$/.test(word));
-  if (bad !== undefined) throw new Error(`${JSON.stringify(bad)} is not a mount option, like noatime or commit=30`);
-  const forbidden = words.find((word) => FORBIDDEN_MOUNT_OPTIONS.includes(word.split('=')[0] ?? ''));
-  if (forbidden === undefined) return text;
-  throw new Error(`${forbidden} is not allowed: it could mount something else than the whole volume`);
 }
 
 const CRON_FIELDS = [

@@ -1,7 +1,8 @@
 import { DriverError } from './errors.js';
 import { RULES } from './option-rules.js';
 import { isOptionName, OPTION_NAMES, OPTIONS, type OptionName, type OptionValues } from './option-table.js';
-import type { CreateRequest, Schedule, SnapshotLife } from './request.js';
+import type { CreateRequest } from './request.js';
+import type { Schedule, SnapshotLife } from './schedule.js';
 import type { VolumeSpec } from './volume.js';
 
 /** GiB of a volume whose size nobody named, as it always was. */

@@ -1,3 +1,4 @@
+import type { Schedule } from './schedule.js';
 import { FILESYSTEM_TYPES, type Origin, type Volume, type VolumeSpec } from './volume.js';
 
 /** Longest comment of an array's volume (reference 4.2). */
@@ -19,7 +20,10 @@ type TaggedSpec = Pick<
 >;
 
 /** Where the data came from; the name of the volume that it was is found by its id. */
-type TaggedOrigin = { kind: 'snapshot' | 'clone'; ofId: string } | { kind: 'import'; formerName: string };
+type TaggedOrigin =
+  | { kind: 'snapshot'; ofId: string; schedule?: Schedule }
+  | { kind: 'clone'; ofId: string }
+  | { kind: 'import'; formerName: string };
 
 /** The comment of an array's volume, as far as it is ours. */
 export interface Tag {
@@ -59,24 +63,27 @@ export function ownershipTag(volume: Tagged): string {
   const identity = { volume_id: volume.id, name: volume.id, type: 'Docker', display_name: volume.name };
   const { spec } = volume;
   if (spec === undefined) return JSON.stringify(identity);
-  const origin = volume.origin === undefined ? {} : { origin: taggedOrigin(volume.origin) };
   const made = volume.createdAt === undefined ? {} : { createdAt: volume.createdAt };
   const members = SPEC_MEMBERS.filter((member) => spec[member] !== undefined);
-  for (let kept = members.length; kept >= 0; kept -= 1) {
-    const some = Object.fromEntries(members.slice(0, kept).map((member) => [member, spec[member]]));
-    const cut = kept === members.length ? {} : { cut: true };
-    const text = JSON.stringify({ ...identity, ...origin, spec: some, ...made, ...cut });
-    if (fits(text)) return text;
-  }
-  return JSON.stringify(identity);
+  const text = (count: number, hasSchedule: boolean): string => {
+    const some = Object.fromEntries(members.slice(0, count).map((member) => [member, spec[member]]));
+    const origin = volume.origin === undefined ? {} : { origin: taggedOrigin(volume.origin, hasSchedule) };
+    const cut = hasSchedule && count === members.length ? {} : { cut: true };
+    return JSON.stringify({ ...identity, ...origin, spec: some, ...made, ...cut });
+  };
+  const texts = [text(members.length, true), ...members.map((_, i) => text(members.length - i, false)), text(0, false)];
+  return texts.find(fits) ?? JSON.stringify(identity);
 }
 
 /** An array's comment takes printable ASCII. */
 const fits = (text: string): boolean => text.length <= COMMENT_LIMIT && /^[\x20-\x7e]*$/.test(text);
 
-function taggedOrigin(origin: Origin): TaggedOrigin {
+function taggedOrigin(origin: Origin, hasSchedule: boolean): TaggedOrigin {
   if (origin.kind === 'import') return { kind: 'import', formerName: origin.formerName };
-  return { kind: origin.kind, ofId: origin.ofId };
+  if (origin.kind === 'clone') return { kind: 'clone', ofId: origin.ofId };
+  if (origin.schedule === undefined || !hasSchedule) return { kind: 'snapshot', ofId: origin.ofId };
+  const { of: _volume, ...schedule } = origin.schedule;
+  return { kind: 'snapshot', ofId: origin.ofId, schedule };
 }
 
 /**
@@ -136,10 +143,18 @@ function parseSpec(found: Record<string, unknown>): { known: Partial<TaggedSpec>
 
 function parseOrigin(found: unknown): TaggedOrigin | undefined {
   if (!isObject(found)) return undefined;
-  const { kind, ofId, formerName } = found;
+  const { kind, ofId, formerName, schedule } = found;
   if (kind === 'import' && typeof formerName === 'string') return { kind, formerName };
-  if ((kind === 'snapshot' || kind === 'clone') && typeof ofId === 'string') return { kind, ofId };
-  return undefined;
+  if (kind === 'clone' && typeof ofId === 'string') return { kind, ofId };
+  if (kind !== 'snapshot' || typeof ofId !== 'string') return undefined;
+  if (schedule === undefined) return { kind, ofId };
+  return isSchedule(schedule) ? { kind, ofId, schedule } : undefined;
+}
+
+function isSchedule(found: unknown): found is Schedule {
+  if (!isObject(found)) return false;
+  const { name, frequency, prefix, expirationHours = 1, retentionHours = 1 } = found;
+  return [name, frequency, prefix].every(isText) && [expirationHours, retentionHours].every(Number.isInteger);
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

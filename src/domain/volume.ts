@@ -1,4 +1,5 @@
 import type { Side } from './replication.js';
+import type { ScheduledSnapshots } from './schedule.js';
 
 export type Provisioning = 'thin' | 'dedup' | 'full';
 
@@ -40,12 +41,22 @@ export type Origin =
       /** Docker name and our id of the volume that it shows a moment of. */
       of: string;
       ofId: string;
+      /** The array that has it; it is no member of a group, so there is no other. */
+      side: Side;
       /** ISO 8601, by the array's clock; the array deletes it then. */
       expiresAt?: string;
       /** ISO 8601; the array refuses to delete it until then. */
       retainedUntil?: string;
+      /** Begun with it on the same array, and ended with it. */
+      schedule?: ScheduledSnapshots;
     }
-  | { kind: 'clone'; of: string; ofId: string }
+  | {
+      kind: 'clone';
+      of: string;
+      ofId: string;
+      /** The array that it was made on: the active one of a replicated volume. */
+      side: Side;
+    }
   | {
       kind: 'import';
       /** What the array called it, and will again after a release. */
@@ -61,7 +72,16 @@ export type FilesystemRecord =
   | { state: 'formatting'; type: FilesystemType; uuid: string; side: Side; epoch: number; wwn: string }
   | { state: 'formatted'; type: FilesystemType; uuid: string }
   /** The data came from elsewhere (rule 18): never formatted; its first mount records what it finds, which has to be what is named here. */
-  | { state: 'inherited'; type?: FilesystemType; uuid?: string };
+  | { state: 'inherited'; type?: FilesystemType; uuid?: string }
+  /** A copy is being given a uuid of its own, so that it can be mounted beside its source: it has one of the two. */
+  | { state: 'renewing'; type: FilesystemType; from: string; to: string };
+
+/** Whether mkfs may ever run on the volume: its data came from nowhere else, and no file system was finished on it. */
+export function isNeverFormatted(
+  filesystem: FilesystemRecord,
+): filesystem is Extract<FilesystemRecord, { state: 'never' | 'formatting' }> {
+  return filesystem.state === 'never' || filesystem.state === 'formatting';
+}
 
 /** A Docker volume as the metadata knows it. */
 export interface Volume {
@@ -86,6 +106,10 @@ export interface Volume {
   /** ISO 8601. */
   createdAt: string;
 }
+
+/** The array of a volume that is in no group. */
+export const homeSide = ({ origin }: Pick<Volume, 'origin'>): Side =>
+  origin?.kind === 'snapshot' || origin?.kind === 'clone' ? origin.side : 'primary';
 
 /** What the members are called as options. */
 const SPEC_OPTIONS: Record<keyof Required<VolumeSpec>, string> = {

@@ -8,12 +8,15 @@ import { specDifferences, type Volume, type VolumeSpec } from '../domain/volume.
 import type { Attachments } from './attachments.js';
 import type { DriverContext } from './context.js';
 import { checkReplicationOption, createSaga, planCreate } from './create.js';
+import { createSnapshot } from './create-snapshot.js';
+import { explain } from './help.js';
 import { getGroup, Inventory, type VolumeRecords } from './inventory.js';
 import { Mounts } from './mounts.js';
 import type { Held, Operations } from './operations.js';
 import { findCopies, planRemove, removeSaga, type Removable, type RemovePlan } from './remove.js';
 import type { Seat } from './seat.js';
 import type { SeenGroup } from './seen-group.js';
+import { refuseIfSnapshots, refuseUnprovenSnapshot } from './snapshots-of.js';
 import { viewOf, viewOfMount, type VolumeView } from './view.js';
 
 /**
@@ -61,13 +64,13 @@ export class DockerDriver implements VolumeDriver {
       case 'new':
         return this.#createNew(name, request.spec, signal);
       case 'snapshot':
-        throw notBuilt('virtualCopyOf');
+        return createSnapshot({ ctx: this.#ctx, operations: this.#operations }, { name, request }, signal);
       case 'clone':
         throw notBuilt('cloneOf');
       case 'import':
         throw notBuilt('importVol');
       case 'help':
-        throw notBuilt('help');
+        throw explain(request.topic, this.#ctx.backends);
     }
   }
 
@@ -110,6 +113,8 @@ export class DockerDriver implements VolumeDriver {
       const volume = await store.find('volume', name, held.signal);
       if (volume === undefined) return;
       const backend = backends.get(volume.spec.backend);
+      await refuseIfSnapshots({ store, backend }, volume, held.signal);
+      await refuseUnprovenSnapshot({ store, backend }, volume, held.signal);
       await this.#attachments.releaseForRemoval(held, { volume, backend });
       await getGroup(store, volume, held.signal);
       await this.#removeUnder(held, backend, await findCopies(backend, volume, held.signal));

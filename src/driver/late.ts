@@ -5,6 +5,7 @@ import { createSaga, type CreatePlan } from './create.js';
 import { mountSaga } from './mount.js';
 import { FOREIGN_LOCK_WAIT_MS, type Held, type Operations } from './operations.js';
 import type { MountPlan } from './plan-mount.js';
+import { snapshotSaga, type SnapshotPlan } from './snapshot.js';
 import { Waits } from './waits.js';
 
 /**
@@ -56,6 +57,12 @@ export class LateChanges {
       // On record it is somebody's, as after metadata were restored.
       if ((await store.find('volume', volume.name, signal))?.id === volume.id) return;
       await undoLate(createSaga(backends.get(volume.spec.backend), plan, { groups }), operation, signal);
+    }
+    if (operation.kind === 'snapshot') {
+      const plan = planOf<SnapshotPlan>(operation);
+      const { name, id, spec } = plan.volume;
+      if ((await store.find('volume', name, signal))?.id === id) return;
+      await undoLate(snapshotSaga(backends.get(spec.backend), plan), operation, signal);
     }
     if (operation.kind === 'mount') {
       const plan = planOf<MountPlan>(operation);

@@ -1,14 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import type { Backend } from '../backend/backend.js';
 import { proveActiveSide } from '../backend/observe.js';
 import type { NodeMount } from '../contracts/node-journal.js';
 import type { Write } from '../contracts/store.js';
-import type { Attachment, BlockDevice } from '../domain/attachment.js';
+import type { Attachment } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
 import { otherSide } from '../domain/replication.js';
-import type { FilesystemRecord } from '../domain/volume.js';
 import type { Saga } from '../saga/saga.js';
 import type { DriverContext } from './context.js';
+import { filesystemStep, getDevice } from './mount-filesystem.js';
 import { groupRecordKey } from './operations.js';
 import { findPassiveCopy } from './passive-copy.js';
 import { mountQuestion, type MountFacts, type MountPlan, type MountStep } from './plan-mount.js';
@@ -22,6 +21,7 @@ import { unexport } from './unmount.js';
  * - exported                      → unexported, read back
  * - attached                      → detached by its WWN, unexported
  * - formatting on record          → stays on record; the next Mount may repeat mkfs on the same copy
+ * - renewing on record            → stays on record; the next Mount goes on with the same new uuid; a log's replay is unmounted
  * - mounted, not acknowledged     → unmounted, detached, unexported
  */
 
@@ -191,80 +191,6 @@ function attachStep(ctx: DriverContext, backend: Backend): MountStep {
   };
 }
 
-function filesystemStep(ctx: DriverContext): MountStep {
-  return {
-    name: 'prove or make the file system',
-    async do(context) {
-      const { plan, facts, signal } = context;
-      const device = getDevice(facts);
-      const { volume } = plan;
-      const known = volume.filesystem;
-      if (known.state === 'formatted') {
-        await proveFilesystem(ctx, { plan, device, expected: known }, signal);
-        return { filesystem: known };
-      }
-      const formatting = planFormat(plan, device);
-      const record = async (filesystem: FilesystemRecord): Promise<void> =>
-        context.record([{ put: 'volume', key: volume.name, value: { ...volume, filesystem } }]);
-      const { type, uuid } = formatting;
-      // Not on record before the proof: what is refused now would be taken for the traces of our mkfs by the next Mount.
-      const proven = async (): Promise<void> => record(formatting);
-      await ctx.filesystems.make(device, { type, uuid, repeat: known.state === 'formatting', proven }, signal);
-      const filesystem = { state: 'formatted', type, uuid } as const;
-      await record(filesystem);
-      return { filesystem };
-    },
-  };
-}
-
-/** What goes on record before mkfs: new, or the same again after an interruption (rule 16). */
-function planFormat(plan: MountPlan, device: BlockDevice): Extract<FilesystemRecord, { state: 'formatting' }> {
-  const { volume, side, group } = plan;
-  const epoch = group?.epoch ?? 0;
-  const known = volume.filesystem;
-  if (volume.everMounted) {
-    throw new DriverError(
-      'internal',
-      `volume ${volume.name} was mounted before, but no file system is on record; it is not formatted`,
-    );
-  }
-  if (known.state !== 'formatting') {
-    return { state: 'formatting', type: volume.spec.fsType, uuid: randomUUID(), side, epoch, wwn: device.wwn };
-  }
-  if (known.side === side && known.epoch === epoch && known.wwn === device.wwn) return known;
-  throw new DriverError(
-    'refused',
-    `the first format of volume ${volume.name} was interrupted on the ${known.side} array (WWN ${known.wwn}); it may not be repeated on the ${side} array (WWN ${device.wwn})`,
-    { next: `mount it while the ${known.side} array is active, or remove the volume: it never held data` },
-  );
-}
-
-interface ExpectedFilesystem {
-  plan: MountPlan;
-  device: BlockDevice;
-  expected: Extract<FilesystemRecord, { state: 'formatted' }>;
-}
-
-/** Rule 19. */
-async function proveFilesystem(ctx: DriverContext, what: ExpectedFilesystem, signal: AbortSignal): Promise<void> {
-  const { plan, device, expected } = what;
-  const probe = await ctx.filesystems.probe(device, signal);
-  if (probe.content === 'filesystem' && probe.type === expected.type && probe.uuid === expected.uuid) return;
-  const found =
-    probe.content === 'filesystem'
-      ? `${probe.type} with uuid ${probe.uuid ?? 'none'}`
-      : probe.content === 'blank'
-        ? 'nothing: the device is blank'
-        : probe.what;
-  throw new DriverError(
-    'refused',
-    `the ${plan.side} copy of volume ${plan.volume.name} (${device.path}, WWN ${device.wwn}) should hold ${expected.type} with uuid ${expected.uuid}, but holds ${found}; it is neither mounted nor formatted`,
-    {
-      next: `compare both copies: showvv ${plan.volume.arrayName} and showrcopy on each array; the other copy may be the good one`,
-    },
-  );
-}
-
 function mountStep(ctx: DriverContext, { mountpoint }: MountPlan): MountStep {
   return {
     name: 'mount the file system',
@@ -286,9 +212,4 @@ function nodeMountOf(plan: MountPlan, facts: MountFacts): Omit<NodeMount, 'wwn' 
   const { volume, mountpoint, side, generation } = plan;
   const host = facts.host ?? plan.hostName;
   return { volume: volume.name, backend: volume.spec.backend, mountpoint, side, host, generation };
-}
-
-function getDevice(facts: MountFacts): BlockDevice {
-  if (facts.device === undefined) throw new DriverError('internal', 'no device is on record');
-  return facts.device;
 }

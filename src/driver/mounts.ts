@@ -7,6 +7,7 @@ import type { Volume } from '../domain/volume.js';
 import type { Attachments } from './attachments.js';
 import { Conflicts } from './conflicts.js';
 import type { DriverContext } from './context.js';
+import { refuseVanished } from './expiry.js';
 import { getGroup, getVolume, groupLocks } from './inventory.js';
 import { attachmentOf, mountSaga } from './mount.js';
 import type { Held, Operations } from './operations.js';
@@ -124,6 +125,7 @@ export class Mounts {
     const { store, node, mountRoot } = this.#ctx;
     const { volume, attachments, id, takeOverFrom } = request;
     const backend = this.#ctx.backends.get(volume.spec.backend);
+    await refuseVanished(backend, volume, held.signal);
     const own = attachments.find((each) => each.volume === volume.name && each.node === node.id);
     // Only who is asked about another node needs to know which ones live.
     const others = attachments.some((each) => each.node !== node.id);

@@ -3,12 +3,13 @@ import { findPartner } from '../backend/observe.js';
 import type { BackendManager } from '../backend/manager.js';
 import type { ListedDetails } from '../contracts/inventory.js';
 import { asDriverError } from '../domain/errors.js';
-import { arrayVolumeName, checkVolumeName, removeExportsCommand } from '../domain/names.js';
+import { checkVolumeName, removeExportsCommand } from '../domain/names.js';
 import type { OldVolume } from '../domain/old-volume.js';
 import type { Group, Side } from '../domain/replication.js';
 import { parseTag, type Tag } from '../domain/tag.js';
 import type { Origin, Volume } from '../domain/volume.js';
 import { cautiousLastActive } from './cautious-side.js';
+import { oldDifferences } from './old-differences.js';
 import { isOurName, rebuiltVolume } from './rebuilt-volume.js';
 import type { SeenArray, Survey } from './survey.js';
 
@@ -41,8 +42,15 @@ export function planAdoption(old: OldVolume, backends: BackendManager, survey: S
     if (backend === undefined || arrays === undefined) throw new Reason(`hpe.conf has no backend ${old.backend}`);
     const question = { old, backend, arrays };
     const copies = copiesOf(question);
+    const parent = old.snapshotOf && arrays.primary?.volumes.get(copies.primary?.snapshotOf ?? '')?.details;
     const group = groupOf(question);
-    const proven = { backend, tag: tagOf(old, backend), copies, ...originOf(old) };
+    const proven = {
+      backend,
+      tag: tagOf(old, backend),
+      copies,
+      ...originOf(old),
+      ...(parent === undefined ? {} : { shape: parent }),
+    };
     const live = copies.primary;
     if (live === undefined) throw new Reason('the primary array has no such volume');
     const volume = rebuiltVolume({ ...proven, ...(group === undefined ? {} : { group: group.name }) }, live);
@@ -92,7 +100,8 @@ function copiesOf(question: Question): Copies {
         `${array.label} exports it to ${host}; stop what uses it, or remove the export: ${removeExportsCommand(old.arrayName, host)}`,
       );
     }
-    refuseDifferent(question, { side, details: listed.details });
+    const differences = oldDifferences(old, side, listed.details);
+    if (differences.length > 0) throw new Reason(`on the ${side} array ${differences.join('; ')}`);
     copies[side] = listed.details;
   }
   return copies;
@@ -104,43 +113,6 @@ function refuseForeign(old: OldVolume, comment: string, array: SeenArray): void 
   if (tag?.id === old.id && tag.name === old.name) return;
   throw new Reason(`its comment on ${array.label} says that it is somebody else's: ${JSON.stringify(comment)}`);
 }
-
-function refuseDifferent({ old }: Question, { side, details }: { side: Side; details: ListedDetails }): void {
-  const isSnapshot = old.snapshotOf !== undefined;
-  const parent = old.snapshotOf?.id ?? '';
-  const parentName = isOurName(arrayVolumeNameOr(parent), parent) ? arrayVolumeNameOr(parent) : undefined;
-  // An imported volume need not have whole GiB; the old plugin rounded.
-  const slack = old.formerName === undefined ? 0 : 1024;
-  const isSize = Math.abs(details.sizeMiB - old.sizeGiB * 1024) <= slack;
-  const differences: [string, unknown, unknown][] = [
-    ['size in MiB', isSize, true],
-    ['snapshot', details.snapshotOf !== undefined, isSnapshot],
-  ];
-  const found = differences.filter(([, is, should]) => is !== should).map(([what]) => what);
-  const pairs: [string, unknown, unknown][] = [
-    ['a snapshot of', details.snapshotOf, isSnapshot ? (parentName ?? details.snapshotOf) : undefined],
-    ['provisioning', details.provisioning, isSnapshot ? details.provisioning : old.provisioning],
-    ['compression', details.compression, isSnapshot ? details.compression : old.compression],
-    ['CPG', details.cpg, side === 'secondary' || isSnapshot ? details.cpg : (old.cpg ?? details.cpg)],
-    [
-      'snapshot CPG',
-      details.snapCpg,
-      side === 'secondary' || isSnapshot ? details.snapCpg : (old.snapCpg ?? details.snapCpg),
-    ],
-  ];
-  const said = pairs.filter(([, is, should]) => is !== should);
-  const texts = [
-    ...(found.includes('size in MiB')
-      ? [`its size is ${details.sizeMiB / 1024} GiB, its record says ${old.sizeGiB}`]
-      : []),
-    ...said.map(
-      ([what, is, should]) => `${what} is ${String(is ?? 'none')}, its record says ${String(should ?? 'none')}`,
-    ),
-  ];
-  if (texts.length > 0) throw new Reason(`on the ${side} array ${texts.join('; ')}`);
-}
-
-const arrayVolumeNameOr = (id: string): string => (/^[0-9a-f-]{36}$/.test(id) ? arrayVolumeName(id) : '');
 
 /** The record of its remote copy group, which both arrays have to show in its natural roles. */
 function groupOf({ old, backend, arrays }: Question): Group | undefined {
@@ -200,6 +172,7 @@ function tagOf(old: OldVolume, { settings }: Backend): Tag {
 }
 
 function originOf({ snapshotOf, formerName }: OldVolume): { origin?: Origin } {
-  if (snapshotOf !== undefined) return { origin: { kind: 'snapshot', of: snapshotOf.name, ofId: snapshotOf.id } };
+  if (snapshotOf !== undefined)
+    return { origin: { kind: 'snapshot', of: snapshotOf.name, ofId: snapshotOf.id, side: 'primary' } };
   return formerName === undefined ? {} : { origin: { kind: 'import', formerName } };
 }

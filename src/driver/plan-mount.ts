@@ -9,7 +9,7 @@ import type { Initiators, Target } from '../contracts/array.js';
 import { removeExportsCommand } from '../domain/names.js';
 import { overrideCommand, type Override } from '../domain/override.js';
 import { otherSide, type Group, type Side } from '../domain/replication.js';
-import type { FilesystemRecord, Volume } from '../domain/volume.js';
+import { homeSide, isNeverFormatted, type FilesystemRecord, type Volume } from '../domain/volume.js';
 import { within } from '../domain/signals.js';
 import type { Operation } from '../saga/operation.js';
 import { planOf, type Step } from '../saga/saga.js';
@@ -112,7 +112,7 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
       : proveActiveSide(mountQuestion({ backend, volume, group }, override?.side), signal),
     exportsOf(backend, volume, signal),
   ]);
-  const side = proven?.side ?? 'primary';
+  const side = proven?.side ?? homeSide(volume);
   const robbed = robbedHosts(request);
   const exportedTo = hostsOf(exports, side, backend).filter((host) => !robbed.includes(host));
   await refuseOwnExports(backend, request, exports, signal);
@@ -142,7 +142,7 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
     leftOver,
     ...(request.takeOverFrom === undefined
       ? {}
-      : { takeOver: planTakeOver(backend, request.takeOverFrom, { hosts: robbed, silent }) }),
+      : { takeOver: planTakeOver(backend.sidesOf(volume), request.takeOverFrom, { hosts: robbed, silent }) }),
     generation,
     ...(group === undefined || proven === undefined
       ? {}
@@ -160,13 +160,13 @@ function robbedHosts({ takeOverFrom, interrupted }: MountRequest): string[] {
   return [...new Set([takeOverFrom.host, ...(typeof found === 'string' ? [found] : []), ...(takeOver?.hosts ?? [])])];
 }
 
-function planTakeOver(backend: Backend, from: Attachment, of: { hosts: string[]; silent: Side[] }): TakeOver {
+function planTakeOver(all: Side[], from: Attachment, of: { hosts: string[]; silent: Side[] }): TakeOver {
   const { hosts, silent } = of;
   return {
     nodeName: from.nodeName,
     hosts,
-    sides: backend.sides.filter((side) => !silent.includes(side)),
-    later: backend.sides.flatMap((side) => hosts.map((host) => ({ id: randomUUID(), side, host }))),
+    sides: all.filter((side) => !silent.includes(side)),
+    later: all.flatMap((side) => hosts.map((host) => ({ id: randomUUID(), side, host }))),
   };
 }
 
@@ -205,7 +205,7 @@ export type Exports = Partial<Record<Side, { hosts: string[] } | { failure: unkn
 async function exportsOf(backend: Backend, volume: Volume, signal: AbortSignal): Promise<Exports> {
   const exports: Exports = {};
   await Promise.all(
-    backend.sides.map(async (side) => {
+    backend.sidesOf(volume).map(async (side) => {
       try {
         const bounded = within(ASK_TIMEOUT_MS, signal);
         const vluns = await backend.array(side).findVluns(volume.arrayName, bounded);
@@ -284,5 +284,4 @@ function refuseMissingData({ volume, group, override }: MountRequest, { side, ro
 }
 
 /** Never formatted, and in a group that is failed over. */
-const lacksData = (volume: Volume, row: number): boolean =>
-  volume.filesystem.state !== 'formatted' && isFailedOver(row);
+const lacksData = (volume: Volume, row: number): boolean => isNeverFormatted(volume.filesystem) && isFailedOver(row);

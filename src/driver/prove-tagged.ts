@@ -21,24 +21,25 @@ export interface Judged {
   ambiguous: string[];
 }
 
+/** By our id. */
+type Sightings = Map<string, Sighting[]>;
 type Arrays = Partial<Record<Side, SeenArray>>;
 
 /** Which volumes there are, from nothing but our tags and the groups; nothing is guessed. */
 export function proveTagged(survey: Survey): Judged {
   const sightings = sightingsById(survey);
-  const names = new Map([...sightings].map(([id, [first]]) => [id, first?.tag.name ?? id]));
   const judged: Judged = { proven: [], ambiguous: [] };
   for (const seen of sightings.values()) {
-    const result = proveOne(survey, seen, names);
+    const result = proveOne(survey, seen, sightings);
     if (typeof result === 'string') judged.ambiguous.push(`${describe(seen)}: ${result}`);
     else judged.proven.push(result);
   }
   return withoutNamesakes(judged);
 }
 
-function sightingsById(survey: Survey): Map<string, Sighting[]> {
+function sightingsById(survey: Survey): Sightings {
   const arrays = new Set([...survey.values()].flatMap((sides) => Object.values(sides)));
-  const found = new Map<string, Sighting[]>();
+  const found: Sightings = new Map();
   for (const array of arrays) {
     for (const { listed, tag } of array.tagged) {
       const sighting = { array, name: listed.name, details: listed.details, tag };
@@ -54,7 +55,7 @@ function describe(seen: Sighting[]): string {
 }
 
 /** Why not, if it is not proven. */
-function proveOne(survey: Survey, seen: Sighting[], names: Map<string, string>): Proven | string {
+function proveOne(survey: Survey, seen: Sighting[], all: Sightings): Proven | string {
   const { tag } = seen.find((each) => each.tag.isWhole) ?? seen[0] ?? {};
   if (tag === undefined) return 'nobody has seen it';
   const fault = faultOf(seen, tag);
@@ -62,7 +63,7 @@ function proveOne(survey: Survey, seen: Sighting[], names: Map<string, string>):
   const named = tag.spec?.backend;
   const candidates = [...survey].filter(([backend]) => named === undefined || backend.name === named);
   if (candidates.length === 0) return `hpe.conf has no backend ${named}, which its tag names`;
-  const results = candidates.map(([backend, arrays]) => fit({ backend, arrays, tag, names }, seen));
+  const results = candidates.map(([backend, arrays]) => fit({ backend, arrays, tag, all }, seen));
   const proven = results.filter((each) => typeof each !== 'string');
   const [only, another] = proven;
   if (only === undefined) return [...new Set(results.filter((each) => typeof each === 'string'))].join('; ');
@@ -84,53 +85,64 @@ interface Fit {
   backend: Backend;
   arrays: Arrays;
   tag: Tag;
-  names: Map<string, string>;
+  all: Sightings;
 }
 
 function fit(of: Fit, seen: Sighting[]): Proven | string {
-  const { backend, arrays, tag, names } = of;
+  const { backend, arrays, tag, all } = of;
   const copies: Partial<Record<Side, ListedDetails>> = {};
   for (const { array, details } of seen) {
     const side = backend.sides.find((each) => arrays[each] === array);
     if (side === undefined || details === undefined) return `${array.label} is none of backend ${backend.name}`;
     copies[side] = details;
   }
-  const origin = originOf(tag, { copies, names });
+  const origin = originOf(tag, copies, all);
   if (typeof origin === 'string') return origin;
-  const base = { backend, tag, copies, ...(origin === undefined ? {} : { origin }) };
-  if (origin?.kind === 'snapshot') return seen.length === 1 ? base : 'a snapshot is on one array only';
   const group = groupOf(of, copies);
-  if (group === undefined) return base;
-  return 'why' in group ? group.why : { ...base, group: group.name };
+  if (group !== undefined && 'why' in group) return group.why;
+  if (group === undefined && seen.length > 1) return 'it is in no remote copy group, and on both arrays';
+  const parent = origin?.kind === 'snapshot' ? all.get(origin.ofId)?.[0]?.details : undefined;
+  return {
+    backend,
+    tag,
+    copies,
+    ...(origin === undefined ? {} : { origin }),
+    ...(group === undefined ? {} : { group: group.name }),
+    ...(parent === undefined ? {} : { shape: parent }),
+  };
 }
 
 function originOf(
   { origin }: Tag,
-  { copies, names }: { copies: Partial<Record<Side, ListedDetails>>; names: Map<string, string> },
+  copies: Partial<Record<Side, ListedDetails>>,
+  all: Sightings,
 ): Origin | string | undefined {
-  const details = copies.primary ?? copies.secondary;
-  const isSnapshot = origin !== undefined && origin.kind === 'snapshot';
-  if (!isSnapshot && details?.provisioning === 'other') {
+  const side = copies.primary === undefined ? 'secondary' : 'primary';
+  const details = copies[side];
+  if (origin?.kind !== 'snapshot' && details?.provisioning === 'other') {
     return 'it is a snapshot, or of another kind, which its tag does not say';
   }
-  if (origin === undefined || origin.kind === 'import') return origin;
-  const of = names.get(origin.ofId) ?? origin.ofId;
-  if (origin.kind === 'clone') return { kind: 'clone', ofId: origin.ofId, of };
+  if (origin === undefined) return undefined;
+  if (origin.kind === 'import') return side === 'primary' ? origin : 'it was imported, and is not on the primary array';
+  const of = all.get(origin.ofId)?.[0]?.tag.name ?? origin.ofId;
+  if (origin.kind === 'clone') return { kind: 'clone', ofId: origin.ofId, of, side };
   if (details?.snapshotOf === undefined)
     return 'its tag says that it is a snapshot, and the array says that it is none';
-  const { expiresAt, retainedUntil } = details;
+  const { expiresAt, retainedUntil, snapshotOf } = details;
   return {
     kind: 'snapshot',
     ofId: origin.ofId,
     of,
+    side,
     ...(expiresAt === undefined ? {} : { expiresAt }),
     ...(retainedUntil === undefined ? {} : { retainedUntil }),
+    ...(origin.schedule === undefined ? {} : { schedule: { ...origin.schedule, of: snapshotOf } }),
   };
 }
 
 /** Its remote copy group, which both arrays have to show with both copies; undefined for a backend without replication. */
 function groupOf(
-  { backend, arrays }: Fit,
+  { backend, arrays, tag }: Fit,
   copies: Partial<Record<Side, ListedDetails>>,
 ): { name: string } | { why: string } | undefined {
   const { primary, secondary } = arrays;
@@ -140,6 +152,8 @@ function groupOf(
     if (found === undefined) return undefined;
     return { why: `it is a member of group ${found.name}, but backend ${backend.name} has no replication_device` };
   }
+  // Snapshots and clones are in no group, nor is what was imported.
+  if (found === undefined && tag.origin !== undefined) return undefined;
   if (copies.primary === undefined) return { why: 'the primary array has no such volume' };
   if (found === undefined) {
     return { why: 'it is in no remote copy group: its creation or its removal was not finished' };

@@ -1,9 +1,9 @@
 import type { Backend } from '../backend/backend.js';
 import type { ListedDetails } from '../contracts/inventory.js';
-import { arrayVolumeName } from '../domain/names.js';
+import { arraySnapshotName, arrayVolumeName } from '../domain/names.js';
 import type { Side } from '../domain/replication.js';
 import type { Tag } from '../domain/tag.js';
-import type { Origin, Provisioning, Volume, VolumeSpec } from '../domain/volume.js';
+import type { Origin, Volume, VolumeSpec } from '../domain/volume.js';
 
 /** What is proven of a volume. */
 export interface Proven {
@@ -13,19 +13,22 @@ export interface Proven {
   copies: Partial<Record<Side, ListedDetails>>;
   group?: string;
   origin?: Origin;
+  /** Of a snapshot: what its volume is; the array calls every snapshot thin. */
+  shape?: Pick<ListedDetails, 'provisioning' | 'compression'>;
 }
 
 const DEFAULT_CONFLICT_DELAY_SECONDS = 30;
 
 /** Our name for the volume of that id, or for the snapshot. */
 export const isOurName = (name: string, id: string): boolean =>
-  /^[0-9a-f-]{36}$/.test(id) && [arrayVolumeName(id), arrayVolumeName(id).replace(/^dcv/, 'dcs')].includes(name);
+  /^[0-9a-f-]{36}$/.test(id) && [arrayVolumeName(id), arraySnapshotName(id)].includes(name);
 
 /**
  * The record of a volume that only the arrays remember. Whether it was ever formatted or mounted is not known, so it counts
  * as used: it is never formatted, and the first mount records what it finds (rule 18).
  */
-export function rebuiltVolume({ backend, tag, copies, group, origin }: Proven, live: ListedDetails): Volume {
+export function rebuiltVolume(proven: Proven, live: ListedDetails): Volume {
+  const { backend, tag, copies, origin } = proven;
   const sides = backend.sides.filter((side) => copies[side] !== undefined);
   const of = (member: 'cpg' | 'snapCpg' | 'wwn'): Partial<Record<Side, string>> =>
     Object.fromEntries(
@@ -34,7 +37,7 @@ export function rebuiltVolume({ backend, tag, copies, group, origin }: Proven, l
   return {
     name: tag.name,
     id: tag.id,
-    spec: specOf({ backend, tag, group }, live),
+    spec: specOf(proven, live),
     arrayName: live.name,
     cpg: of('cpg'),
     snapCpg: of('snapCpg'),
@@ -47,12 +50,11 @@ export function rebuiltVolume({ backend, tag, copies, group, origin }: Proven, l
   };
 }
 
-function specOf(
-  { backend, tag, group }: Pick<Proven, 'backend' | 'tag'> & { group: string | undefined },
-  live: ListedDetails,
-): VolumeSpec {
+function specOf({ backend, tag, group, origin, shape, copies }: Proven, live: ListedDetails): VolumeSpec {
   const { cpg, snapCpg, ...asked } = tag.spec ?? {};
-  const own = tag.isWhole ? { cpg, snapCpg } : differingCpgs(backend, live);
+  const side = copies.primary === undefined ? 'secondary' : 'primary';
+  const own = tag.isWhole || origin?.kind === 'snapshot' ? { cpg, snapCpg } : differingCpgs(backend, side, live);
+  const { provisioning, compression } = shape ?? live;
   return {
     fsType: 'ext4',
     mountConflictDelay: DEFAULT_CONFLICT_DELAY_SECONDS,
@@ -60,21 +62,21 @@ function specOf(
     ...(own.cpg === undefined ? {} : { cpg: own.cpg }),
     ...(own.snapCpg === undefined ? {} : { snapCpg: own.snapCpg }),
     sizeGiB: live.sizeMiB / 1024,
-    // The array says `other` of snapshots only: they are thin, whatever they show.
-    provisioning: provisioningOf(live),
-    compression: live.compression,
+    provisioning: provisioning === 'other' ? 'thin' : provisioning,
+    compression,
     backend: backend.name,
     ...(group === undefined ? {} : { replicationGroup: group }),
   };
 }
 
-const provisioningOf = ({ provisioning }: ListedDetails): Provisioning =>
-  provisioning === 'other' ? 'thin' : provisioning;
-
 /** Of a volume whose tag has no room for it, or is older. */
-function differingCpgs({ settings }: Backend, { cpg, snapCpg }: ListedDetails): Pick<VolumeSpec, 'cpg' | 'snapCpg'> {
+function differingCpgs(
+  { settings }: Backend,
+  side: Side,
+  { cpg, snapCpg }: ListedDetails,
+): Pick<VolumeSpec, 'cpg' | 'snapCpg'> {
   return {
-    ...(cpg === undefined || cpg === settings.cpg.primary ? {} : { cpg }),
-    ...(snapCpg === undefined || snapCpg === settings.snapCpg.primary ? {} : { snapCpg }),
+    ...(cpg === undefined || cpg === settings.cpg[side] ? {} : { cpg }),
+    ...(snapCpg === undefined || snapCpg === settings.snapCpg[side] ? {} : { snapCpg }),
   };
 }

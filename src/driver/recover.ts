@@ -9,11 +9,13 @@ import type { Attachments } from './attachments.js';
 import { Conflicts } from './conflicts.js';
 import type { DriverContext } from './context.js';
 import { createSaga, type CreatePlan } from './create.js';
+import { expiringSnapshots, forgetExpired } from './expiry.js';
 import { LateChanges } from './late.js';
 import { mountSaga } from './mount.js';
 import { FOREIGN_LOCK_WAIT_MS, needsItsNode, type Operations, type Settler } from './operations.js';
 import type { MountPlan } from './plan-mount.js';
 import { removeSaga, settleRemove, type RemovePlan } from './remove.js';
+import { settleSnapshot, type SnapshotPlan } from './snapshot.js';
 import { unmountSaga, type UnmountPlan } from './unmount.js';
 
 const ROUND_INTERVAL_MS = 60_000;
@@ -27,6 +29,10 @@ export function settlersOf(ctx: DriverContext): Record<string, Settler> {
     create: async (operation, run) => {
       const plan = planOf<CreatePlan>(operation);
       await settle(createSaga(backendOf(plan.volume.spec.backend), plan, { groups }), operation, run);
+    },
+    snapshot: async (operation, run) => {
+      const plan = planOf<SnapshotPlan>(operation);
+      await settleSnapshot(backendOf(plan.volume.spec.backend), { plan, operation }, run);
     },
     remove: async (operation, run) => {
       const plan = planOf<RemovePlan>(operation);
@@ -85,6 +91,7 @@ export class Recovery {
     await this.#attempt(stopped, 'look for late changes', async () => this.#undoLate(stopped));
     await this.#attempt(stopped, 'start groups', async () => this.#startGroups(stopped));
     await this.#attempt(stopped, 'release what nobody uses', async () => this.#releaseAttachments(stopped));
+    await this.#attempt(stopped, 'look for expired snapshots', async () => this.#forgetExpired(stopped));
     await this.#tidyHost(stopped);
     await this.#attempt(stopped, 'forget old waits', async () => new Conflicts(this.#ctx).forgetOld());
     for (const work of this.#ctx.journal.deferredRemovals()) {
@@ -112,6 +119,16 @@ export class Recovery {
     for (const operation of await this.#late.list(within(STEP_TIMEOUT_MS, stopped))) {
       const what = `look for what the ${operation.kind} of ${operation.volume} may have left`;
       await this.#attempt(stopped, what, async (signal) => this.#late.undo(operation, signal));
+    }
+  }
+
+  async #forgetExpired(stopped: AbortSignal): Promise<void> {
+    const parts = { ctx: this.#ctx, operations: this.#operations };
+    const volumes = await this.#ctx.store.list('volume', within(STEP_TIMEOUT_MS, stopped));
+    for (const { name } of expiringSnapshots(volumes, new Date())) {
+      await this.#attempt(stopped, `look whether snapshot ${name} has expired`, async (signal) =>
+        forgetExpired(parts, name, signal),
+      );
     }
   }
 
@@ -176,10 +193,22 @@ export class Recovery {
       const attachment = await store.find('attachment', work.volume, held.signal);
       const usedAgain = attachment?.side === work.side && attachment.host === work.host;
       if (!usedAgain) {
+        await this.#detachReturned(work, held.signal);
         await backends.get(work.backend).array(work.side).removeVluns(work.arrayName, work.host, held.signal);
+        // What appeared in between.
+        await this.#detachReturned(work, held.signal);
       }
       await journal.removeDeferredRemoval(work.id);
     });
+  }
+
+  /** Over Fibre Channel the kernel finds the LUN by itself when its array is back; without the export its disks would stay for ever. */
+  async #detachReturned({ volume, arrayName, side, backend }: DeferredRemoval, signal: AbortSignal): Promise<void> {
+    const { store, backends, journal } = this.#ctx;
+    const record = await store.find('volume', volume, signal);
+    const wwn = record?.arrayName === arrayName ? record.wwn[side] : undefined;
+    if (wwn === undefined || journal.findMount(volume)?.wwn === wwn) return;
+    await this.#ctx.connector(backends.get(backend)).detach(wwn, signal);
   }
 
   async #attempt(stopped: AbortSignal, what: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> {

@@ -98,7 +98,7 @@ function refuseUnproven({ backend }: GroupId, { volume, group }: RemovePlan, see
 
 async function refuseIfExported(backend: Backend, volume: Volume, signal: AbortSignal): Promise<void> {
   const vluns = await Promise.all(
-    backend.sides.map(async (side) => ({
+    backend.sidesOf(volume).map(async (side) => ({
       side,
       found: await backend.array(side).findVluns(volume.arrayName, signal),
     })),
@@ -128,8 +128,8 @@ export function removeSaga(backend: Backend, plan: RemovePlan, door: GroupDoor):
   };
 }
 
-function stepsOf(backend: Backend, { group, copiesAreGone }: RemovePlan, door: GroupDoor): RemoveStep[] {
-  if (group === undefined) return [deleteStep(backend, 'primary')];
+function stepsOf(backend: Backend, { volume, group, copiesAreGone }: RemovePlan, door: GroupDoor): RemoveStep[] {
+  if (group === undefined) return plainSteps(backend, volume);
   const id = { backend, name: group.record.name };
   if (copiesAreGone === true) return [tidyStep(id, door)];
   return [
@@ -137,6 +137,22 @@ function stepsOf(backend: Backend, { group, copiesAreGone }: RemovePlan, door: G
     { ...tidyStep(id, door), noWayBack: true },
     deleteStep(backend, group.side),
     deleteStep(backend, otherSide(group.side)),
+  ];
+}
+
+/** A schedule ends after its snapshot: one that the array retains keeps its schedule, too. */
+function plainSteps(backend: Backend, { origin, name }: Volume): RemoveStep[] {
+  if (origin?.kind !== 'snapshot') return [deleteStep(backend, 'primary')];
+  const { side, schedule } = origin;
+  if (schedule === undefined) return [deleteStep(backend, side)];
+  const array = backend.array(side);
+  return [
+    deleteStep(backend, side),
+    {
+      name: `end schedule ${schedule.name} of snapshot ${name} on ${array.label}`,
+      noWayBack: true,
+      do: async ({ signal }) => array.schedules.remove(schedule, signal),
+    },
   ];
 }
 
@@ -201,7 +217,12 @@ function deleteStep(backend: Backend, side: Side): RemoveStep {
   return {
     name: `delete the volume on the ${side} array`,
     noWayBackUnanswered: true,
-    do: async ({ plan: { volume }, signal }) => array.removeVolume(volume.arrayName, ownershipTag(volume), signal),
+    async do({ plan: { volume }, signal }) {
+      const { arrayName, origin } = volume;
+      const tag = ownershipTag(volume);
+      if (origin?.kind === 'snapshot') await array.snapshots.remove(arrayName, tag, signal);
+      else await array.removeVolume(arrayName, tag, signal);
+    },
     // Only a plain volume gets here: the array refused, so the volume is there as before, or else it is gone.
     async undo({ plan: { volume }, signal }) {
       if ((await array.findVolume(volume.arrayName, signal)) !== undefined) return;

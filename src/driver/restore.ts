@@ -4,7 +4,7 @@ import type { StoredRecord } from '../contracts/archive.js';
 import type { Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import type { Group } from '../domain/replication.js';
-import type { Volume } from '../domain/volume.js';
+import { isNeverFormatted, type Volume } from '../domain/volume.js';
 import { cautiousLastActive } from './cautious-side.js';
 import { commitUnder } from './commit-under.js';
 import type { DriverContext } from './context.js';
@@ -71,8 +71,7 @@ async function planRestore(parts: Parts, backup: readonly StoredRecord[], signal
 
 /** Since the backup it may have been formatted, used and filled (rule 18). */
 function asUnknown(volume: Volume): Volume {
-  const { state } = volume.filesystem;
-  if (state !== 'never' && state !== 'formatting') return volume;
+  if (!isNeverFormatted(volume.filesystem)) return volume;
   return { ...volume, filesystem: { state: 'inherited' }, everMounted: true };
 }
 

@@ -6,6 +6,7 @@ import { isOwnMount, type Attachment } from '../domain/attachment.js';
 import type { Override } from '../domain/override.js';
 import { roleWord, type Group, type Side } from '../domain/replication.js';
 import type { Json, Operation } from '../saga/operation.js';
+import { homeSide } from '../domain/volume.js';
 import type { VolumeRecords } from './inventory.js';
 import { mountQuestion } from './plan-mount.js';
 
@@ -32,7 +33,7 @@ interface ViewParts {
 /** What Docker's users see of a volume; made from records and the last poll alone. */
 export function viewOf({ node, records, mount, backend, polled }: ViewParts): VolumeView {
   const { volume, attachment, group } = records;
-  const live: Side = attachment?.side ?? group?.lastActive ?? 'primary';
+  const live: Side = attachment?.side ?? group?.lastActive ?? homeSide(volume);
   const status: Record<string, Json> = {
     size: volume.spec.sizeGiB,
     provisioning: volume.spec.provisioning,

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rmdir } from 'node:fs/promises';
 import path from 'node:path';
-import type { DeviceUse, Filesystems, MountEntry } from '../contracts/host.js';
+import type { DeviceUse, Filesystems, MountAt, MountEntry } from '../contracts/host.js';
 import type { Logger } from '../contracts/log.js';
 import type { BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
@@ -15,8 +15,11 @@ import {
   matchDevice,
 } from './device-users.js';
 import { formatDevice } from './format.js';
+import { growFilesystem } from './grow-filesystem.js';
 import { readMounts, type MountinfoEntry } from './mountinfo.js';
+import { renewUuid } from './new-uuid.js';
 import { probeDevice } from './probe.js';
+import { setRootDirectory } from './root-directory.js';
 import { CommandError, type Run } from './run.js';
 import { cameTrue } from './sysfs.js';
 
@@ -35,9 +38,30 @@ export function createFilesystems({ run, mountRoot, logger }: FilesystemOptions)
   return {
     probe: async (device, signal) => probeDevice(run, device, signal),
     make: async (device, options, signal) => formatDevice({ run, device, options }, signal),
-    async mount(device, { target, type }, signal) {
+    async renewUuid(device, change, signal) {
+      const { target, type } = change;
       checkTarget(mountRoot, target);
-      await mountDevice(run, { device, target, type }, signal);
+      const replay = async (): Promise<void> => {
+        // xfs mounts no second file system with the uuid of one that is mounted already.
+        const options = type === 'xfs' ? { options: 'nouuid' } : {};
+        await mountDevice(run, { device, target, type, ...options }, signal);
+        await unmountDevice({ run, logger }, { device, target }, signal);
+        await proveMountedNowhere(device, signal);
+      };
+      await renewUuid({ run, device, change, replay }, signal);
+    },
+    async mount(device, at, signal) {
+      checkTarget(mountRoot, at.target);
+      await mountDevice(run, { device, ...at }, signal);
+    },
+    async setRoot(target, root, signal) {
+      checkTarget(mountRoot, target);
+      await setRootDirectory(run, { target, root }, signal);
+    },
+    async grow(device, { target, type }, signal) {
+      checkTarget(mountRoot, target);
+      if (await isMounted({ device, target })) await growFilesystem(run, { device, target, type }, signal);
+      else throw new DriverError('unavailable', `${target} is not mounted, so its file system cannot be grown`);
     },
     async unmount(device, target, signal) {
       checkTarget(mountRoot, target);
@@ -60,7 +84,7 @@ interface Mount {
 
 async function mountDevice(
   run: Run,
-  { device, target, type }: Mount & { type: FilesystemType },
+  { device, target, type, options }: Mount & MountAt,
   signal: AbortSignal,
 ): Promise<void> {
   if (await isMounted({ device, target })) return;
@@ -76,9 +100,12 @@ async function mountDevice(
     );
   }
   await proveMountedNowhere(device, signal);
-  await run('mount', ['-t', type, device.path, target], { timeoutMs: TIMEOUT_MS, signal }).catch((thrown: unknown) => {
-    throw thrown instanceof CommandError ? notMountable(thrown, type) : thrown;
-  });
+  const asked = options === undefined ? [] : ['-o', options];
+  await run('mount', ['-t', type, ...asked, device.path, target], { timeoutMs: TIMEOUT_MS, signal }).catch(
+    (thrown: unknown) => {
+      throw thrown instanceof CommandError ? notMountable(thrown, type) : thrown;
+    },
+  );
   if (await isMounted({ device, target })) return;
   throw new DriverError('unavailable', `mount ended without error, but ${target} is not in the mount table`, {
     next: 'look for file system errors with dmesg',

@@ -73,6 +73,11 @@ export async function addLoopDevice(run: Run, file: string, signal: AbortSignal)
   return stdout.trim();
 }
 
+/** Has the device take the size that its file has by now. */
+export async function resizeLoopDevice(run: Run, devicePath: string, signal: AbortSignal): Promise<void> {
+  await run('losetup', ['--set-capacity', devicePath], { timeoutMs: TIMEOUT_MS, signal });
+}
+
 /** Writes out what is cached and frees the device; while somebody has it open, the kernel only marks it for later. */
 export async function freeLoopDevice(run: Run, devicePath: string, signal: AbortSignal): Promise<void> {
   await run('blockdev', ['--flushbufs', devicePath], { timeoutMs: TIMEOUT_MS, signal });

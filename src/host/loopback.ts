@@ -13,6 +13,7 @@ import {
   listLoopDevices,
   readBootId,
   readLoopSize,
+  resizeLoopDevice,
   type FileIdentity,
   type LoopDevice,
 } from './loop-device.js';
@@ -65,7 +66,10 @@ class LoopbackConnector implements HostConnector {
     const file = await waitForLun(this.#folder, connection, signal);
     const identity = await identifyFile(file);
     const ours = await this.#findLoop(wwn, signal);
-    if (ours !== undefined && isSameFile(ours, identity)) return prove(ours, connection);
+    if (ours !== undefined && isSameFile(ours, identity)) {
+      await this.#refreshSize(ours, connection, signal);
+      return prove(ours, connection);
+    }
     // Ours, but cut off: the array has moved the data since (rule 13).
     if (ours !== undefined) await this.detach(wwn, signal);
     await this.#refuseForeign(file, identity, signal);
@@ -91,6 +95,13 @@ class LoopbackConnector implements HostConnector {
   async isCurrent(wwn: string, signal: AbortSignal): Promise<boolean> {
     const [loop, file] = await Promise.all([this.#findLoop(wwn, signal), findFile(this.#folder, wwn)]);
     return loop !== undefined && file !== undefined && isSameFile(loop, await identifyFile(file));
+  }
+
+  async resize(to: { wwn: string; sizeBytes: number }, signal: AbortSignal): Promise<BlockDevice> {
+    const loop = await this.#findLoop(to.wwn, signal);
+    if (loop === undefined) throw new DriverError('unavailable', `volume ${to.wwn} has no loop device here`);
+    await this.#refreshSize(loop, to, signal);
+    return prove(loop, to);
   }
 
   async detach(wwn: string, signal: AbortSignal): Promise<void> {
@@ -133,6 +144,11 @@ class LoopbackConnector implements HostConnector {
     throw movedAway(wwn);
   }
 
+  /** A loop device keeps the size that its file had, until it is told. */
+  async #refreshSize({ path: device }: LoopDevice, to: { sizeBytes: number }, signal: AbortSignal): Promise<void> {
+    if ((await readLoopSize(device)) !== to.sizeBytes) await resizeLoopDevice(this.#run, device, signal);
+  }
+
   async #refuseForeign(file: string, identity: FileIdentity, signal: AbortSignal): Promise<void> {
     const foreign = (await listLoopDevices(this.#run, signal)).find((each) => isSameFile(each, identity));
     if (foreign === undefined) return;
@@ -154,7 +170,10 @@ class LoopbackConnector implements HostConnector {
   }
 }
 
-async function prove(loop: LoopDevice, { wwn, sizeBytes }: Connection): Promise<BlockDevice> {
+async function prove(
+  loop: LoopDevice,
+  { wwn, sizeBytes }: Pick<Connection, 'wwn' | 'sizeBytes'>,
+): Promise<BlockDevice> {
   const size = await readLoopSize(loop.path);
   if (size === sizeBytes) return { path: loop.path, wwn, sizeBytes };
   throw new DriverError('refused', `${loop.path} has ${size} bytes, but volume ${wwn} has ${sizeBytes}`, {

@@ -9,6 +9,7 @@ import type { Fabric, Reached } from './fabric.js';
 import { findMultipathProblems, proveMultipathdRuns } from './multipath-conf.js';
 import { findMap } from './multipath-map.js';
 import { proveMap, provePath } from './san-proof.js';
+import { refreshSanSize, resizeSanDevice } from './san-resize.js';
 import { waitForMap, waitForPath, type Seen } from './san-wait.js';
 import { answerAs } from './scsi-identity.js';
 import { isAt, listScsiPaths, nodeOf, type ScsiPath } from './scsi-paths.js';
@@ -59,6 +60,8 @@ class SanConnector implements HostConnector {
       if (reached.nexuses.length === 0) throw unreachable(connection, reached.missing);
       const used = this.#options.usesMultipath ? reached : { ...reached, nexuses: reached.nexuses.slice(0, 1) };
       await removeWrongPaths(this.#access, { connection, nexuses: used.nexuses }, signal);
+      // A device that was left here may be older than the volume's size.
+      await refreshSanSize(this.#access, this.#sized(connection), signal);
       return await (this.#options.usesMultipath
         ? this.#attachMap(connection, used, signal)
         : this.#attachPath(connection, used, signal));
@@ -90,6 +93,10 @@ class SanConnector implements HostConnector {
     return answerAs(this.#access, { names, wwn }, signal);
   }
 
+  async resize(to: { wwn: string; sizeBytes: number }, signal: AbortSignal): Promise<BlockDevice> {
+    return resizeSanDevice(this.#access, this.#sized(to), signal);
+  }
+
   async detach(wwn: string, signal: AbortSignal): Promise<void> {
     await removeDevice(this.#access, { wwn, flush: true }, signal);
     await this.#fabric.leaveUnused(signal);
@@ -97,6 +104,10 @@ class SanConnector implements HostConnector {
 
   async tidy(signal: AbortSignal): Promise<void> {
     await this.#fabric.leaveUnused(signal);
+  }
+
+  #sized({ wwn, sizeBytes }: { wwn: string; sizeBytes: number }) {
+    return { wwn, sizeBytes, usesMultipath: this.#options.usesMultipath };
   }
 
   async #attachMap(connection: Connection, reached: Reached, signal: AbortSignal): Promise<BlockDevice> {

@@ -1,7 +1,7 @@
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
 import { z } from 'zod';
 import type { Logger } from '../contracts/log.js';
-import { asDriverError, DriverError } from '../domain/errors.js';
+import { asDriverError, DriverError, Explanation } from '../domain/errors.js';
 import { firstOf } from '../domain/signals.js';
 import type { VolumeDriver } from '../driver/driver.js';
 import type { Calls } from './calls.js';
@@ -72,6 +72,11 @@ async function handle(handling: Handling, req: Request, res: Response): Promise<
   });
   const fail = (thrown: unknown): void => {
     const error = asDriverError(thrown);
+    if (error instanceof Explanation) {
+      logger.info(`${name} explained what was asked`, finish('explained'));
+      send(res, 200, { Err: error.lines.map(oneLine).join('\n') });
+      return;
+    }
     const text = oneLine(error.toUserText());
     const stack = error.code === 'internal' ? { stack: stackOf(error) } : {};
     const fields = { ...finish(error.code), error: text, ...stack };

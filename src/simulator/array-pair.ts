@@ -21,6 +21,10 @@ export class ArrayPair {
   linkUp = true;
   /** While true no synchronisation ends: members stay Syncing at 99 %. */
   syncHold = false;
+  /** Seconds that copies and promotions take; 0 = done before the answer. */
+  copySeconds: number;
+  /** While true none of them ends. */
+  copyHold = false;
   #queue: Promise<unknown> = Promise.resolve();
   readonly #timers = new Set<NodeJS.Timeout>();
 
@@ -28,6 +32,7 @@ export class ArrayPair {
     this.arrays = arrays;
     this.seed = setup.seed;
     this.fabric = setup.fabric;
+    this.copySeconds = setup.seed.copySeconds;
   }
 
   findArray(name: string): SimulatedArray | undefined {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Refusal } from './codes.js';
-import type { Cpg, Group, Host, Port, Volume, VlunTemplate } from './model.js';
+import type { Cpg, Group, Host, Port, Task, Volume, VlunTemplate } from './model.js';
 import type { ArraySeed, PortSeed } from './seed.js';
 import { Sessions } from './sessions.js';
 
@@ -20,6 +20,7 @@ export class SimulatedArray {
   readonly volumes = new Map<string, Volume>();
   readonly hosts = new Map<string, Host>();
   readonly groups = new Map<string, Group>();
+  readonly tasks = new Map<number, Task>();
   readonly sessions: Sessions;
   /** Policy of the target; with it the peer gets a mirror of every group change (reference 6.1). */
   mirrorConfig = true;
@@ -27,6 +28,8 @@ export class SimulatedArray {
   /** Change it with `setPower` of outage.ts only. */
   powered = true;
   readonly volumesDir: string;
+  /** How far its clock is ahead of this machine's; change it with `moveClock` of clock.ts only. */
+  clockAheadMs = 0;
   #nextId = 1;
   readonly #powerOffListeners = new Set<() => void>();
 
@@ -49,6 +52,17 @@ export class SimulatedArray {
     return this.#nextId;
   }
 
+  /** The array's own clock. */
+  now(): Date {
+    return new Date(Date.now() + this.clockAheadMs);
+  }
+
+  /** @throws Refusal 403 */
+  checkLicense(name: string): void {
+    if (this.licenses.includes(name)) return;
+    throw new Refusal('UNLICENSED_FEATURE', `the system is not licensed for ${name}`);
+  }
+
   /** Adds a volume without data; the caller has checked it. */
   addVolume(shape: Omit<Volume, 'id' | 'uuid' | 'wwn' | 'createdAt'>, wwn?: string): Volume {
     const id = this.nextId();
@@ -57,7 +71,7 @@ export class SimulatedArray {
       id,
       uuid: randomUUID(),
       wwn: wwn ?? volumeWwn(id, this.systemId),
-      createdAt: new Date(),
+      createdAt: this.now(),
     };
     this.volumes.set(volume.name, volume);
     return volume;
@@ -93,6 +107,13 @@ export class SimulatedArray {
       throw new Refusal('NON_EXISTENT_RCOPY_GROUP', `group matching ${name} does not exist on the system`);
     }
     return group;
+  }
+
+  /** Snapshots directly of it, and what a broken online copy has left on it. */
+  snapshotsOf(volume: Volume): Volume[] {
+    return [...this.volumes.values()].filter(
+      ({ parent, copy }) => parent === volume || (copy?.online === true && copy.of === volume),
+    );
   }
 
   /** The group that the volume is a member of. */

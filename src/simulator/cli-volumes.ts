@@ -1,9 +1,11 @@
 import type { SimulatedArray } from './array.js';
 import { CliError } from './cli-arguments.js';
 import type { Call, Command } from './cli-command.js';
+import { isPattern, matchName } from './cli-pattern.js';
 import { formatTable, formatTime } from './cli-tables.js';
 import type { Cell } from './cli-tables.js';
 import type { Volume } from './model.js';
+import { baseOf } from './snapshots.js';
 import { activeVluns, formatPos, parsePos, removeVlun, templateType } from './vluns.js';
 import type { ActiveVlun, VlunId } from './vluns.js';
 
@@ -29,14 +31,11 @@ const showvv: Command = {
   },
 };
 
-/** `*` and `?` match as in a shell. */
 function findVolumes(array: SimulatedArray, name: string | undefined): Volume[] {
   const all = [...array.volumes.values()];
   if (name === undefined) return all;
-  if (!/[*?]/.test(name)) return [array.getVolume(name)];
-  const literal = name.replace(/[.+^$(){}|[\]\\]/g, String.raw`\$&`);
-  const pattern = new RegExp(`^${literal.replaceAll('*', '.*').replaceAll('?', '.')}$`);
-  return all.filter((volume) => pattern.test(volume.name));
+  if (!isPattern(name)) return [array.getVolume(name)];
+  return all.filter((volume) => matchName(name, volume.name));
 }
 
 const VV_COLUMNS = [
@@ -54,8 +53,8 @@ const VV_COLUMNS = [
 ];
 
 function volumeRow(volume: Volume): Cell[] {
-  const { id, name, provisioning, compression, sizeMiB } = volume;
-  const thin = provisioning !== 'full';
+  const { id, name, provisioning, compression, sizeMiB, parent } = volume;
+  const thin = provisioning === 'tpvv' || provisioning === 'tdvv';
   const compressed = compression ? 'Yes' : 'No';
   const deduplicated = provisioning === 'tdvv' ? 'Yes' : 'No';
   return [
@@ -64,20 +63,30 @@ function volumeRow(volume: Volume): Cell[] {
     provisioning,
     thin ? compressed : 'NA',
     thin ? deduplicated : 'NA',
-    'base',
-    '---',
-    id,
-    'RW',
+    volumeType(volume),
+    volume.copy?.of.name ?? parent?.name ?? '---',
+    baseOf(volume).id,
+    accessWord(volume),
     'normal',
     sizeMiB,
   ];
 }
 
+function volumeType({ parent, copy }: Volume): string {
+  if (copy !== undefined) return 'pcopy';
+  return parent === undefined ? 'base' : 'vcopy';
+}
+
+const accessWord = (volume: Volume): string => (volume.readOnly === true ? 'RO' : 'RW');
+
 const DETAIL_COLUMNS = ['Id', 'Name', 'Rd', 'CPG', 'SnpCPG', '-VV_WWN-', '-CreationTime-', 'Comment'];
 
 /** Who made it, and what hosts know it by. */
-function detailRow({ id, name, cpg, snapCpg, wwn, createdAt, comment }: Volume): Cell[] {
-  return [id, name, 'RW', cpg, snapCpg ?? '--', wwn, formatTime(createdAt), comment === '' ? '--' : comment];
+function detailRow(volume: Volume): Cell[] {
+  const { id, name, snapCpg, wwn, createdAt, comment } = volume;
+  const cpg = volume.parent === undefined ? volume.cpg : '--';
+  const words = [accessWord(volume), cpg, snapCpg ?? '--', wwn, formatTime(createdAt)];
+  return [id, name, ...words, comment === '' ? '--' : comment];
 }
 
 const showvlun: Command = {

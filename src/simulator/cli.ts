@@ -7,6 +7,7 @@ import { remoteCopyCommands } from './cli-remote-copy.js';
 import { remoteCopyShowCommands } from './cli-showrcopy.js';
 import { systemCommands } from './cli-system.js';
 import type { TableStyle } from './cli-tables.js';
+import { taskCommands } from './cli-tasks.js';
 import { volumeCommands } from './cli-volumes.js';
 import { splitWords } from './cli-words.js';
 import { Refusal } from './codes.js';
@@ -15,7 +16,13 @@ import { setPower } from './outage.js';
 import type { CommandLine, CommandResult, CommandSession } from './ssh-exec.js';
 
 const commands = new Map<string, Command>(
-  Object.entries({ ...remoteCopyShowCommands, ...remoteCopyCommands, ...volumeCommands, ...systemCommands }),
+  Object.entries({
+    ...remoteCopyShowCommands,
+    ...remoteCopyCommands,
+    ...volumeCommands,
+    ...systemCommands,
+    ...taskCommands,
+  }),
 );
 
 /** Thrown instead of a result: the connection breaks and the client learns nothing. */

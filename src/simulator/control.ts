@@ -3,10 +3,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { SimulatedArray } from './array.js';
 import type { ArrayPair } from './array-pair.js';
+import { moveClock } from './clock.js';
 import { Refusal } from './codes.js';
 import { faultSpec } from './faults.js';
 import { setCable, setLink, setPower } from './outage.js';
 import { setSyncHold, synchronise } from './replication.js';
+import { setCopyHold } from './tasks.js';
 import { viewState } from './state-view.js';
 
 export interface ControlServer {
@@ -44,6 +46,25 @@ const actions: Record<string, (request: ControlRequest) => unknown> = {
   'POST /link': ({ pair, body }) => {
     const { up } = z.strictObject({ up: z.boolean() }).parse(body);
     return pair.exclusive(() => setLink(pair, up));
+  },
+  'POST /copy-time': ({ pair, body }) => {
+    pair.copySeconds = z.strictObject({ seconds: z.number().min(0).max(600) }).parse(body).seconds;
+  },
+  'POST /copy-hold': ({ pair, body }) => {
+    const { hold } = z.strictObject({ hold: z.boolean() }).parse(body);
+    return pair.exclusive(() => setCopyHold(pair, hold));
+  },
+  'POST /clock': ({ pair, body }) => {
+    const hours = z
+      .number()
+      .positive()
+      .max(10 * 366 * 24);
+    const request = z.strictObject({ array: z.string(), hours }).parse(body);
+    const array = getArray(pair, request.array);
+    return pair.exclusive(async () => {
+      await moveClock(array, request.hours * 3_600_000);
+      return { now: array.now().toISOString() };
+    });
   },
   'GET /faults': ({ pair }) => pair.faults.list(),
   'POST /faults': ({ pair, body }) => {

@@ -108,6 +108,7 @@ async function makeLink({ link, dataFile, volume, targetPort }: Lun): Promise<vo
     vendor: '3PARdata',
     product: 'VV',
     targetPort,
+    ...(volume.readOnly === true && { readOnly: true }),
   };
   // The description first: whoever sees the link may read it.
   await writeFile(`${link}.json`, JSON.stringify(inquiry));

@@ -137,6 +137,7 @@ export function lunItem({ port, initiator, lun, device }: MappedLun, version: st
     make: [
       { do: 'mkdir', path },
       { do: 'symlink', path: `${path}/slot`, to: slotPath(port, device) },
+      ...(device.readOnly ? [write(`${path}/write_protect`, 1)] : []),
     ],
     remove: [
       { do: 'unlink', path: `${path}/slot` },

@@ -37,6 +37,7 @@ export interface Device {
   /** Number of the port group: one for each array. */
   group: number;
   alua: keyof typeof ALUA;
+  readOnly: boolean;
 }
 
 export interface MappedLun {
@@ -140,6 +141,7 @@ function deviceOf(array: SimulatedArray, volume: Volume, group: number): Device 
     sizeBytes: volume.sizeMiB * 1024 * 1024,
     group,
     alua: array.findGroupOf(volume)?.role === 'secondary' ? 'standby' : 'optimized',
+    readOnly: volume.readOnly === true,
   };
 }
 

@@ -4,7 +4,7 @@ import { Refusal } from './codes.js';
 import type { Group, Member, Volume } from './model.js';
 import { checkConnected, checkPrimary } from './replication.js';
 import { createData } from './volume-data.js';
-import { checkNotExported, forgetVolume } from './volumes.js';
+import { checkNotUsed, forgetVolume } from './volumes.js';
 
 export interface Admission {
   group: string;
@@ -57,6 +57,12 @@ function checkPrimaryVolume(array: SimulatedArray, group: Group, volume: Volume)
   if (other !== undefined) {
     throw new Refusal('RCOPY_VOL_IN_OTHER_GROUP', `volume ${volume.name} is in remote copy group ${other.name}`);
   }
+  if (volume.provisioning === 'snp') {
+    throw new Refusal('RCOPY_VOL_IS_NO_BASE', `volume ${volume.name} is no base volume`);
+  }
+  if (volume.copy !== undefined) {
+    throw new Refusal('RCOPY_VOL_IS_PHYSICAL_COPY', `volume ${volume.name} is a physical copy`);
+  }
   if (volume.snapCpg === undefined) {
     throw new Refusal('RCOPY_VOL_NO_SNAPSHOT_SPACE', `volume ${volume.name} has no snapshot space (snapCPG)`);
   }
@@ -98,6 +104,9 @@ function findSecondary(peer: SimulatedArray, volume: Volume, name: string): Volu
   if (secondary === undefined) {
     throw new Refusal('RCOPY_NON_EXISTENT_VOL_ON_TARGET', `volume ${name} does not exist on the target`);
   }
+  if (secondary.provisioning === 'snp') {
+    throw new Refusal('RCOPY_VOL_IS_NO_BASE', `volume ${name} on the target is no base volume`);
+  }
   if (secondary.sizeMiB !== volume.sizeMiB) {
     throw new Refusal('RCOPY_VOL_SIZE_NOT_MATCH', `volumes ${volume.name} and ${name} differ in size`);
   }
@@ -128,7 +137,7 @@ export async function dismissVolume(pair: ArrayPair, array: SimulatedArray, requ
     throw new Refusal('RCOPY_VOL_NOT_IN_GROUP', `volume ${volume.name} is not in group ${group.name}`);
   }
   const peer = pair.peerOf(array);
-  if (request.removeSecondary) checkNotExported(peer, member.remote);
+  if (request.removeSecondary) checkNotUsed(peer, member.remote);
   group.members = group.members.filter((each) => each !== member);
   twin.members = twin.members.filter((each) => each.local !== member.remote);
   if (request.removeSecondary) await forgetVolume(peer, member.remote);

@@ -40,13 +40,48 @@ export interface Volume {
   /** 32 hex digits, upper case. */
   wwn: string;
   sizeMiB: number;
-  provisioning: 'full' | 'tpvv' | 'tdvv';
+  /** `snp`: a snapshot. */
+  provisioning: 'full' | 'tpvv' | 'tdvv' | 'snp';
   compression: boolean;
+  /** A snapshot has that of its base volume, and does not show it. */
   cpg: string;
   snapCpg: string | undefined;
   domain: string | undefined;
   comment: string;
   createdAt: Date;
+  /** What a snapshot is one of. */
+  parent?: Volume | undefined;
+  readOnly?: boolean | undefined;
+  /** The array deletes it then, by its own clock. */
+  expiresAt?: Date | undefined;
+  /** Nobody can delete it before. */
+  retainedUntil?: Date | undefined;
+  /** It is the target of a physical copy that runs, or that did not end well. */
+  copy?: { of: Volume; online: boolean } | undefined;
+}
+
+/** `type` of reference 4.4. */
+export const TASK_TYPE = { vv_copy: 1, promote_sv: 4, scheduled_task: 14, online_copy: 18 } as const;
+
+/** `status` of reference 4.4. */
+export const TASK_STATUS = { done: 1, active: 2, cancelled: 3, failed: 4 } as const;
+export type TaskStatus = keyof typeof TASK_STATUS;
+
+/** reference 4.4 */
+export interface Task {
+  id: number;
+  type: keyof typeof TASK_TYPE;
+  name: string;
+  status: TaskStatus;
+  startedAt: Date;
+  finishedAt: Date | undefined;
+  /** 1 high, 2 medium, 3 low. */
+  priority: 1 | 2 | 3;
+  /** Volumes that are busy with it. */
+  volumes: Volume[];
+  detail: string;
+  /** What its end changes on the array. */
+  end(status: Exclude<TaskStatus, 'active'>): Promise<void>;
 }
 
 /** reference 5.1 */

@@ -2,6 +2,7 @@ import type { SimulatedArray } from './array.js';
 import type { ArrayPair } from './array-pair.js';
 import { Refusal } from './codes.js';
 import { beginReplication, endReplication, findDirection, startedDirections } from './replication.js';
+import { failTasks } from './tasks.js';
 import { formatPos } from './vluns.js';
 
 /** Power of one array: reference 6.5, rows 3, 4b and 4c. */
@@ -15,6 +16,7 @@ export async function setPower(pair: ArrayPair, array: SimulatedArray, on: boole
   // Its hosts are cut off first: what the peer gets is then exactly what this array goes down with.
   await pair.fabric.refresh(pair.arrays);
   await stopAll(pair);
+  await failTasks(array);
 }
 
 /** The cable of a host port. @throws Refusal for a port that is none */

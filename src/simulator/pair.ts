@@ -6,6 +6,7 @@ import { SimulatedArray } from './array.js';
 import { ArrayPair } from './array-pair.js';
 import { makeCertificate } from './certificate.js';
 import { startControlServer } from './control.js';
+import { runDueWork } from './clock.js';
 import { lockDirectory } from './directory-lock.js';
 import { LinkFabric } from './fabric.js';
 import { chooseCommonPort } from './free-port.js';
@@ -188,10 +189,15 @@ async function startArray(setup: ArraySetup, running: Running[]): Promise<ReadyA
   };
 }
 
-/** Watches the periods of the groups. */
+/** Watches the periods of the groups and what is due by the arrays' clocks. */
 function startTicker(pair: ArrayPair): Running {
   const timer = setInterval(() => {
-    pair.exclusive(() => runDueSyncs(pair)).catch((error: unknown) => console.error('periodic sync failed:', error));
+    pair
+      .exclusive(async () => {
+        await runDueWork(pair);
+        await runDueSyncs(pair);
+      })
+      .catch((error: unknown) => console.error('work of the clock failed:', error));
   }, 1000);
   timer.unref();
   return {

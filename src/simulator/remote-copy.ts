@@ -23,9 +23,7 @@ export const groupNameLimit = (array: SimulatedArray): number => (array.mirrorCo
 export function createGroup(pair: ArrayPair, array: SimulatedArray, wanted: CreateGroup): Group {
   const peer = pair.peerOf(array);
   const mirrorName = `${wanted.name}.r${array.systemId}`;
-  if (!array.licenses.includes('Remote Copy')) {
-    throw new Refusal('UNLICENSED_FEATURE', 'the system is not licensed for Remote Copy');
-  }
+  array.checkLicense('Remote Copy');
   if (!array.mirrorConfig) throw new Refusal('UNSUP_OP', 'groups without mirror_config are not simulated');
   checkTarget(array, wanted.targetName);
   if (array.groups.has(wanted.name)) throw new Refusal('EXISTENT_RCOPY_GROUP', `group ${wanted.name} exists already`);

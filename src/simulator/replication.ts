@@ -2,7 +2,7 @@ import type { SimulatedArray } from './array.js';
 import type { ArrayPair } from './array-pair.js';
 import { Refusal } from './codes.js';
 import { isPeriodic } from './model.js';
-import type { Group, Member } from './model.js';
+import type { Group, Member, Volume } from './model.js';
 import { copyData, isSameFile } from './volume-data.js';
 
 export interface Side {
@@ -167,6 +167,18 @@ export async function copyMembers(direction: Direction): Promise<void> {
 async function copyMember({ source, sink }: Direction, [from, to]: [Member, Member]): Promise<void> {
   const files = [source.array.dataFile(from.local), sink.array.dataFile(to.local)] as const;
   if (!(await isSameFile(...files))) await copyData(...files);
+}
+
+/**
+ * The file with what the volume holds: between synchronisations a secondary's own is older than what a synchronous or
+ * streaming group has sent it.
+ */
+export function currentDataFile(pair: ArrayPair, array: SimulatedArray, volume: Volume): string {
+  const group = array.findGroupOf(volume);
+  const member = group?.members.find((each) => each.local === volume);
+  const follows = group?.state === 'started' && group.role === 'secondary' && !isPeriodic(group.mode);
+  if (!follows || member?.syncStatus !== 'synced') return array.dataFile(volume);
+  return pair.peerOf(array).dataFile(member.remote);
 }
 
 /** The same member as the source and as the sink have it. */

@@ -63,6 +63,8 @@ const seedFile = z.strictObject({
   mixedModes: z.enum(['accepted', 'refused']).optional(),
   /** Seconds that a synchronisation takes; 0 = done before the answer. */
   syncSeconds: z.number().min(0).max(600).optional(),
+  /** Seconds that a physical copy takes; 0 = done before the answer. */
+  copySeconds: z.number().min(0).max(600).optional(),
   /** WSAPI sessions per array (reference 1.1: the real number is not public). */
   maxSessions: z.int().min(1).optional(),
   sessionIdleSeconds: z.number().positive().optional(),
@@ -79,6 +81,7 @@ export interface Seed {
   emptyGroupStart: 'accepted' | 'refused';
   mixedModes: 'accepted' | 'refused';
   syncSeconds: number;
+  copySeconds: number;
   maxSessions: number;
   sessionIdleSeconds: number;
   maxVolumesPerGroup: number;
@@ -109,6 +112,7 @@ const LICENSES = [
   'Priority Optimization',
   'System Reporter',
   'Virtual Copy',
+  'Virtual Lock',
 ];
 
 /** A seed that makes no sense; the message names everything that is wrong. */
@@ -135,6 +139,7 @@ export function parseSeed(input: unknown): Seed {
     emptyGroupStart: given.emptyGroupStart ?? 'accepted',
     mixedModes: given.mixedModes ?? 'refused',
     syncSeconds: given.syncSeconds ?? 0,
+    copySeconds: given.copySeconds ?? 0,
     maxSessions: given.maxSessions ?? 64,
     // reference 1.1: a key that is unused for 15 minutes is dropped.
     sessionIdleSeconds: given.sessionIdleSeconds ?? 900,

@@ -11,6 +11,8 @@ export async function viewState(pair: ArrayPair): Promise<object> {
     connected: pair.connected,
     latencyMs: pair.latencyMs,
     syncHold: pair.syncHold,
+    copySeconds: pair.copySeconds,
+    copyHold: pair.copyHold,
     arrays: pair.arrays.map(viewArray),
     ...(devices && { devices }),
   };
@@ -23,8 +25,11 @@ function viewArray(array: SimulatedArray): object {
     power: array.powered,
     sessions: array.sessions.size,
     targetName: array.targetName,
+    now: array.now(),
     volumes: [...array.volumes.values()].map((volume) => ({
       ...volume,
+      parent: volume.parent?.name,
+      copy: volume.copy && { ...volume.copy, of: volume.copy.of.name },
       group: array.findGroupOf(volume)?.name,
       dataFile: array.dataFile(volume),
     })),
@@ -44,6 +49,7 @@ function viewArray(array: SimulatedArray): object {
       initiator,
     })),
     groups: [...array.groups.values()].map(viewGroup),
+    tasks: [...array.tasks.values()].map((task) => ({ ...task, volumes: task.volumes.map((each) => each.name) })),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { SimulatedArray } from './array.js';
 import { Refusal } from './codes.js';
 import type { Host, Port, PortPos, Volume, VlunTemplate } from './model.js';
+import { findActiveTask } from './tasks.js';
 
 /** reference 5.2 */
 export const MAX_LUN = 16384;
@@ -83,6 +84,10 @@ export function createVlun(array: SimulatedArray, wanted: CreateVlun): VlunTempl
   checkPort(array, wanted.pos);
   if (host !== undefined && host.domain !== volume.domain) {
     throw new Refusal('NOT_IN_SAME_DOMAIN', `volume ${volume.name} and host ${host.name} must be in the same domain`);
+  }
+  // An online copy may be used while it runs.
+  if (volume.copy?.online === false && findActiveTask(array, volume) !== undefined) {
+    throw new Refusal('VLUN_PCOPY_TARGET_VV', `volume ${volume.name} is the target of a physical copy`);
   }
   const place = { host, pos: wanted.pos };
   const lun = wanted.autoLun ? chooseLun(array, place, wanted) : wanted.lun;

@@ -60,6 +60,28 @@ export async function renewInode(file: string): Promise<void> {
   }
 }
 
+/**
+ * Makes the file hold what `from` holds, as far as that goes, in the same inode: whoever has it open sees the new data. Only
+ * what is written in `from` takes up space.
+ */
+export async function overwriteData(from: string, to: string): Promise<void> {
+  const { size } = await stat(from);
+  await run('fallocate', ['--punch-hole', '--offset', '0', '--length', String(size), to]);
+  await run('dd', [`if=${from}`, `of=${to}`, 'bs=1M', 'conv=notrunc,sparse', 'status=none']);
+}
+
+/** What a copy that was broken off lacks. */
+export async function loseSecondHalf(file: string): Promise<void> {
+  const handle = await open(file, 'r+');
+  try {
+    const { size } = await handle.stat();
+    await handle.truncate(Math.floor(size / 2));
+    await handle.truncate(size);
+  } finally {
+    await handle.close();
+  }
+}
+
 export const removeData = (file: string): Promise<void> => rm(file, { force: true });
 
 async function copyBeside(from: string, to: string): Promise<string> {

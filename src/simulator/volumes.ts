@@ -1,10 +1,13 @@
 import { rename } from 'node:fs/promises';
 import type { SimulatedArray } from './array.js';
 import { Refusal } from './codes.js';
+import { isRetained, planLifetime } from './lifetime.js';
+import type { Lifetime } from './lifetime.js';
 import type { Volume } from './model.js';
+import { checkNotBusy, findActiveTask } from './tasks.js';
 import { createData, removeData } from './volume-data.js';
 
-export interface CreateVolume {
+export interface CreateVolume extends Lifetime {
   name: string;
   cpg: string;
   snapCpg: string | undefined;
@@ -27,6 +30,7 @@ export async function createVolume(array: SimulatedArray, wanted: CreateVolume):
   if (wanted.snapCpg !== undefined) array.getCpg(wanted.snapCpg);
   if (wanted.tpvv && wanted.tdvv) throw new Refusal('PARAM_CONFLICT', 'tpvv and tdvv cannot both be true', 'tdvv');
   checkCompression(array, wanted);
+  const lifetime = planLifetime(array, wanted);
   const volume = array.addVolume({
     name: wanted.name,
     // The array allocates in steps of 256 MiB (reference 4.1, grow).
@@ -37,6 +41,7 @@ export async function createVolume(array: SimulatedArray, wanted: CreateVolume):
     snapCpg: wanted.snapCpg,
     domain: cpg.domain,
     comment: wanted.comment,
+    ...lifetime,
   });
   await createData(array.dataFile(volume), volume.sizeMiB);
   return volume;
@@ -58,35 +63,61 @@ function provisioningOf({ tpvv, tdvv }: CreateVolume): Volume['provisioning'] {
   return tpvv ? 'tpvv' : 'full';
 }
 
-export interface ModifyVolume {
-  newName: string | undefined;
-  comment: string | undefined;
+export interface ModifyVolume extends Lifetime {
+  newName?: string | undefined;
+  comment?: string | undefined;
 }
 
 /** `PUT /volumes/<n>` without action: reference 4.1. */
 export async function modifyVolume(array: SimulatedArray, name: string, change: ModifyVolume): Promise<Volume> {
   const volume = array.getVolume(name);
-  const { newName, comment } = change;
-  if (newName !== undefined && newName !== name) {
-    if (array.volumes.has(newName)) throw new Refusal('EXISTENT_VOL', `volume ${newName} exists already`, 'newName');
-    await rename(array.dataFile(volume), array.dataFile({ name: newName }));
-    array.volumes.delete(name);
-    volume.name = newName;
-    array.volumes.set(newName, volume);
-  }
-  if (comment !== undefined) volume.comment = comment;
-  return volume;
+  const lifetime = planLifetime(array, change, volume);
+  if (change.newName !== undefined) await renameVolume(array, volume, change.newName);
+  if (change.comment !== undefined) volume.comment = change.comment;
+  return Object.assign(volume, lifetime);
 }
 
-/** reference 2.2 (26, 120), 12.10 */
+/** Exports, snapshots and hosts' devices stay as they are; its data file gets the new name, too. */
+async function renameVolume(array: SimulatedArray, volume: Volume, newName: string): Promise<void> {
+  const { name } = volume;
+  if (newName === name) return;
+  if (array.volumes.has(newName)) throw new Refusal('EXISTENT_VOL', `volume ${newName} exists already`, 'newName');
+  await rename(array.dataFile(volume), array.dataFile({ name: newName }));
+  array.volumes.delete(name);
+  volume.name = newName;
+  array.volumes.set(newName, volume);
+}
+
+/** reference 2.2, 12.10 */
 export async function deleteVolume(array: SimulatedArray, name: string): Promise<void> {
   const volume = array.getVolume(name);
+  checkRemovable(array, volume);
+  if (isRetained(array, volume)) {
+    throw new Refusal('RETAINED', `volume ${name} is retained until ${volume.retainedUntil?.toISOString()}`);
+  }
+  await forgetVolume(array, volume);
+}
+
+/** Whether nothing hangs on the volume; its retention is another matter. @throws Refusal */
+export function checkRemovable(array: SimulatedArray, volume: Volume): void {
+  const { name } = volume;
   const group = array.findGroupOf(volume);
   if (group !== undefined) {
     throw new Refusal('VV_IN_REMOTE_COPY', `volume ${name} is a member of remote copy group ${group.name}`);
   }
+  checkNotUsed(array, volume);
+}
+
+/** Neither exported, nor copied, nor with snapshots. @throws Refusal 409/26, 400/29, 409/151, 409/32 */
+export function checkNotUsed(array: SimulatedArray, volume: Volume): void {
   checkNotExported(array, volume);
-  await forgetVolume(array, volume);
+  if (volume.copy?.online === true && findActiveTask(array, volume) !== undefined) {
+    throw new Refusal('COPY_TARGET', `volume ${volume.name} is the target of an online copy`);
+  }
+  checkNotBusy(array, volume);
+  if (array.snapshotsOf(volume).length > 0) {
+    throw new Refusal('HAS_CHILD', `volume ${volume.name} has snapshots or dependants`);
+  }
 }
 
 /** @throws Refusal 409/26 */

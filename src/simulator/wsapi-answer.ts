@@ -8,6 +8,7 @@ import { REMOTE_COPY_ROUTES } from './wsapi-remote-copy.js';
 import { matchPath } from './wsapi-route.js';
 import type { Reply, Route } from './wsapi-route.js';
 import { apiVersion, SYSTEM_ROUTES } from './wsapi-system.js';
+import { TASK_ROUTES } from './wsapi-tasks.js';
 import { VLUN_ROUTES } from './wsapi-vluns.js';
 import { VOLUME_ROUTES } from './wsapi-volumes.js';
 
@@ -26,7 +27,14 @@ export interface Endpoint {
   password: string;
 }
 
-const ROUTES = [...SYSTEM_ROUTES, ...VOLUME_ROUTES, ...HOST_ROUTES, ...VLUN_ROUTES, ...REMOTE_COPY_ROUTES];
+const ROUTES = [
+  ...SYSTEM_ROUTES,
+  ...VOLUME_ROUTES,
+  ...HOST_ROUTES,
+  ...VLUN_ROUTES,
+  ...REMOTE_COPY_ROUTES,
+  ...TASK_ROUTES,
+];
 
 /** What the array answers. @throws Refusal for everything that it does not do */
 export async function answer(endpoint: Endpoint, request: ReceivedRequest): Promise<Reply> {
@@ -104,13 +112,22 @@ function sessionKey(headers: IncomingHttpHeaders): string | undefined {
 export function pretendedReply(request: ReceivedRequest): Reply {
   const { segments } = splitPath(request.path);
   const [kind = '', instance] = segments.slice(2);
-  if (request.method !== 'POST' || instance !== undefined) return { status: 200 };
-  const body = parseBody(request.text);
-  const text = (name: string): string => {
-    const members = new Map<string, unknown>(typeof body === 'object' && body !== null ? Object.entries(body) : []);
-    const value = members.get(name);
-    return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
-  };
+  if (request.method !== 'POST') return { status: 200 };
+  const body = membersIn(parseBody(request.text));
+  const text = (name: string): string => textIn(body, name);
+  if (instance !== undefined) {
+    if (text('action') === 'createPhysicalCopy') return { status: 200, body: { taskid: 999_999 } };
+    if (text('action') !== 'createSnapshot') return { status: 200 };
+    return { status: 201, location: `/volumes/${textIn(membersIn(body.get('parameters')), 'name')}` };
+  }
   if (kind !== 'vluns') return { status: 201, location: `/${kind}/${text('name')}` };
   return { status: 201, location: `/vluns/${text('volumeName')},${text('lun')},${text('hostname')}` };
+}
+
+const membersIn = (value: unknown): Map<string, unknown> =>
+  new Map<string, unknown>(typeof value === 'object' && value !== null ? Object.entries(value) : []);
+
+function textIn(members: Map<string, unknown>, name: string): string {
+  const value = members.get(name);
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 }

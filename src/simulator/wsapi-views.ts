@@ -1,7 +1,7 @@
 import type { SimulatedArray } from './array.js';
 import { ROLE, STATE, SYNC_STATUS } from './model.js';
 import type { Group, Member } from './model.js';
-import { isoTime } from './wsapi-volumes.js';
+import { isoTime } from './wsapi-volume-view.js';
 
 /** reference 6.3; `volumes` is always there. */
 export function viewGroup(array: SimulatedArray, group: Group): object {

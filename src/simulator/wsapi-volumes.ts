@@ -1,15 +1,16 @@
-import type { SimulatedArray } from './array.js';
 import { Refusal } from './codes.js';
-import type { Volume } from './model.js';
 import { createVolume, deleteVolume, modifyVolume } from './volumes.js';
 import { COMMENT, NAME } from './wsapi-body.js';
 import { collection, created, findQuery, membersOf, OK, param, parseEquality } from './wsapi-route.js';
 import type { Reply, Route, WsapiRequest } from './wsapi-route.js';
+import { lifetimeOf, postVolumeAction, putVolumeAction } from './wsapi-volume-actions.js';
+import { viewVolume } from './wsapi-volume-view.js';
 
 /** reference 4.1 */
 export const VOLUME_ROUTES: Route[] = [
   { method: 'GET', path: '/volumes', query: ['query'], handle: listVolumes },
   { method: 'POST', path: '/volumes', handle: postVolume },
+  { method: 'POST', path: '/volumes/:name', handle: postVolumeAction },
   {
     method: 'GET',
     path: '/volumes/:name',
@@ -58,6 +59,7 @@ async function postVolume(request: WsapiRequest): Promise<Reply> {
     tdvv: body.flag('tdvv'),
     compression: body.flag('compression'),
     comment: body.findText('comment', COMMENT) ?? '',
+    ...lifetimeOf(body),
   };
   body.done();
   if (wanted.sizeMiB < 256) throw new Refusal('EXCEEDS_RANGE', 'sizeMiB is less than 256', 'sizeMiB');
@@ -67,64 +69,14 @@ async function postVolume(request: WsapiRequest): Promise<Reply> {
 
 async function putVolume(request: WsapiRequest): Promise<Reply> {
   const body = membersOf(request);
-  if (body.has('action')) throw new Refusal('UNSUP_OP', 'actions on volumes are not simulated yet', 'action');
-  const change = { newName: body.findText('newName', NAME), comment: body.findText('comment', COMMENT) };
+  if (body.has('action')) return putVolumeAction(request, body);
+  const change = {
+    newName: body.findText('newName', NAME),
+    comment: body.findText('comment', COMMENT),
+    ...lifetimeOf(body),
+    removeExpiration: body.flag('rmExpTime'),
+  };
   body.done();
   const volume = await modifyVolume(request.array, param(request, 'name'), change);
   return { status: 200, location: `/volumes/${volume.name}` };
 }
-
-/** reference 4.3 */
-export function viewVolume(array: SimulatedArray, volume: Volume): Record<string, unknown> {
-  const group = array.findGroupOf(volume);
-  const reserved = volume.provisioning === 'full' ? volume.sizeMiB : 0;
-  const space = { reservedMiB: 0, rawReservedMiB: 0, usedMiB: 0, freeMiB: 0 };
-  return {
-    id: volume.id,
-    name: volume.name,
-    ...(volume.domain !== undefined && { domain: volume.domain }),
-    uuid: volume.uuid,
-    udid: volume.id,
-    wwn: volume.wwn,
-    baseId: volume.id,
-    copyType: 1,
-    provisioningType: { full: 1, tpvv: 2, tdvv: 6 }[volume.provisioning],
-    deduplicationState: volume.provisioning === 'tdvv' ? 1 : 2,
-    compressionState: volume.compression ? 1 : 2,
-    readOnly: false,
-    state: 1,
-    failedStates: [],
-    degradedStates: [],
-    additionalStates: [],
-    sizeMiB: volume.sizeMiB,
-    adminSpace: space,
-    snapshotSpace: space,
-    userSpace: { ...space, reservedMiB: reserved },
-    totalReservedMiB: reserved,
-    totalUsedMiB: reserved,
-    creationTimeSec: Math.floor(volume.createdAt.getTime() / 1000),
-    creationTime8601: isoTime(volume.createdAt),
-    ssSpcAllocWarningPct: 0,
-    ssSpcAllocLimitPct: 0,
-    usrSpcAllocWarningPct: 0,
-    usrSpcAllocLimitPct: 0,
-    policies: {
-      staleSS: true,
-      oneHost: false,
-      zeroDetect: true,
-      system: false,
-      caching: true,
-      fsvc: false,
-      hostDIF: 2,
-    },
-    userCPG: volume.cpg,
-    ...(volume.snapCpg !== undefined && { snapCPG: volume.snapCpg }),
-    comment: volume.comment,
-    ...(group !== undefined && { rcopyGroup: group.name }),
-    rcopyStatus: group === undefined ? 1 : 2,
-    links: [],
-  };
-}
-
-/** `2014-12-05T00:45:40+00:00`: seconds, with offset. */
-export const isoTime = (date: Date): string => `${date.toISOString().slice(0, 19)}+00:00`;

@@ -5,6 +5,7 @@ import type { Attachment, BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
 import type { Override } from '../domain/override.js';
 import type { Group } from '../domain/replication.js';
+import type { ScheduledSnapshots } from '../domain/schedule.js';
 import { FILESYSTEM_TYPES, type FilesystemRecord, type Origin, type Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
 
@@ -38,17 +39,29 @@ const filesystem: z.ZodType<FilesystemRecord> = z.discriminatedUnion('state', [
     type: filesystemType.exactOptional(),
     uuid: z.string().exactOptional(),
   }),
+  z.strictObject({ state: z.literal('renewing'), type: filesystemType, from: z.string(), to: z.string() }),
 ]);
+
+const schedule: z.ZodType<ScheduledSnapshots> = z.strictObject({
+  of: z.string(),
+  name: z.string(),
+  frequency: z.string(),
+  prefix: z.string(),
+  expirationHours: z.number().exactOptional(),
+  retentionHours: z.number().exactOptional(),
+});
 
 const origin: z.ZodType<Origin> = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('snapshot'),
     of: z.string(),
     ofId: z.string(),
+    side,
     expiresAt: z.string().exactOptional(),
     retainedUntil: z.string().exactOptional(),
+    schedule: schedule.exactOptional(),
   }),
-  z.strictObject({ kind: z.literal('clone'), of: z.string(), ofId: z.string() }),
+  z.strictObject({ kind: z.literal('clone'), of: z.string(), ofId: z.string(), side }),
   z.strictObject({ kind: z.literal('import'), formerName: z.string() }),
 ]);
 

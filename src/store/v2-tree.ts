@@ -87,7 +87,8 @@ function entriesOf(dump: string): Entry[] {
   const content = json(dump);
   const tree = treeAnswer.safeParse(content);
   if (tree.success) return leavesOf(tree.data.node);
-  if (Array.isArray(content)) return content.map((value, i) => ({ key: `number ${i + 1}`, value }));
+  const list = z.array(z.unknown()).safeParse(content);
+  if (list.success) return list.data.map((value, i) => ({ key: `number ${i + 1}`, value }));
   const lines = dump.split('\n').filter((line) => line.trim() !== '');
   const values = lines.map((line, i) => ({ key: `in line ${i + 1}`, value: json(line) }));
   if (values.some(({ value }) => typeof value === 'object' && value !== null)) return values;

@@ -35,6 +35,15 @@ let b: SimulatedArray;
 let primary: ArrayClient;
 let secondary: ArrayClient;
 
+const sshOf = (array: SimulatedArray): ArraySettings['ssh'] => ({
+  host: array.sshHost,
+  port: array.sshPort,
+  user: array.user,
+  password: new Secret(array.password),
+  timeoutSeconds: 10,
+  hostKeyCheck: 'pin',
+});
+
 async function connect(array: SimulatedArray, changes: Partial<ArraySettings> = {}): Promise<ArrayClient> {
   const settings = {
     label: `array ${array.name}`,
@@ -44,6 +53,7 @@ async function connect(array: SimulatedArray, changes: Partial<ArraySettings> = 
     ca: await readFile(array.caFile, 'utf8'),
     fingerprint: array.fingerprint,
     tlsVerify: true,
+    ssh: sshOf(array),
     ...changes,
   };
   return connectArray(settings, { pins: noPins, logger: silent });

@@ -7,6 +7,7 @@ import { DriverError } from '../../src/domain/errors.js';
 import { firstOf } from '../../src/domain/signals.js';
 import { Secret } from '../../src/domain/secret.js';
 import { openEtcdStore } from '../../src/store/etcd-store.js';
+import { NO_SSH } from '../unit/array/array-settings.js';
 
 /**
  * Another node that changes something on an array under a lock: `change-array.ts HOST STATE_DIR API_URL READS`, after as
@@ -26,7 +27,7 @@ process.stdin.on('data', () => {
 });
 const node = { id: 'child', name: 'child' };
 const store = openEtcdStore({ hosts: [host], node, stateDir, leaseTtl: 3, logger });
-const settings = { label: 'array', apiUrl, username: 'u', password: new Secret('p'), tlsVerify: false };
+const settings = { label: 'array', apiUrl, username: 'u', password: new Secret('p'), tlsVerify: false, ssh: NO_SSH };
 const pins = { find: async () => Promise.resolve(undefined), save: async () => Promise.resolve() };
 const wsapi = new Wsapi(settings, new Connections({ pins, logger }).take(settings), logger);
 const fence = await store.lock(['volume/a'], AbortSignal.timeout(5_000));

@@ -5,7 +5,7 @@ import { connectArray } from '../../src/array/three-par.js';
 import type { ArrayClient } from '../../src/contracts/array.js';
 import { DriverError } from '../../src/domain/errors.js';
 import { Secret } from '../../src/domain/secret.js';
-import { memoryPins, recordingLogger } from '../unit/array/array-settings.js';
+import { memoryPins, NO_SSH, recordingLogger } from '../unit/array/array-settings.js';
 import { garble, type Garble } from './garble.js';
 import { GarblingServer, PASSWORD, USER, type GarblingArray } from './garbling-array.js';
 import { FUZZ } from './runs.js';
@@ -238,7 +238,14 @@ afterAll(async () => server.close());
 function connect(on: GarblingArray): { client: ArrayClient; log: () => string } {
   const { logger, text } = recordingLogger();
   const client = connectArray(
-    { label: 'primary array', apiUrl: on.apiUrl, username: USER, password: new Secret(PASSWORD), tlsVerify: false },
+    {
+      label: 'primary array',
+      apiUrl: on.apiUrl,
+      username: USER,
+      password: new Secret(PASSWORD),
+      tlsVerify: false,
+      ssh: NO_SSH,
+    },
     { pins: memoryPins(), logger },
   );
   return { client, log: text };

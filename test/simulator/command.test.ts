@@ -34,7 +34,7 @@ describe('hpe-3par-sim', () => {
     const pairDir = join(dir, 'pair');
     const readme = await readFile(join(root, 'src/simulator/README.md'), 'utf8');
     const blocks = [...readme.matchAll(/^```(?:ba)?sh\n(.*?)^```$/gms)].map((match) => match[1] ?? '');
-    expect(blocks).toHaveLength(3);
+    expect(blocks).toHaveLength(5);
     // All of it as pasted, but with the sources in place of what `npm run build` makes of them.
     const pasted = blocks
       .join('\n')
@@ -51,6 +51,7 @@ describe('hpe-3par-sim', () => {
     const env = { PATH: process.env['PATH'], HOME: dir };
     const { stdout } = await run('bash', ['-c', script], { env, cwd: dir, timeout: 50_000 });
     expect(stdout).toContain('no answer, as ordered');
+    expect(stdout).toContain('retained, as ordered');
     expect(stdout).toContain('all blocks done');
     expect(existsSync(pairDir)).toBe(false);
   });

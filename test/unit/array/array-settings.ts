@@ -29,6 +29,16 @@ export function memoryPins(): PinStore & { saved: Map<string, string> } {
   };
 }
 
+/** Nobody listens there. */
+export const NO_SSH: ArraySettings['ssh'] = {
+  host: '127.0.0.1',
+  port: 1,
+  user: '3paradm',
+  password: new Secret(PASSWORD),
+  timeoutSeconds: 5,
+  hostKeyCheck: 'strict',
+};
+
 export function settingsFor(apiUrl: string, changes: Partial<ArraySettings> = {}): ArraySettings {
   return {
     label: 'primary array',
@@ -36,6 +46,7 @@ export function settingsFor(apiUrl: string, changes: Partial<ArraySettings> = {}
     username: '3paradm',
     password: new Secret(PASSWORD),
     tlsVerify: true,
+    ssh: NO_SSH,
     ...changes,
   };
 }

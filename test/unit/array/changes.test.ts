@@ -96,6 +96,14 @@ const CASES: Case[] = [
     undone: (api) => volumeGet(api).reply(200, volumeAnswer({ comment: undefined })),
   },
   {
+    name: 'growVolume',
+    run: async (array) => array.growVolume({ name: VOLUME_NAME, tag: 'our tag', sizeMiB: 20_480 }, soon()),
+    before: (api) => volumeGet(api).reply(200, volumeAnswer()),
+    change: (api) => api.put(`/volumes/${VOLUME_NAME}`, { action: 3, sizeMiB: 10_240 }),
+    done: (api) => volumeGet(api).reply(200, volumeAnswer({ sizeMiB: 20_480 })),
+    undone: (api) => volumeGet(api).reply(200, volumeAnswer()),
+  },
+  {
     name: 'removeVolume',
     run: async (array) => array.removeVolume(VOLUME_NAME, 'our tag', soon()),
     before: (api) => volumeGet(api).reply(200, volumeAnswer()),

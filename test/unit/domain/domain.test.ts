@@ -2,7 +2,13 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { asDriverError, DriverError } from '../../../src/domain/errors.js';
 import { withMountId, withoutMountId } from '../../../src/domain/mount-ids.js';
-import { arrayHostName, arrayVolumeName, checkGroupName, checkVolumeName } from '../../../src/domain/names.js';
+import {
+  arrayHostName,
+  arraySnapshotName,
+  arrayVolumeName,
+  checkGroupName,
+  checkVolumeName,
+} from '../../../src/domain/names.js';
 
 const problemOf = (work: () => unknown): DriverError => {
   try {
@@ -22,6 +28,10 @@ describe('names', () => {
     ['fbefbefb-efbe-4fbe-bfbe-fbefbefbefbe', 'dcv-........T76-vvvvvvvvvg'],
   ])('volume %s is %s on the array', (uuid, name) => {
     expect(arrayVolumeName(uuid)).toBe(name);
+  });
+
+  it('a snapshot has the same name behind another prefix', () => {
+    expect(arraySnapshotName('2f823bdc-e36e-4dc8-bd15-de1c7a28ff31')).toBe('dcs-L4I73ONuTci9Fd4ceij-MQ');
   });
 
   it('different volumes have different array names that fit the limit', () => {

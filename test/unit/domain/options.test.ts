@@ -64,7 +64,7 @@ describe('options of docker volume create', () => {
       snapcpg: 'FC_r1',
       fsOwner: '1001:1001',
       fsMode: '0750',
-      mountOptions: 'noatime,commit=30',
+      mountOptions: 'noatime,logbufs=8',
     };
     expect(specOf(options)).toEqual({
       sizeGiB: 16,
@@ -80,7 +80,7 @@ describe('options of docker volume create', () => {
       snapCpg: 'FC_r1',
       fsOwner: '1001:1001',
       fsMode: '0750',
-      mountOptions: 'noatime,commit=30',
+      mountOptions: 'noatime,logbufs=8',
     });
   });
 
@@ -247,6 +247,7 @@ const BROKEN: [Given, string, string][] = [
   ],
   [{ virtualCopyOf: 'a', ...SCHEDULE, expHrs: '1', retHrs: '2' }, 'retHrs must not be more', 'retHrs, expHrs'],
   [{ compression: 'true', provisioning: 'full' }, 'fully provisioned', 'compression, provisioning'],
+  [{ fsType: 'xfs', mountOptions: 'noatime,commit=30' }, 'has its own', 'mountOptions, fsType'],
   [{ compression: 'true', size: '15' }, 'at least 16 GiB', 'compression, size'],
 ];
 

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '../../../src/contracts/log.js';
-import { DriverError } from '../../../src/domain/errors.js';
+import { DriverError, Explanation } from '../../../src/domain/errors.js';
 import type { VolumeDriver } from '../../../src/driver/driver.js';
 import type { VolumeView } from '../../../src/driver/view.js';
 import { startPluginServer, type PluginServer } from '../../../src/plugin/server.js';
@@ -259,6 +259,15 @@ describe('failures', () => {
     expect((await post('VolumeDriver.Create', { Name: 'db' })).body).toEqual({
       Err: 'the roles are  [31mreversed; next: look at the array',
     });
+  });
+
+  it('answers an explanation with its lines, and logs no failure', async () => {
+    behaviour.create = async () => Promise.reject(new Explanation(['first', 'second\u001b[31m']));
+    const { body } = await post('VolumeDriver.Create', { Name: 'db', Opts: { help: '' } });
+    expect(body).toEqual({ Err: 'first\nsecond [31m' });
+    expect(lines).toEqual([
+      { level: 'info', message: expect.any(String), fields: loggedFields('Create', 'explained') },
+    ]);
   });
 
   it('says "not found" to Get only when that is certain, and drops the connection otherwise', async () => {

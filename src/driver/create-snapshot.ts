@@ -1,0 +1,62 @@
+import { DriverError } from '../domain/errors.js';
+import type { Volume } from '../domain/volume.js';
+import type { DriverContext } from './context.js';
+import { getGroup } from './inventory.js';
+import { volumeKey, type Operations } from './operations.js';
+import { planSnapshot, snapshotSaga, type SnapshotRequest } from './snapshot.js';
+
+/**
+ * `docker volume create` with `virtualCopyOf`. Holds the lock of the parent, too: it is not removed meanwhile, and what a Mount
+ * makes of it is finished.
+ */
+export async function createSnapshot(
+  { ctx, operations }: { ctx: DriverContext; operations: Operations },
+  { name, request }: { name: string; request: SnapshotRequest },
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, backends, logger } = ctx;
+  if (name === request.of) throw new DriverError('invalid', `volume ${name} cannot be a snapshot of itself`);
+  await operations.withVolume({ volume: name, keys: [volumeKey(request.of)] }, signal, async (held) => {
+    const existing = await store.find('volume', name, held.signal);
+    if (existing !== undefined) return refuseDifferent(existing, request);
+    const parent = await store.find('volume', request.of, held.signal);
+    if (parent === undefined) {
+      throw new DriverError('not-found', `there is no volume ${request.of} that a snapshot could be made of`, {
+        next: 'see the names with: docker volume ls',
+      });
+    }
+    const backend = backends.get(parent.spec.backend);
+    const group = await getGroup(store, parent, held.signal);
+    const plan = await planSnapshot(backend, { name, parent, group, request }, held.signal);
+    if (plan.warning !== undefined) logger.warn(plan.warning, { volume: name });
+    const claim = [{ put: 'volume' as const, key: name, value: plan.volume }];
+    await held.run(snapshotSaga(backend, plan), { plan, volume: name, claim });
+    return undefined;
+  });
+}
+
+type Value = string | number | undefined;
+const given = (value: Value): Value => (value === undefined ? undefined : 'given');
+
+/** The same command again is success, as dockerd repeats it on each node. */
+function refuseDifferent(
+  { name, origin, spec }: Volume,
+  { of, life, schedule, mountConflictDelay }: SnapshotRequest,
+): void {
+  const is = origin?.kind === 'snapshot' ? origin : undefined;
+  const pairs: [string, Value, Value][] = [
+    ['virtualCopyOf', of, is?.of],
+    ['expirationHours', given(life.expirationHours), given(is?.expiresAt)],
+    ['retentionHours', given(life.retentionHours), given(is?.retainedUntil)],
+    ['scheduleName', schedule?.name, is?.schedule?.name],
+    ['scheduleFrequency', schedule?.frequency, is?.schedule?.frequency],
+    ['snapshotPrefix', schedule?.prefix, is?.schedule?.prefix],
+    ['mountConflictDelay', mountConflictDelay ?? spec.mountConflictDelay, spec.mountConflictDelay],
+  ];
+  const differences = pairs
+    .filter(([, wanted, found]) => wanted !== found)
+    .map(([option, wanted, found]) => `${option}: wanted ${wanted ?? 'none'}, is ${found ?? 'none'}`);
+  if (differences.length === 0) return;
+  const text = `volume ${name} exists already with other options (${differences.join('; ')})`;
+  throw new DriverError('exists', text, { next: 'use it as it is, or choose another name' });
+}

@@ -1,0 +1,90 @@
+import type { Backend } from '../backend/backend.js';
+import { proveActiveSide } from '../backend/observe.js';
+import type { MetadataStore } from '../contracts/store.js';
+import { DriverError } from '../domain/errors.js';
+import type { Volume } from '../domain/volume.js';
+import { getGroup } from './inventory.js';
+
+/** Remote copy keeps snapshots of its own of each member, which go with the membership. */
+const REMOTE_COPY_SNAPSHOT = /^(sv\.)?rcpy\./;
+/** So many are named; a schedule makes hundreds. */
+const LONGEST_LIST = 20;
+
+interface Parts {
+  store: MetadataStore;
+  backend: Backend;
+}
+
+/**
+ * A volume is not removed while there are snapshots of it, ours or the array's: whoever removes it would lose them, or find
+ * the array refusing in the middle. Needs an answer of each of its arrays. @throws `busy` naming them, or `unavailable`
+ */
+export async function refuseIfSnapshots({ store, backend }: Parts, volume: Volume, signal: AbortSignal): Promise<void> {
+  const sides = backend.sidesOf(volume);
+  const [records, ...found] = await Promise.all([
+    store.list('volume', signal),
+    ...sides.map(async (side) => backend.array(side).snapshots.list(volume.arrayName, signal)),
+  ]);
+  const ours = records.filter(({ origin }) => origin?.kind === 'snapshot' && origin.ofId === volume.id);
+  const known = new Set(ours.map((each) => each.arrayName));
+  const texts = ours.length === 0 ? [] : [`${list(ours.map((each) => each.name))} of Docker`];
+  const next =
+    ours.length === 0
+      ? []
+      : [
+          `docker volume rm ${list(
+            ours.map((each) => each.name),
+            ' ',
+          )}`,
+        ];
+  sides.forEach((side, at) => {
+    const others = (found[at] ?? [])
+      .map(({ name }) => name)
+      .filter((name) => !known.has(name) && !REMOTE_COPY_SNAPSHOT.test(name));
+    if (others.length === 0) return;
+    texts.push(`${list(others)}, made on ${backend.array(side).label} by a schedule or by hand`);
+    next.push(`on the ${side} array: removevv -f NAME, for each that is not needed any more`);
+  });
+  if (texts.length === 0) return;
+  throw new DriverError('busy', `volume ${volume.name} has snapshots: ${texts.join('; ')}`, { next: next.join('; ') });
+}
+
+function list(names: string[], separator = ', '): string {
+  const more = names.length - LONGEST_LIST;
+  const shown = names.toSorted().slice(0, LONGEST_LIST).join(separator);
+  return more > 0 ? `${shown} and ${more} more` : shown;
+}
+
+/**
+ * Rule 32 for a snapshot of a replicated volume: it is no member of the group, but while that is failed over or ambiguous it may be
+ * the only good state of the data that is left. On either array it goes only while the roles are natural, by fresh answers of both.
+ * @throws `refused` or `unavailable`
+ */
+export async function refuseUnprovenSnapshot(
+  { store, backend }: Parts,
+  snapshot: Volume,
+  signal: AbortSignal,
+): Promise<void> {
+  const base = await findBase(store, snapshot, signal);
+  const group = base === undefined ? undefined : await getGroup(store, base, signal);
+  if (base === undefined || group === undefined) return;
+  const { arrayName, everMounted } = base;
+  const proven = await proveActiveSide({ backend, group, arrayName, everMounted }, signal);
+  if (proven.row === 1) return;
+  throw new DriverError(
+    'refused',
+    `snapshot ${snapshot.name} of volume ${base.name} is not removed while group ${group.name} is failed over or one of its arrays is silent: it may be the only good copy later`,
+    { next: `bring group ${group.name} home with setrcopygroup recover and restore, then remove the snapshot` },
+  );
+}
+
+/** The volume at the end of a chain of snapshots; undefined where the metadata have lost it. */
+async function findBase(store: MetadataStore, snapshot: Volume, signal: AbortSignal): Promise<Volume | undefined> {
+  let volume: Volume | undefined = snapshot;
+  while (volume?.origin?.kind === 'snapshot') {
+    const { of, ofId }: { of: string; ofId: string } = volume.origin;
+    const parent: Volume | undefined = await store.find('volume', of, signal);
+    volume = parent?.id === ofId ? parent : undefined;
+  }
+  return volume;
+}
