@@ -21,8 +21,9 @@ export class GuardedEtcd {
   readonly #file: string;
   /** The marker, once it is known. */
   #root: string | undefined;
-  /** The file is written by one of the callers that make the first contact together, for all of them. */
-  #remembering: Promise<void> | undefined;
+  /** Callers that learn of a marker together write the file one after the other, and only the first of them. */
+  #remembering: Promise<void> = Promise.resolve();
+  #inFile: string | undefined;
 
   /** @param prefix ends in `/` @param stateDir keeps `metadata-identity.json` */
   constructor(client: EtcdClient, prefix: string, stateDir: string) {
@@ -118,12 +119,20 @@ export class GuardedEtcd {
         },
       );
     }
-    this.#remembering ??= this.#remember(root).finally(() => (this.#remembering = undefined));
-    await this.#remembering;
+    await this.#remember(root);
     return root;
   }
 
   async #remember(root: string): Promise<void> {
+    const turn = this.#remembering.then(async () => {
+      if (this.#inFile !== root) await this.#write(root);
+      this.#inFile = root;
+    });
+    this.#remembering = turn.catch(() => undefined);
+    await turn;
+  }
+
+  async #write(root: string): Promise<void> {
     try {
       await mkdir(path.dirname(this.#file), { recursive: true, mode: 0o700 });
       await writeDurably(this.#file, `${JSON.stringify({ schema: 1, root })}\n`);
@@ -135,6 +144,7 @@ export class GuardedEtcd {
   #stranger(seen: string | undefined): DriverError {
     // An operator may correct the file while the daemon runs.
     this.#root = undefined;
+    this.#inFile = undefined;
     return new DriverError(
       'unavailable',
       `etcd at ${this.client.endpoints} is not the one known to this node: ${
