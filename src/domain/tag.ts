@@ -1,5 +1,17 @@
+import { parseMountOptions } from './mount-options.js';
+import {
+  parseBackendName,
+  parseCpgName,
+  parseCron,
+  parseFilesystemType,
+  parseMode,
+  parseOwner,
+  parseScheduleName,
+  parseSetName,
+  parseSnapshotPrefix,
+} from './option-values.js';
 import type { Schedule } from './schedule.js';
-import { FILESYSTEM_TYPES, type Origin, type Volume, type VolumeSpec } from './volume.js';
+import type { Origin, Volume, VolumeSpec } from './volume.js';
 
 /** Longest comment of an array's volume (reference 4.2). */
 const COMMENT_LIMIT = 511;
@@ -119,20 +131,29 @@ export function parseTag(comment: string): Tag | undefined {
   };
 }
 
-const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
+/** The text is the very one that an option would have made: a comment can be written by anybody on the array. */
+const as =
+  (parse: (text: string) => string) =>
+  (value: unknown): boolean => {
+    try {
+      return typeof value === 'string' && parse(value) === value;
+    } catch {
+      return false;
+    }
+  };
 
 /** Which value a member may have. */
 const CHECKS: Record<keyof TaggedSpec, (value: unknown) => boolean> = {
-  backend: isText,
-  fsType: (value) => FILESYSTEM_TYPES.some((type) => type === value),
+  backend: as(parseBackendName),
+  fsType: as(parseFilesystemType),
   mountConflictDelay: (value) => Number.isInteger(value) && Number(value) >= 0,
-  qosName: isText,
-  cpg: isText,
-  snapCpg: isText,
+  qosName: as(parseSetName),
+  cpg: as(parseCpgName),
+  snapCpg: as(parseCpgName),
   flashCache: (value) => typeof value === 'boolean',
-  fsOwner: isText,
-  fsMode: isText,
-  mountOptions: isText,
+  fsOwner: as(parseOwner),
+  fsMode: as(parseMode),
+  mountOptions: as(parseMountOptions),
 };
 
 function parseSpec(found: Record<string, unknown>): { known: Partial<TaggedSpec>; isWhole: boolean } {
@@ -154,7 +175,8 @@ function parseOrigin(found: unknown): TaggedOrigin | undefined {
 function isSchedule(found: unknown): found is Schedule {
   if (!isObject(found)) return false;
   const { name, frequency, prefix, expirationHours = 1, retentionHours = 1 } = found;
-  return [name, frequency, prefix].every(isText) && [expirationHours, retentionHours].every(Number.isInteger);
+  const texts = as(parseScheduleName)(name) && as(parseCron)(frequency) && as(parseSnapshotPrefix)(prefix);
+  return texts && [expirationHours, retentionHours].every(Number.isInteger);
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

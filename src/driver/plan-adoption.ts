@@ -2,9 +2,9 @@ import type { Backend } from '../backend/backend.js';
 import { findPartner } from '../backend/observe.js';
 import type { BackendManager } from '../backend/manager.js';
 import type { ListedDetails } from '../contracts/inventory.js';
-import { asDriverError } from '../domain/errors.js';
 import { checkVolumeName, removeExportsCommand } from '../domain/names.js';
 import type { OldVolume } from '../domain/old-volume.js';
+import { parseMode, parseOwner } from '../domain/option-values.js';
 import type { Group, Side } from '../domain/replication.js';
 import { parseTag, type Tag } from '../domain/tag.js';
 import type { Origin, Volume } from '../domain/volume.js';
@@ -64,8 +64,10 @@ export function planAdoption(old: OldVolume, backends: BackendManager, survey: S
 function checkOwn(old: OldVolume): void {
   try {
     checkVolumeName(old.name);
+    if (old.fsOwner !== undefined) parseOwner(old.fsOwner);
+    if (old.fsMode !== undefined) parseMode(old.fsMode);
   } catch (thrown) {
-    throw new Reason(asDriverError(thrown).message);
+    throw new Reason(thrown instanceof Error ? thrown.message : String(thrown));
   }
   if (!isOurName(old.arrayName, old.id)) {
     throw new Reason(

@@ -124,10 +124,12 @@ export class GuardedEtcd {
   }
 
   async #remember(root: string): Promise<void> {
-    const turn = this.#remembering.then(async () => {
+    const before = this.#remembering;
+    const turn = (async () => {
+      await before;
       if (this.#inFile !== root) await this.#write(root);
       this.#inFile = root;
-    });
+    })();
     this.#remembering = turn.catch(() => undefined);
     await turn;
   }

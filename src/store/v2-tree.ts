@@ -73,10 +73,13 @@ export function parseV2Tree(dump: string): OldTree {
   for (const { key, value } of entriesOf(dump)) {
     const parsed = oldRecord.safeParse(value);
     if (parsed.success) tree.volumes.push(toVolume(parsed.data));
-    else tree.unreadable.push(`record ${key}: ${z.prettifyError(parsed.error).replaceAll(/\s*\n\s*/g, ', ')}`);
+    else tree.unreadable.push(`record ${key}: ${value === undefined ? 'it is not JSON' : problemsIn(parsed.error)}`);
   }
   return tree;
 }
+
+const problemsIn = (error: z.ZodError): string =>
+  error.issues.map(({ path, message }) => `${path.map(String).join('.')}: ${message}`).join(', ');
 
 interface Entry {
   key: string;

@@ -1,8 +1,8 @@
 import path from 'node:path';
-import { backup, rebuild, restore } from '../../src/commands/metadata.js';
+import { backup, importMetadata, rebuild, restore } from '../../src/commands/metadata.js';
 import type { Node } from '../harness.js';
 
-const COMMANDS = { backup, rebuild, restore };
+const COMMANDS = { backup, rebuild, restore, 'import-metadata': importMetadata };
 
 /** What the command prints when it is typed on that node; asks its daemon if it runs. */
 export async function type(node: Node, ...words: [keyof typeof COMMANDS, ...string[]]): Promise<string[]> {

@@ -33,6 +33,18 @@ describe('what stands in the comment of our volumes', () => {
     });
   });
 
+  it('holds the schedule of a snapshot, as long as there is room', () => {
+    const schedule = { name: 'daily', frequency: '0 2 * * *', prefix: 'night', expirationHours: 48 };
+    const snapshot = (name: string): Tagged => ({
+      ...aVolume(name, { id: ID }),
+      origin: { kind: 'snapshot', of: 'db', ofId: ID, side: 'primary', schedule: { ...schedule, of: 'dcv-1' } },
+    });
+    expect(parseTag(ownershipTag(snapshot('s')))).toMatchObject({ isWhole: true, origin: { ofId: ID, schedule } });
+    const long = parseTag(ownershipTag(snapshot('s'.repeat(200))));
+    expect(long).toMatchObject({ isWhole: false, origin: { kind: 'snapshot', ofId: ID } });
+    expect(long?.origin).not.toHaveProperty('schedule');
+  });
+
   it('fits the array: what has no room is left out as a whole, and said to be', () => {
     const name = 'n'.repeat(200);
     const tag = ownershipTag({ ...volume, name, spec: { ...aVolume(name).spec, mountOptions: 'o'.repeat(90) } });
@@ -71,6 +83,10 @@ describe('what stands in the comment of our volumes', () => {
     ['fsType', '"btrfs"'],
     ['mountConflictDelay', '-1'],
     ['flashCache', '"yes"'],
+    ['mountOptions', '"noatime,suid"'],
+    ['mountOptions', '"bind"'],
+    ['fsOwner', '"root"'],
+    ['qosName', '"a set"'],
     ['backend', '7'],
     ['other', '1'],
   ])('does not believe %s %s, and says that something is missing', (member, value) => {
