@@ -12,7 +12,7 @@ const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] 
        hpe-volume-plugin override VOLUME --end [--config FILE] [--state-dir DIR]
        hpe-volume-plugin backup FILE [--config FILE] [--state-dir DIR]
        hpe-volume-plugin restore FILE [--dry-run] [--config FILE] [--state-dir DIR]
-       hpe-volume-plugin rebuild [--dry-run] [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin rebuild [--dry-run] [--cluster ID] [--config FILE] [--state-dir DIR]
        hpe-volume-plugin import-metadata --from-v2 FILE|URL [--dry-run] [--config FILE] [--state-dir DIR]
   --config     hpe.conf (default /etc/hpedockerplugin/hpe.conf)
   --socket     where dockerd finds the plugin (default /run/docker/plugins/hpe.sock)

@@ -57,7 +57,8 @@ export class WsapiSnapshots implements Snapshots {
   async ensure(wanted: CreateSnapshot, signal: AbortSignal): Promise<ArraySnapshot> {
     const { name, of, tag, expirationHours } = wanted;
     const life = expirationHours === undefined ? {} : { expirationHours };
-    const body = { action: 'createSnapshot', parameters: { name: safeName(name), comment: tag, ...life } };
+    const comment = await this.#volumes.stamped(tag);
+    const body = { action: 'createSnapshot', parameters: { name: safeName(name), comment, ...life } };
     const snapshot = await makeSo(
       {
         act: async () => this.#wsapi.change({ method: 'POST', path: `volumes/${segment(of)}`, body }, signal),

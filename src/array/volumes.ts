@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ArrayVolume, CreateVolume, GrowVolume } from '../contracts/array.js';
 import { DriverError } from '../domain/errors.js';
-import { isTaggedAs } from '../domain/tag.js';
+import { isTaggedAs, stampTag } from '../domain/tag.js';
 import type { Provisioning } from '../domain/volume.js';
 import { ArrayRefusal } from './codes.js';
 import { makeSo } from './make-so.js';
@@ -24,12 +24,22 @@ const GROW = 3;
 /** Refusals of a grow that no start of a group would mend: no right, no space, kind of volume, too large (reference 2.2). */
 const LASTING = new Set([13, 24, 28, 150, 152, 153]);
 
+/** Which cluster's volumes are made; undefined while that is not known. */
+export type FindCluster = () => Promise<string | undefined>;
+
 /** Volumes of one array. */
 export class Volumes {
   readonly #wsapi: Wsapi;
+  readonly #findCluster: FindCluster;
 
-  constructor(wsapi: Wsapi) {
+  constructor(wsapi: Wsapi, findCluster: FindCluster = async () => Promise.resolve(undefined)) {
     this.#wsapi = wsapi;
+    this.#findCluster = findCluster;
+  }
+
+  /** The tag as it is written: with the mark of our cluster. */
+  async stamped(tag: string): Promise<string> {
+    return stampTag(tag, await this.#findCluster());
   }
 
   async find(name: string, signal: AbortSignal): Promise<ArrayVolume | undefined> {
@@ -41,11 +51,12 @@ export class Volumes {
 
   async ensure(wanted: CreateVolume, signal: AbortSignal): Promise<ArrayVolume> {
     const { name, tag } = wanted;
+    const body = createBody({ ...wanted, tag: await this.stamped(tag) });
     let acknowledged = false;
     const volume = await makeSo(
       {
         act: async () => {
-          await this.#wsapi.change({ method: 'POST', path: 'volumes', body: createBody(wanted) }, signal);
+          await this.#wsapi.change({ method: 'POST', path: 'volumes', body }, signal);
           acknowledged = true;
         },
         read: async () => this.find(name, signal),
@@ -63,7 +74,8 @@ export class Volumes {
     });
   }
 
-  async tag(name: string, tag: string, signal: AbortSignal): Promise<ArrayVolume> {
+  async tag(name: string, ownTag: string, signal: AbortSignal): Promise<ArrayVolume> {
+    const tag = await this.stamped(ownTag);
     const found = await this.#get(name, signal);
     if (found.comment === tag) return found;
     if (found.comment !== '' && !isTaggedAs(found.comment, tag)) throw this.#foreign(found, 'it is not tagged');

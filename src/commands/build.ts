@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Connections } from '../array/connections.js';
 import type { ArraySettings, SshSettings } from '../array/settings.js';
 import { connectArray } from '../array/three-par.js';
+import type { FindCluster } from '../array/volumes.js';
 import { Backend, type BackendSettings } from '../backend/backend.js';
 import { BackendManager } from '../backend/manager.js';
 import type { ArrayConfig, BackendConfig, Config, EtcdConfig } from '../config/config.js';
@@ -62,14 +63,17 @@ function readFile(file: string): Buffer {
 }
 
 /** One backend for each section; none of them connects before it is used. */
-export function buildBackends(config: Config, deps: { pins: PinStore; logger: Logger }): BackendManager {
+export function buildBackends(
+  config: Config,
+  deps: { pins: PinStore; logger: Logger; findCluster?: FindCluster },
+): BackendManager {
   const connections = new Connections(deps);
   return new BackendManager([...config.backends.values()].map((each) => buildBackend(each, { ...deps, connections })));
 }
 
 function buildBackend(
   config: BackendConfig,
-  deps: { pins: PinStore; logger: Logger; connections: Connections },
+  deps: { pins: PinStore; logger: Logger; connections: Connections; findCluster?: FindCluster },
 ): Backend {
   const { primary, secondary, replication } = config;
   const settings: BackendSettings = {

@@ -27,7 +27,7 @@ export interface MetadataParts {
 
 export type MetadataRequest = '/backup' | '/restore' | '/rebuild' | '/import-metadata';
 
-const rebuildBody = z.strictObject({ dryRun: z.boolean() });
+const rebuildBody = z.strictObject({ dryRun: z.boolean(), cluster: z.string().optional() });
 const fileBody = z.strictObject({ text: z.string(), dryRun: z.boolean() });
 
 /** Path → request. Each has connections to the arrays of its own: the daemon's trust none while there are no metadata. */
@@ -41,20 +41,21 @@ export function metadataRequests(parts: MetadataParts): Record<MetadataRequest, 
     },
     '/restore': async (body, signal) => {
       const { text, dryRun } = parse(fileBody, body);
-      const { madeAt, madeBy, records } = parseBackup(text);
+      const { madeAt, madeBy, root, records } = parseBackup(text);
       const pins = records.filter((each) => each.put === 'pin');
       return withBackends(parts, new PinsInMemory(pins), async (backends) => {
-        const order = { backup: records, dryRun };
+        const order = { backup: records, root, dryRun };
         const lines = await restoreMetadata({ store, backends, logger }, order, signal);
         return [`backup of ${madeAt}, made on ${madeBy}: ${records.length} records`, ...lines];
       });
     },
     '/rebuild': async (body, signal) => {
-      const { dryRun } = parse(rebuildBody, body);
+      const { dryRun, cluster } = parse(rebuildBody, body);
       const met = new PinsInMemory();
       const pins = (await store.archive.isGone(signal)) ? met : pinsIn(store);
       return withBackends(parts, pins, async (backends) => {
-        const lines = await rebuildMetadata({ ...parts, backends }, { dryRun, pins: () => met.records }, signal);
+        const order = { dryRun, cluster, pins: () => met.records };
+        const lines = await rebuildMetadata({ ...parts, backends }, order, signal);
         return [...met.records.map(describePin), ...lines];
       });
     },
@@ -72,11 +73,11 @@ const describePin = ({ value: { peer, fingerprint } }: PinRecord): string =>
   `met without a memory of it: ${peer} with the certificate SHA-256 ${fingerprint}; compare it with showcert on the array`;
 
 async function withBackends<T>(
-  { config, logger }: MetadataParts,
+  { config, store, logger }: MetadataParts,
   pins: PinStore,
   work: (backends: BackendManager) => Promise<T>,
 ): Promise<T> {
-  const backends = buildBackends(config, { pins, logger });
+  const backends = buildBackends(config, { pins, logger, findCluster: async () => store.archive.cluster() });
   try {
     return await work(backends);
   } finally {

@@ -41,10 +41,10 @@ export async function restore(args: string[]): Promise<string[]> {
   return linesOf(await request(where, '/restore', { text: await read(file), dryRun }));
 }
 
-/** `rebuild [--dry-run]`. The lines to print. @throws UsageError, or DriverError with nothing changed */
+/** `rebuild [--dry-run] [--cluster ID]`. The lines to print. @throws UsageError, or DriverError with nothing changed */
 export async function rebuild(args: string[]): Promise<string[]> {
-  const { where, dryRun } = parse('rebuild', args, ['dry-run']);
-  return linesOf(await request(where, '/rebuild', { dryRun }));
+  const { where, dryRun, cluster } = parse('rebuild', args, ['dry-run', 'cluster']);
+  return linesOf(await request(where, '/rebuild', { dryRun, cluster }));
 }
 
 /** `import-metadata --from-v2 FILE|URL [--dry-run]`. The lines to print. @throws UsageError, or DriverError */
@@ -91,11 +91,12 @@ interface Typed {
   dryRun: boolean;
   /** FILE or URL. */
   fromV2: string;
+  cluster: string | undefined;
   where: Where;
 }
 
 /** `takes` are the words that this command needs or knows besides where the daemon is. @throws UsageError naming what is wrong */
-function parse(command: string, args: string[], takes: ('FILE' | 'dry-run' | 'from-v2')[]): Typed {
+function parse(command: string, args: string[], takes: ('FILE' | 'dry-run' | 'from-v2' | 'cluster')[]): Typed {
   let parsed;
   try {
     parsed = parseArgs({
@@ -106,22 +107,23 @@ function parse(command: string, args: string[], takes: ('FILE' | 'dry-run' | 'fr
         'state-dir': { type: 'string', default: '/var/lib/hpe-volume-plugin' },
         'dry-run': { type: 'boolean' },
         'from-v2': { type: 'string' },
+        cluster: { type: 'string' },
       },
     });
   } catch (error) {
     throw new UsageError(textOf(error), { cause: error });
   }
   const { values, positionals } = parsed;
-  for (const option of ['dry-run', 'from-v2'] as const) {
+  for (const option of ['dry-run', 'from-v2', 'cluster'] as const) {
     if (values[option] !== undefined && !takes.includes(option))
       throw new UsageError(`${command} takes no --${option}`);
   }
   const files = takes.includes('FILE') ? 1 : 0;
   if (positionals.length !== files) throw new UsageError(`${command} takes ${files === 1 ? 'one file' : 'no file'}`);
-  const { 'from-v2': fromV2 = '', 'dry-run': dryRun = false } = values;
+  const { 'from-v2': fromV2 = '', 'dry-run': dryRun = false, cluster } = values;
   if (takes.includes('from-v2') && fromV2 === '') throw new UsageError(`${command} needs --from-v2 FILE or URL`);
   const where = { configFile: values.config, stateDir: values['state-dir'] };
-  return { file: positionals[0] ?? '', dryRun, fromV2, where };
+  return { file: positionals[0] ?? '', dryRun, fromV2, cluster, where };
 }
 
 /** Asks the daemon that runs with this state directory; does it here when none does. */

@@ -56,7 +56,11 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const node = { id: journal.nodeId, name: options.nodeName ?? hostname() };
   const leaseTtl = options.leaseTtl === undefined ? {} : { leaseTtl: options.leaseTtl };
   const store = await openStore(config.etcd, { stateDir, node, logger, ...leaseTtl });
-  const backends = buildBackends(config, { pins: pinsIn(store), logger });
+  const backends = buildBackends(config, {
+    pins: pinsIn(store),
+    logger,
+    findCluster: async () => store.archive.cluster(),
+  });
   const connector = buildConnectors(config, { stateDir, node, run, logger });
   const hostProblems = new HostProblems({
     find: async (name, signal) => connector(backends.get(name)).findProblems(signal),

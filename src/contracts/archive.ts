@@ -5,6 +5,12 @@ export type StoredRecord<Kinds extends RecordKind = RecordKind> = {
   [K in Kinds]: { put: K; key: string; value: Records[K] };
 }[Kinds];
 
+export interface Renewal {
+  records: readonly StoredRecord[];
+  /** Id of the metadata that these are a copy of, for a node that knows of none. */
+  copyOf?: string | undefined;
+}
+
 /** The metadata as a whole: for backup, restore and rebuild. */
 export interface MetadataArchive {
   /** All records, of one moment, and the id of these metadata; embedded ones have none. @throws `unavailable` when they cannot be read */
@@ -18,5 +24,7 @@ export interface MetadataArchive {
    * Makes metadata that are gone anew. Whoever looks sees all of it or, until it is complete, none: then its root marker is
    * written. Nodes that knew the former metadata go over to these. @throws `busy` when another renewal took its place
    */
-  renew(records: readonly StoredRecord[], signal: AbortSignal): Promise<void>;
+  renew(renewal: Renewal, signal: AbortSignal): Promise<void>;
+  /** What marks the volumes of these metadata on arrays (`clusterOf`): of the last that this node knew; undefined if it never knew any. */
+  cluster(): Promise<string | undefined>;
 }

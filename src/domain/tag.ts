@@ -15,6 +15,8 @@ import type { Origin, Volume, VolumeSpec } from './volume.js';
 
 /** Longest comment of an array's volume (reference 4.2). */
 const COMMENT_LIMIT = 511;
+/** What the mark of the cluster takes of it. */
+const MARK_LENGTH = ',"cluster":"12345678"'.length;
 
 /** What only the metadata know of a volume; the rest of its record can be read from the arrays. */
 type TaggedSpec = Pick<
@@ -46,6 +48,8 @@ export interface Tag {
   spec?: Partial<TaggedSpec>;
   origin?: TaggedOrigin;
   createdAt?: string;
+  /** The metadata that it is on record in (`clusterOf`); absent: unmarked. */
+  cluster?: string;
   /** Nothing had to be left out. */
   isWhole: boolean;
 }
@@ -84,11 +88,21 @@ export function ownershipTag(volume: Tagged): string {
     return JSON.stringify({ ...identity, ...origin, spec: some, ...made, ...cut });
   };
   const texts = [text(members.length, true), ...members.map((_, i) => text(members.length - i, false)), text(0, false)];
-  return texts.find(fits) ?? JSON.stringify(identity);
+  return texts.find((each) => fits(each, COMMENT_LIMIT - MARK_LENGTH)) ?? JSON.stringify(identity);
+}
+
+/** What tells the volumes of one cluster from those of others on the same array: the part of the id of its metadata that stays when they are made anew. */
+export const clusterOf = (metadataId: string): string => metadataId.slice(0, 8);
+
+/** The tag with the mark of the cluster, where there is room for it. */
+export function stampTag(tag: string, cluster: string | undefined): string {
+  if (cluster === undefined || parseTag(tag) === undefined) return tag;
+  const stamped = `${tag.slice(0, -1)},"cluster":${JSON.stringify(cluster)}}`;
+  return fits(stamped) ? stamped : tag;
 }
 
 /** An array's comment takes printable ASCII. */
-const fits = (text: string): boolean => text.length <= COMMENT_LIMIT && /^[\x20-\x7e]*$/.test(text);
+const fits = (text: string, limit = COMMENT_LIMIT): boolean => text.length <= limit && /^[\x20-\x7e]*$/.test(text);
 
 function taggedOrigin(origin: Origin, hasSchedule: boolean): TaggedOrigin {
   if (origin.kind === 'import') return { kind: 'import', formerName: origin.formerName };
@@ -117,13 +131,14 @@ export function parseTag(comment: string): Tag | undefined {
   if (typeof name !== 'string' || name === '') return undefined;
   const spec = isObject(found['spec']) ? parseSpec(found['spec']) : undefined;
   const origin = parseOrigin(found['origin']);
-  const { createdAt } = found;
+  const { createdAt, cluster } = found;
   return {
     id,
     name,
     ...(spec === undefined ? {} : { spec: spec.known }),
     ...(origin === undefined ? {} : { origin }),
     ...(typeof createdAt === 'string' ? { createdAt } : {}),
+    ...(typeof cluster === 'string' ? { cluster } : {}),
     isWhole:
       spec?.isWhole === true &&
       found['cut'] === undefined &&

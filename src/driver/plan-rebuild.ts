@@ -36,8 +36,11 @@ export interface Known {
 }
 
 /** Reads nothing but what was seen. */
-export function planRebuild(parts: ThisNode, survey: Survey, known: Known): RebuildPlan {
-  const { proven, ambiguous } = proveTagged(survey);
+export function planRebuild(
+  parts: ThisNode,
+  { survey, known, cluster }: { survey: Survey; known: Known; cluster: string | undefined },
+): RebuildPlan {
+  const { proven, ambiguous } = proveTagged(survey, cluster);
   const plan: RebuildPlan = { rebuilt: [], groups: [], ambiguous: [...ambiguous], kept: 0 };
   for (const each of proven) {
     const result = planOne(parts, { proven: each, survey, known });

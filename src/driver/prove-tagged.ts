@@ -26,9 +26,9 @@ type Sightings = Map<string, Sighting[]>;
 type Arrays = Partial<Record<Side, SeenArray>>;
 
 /** Which volumes there are, from nothing but our tags and the groups; nothing is guessed. */
-export function proveTagged(survey: Survey): Judged {
-  const sightings = sightingsById(survey);
-  const judged: Judged = { proven: [], ambiguous: [] };
+export function proveTagged(survey: Survey, cluster: string | undefined): Judged {
+  const { own: sightings, others } = sightingsById(survey, cluster);
+  const judged: Judged = { proven: [], ambiguous: [...others].map(describeOthers) };
   for (const seen of sightings.values()) {
     const result = proveOne(survey, seen, sightings);
     if (typeof result === 'string') judged.ambiguous.push(`${describe(seen)}: ${result}`);
@@ -37,16 +37,35 @@ export function proveTagged(survey: Survey): Judged {
   return withoutNamesakes(judged);
 }
 
-function sightingsById(survey: Survey): Sightings {
+/** What `--cluster` calls the volumes whose tag names none. */
+export const UNMARKED = 'unmarked';
+
+/** Volumes of another cluster on the same arrays are not ours to take, whatever they are called. */
+function sightingsById(
+  survey: Survey,
+  cluster: string | undefined,
+): { own: Sightings; others: Map<string, Set<string>> } {
   const arrays = new Set([...survey.values()].flatMap((sides) => Object.values(sides)));
-  const found: Sightings = new Map();
+  const own: Sightings = new Map();
+  const others = new Map<string, Set<string>>();
   for (const array of arrays) {
     for (const { listed, tag } of array.tagged) {
+      const whose = tag.cluster ?? UNMARKED;
       const sighting = { array, name: listed.name, details: listed.details, tag };
-      found.set(tag.id, [...(found.get(tag.id) ?? []), sighting]);
+      if (whose === cluster) own.set(tag.id, [...(own.get(tag.id) ?? []), sighting]);
+      else others.set(whose, (others.get(whose) ?? new Set()).add(tag.name));
     }
   }
-  return found;
+  return { own, others };
+}
+
+function describeOthers([cluster, names]: [string, Set<string>]): string {
+  const some = [...names].slice(0, 5).join(', ');
+  const which = `${names.size} volumes (${some}${names.size > 5 ? ', …' : ''})`;
+  if (cluster === UNMARKED) {
+    return `${which} whose tags name no cluster: an older release made them, or the old plugin, whose volumes import-metadata takes over; if all of them belong to this cluster, type: rebuild --cluster ${UNMARKED}`;
+  }
+  return `${which} of cluster ${cluster}; if that is this one, type: rebuild --cluster ${cluster}`;
 }
 
 function describe(seen: Sighting[]): string {

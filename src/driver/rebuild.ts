@@ -13,21 +13,23 @@ type Written = StoredRecord<'volume' | 'group' | 'attachment'>;
 
 /**
  * Makes the records of volumes and groups that only the arrays remember; the lines for the operator. What is there stays as
- * it is, and what the arrays do not prove is listed and not written. `pins` go along into metadata that are made anew.
+ * it is, and what the arrays do not prove is listed and not written. `pins` go along into metadata that are made anew; `cluster`
+ * is whose volumes are ours, if that is not what this node remembers.
  */
 export async function rebuildMetadata(
   parts: RebuildParts,
-  { dryRun, pins }: { dryRun: boolean; pins: () => StoredRecord[] },
+  { dryRun, pins, cluster }: { dryRun: boolean; pins: () => StoredRecord[]; cluster?: string | undefined },
   signal: AbortSignal,
 ): Promise<string[]> {
   const { store, backends, logger } = parts;
   const isGone = await store.archive.isGone(signal);
   const known = knownIn(isGone ? [] : (await store.archive.dump(signal)).records);
   const survey = await surveyArrays(backends.all(), signal);
-  const plan = planRebuild(parts, survey, known);
+  const own = cluster ?? (await store.archive.cluster());
+  const plan = planRebuild(parts, { survey, known, cluster: own });
   const lines = linesOf(plan, dryRun);
   if (dryRun) return [...lines, 'nothing was changed (--dry-run)'];
-  if (isGone) await store.archive.renew([...pins(), ...recordsOf(plan)], signal);
+  if (isGone) await store.archive.renew({ records: [...pins(), ...recordsOf(plan)] }, signal);
   else await commitEach(parts, plan, signal);
   logger.warn('the metadata were rebuilt from the arrays', { volumes: plan.rebuilt.length, left: plan.ambiguous });
   return lines;

@@ -4,6 +4,7 @@ import type { StoredRecord } from '../contracts/archive.js';
 import type { Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import type { Group } from '../domain/replication.js';
+import { clusterOf } from '../domain/tag.js';
 import { isNeverFormatted, type Volume } from '../domain/volume.js';
 import { cautiousLastActive } from './cautious-side.js';
 import { commitUnder } from './commit-under.js';
@@ -29,20 +30,32 @@ interface RestorePlan {
  */
 export async function restoreMetadata(
   parts: Parts,
-  { backup, dryRun }: { backup: readonly StoredRecord[]; dryRun: boolean },
+  { backup, root, dryRun }: { backup: readonly StoredRecord[]; root: string | undefined; dryRun: boolean },
   signal: AbortSignal,
 ): Promise<string[]> {
   const { store } = parts;
   const plan = await planRestore(parts, backup, signal);
   const isGone = await store.archive.isGone(signal);
+  refuseForeign(root, await store.archive.cluster());
   const there = isGone ? [] : (await store.archive.dump(signal)).records;
   const missing = missingOf(plan.records, { backup, there });
   const lines = [...plan.lines, ...countLines(missing, dryRun), ...keptLines(plan.records.length - missing.length)];
   if (dryRun) return [...lines, 'nothing was changed (--dry-run)'];
-  if (isGone) await store.archive.renew(missing, signal);
+  if (isGone) await store.archive.renew({ records: missing, copyOf: root }, signal);
   else await commitEach(parts, missing, signal);
   parts.logger.warn('the metadata were restored from a backup', { records: missing.length });
   return lines;
+}
+
+function refuseForeign(root: string | undefined, cluster: string | undefined): void {
+  if (root === undefined || cluster === undefined || clusterOf(root) === cluster) return;
+  throw new DriverError(
+    'refused',
+    `the backup is of another cluster (${clusterOf(root)}) than the one that this node belongs to (${cluster}); nothing was restored`,
+    {
+      next: 'name a backup of this cluster; if this node is to join the other one, remove metadata-identity.json in its state directory',
+    },
+  );
 }
 
 async function planRestore(parts: Parts, backup: readonly StoredRecord[], signal: AbortSignal): Promise<RestorePlan> {

@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { MetadataArchive, StoredRecord } from '../contracts/archive.js';
 import type { Fence, MetadataStore, RecordKind, Records, Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
+import { clusterOf } from '../domain/tag.js';
 import { errorCode, errorText, throwIfAborted } from './failure.js';
 import { Listeners } from './listeners.js';
 import { textIfAlive, withLifetime } from './lifetime.js';
@@ -64,6 +65,7 @@ class EmbeddedStore implements MetadataStore {
       dump: async (signal) => ({ root: undefined, records: await this.#dump(signal) }),
       // Nobody else has them: what is not there is not there.
       isGone: async () => Promise.resolve(false),
+      cluster: async () => Promise.resolve(clusterOf(node.id)),
       renew: async () => Promise.reject(new DriverError('internal', 'embedded metadata are never gone')),
     };
   }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { ICompare, IRequestOp, ITxnRequest, ITxnResponse } from 'etcd3';
-import type { MetadataArchive, StoredRecord } from '../contracts/archive.js';
+import type { MetadataArchive, Renewal, StoredRecord } from '../contracts/archive.js';
 import { DriverError } from '../domain/errors.js';
+import { clusterOf } from '../domain/tag.js';
 import { endOf, rangeOp, type GuardedEtcd } from './etcd-root.js';
 import { encodeRecord, isRecordKind, MAX_WRITES, storedRecord } from './records.js';
 
@@ -59,10 +60,15 @@ export class EtcdArchive implements MetadataArchive {
     );
   }
 
-  async renew(records: readonly StoredRecord[], signal: AbortSignal): Promise<void> {
+  async cluster(): Promise<string | undefined> {
+    const root = await this.#site.etcd.remembered();
+    return root === undefined ? undefined : clusterOf(root);
+  }
+
+  async renew({ records, copyOf }: Renewal, signal: AbortSignal): Promise<void> {
     const { etcd, prefix, nodeName } = this.#site;
-    const fresh = randomUUID();
     const former = await etcd.remembered();
+    const fresh = followerOf(former ?? copyOf);
     const mine = JSON.stringify({ root: fresh, by: nodeName, at: new Date().toISOString() });
     await this.#begin(mine, signal);
     const puts = records.map((each): IRequestOp => {
@@ -133,6 +139,12 @@ export class EtcdArchive implements MetadataArchive {
   async #raw(request: ITxnRequest, signal: AbortSignal): Promise<ITxnResponse> {
     return this.#site.etcd.client.txn({ compare: [], failure: [], ...request }, signal);
   }
+}
+
+/** A new id of the same cluster. */
+function followerOf(former: string | undefined): string {
+  const fresh = randomUUID();
+  return former === undefined ? fresh : `${clusterOf(former)}${fresh.slice(clusterOf(fresh).length)}`;
 }
 
 const putOp = (key: string, value: string): IRequestOp => ({

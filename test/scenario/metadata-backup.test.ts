@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { RecordKind, Records } from '../../src/contracts/store.js';
+import { formatBackup, parseBackup } from '../../src/store/backup-file.js';
 import { startEtcd, type Etcd } from '../etcd.js';
 import { startNode, type Node } from '../harness.js';
 import { hostLeftovers } from '../host-leftovers.js';
@@ -123,6 +124,18 @@ describe('backup and restore of the metadata in etcd', () => {
     await expect(node.docker.status('half')).rejects.toThrow('socket hang up');
     expect((await type(node, 'restore', file)).join('\n')).toContain('restored: 3 volumes');
     expect((await node.records('volume')).map((each) => each.name)).toEqual(['held', 'unused', 'used']);
+  });
+
+  it('a backup of another cluster is refused', async () => {
+    await etcd.wipe();
+    const { root, ...rest } = parseBackup(await readFile(file, 'utf8'));
+    const foreign = path.join(node.dir, 'foreign.json');
+    await writeFile(foreign, formatBackup({ ...rest, root: `ffffffff${root?.slice(8) ?? ''}` }));
+    await expect(type(node, 'restore', foreign)).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining('another cluster (ffffffff)'),
+    });
+    expect(await keys()).toBe('');
   });
 
   it('keys without a root marker are left alone', async () => {

@@ -177,6 +177,31 @@ describe('what the arrays do not prove', () => {
     expect((await node.records('volume')).map((each) => each.name)).toEqual(['good']);
   });
 
+  it('rule 15: volumes of another cluster on the same array, and of none, are left out unless the operator says otherwise', async () => {
+    for (const name of ['foreign', 'unmarked']) {
+      expect(await node.docker.create(name, { size: '1', backend: 'plain' })).toBe('');
+    }
+    const own = /"cluster":"(\w+)"/;
+    const [foreign, unmarked] = await Promise.all(['foreign', 'unmarked'].map(arrayName));
+    await node.simulator.pair.exclusive(async () => {
+      const mark = (name: string | undefined, text: string): void => {
+        const volume = node.simulator.arrays[0].volumes.get(name ?? '');
+        expect(volume?.comment).toMatch(own);
+        if (volume !== undefined) volume.comment = volume.comment.replace(own, text);
+      };
+      mark(foreign, '"cluster":"ffffffff"');
+      mark(unmarked, '"other":1');
+    });
+    const said = await rebuildAnew();
+    expect(said).toMatch(/left out: 1 volumes \(foreign\) of cluster ffffffff; .*rebuild --cluster ffffffff/);
+    expect(said).toMatch(/left out: 1 volumes \(unmarked\) whose tags name no cluster: .*rebuild --cluster unmarked/);
+    expect((await node.records('volume')).map((each) => each.name)).toEqual(['good']);
+    await type(node, 'rebuild', '--cluster', 'ffffffff');
+    await type(node, 'rebuild', '--cluster', 'unmarked');
+    expect((await node.records('volume')).map((each) => each.name)).toEqual(['foreign', 'good', 'unmarked']);
+    for (const name of ['foreign', 'unmarked']) expect(await node.docker.remove(name)).toBe('');
+  });
+
   it('rule 5: a group that is not at rest counts as used from the other side', async () => {
     await operator(arrayOf(node.pair, 'primary'), 'stoprcopygroup -f good');
     const said = await rebuildAnew();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { isTaggedAs, ownershipTag, parseTag, type Tagged } from '../../../src/domain/tag.js';
+import { clusterOf, isTaggedAs, ownershipTag, parseTag, stampTag, type Tagged } from '../../../src/domain/tag.js';
 import { aVolume } from '../../contract/store-records.js';
 
 const ID = 'd03338a9-9115-48a3-8dfc-35cdfcdc15a7';
@@ -43,6 +43,19 @@ describe('what stands in the comment of our volumes', () => {
     const long = parseTag(ownershipTag(snapshot('s'.repeat(200))));
     expect(long).toMatchObject({ isWhole: false, origin: { kind: 'snapshot', ofId: ID } });
     expect(long?.origin).not.toHaveProperty('schedule');
+  });
+
+  it('gets the mark of its cluster, for which there is always room, and stays the same tag', () => {
+    const cluster = clusterOf('6e1a1f1a-0000-4000-8000-000000000000');
+    for (const name of ['db', 'n'.repeat(200)]) {
+      const tag = ownershipTag({ ...volume, name });
+      const stamped = stampTag(tag, cluster);
+      expect(stamped.length).toBeLessThanOrEqual(511);
+      expect(parseTag(stamped)).toEqual({ ...parseTag(tag), cluster: '6e1a1f1a' });
+      expect(isTaggedAs(stamped, tag)).toBe(true);
+    }
+    expect(stampTag(SHORT, undefined)).toBe(SHORT);
+    expect(stampTag('our tag', cluster)).toBe('our tag');
   });
 
   it('fits the array: what has no room is left out as a whole, and said to be', () => {
