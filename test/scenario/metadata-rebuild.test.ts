@@ -220,8 +220,22 @@ describe('what the arrays do not prove', () => {
       code: 'unavailable',
       message: expect.stringContaining('nothing was changed'),
     });
-    expect(await etcd.ctl('get', '--prefix', '--keys-only', PREFIX)).toBe('');
     await node.control.power(arrayOf(node.pair, 'secondary').name, true);
+    for (const { name: array } of node.pair.arrays) {
+      for (const path of ['system', 'volumes', 'vluns', 'remotecopygroups']) {
+        await node.control.fault({
+          array,
+          match: { method: 'GET', pathRegex: `/${path}$` },
+          effect: 'error',
+          status: 500,
+          code: 1,
+        });
+        const failure = await type(node, 'rebuild').catch((error: unknown) => error);
+        expect([array, path, failure]).toEqual([array, path, expect.objectContaining({ code: 'unavailable' })]);
+        await node.control.clearFaults();
+      }
+    }
+    expect(await etcd.ctl('get', '--prefix', '--keys-only', PREFIX)).toBe('');
     await type(node, 'rebuild');
     await waitFor(async () => (await node.records('volume')).length === 1);
   });
