@@ -79,6 +79,13 @@ async function planRestore(parts: Parts, backup: readonly StoredRecord[], signal
       if (record.value.owesStart !== undefined) lines.push(owedStart(record.value));
     } else if (record.put !== 'attachment' || !left.has(record.key)) records.push(record);
   }
+  const unused = backup.filter((each) => each.put === 'volume' && isNeverFormatted(each.value.filesystem));
+  if (unused.length > 0) {
+    const names = unused.map(({ key }) => key).join(', ');
+    lines.push(
+      `never mounted when the backup was made: ${names}; whether they were since is not known, so they are not formatted any more: one that is blank is removed and made again`,
+    );
+  }
   return { records, lines };
 }
 
