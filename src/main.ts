@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
+import { encrypt } from './commands/encrypt.js';
 import { backup, importMetadata, rebuild, restore } from './commands/metadata.js';
 import { override } from './commands/override.js';
+import { resize } from './commands/resize.js';
 import { serve } from './commands/serve.js';
 import { UsageError } from './commands/usage.js';
 import { ConfigError } from './config/config.js';
@@ -14,24 +16,29 @@ const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] 
        hpe-volume-plugin restore FILE [--dry-run] [--config FILE] [--state-dir DIR]
        hpe-volume-plugin rebuild [--dry-run] [--cluster ID] [--config FILE] [--state-dir DIR]
        hpe-volume-plugin import-metadata --from-v2 FILE|URL [--dry-run] [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin encrypt --key-file FILE [--new-key] [--password-file FILE]
+       hpe-volume-plugin encrypt [--passphrase-file FILE] [--backend NAME] [--password-file FILE] [--config FILE]
+       hpe-volume-plugin resize VOLUME GiB [--state-dir DIR]
   --config     hpe.conf (default /etc/hpedockerplugin/hpe.conf)
   --socket     where dockerd finds the plugin (default /run/docker/plugins/hpe.sock)
   --state-dir  this node's own memory (default /var/lib/hpe-volume-plugin)`;
 
-/** Each prints lines. */
-const COMMANDS: Record<string, (args: string[]) => Promise<string[]>> = {
-  override,
-  backup,
-  restore,
-  rebuild,
-  'import-metadata': importMetadata,
-};
+/** The commands besides `serve`; each answers with the lines to print. */
+const COMMANDS: ReadonlyMap<string, (args: string[]) => Promise<string[]>> = new Map([
+  ['override', override],
+  ['encrypt', async (args: string[]) => encrypt(args, { input: process.stdin, output: process.stderr })],
+  ['resize', resize],
+  ['backup', backup],
+  ['restore', restore],
+  ['rebuild', rebuild],
+  ['import-metadata', importMetadata],
+]);
 
 async function main(args: string[]): Promise<void> {
-  const [name = '', ...words] = args;
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  const [first = '', ...others] = args;
+  const command = COMMANDS.get(first);
   if (command !== undefined && !args.includes('--help')) {
-    for (const line of await command(words)) console.log(line);
+    for (const line of await command(others)) console.log(line);
     return;
   }
   let parsed;

@@ -52,12 +52,14 @@ export function hpeConf(pair: ReadyPair, with_: ConfOptions): string {
     `hpedockerplugin_driver = hpedockerplugin.hpe.${with_.protocol === 'fc' ? FC_DRIVER : ISCSI_DRIVER}`,
     ...(with_.fabricDir === undefined ? [] : [`loopback_fabric = ${with_.fabricDir}`]),
   ];
+  // The first of each are those of hpe3par_cpg, the second those of hpe3par_snapcpg.
+  const cpgPairs = a.cpgs.flatMap((cpg, at) => (b.cpgs[at] === undefined ? [] : [`${cpg}:${b.cpgs[at]}`])).join(' ');
   const replication = [
     `backend_id:${a.targetName}`,
     `replication_mode:${with_.mode}`,
     ...(with_.mode === 'asynchronous' ? ['sync_period:86400'] : []),
-    `cpg_map:${a.cpgs[0]}:${b.cpgs[0]}`,
-    `snap_cpg_map:${a.cpgs[1]}:${b.cpgs[1]}`,
+    `cpg_map:${cpgPairs}`,
+    `snap_cpg_map:${cpgPairs}`,
     `hpe3par_api_url:${b.apiUrl}`,
     `hpe3par_username:${b.user}`,
     `hpe3par_password:${b.password}`,

@@ -16,6 +16,7 @@ const state = z.object({
           dataFile: z.string(),
         }),
       ),
+      tasks: z.array(z.object({ id: z.number(), name: z.string(), status: z.string() })),
       hosts: z.array(z.object({ name: z.string() })),
       vluns: z.array(z.object({ volume: z.string(), host: z.string().optional() })),
       groups: z.array(
@@ -26,6 +27,10 @@ const state = z.object({
           members: z.array(z.object({ local: z.string() })),
         }),
       ),
+      volumeSets: z.array(
+        z.object({ name: z.string(), comment: z.string(), members: z.array(z.string()), flashCache: z.boolean() }),
+      ),
+      schedules: z.array(z.object({ name: z.string() })),
     }),
   ),
   /** Exported volumes of real fabrics. */
@@ -47,26 +52,33 @@ export async function arraysExporting(control: PairControl, arrayVolume: string)
 /** Every object that is on the arrays; nothing when they are as new. */
 export async function arrayObjects(control: PairControl): Promise<string[]> {
   const { arrays } = await stateOf(control);
-  return arrays.flatMap(({ name, volumes, hosts, vluns, groups }) => [
+  return arrays.flatMap(({ name, volumes, hosts, vluns, groups, volumeSets, schedules }) => [
     ...volumes.map((each) => `${name}: volume ${each.name}`),
     ...hosts.map((each) => `${name}: host ${each.name}`),
     ...vluns.map((each) => `${name}: VLUN of ${each.volume}`),
     ...groups.map((each) => `${name}: group ${each.name}`),
+    ...volumeSets.map((each) => `${name}: volume set ${each.name}`),
+    ...schedules.map((each) => `${name}: schedule ${each.name}`),
   ]);
 }
 
 /** Like `arrayObjects`, with everything that a failed change may not alter: tags, roles, states and members. */
 export async function arrayOutline(control: PairControl): Promise<string[]> {
   const { arrays } = await stateOf(control);
-  return arrays.flatMap(({ name, volumes, hosts, vluns, groups }) =>
+  return arrays.flatMap(({ name, volumes, hosts, vluns, groups, volumeSets, schedules }) =>
     [
       ...volumes.map((each) => `${name}: volume ${each.name} ${each.comment}`),
       ...hosts.map((each) => `${name}: host ${each.name}`),
       ...vluns.map((each) => `${name}: VLUN of ${each.volume} to ${each.host ?? 'a port'}`),
+      ...volumeSets.map(
+        ({ name: set, comment, members, flashCache }) =>
+          `${name}: volume set ${set} ${comment} of ${members.toSorted().join(', ')}${flashCache ? ' with flash cache' : ''}`,
+      ),
       ...groups.map(({ name: group, role, state: is, members }) => {
         const sorted = members.map((each) => each.local).toSorted();
         return `${name}: group ${group} ${role} ${is} of ${sorted.join(', ') || 'nothing'}`;
       }),
+      ...schedules.map((each) => `${name}: schedule ${each.name}`),
     ].toSorted(),
   );
 }

@@ -3,6 +3,7 @@ import type { PinStore } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import { overdueTimersHaveFired } from '../domain/overdue-timers.js';
+import { openPassword, type Secret } from '../domain/secret.js';
 import { within } from '../domain/signals.js';
 import { judgeHostKey, readHostKeys } from './host-key.js';
 import type { HostKey } from './known-hosts.js';
@@ -88,7 +89,7 @@ export class Cli {
     let untrusted: unknown;
     try {
       const known = await readHostKeys(this.#settings);
-      const auth = this.#auth(client);
+      const auth = this.#auth(client, await openPassword(this.#settings.password, signal));
       const config: ConnectConfig = {
         ...auth,
         ...(known.length === 0 ? {} : { algorithms: { serverHostKey: algorithmsOf(known) } }),
@@ -119,8 +120,8 @@ export class Cli {
     }
   }
 
-  #auth(client: Client): ConnectConfig {
-    const { host, port, user, password, privateKey, timeoutSeconds } = this.#settings;
+  #auth(client: Client, password: Secret): ConnectConfig {
+    const { host, port, user, privateKey, timeoutSeconds } = this.#settings;
     const secret = password.reveal();
     client.on('keyboard-interactive', (_name, _instructions, _language, prompts, finish) => {
       finish(prompts.map(() => secret));

@@ -1,5 +1,7 @@
 import type { PinStore } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
+import { DriverError } from '../domain/errors.js';
+import { openPassword, Secret } from '../domain/secret.js';
 import { ArrayAgent } from './agent.js';
 import { Session } from './session.js';
 import type { ArraySettings } from './settings.js';
@@ -8,13 +10,16 @@ import { trustOf } from './trust.js';
 
 /** The way to one array as one user. */
 export interface Connection {
-  transport: Transport;
-  session: Session;
+  /** Has the password first. @throws DriverError when it cannot be had; nothing was sent then */
+  open(signal: AbortSignal): Promise<{ transport: Transport; session: Session }>;
+  /** The array's own words, in case that they repeat what we sent. */
+  withoutSecrets(text: string): string;
   /** Ends the session when nobody else uses it. */
   release(): Promise<void>;
 }
 
 interface Shared {
+  key: string;
   transport: Transport;
   session: Session;
   users: number;
@@ -33,23 +38,47 @@ export class Connections {
   }
 
   take(settings: ArraySettings): Connection {
-    const { apiUrl, username, password, ca, fingerprint, tlsVerify } = settings;
-    const key = JSON.stringify([apiUrl, username, password.reveal(), ca, fingerprint, tlsVerify]);
-    const shared = this.#shared.get(key) ?? this.#open(settings);
-    this.#shared.set(key, shared);
-    shared.users += 1;
-    const release = async (): Promise<void> => {
-      shared.users -= 1;
-      if (shared.users > 0) return;
-      this.#shared.delete(key);
-      await shared.session.close();
-      shared.transport.close();
+    const { password: given } = settings;
+    let shared = given instanceof Secret ? this.#join(settings, given) : undefined;
+    let released = false;
+    return {
+      open: async (signal) => {
+        if (shared !== undefined) return shared;
+        const password = await openPassword(given, signal);
+        if (released) throw new DriverError('unavailable', 'the connection was closed');
+        // Another call may have been faster.
+        shared ??= this.#join(settings, password);
+        return shared;
+      },
+      withoutSecrets: (text) => shared?.session.withoutSecrets(text) ?? text,
+      release: async () => {
+        released = true;
+        if (shared !== undefined) await this.#leave(shared);
+      },
     };
-    return { transport: shared.transport, session: shared.session, release };
   }
 
-  #open(settings: ArraySettings): Shared {
-    const transport = new Transport(settings.apiUrl, new ArrayAgent(trustOf(settings, this.#deps)));
-    return { transport, session: new Session(settings, transport, this.#deps.logger), users: 0 };
+  #join(settings: ArraySettings, password: Secret): Shared {
+    const { apiUrl, username, ca, fingerprint, tlsVerify } = settings;
+    const key = JSON.stringify([apiUrl, username, password.reveal(), ca, fingerprint, tlsVerify]);
+    const shared = this.#shared.get(key) ?? this.#connect(settings, { key, password });
+    this.#shared.set(key, shared);
+    shared.users += 1;
+    return shared;
+  }
+
+  #connect(settings: ArraySettings, { key, password }: { key: string; password: Secret }): Shared {
+    const { apiUrl, username } = settings;
+    const transport = new Transport(apiUrl, new ArrayAgent(trustOf(settings, this.#deps)));
+    const session = new Session({ apiUrl, username, password }, transport, this.#deps.logger);
+    return { key, transport, session, users: 0 };
+  }
+
+  async #leave(shared: Shared): Promise<void> {
+    shared.users -= 1;
+    if (shared.users > 0) return;
+    this.#shared.delete(shared.key);
+    await shared.session.close();
+    shared.transport.close();
   }
 }

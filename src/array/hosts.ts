@@ -20,7 +20,7 @@ const NON_EXISTENT_HOST = 17;
 
 interface Parts {
   wsapi: Wsapi;
-  /** Its domain is that of new host entries. */
+  /** Its domain is that of new host entries, when nobody names another CPG. */
   cpg: string | undefined;
   logger: Logger;
 }
@@ -39,8 +39,8 @@ export class Hosts {
   readonly #chap: HostChap;
   readonly #cpg: string | undefined;
   readonly #known = new Map<string, Known>();
-  /** Of the CPG; it cannot change. */
-  #domain: { name: string | undefined } | undefined;
+  /** Of CPGs; they cannot change. */
+  readonly #domains = new Map<string, string | undefined>();
 
   constructor({ wsapi, cpg, logger }: Parts) {
     this.#wsapi = wsapi;
@@ -171,7 +171,7 @@ export class Hosts {
   }
 
   async #create(name: string, initiators: Initiators, signal: AbortSignal): Promise<HostAnswer> {
-    const domain = await this.#domainOfCpg(signal);
+    const domain = await this.#domainOf(initiators.cpg ?? this.#cpg, signal);
     const body = {
       name: safeName(name),
       persona: PERSONA_GENERIC_ALUA,
@@ -198,11 +198,11 @@ export class Hosts {
     return entry ?? { name };
   }
 
-  async #domainOfCpg(signal: AbortSignal): Promise<string | undefined> {
-    if (this.#cpg === undefined) return undefined;
-    const read = { path: `cpgs/${segment(this.#cpg)}`, schema: cpgAnswer };
-    this.#domain ??= { name: (await this.#wsapi.get(read, signal)).domain };
-    return this.#domain.name;
+  async #domainOf(cpg: string | undefined, signal: AbortSignal): Promise<string | undefined> {
+    if (cpg === undefined || this.#domains.has(cpg)) return this.#domains.get(cpg ?? '');
+    const { domain } = await this.#wsapi.get({ path: `cpgs/${segment(cpg)}`, schema: cpgAnswer }, signal);
+    this.#domains.set(cpg, domain);
+    return domain;
   }
 
   #explained(error: DriverError, name: string): DriverError {

@@ -270,6 +270,7 @@ const createBody = (wanted: CreateGroup): Record<string, unknown> => ({
   ],
   localUserCPG: wanted.localCpg,
   localSnapCPG: wanted.localSnapCpg,
+  ...(wanted.domain === undefined ? {} : { domain: wanted.domain }),
 });
 
 const admitChange = ({ group, volume, target }: Admission, differentSecondaryWWN: boolean): Change =>

@@ -8,7 +8,8 @@ import { safeName } from './paths.js';
 /** Five cron fields; options have been checked for more than this. */
 const CRON = /^[0-9*,-]+( [0-9*,-]+){4}$/;
 
-type Found = { command: string; frequency: string } | undefined;
+/** A row of `showsched`, as far as all arrays have it: name, command, five fields of time. */
+type Row = [name: string, command: string, ...times: string[]];
 
 /** Schedules of one array, by its command line: WSAPI has none. */
 export class CliSchedules implements Schedules {
@@ -18,15 +19,20 @@ export class CliSchedules implements Schedules {
     this.#cli = cli;
   }
 
-  async find(name: string, signal: AbortSignal): Promise<Found> {
+  async find(name: string, signal: AbortSignal): Promise<{ command: string; frequency: string } | undefined> {
+    const row = await this.#findRow(name, signal);
+    return row && describe(row);
+  }
+
+  async #findRow(name: string, signal: AbortSignal): Promise<Row | undefined> {
     const command = `showsched ${safeName(name)}`;
     const lines = await this.#cli.read(command, signal).catch((thrown: unknown) => {
       const cause = asDriverError(thrown);
       // A read may be repeated at will, whatever became of it.
       throw cause.code === 'unknown-outcome' ? unanswered(cause) : cause;
     });
-    const row = lines.map(cellsOf).find((cells) => cells[0] === name);
-    if (row !== undefined) return { command: row[1] ?? '', frequency: row.slice(2, 7).join(' ') };
+    const cells = lines.map(cellsOf).find(([first]) => first === name);
+    if (cells !== undefined) return [name, cells[1] ?? '', ...cells.slice(2)];
     if (lines.some((line) => line.startsWith('No scheduled tasks') || line.includes('SchedName'))) return undefined;
     throw new DriverError('unavailable', `${this.#cli.label}: the answer to ${command} cannot be understood`, {
       next: `type it on the array and see what it prints: ${command}`,
@@ -35,22 +41,22 @@ export class CliSchedules implements Schedules {
 
   async ensure(wanted: ScheduledSnapshots, signal: AbortSignal): Promise<void> {
     const { name, frequency } = wanted;
-    const before = await this.find(name, signal);
+    const before = await this.#findRow(name, signal);
     if (before !== undefined) {
       if (isOurs(wanted, before)) return;
-      throw this.#foreign(name, before, 'exists');
+      throw this.#foreign(name, before);
     }
     if (!CRON.test(frequency)) throw new DriverError('internal', `${JSON.stringify(frequency)} is no frequency`);
     const command = `createsched "${taskOf(wanted)}" "${frequency}" ${safeName(name)}`;
     await makeSo(
       {
         act: async () => this.#cli.change(command, signal),
-        read: async () => this.find(name, signal),
+        read: async () => this.#findRow(name, signal),
         isDone: (found) => found !== undefined && isOurs(wanted, found),
         notDone: (found) =>
           found === undefined
             ? this.#notDone(`the creation of schedule ${name}`, 'there is none')
-            : this.#foreign(name, found, 'exists'),
+            : this.#foreign(name, found),
       },
       signal,
     );
@@ -58,24 +64,24 @@ export class CliSchedules implements Schedules {
 
   async remove(ours: ScheduledSnapshots, signal: AbortSignal): Promise<void> {
     const { name } = ours;
-    const found = await this.find(name, signal);
-    if (found === undefined) return;
-    if (!isOurs(ours, found)) throw this.#foreign(name, found, 'refused');
+    const found = await this.#findRow(name, signal);
+    // An administrator may have given it another time, and then it ends, too. One that does something else is not ours, which is gone.
+    if (found === undefined || !runsOurs(ours, found)) return;
     await makeSo(
       {
         act: async () => this.#cli.change(`removesched -f ${safeName(name)}`, signal),
-        read: async () => this.find(name, signal),
-        isDone: (state) => state === undefined,
+        read: async () => this.#findRow(name, signal),
+        isDone: (state) => state === undefined || !runsOurs(ours, state),
         notDone: () => this.#notDone(`the removal of schedule ${name}`, 'it is still there'),
       },
       signal,
     );
   }
 
-  #foreign(name: string, found: NonNullable<Found>, code: 'exists' | 'refused'): DriverError {
-    const text = `${this.#cli.label} has another schedule ${name}: ${found.command} at ${found.frequency}; it is not touched`;
-    const next = code === 'exists' ? 'choose another scheduleName' : `see whose it is with: showsched ${name}`;
-    return new DriverError(code, text, { next });
+  #foreign(name: string, found: Row): DriverError {
+    const { command, frequency } = describe(found);
+    const text = `${this.#cli.label} has another schedule ${name}: ${command} at ${frequency}; it is not touched`;
+    return new DriverError('exists', text, { next: 'choose another scheduleName' });
   }
 
   #notDone(what: string, seen: string): DriverError {
@@ -102,13 +108,21 @@ function hours(count: number): number {
   throw new DriverError('internal', `${count} is no number of hours`);
 }
 
-/** The volume's name was drawn from a fresh uuid, so nobody else's schedule runs exactly this. */
-const isOurs = (ours: ScheduledSnapshots, found: NonNullable<Found>): boolean =>
-  words(found.command) === words(taskOf(ours)) && words(found.frequency) === words(ours.frequency);
+const describe = ([, command, ...times]: Row) => ({ command, frequency: times.slice(0, 5).join(' ') });
 
+/** The volume's name was drawn from a fresh uuid, so nobody else's schedule runs exactly this. */
+const runsOurs = (ours: ScheduledSnapshots, [, command]: Row): boolean => words(command) === words(taskOf(ours));
+
+function isOurs(ours: ScheduledSnapshots, row: Row): boolean {
+  const [, , ...times] = row;
+  const wanted = words(ours.frequency);
+  return runsOurs(ours, row) && `${words(times.join(' '))} `.startsWith(`${wanted} `);
+}
+
+/** Lists of hours may come with quotes around them or without, so their commas count like blanks. */
 const words = (text: string): string =>
   text
-    .split(/\s+/)
+    .split(/[\s,]+/)
     .filter((word) => word !== '')
     .join(' ');
 

@@ -6,7 +6,10 @@ export const systemAnswer = z.object({
   id: z.int().positive(),
   name: z.string().min(1),
   systemVersion: z.string(),
+  /** Newer versions have none. */
+  licenseInfo: z.object({ licenses: z.array(z.object({ name: z.string() })).optional() }).optional(),
 });
+export type SystemAnswer = z.infer<typeof systemAnswer>;
 
 export const volumeAnswer = z.object({
   name: z.string().min(1),
@@ -20,7 +23,16 @@ export const volumeAnswer = z.object({
 });
 export type VolumeAnswer = z.infer<typeof volumeAnswer>;
 
-export const cpgAnswer = z.object({ name: z.string().min(1), domain: z.string().min(1).optional() });
+export const cpgAnswer = z.object({ name: z.string().min(1), domain: z.string().min(1).exactOptional() });
+
+export const setAnswer = z.object({
+  name: z.string().min(1),
+  setmembers: z.array(z.string()).optional(),
+  comment: z.string().optional(),
+  domain: z.string().min(1).optional(),
+  flashCachePolicy: z.int().optional(),
+});
+export type SetAnswer = z.infer<typeof setAnswer>;
 
 const portPos = z.object({ node: z.int(), slot: z.int(), cardPort: z.int() });
 

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { Logger } from '../contracts/log.js';
 import { DriverError } from '../domain/errors.js';
+import type { Secret } from '../domain/secret.js';
 import { within } from '../domain/signals.js';
 import { CHECK_ADDRESS } from './codes.js';
-import type { ArraySettings } from './settings.js';
 import { exchangePatiently } from './retry.js';
 import { NoReply, type Transport, type WsapiReply, type WsapiRequest } from './transport.js';
 
@@ -19,9 +19,17 @@ const INV_USER_PASS = 5;
 const loginAnswer = z.object({ key: z.string().regex(/^[!-~]+$/) });
 const errorAnswer = z.object({ code: z.number() });
 
+/** Who logs in, and where. */
+export interface Login {
+  /** As in ArraySettings. */
+  apiUrl: string;
+  username: string;
+  password: Secret;
+}
+
 /** The pooled session of one array: all calls use it, one login at a time makes it. Its errors do not name the array. */
 export class Session {
-  readonly #settings: ArraySettings;
+  readonly #settings: Login;
   readonly #transport: Transport;
   readonly #logger: Logger;
   readonly #closing = new AbortController();
@@ -29,7 +37,7 @@ export class Session {
   #login: Promise<string> | undefined;
   #refused: { error: DriverError; at: number } | undefined;
 
-  constructor(settings: ArraySettings, transport: Transport, logger: Logger) {
+  constructor(settings: Login, transport: Transport, logger: Logger) {
     this.#settings = settings;
     this.#transport = transport;
     this.#logger = logger;

@@ -1,11 +1,11 @@
-import type { Secret } from '../domain/secret.js';
+import type { Password, Secret } from '../domain/secret.js';
 
 /** How the command line of one array is reached and trusted, from hpe.conf. */
 export interface SshSettings {
   host: string;
   port: number;
   user: string;
-  password: Secret;
+  password: Password;
   /** The text of the key file. */
   privateKey?: Secret;
   /** For the connection with its login. */
@@ -23,7 +23,7 @@ export interface ArraySettings {
   /** `https://host:port/api/v1` */
   apiUrl: string;
   username: string;
-  password: Secret;
+  password: Password;
   /** PEM: certificate authorities of the array's certificate, or the self-signed certificate itself. */
   ca?: string;
   /** SHA-256 of the array's certificate: 64 hex digits, with or without colons. */

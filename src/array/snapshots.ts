@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ArraySnapshot, CreateSnapshot, Retention, SnapshotLook, Snapshots } from '../contracts/snapshots.js';
-import { DriverError } from '../domain/errors.js';
+import { asDriverError, DriverError } from '../domain/errors.js';
 import { isTaggedAs } from '../domain/tag.js';
 import { ArrayRefusal } from './codes.js';
 import { makeSo } from './make-so.js';
@@ -87,7 +87,7 @@ export class WsapiSnapshots implements Snapshots {
     return makeSo(
       {
         act: async () => this.#wsapi.change({ method: 'PUT', path: `volumes/${segment(of.name)}`, body }, signal),
-        read: async () => this.#getOurs(of, signal),
+        read: async () => this.#getOurs(of, signal).catch(unread),
         isDone: (state) =>
           state.retainedUntil !== undefined && (expirationHours === undefined || state.expiresAt !== undefined),
         notDone: () => this.#notDone(`the retention of snapshot ${of.name}`, 'it has none'),
@@ -126,6 +126,14 @@ export class WsapiSnapshots implements Snapshots {
       next: 'see the events of the array with: showeventlog -min 10',
     });
   }
+}
+
+/** The change was sent, and who cannot see what became of it has to take it for made. */
+function unread(thrown: unknown): never {
+  const cause = asDriverError(thrown);
+  if (cause.code !== 'unavailable') throw cause;
+  const next = cause.next === undefined ? {} : { next: cause.next };
+  throw new DriverError('unknown-outcome', cause.message, { cause, ...next });
 }
 
 function toSnapshot(answer: z.infer<typeof snapshotAnswer>): ArraySnapshot {

@@ -1,19 +1,21 @@
-import type { ArrayClient, ArrayIdentity, PinStore } from '../contracts/array.js';
+import type { ArrayClient, ArrayFeatures, ArrayIdentity, PinStore } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
 import { Cli } from './cli.js';
 import { WsapiClones } from './clones.js';
 import { Connections } from './connections.js';
+import { findCpg } from './cpgs.js';
 import { Exports } from './exports.js';
 import { Hosts } from './hosts.js';
 import { WsapiInventory } from './inventory.js';
 import { Ports } from './ports.js';
 import { WsapiRemoteCopy } from './remote-copy.js';
 import { CliSchedules } from './schedules.js';
-import { systemAnswer } from './schemas.js';
+import { systemAnswer, type SystemAnswer } from './schemas.js';
 import type { ArraySettings } from './settings.js';
 import { WsapiSnapshots } from './snapshots.js';
 import { together } from './together.js';
 import { Vluns } from './vluns.js';
+import { WsapiVolumeSets } from './volume-sets.js';
 import { Volumes, type FindCluster } from './volumes.js';
 import { Wsapi } from './wsapi.js';
 
@@ -42,6 +44,8 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
       known ??= toIdentity(await wsapi.get({ path: 'system', schema: systemAnswer }, signal));
       return known;
     },
+    features: async (signal) => toFeatures(await wsapi.get({ path: 'system', schema: systemAnswer }, signal)),
+    findCpg: async (name, signal) => findCpg(wsapi, name, signal),
     lastContact: () => wsapi.lastContact,
     findVolume: async (name, signal) => volumes.find(name, signal),
     ensureVolume: async (wanted, signal) => volumes.ensure(wanted, signal),
@@ -60,6 +64,7 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
     removeVluns: async (volume, host, signal) => {
       await vluns.remove(volume, host, signal);
     },
+    volumeSets: new WsapiVolumeSets(wsapi),
     remoteCopy: new WsapiRemoteCopy(wsapi, deps.logger),
     inventory: new WsapiInventory(wsapi),
     snapshots: new WsapiSnapshots(wsapi, volumes),
@@ -71,8 +76,13 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
   };
 }
 
-const toIdentity = (answer: { id: number; name: string; systemVersion: string }): ArrayIdentity => ({
+const toIdentity = (answer: SystemAnswer): ArrayIdentity => ({
   systemId: answer.id,
   name: answer.name,
   osVersion: answer.systemVersion,
 });
+
+function toFeatures({ systemVersion, licenseInfo }: SystemAnswer): ArrayFeatures {
+  const licences = licenseInfo?.licenses?.map(({ name }) => name);
+  return { osVersion: systemVersion, ...(licences === undefined ? {} : { licences }) };
+}

@@ -123,12 +123,12 @@ export class Wsapi {
   /** A session that the array has forgotten is renewed once; a fresh one that it does not know either is its failure. */
   async #callInSession(request: WsapiRequest, signal: AbortSignal): Promise<WsapiReply> {
     const repeatable = request.method === 'GET';
-    const { transport, session } = this.#connection;
-    const sessionKey = await this.#sessionKey(signal);
+    const { transport, session } = await this.#named(this.#connection.open(signal));
+    const sessionKey = await this.#named(session.key(signal));
     const reply = await exchangePatiently(transport, { request: { ...request, sessionKey }, repeatable }, signal);
     if (!isSessionGone(reply)) return reply;
     session.forget(sessionKey);
-    const renewed = { ...request, sessionKey: await this.#sessionKey(signal) };
+    const renewed = { ...request, sessionKey: await this.#named(session.key(signal)) };
     const second = await exchangePatiently(transport, { request: renewed, repeatable }, signal);
     if (!isSessionGone(second)) return second;
     session.forget(renewed.sessionKey);
@@ -141,9 +141,10 @@ export class Wsapi {
     );
   }
 
-  async #sessionKey(signal: AbortSignal): Promise<string> {
+  /** Its failure, with the array's name in front. */
+  async #named<T>(work: Promise<T>): Promise<T> {
     try {
-      return await this.#connection.session.key(signal);
+      return await work;
     } catch (thrown) {
       throw thrown instanceof DriverError ? thrown.reworded(`${this.label}: ${thrown.message}`) : thrown;
     }
@@ -159,7 +160,7 @@ export class Wsapi {
       status: reply.status,
       number: code,
       date: reply.date,
-      said: this.#connection.session.withoutSecrets(said).replaceAll(/\s+/g, ' ').slice(0, 200),
+      said: this.#connection.withoutSecrets(said).replaceAll(/\s+/g, ' ').slice(0, 200),
     });
   }
 

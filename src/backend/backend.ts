@@ -1,5 +1,6 @@
 import type { ArrayClient } from '../contracts/array.js';
 import { DriverError } from '../domain/errors.js';
+import type { Place } from '../domain/place.js';
 import type { ReplicationMode, Side } from '../domain/replication.js';
 import { homeSide, type Volume } from '../domain/volume.js';
 
@@ -15,13 +16,17 @@ export interface ReplicationSettings {
   /** `replication_strict`: the surviving array alone is not enough to mount (row 6). */
   strict: boolean;
   removeEmptyGroup: 'always' | 'created';
+  /** CPG of the primary array → CPG of the secondary. */
+  cpgMap: ReadonlyMap<string, string>;
+  snapCpgMap: ReadonlyMap<string, string>;
 }
 
-export interface BackendSettings {
+/** Where its volumes are made, unless their options say otherwise. */
+export interface BackendSettings extends Place {
   /** Section of hpe.conf. */
   name: string;
-  cpg: Partial<Record<Side, string>>;
-  snapCpg: Partial<Record<Side, string>>;
+  /** hpe.conf has no CPG of its own for snapshots; they take space where the volumes are. */
+  snapshotsFollow?: boolean;
   replication?: ReplicationSettings;
 }
 
@@ -66,14 +71,35 @@ export class Backend {
     return this.settings.replication;
   }
 
-  /** @throws `internal` */
-  cpg(side: Side): { cpg: string; snapCpg: string } {
-    const cpg = this.settings.cpg[side];
-    const snapCpg = this.settings.snapCpg[side];
-    if (cpg === undefined || snapCpg === undefined) {
-      throw new DriverError('internal', `backend ${this.name} has no CPG on its ${side} array`);
-    }
-    return { cpg, snapCpg };
+  /** Where a volume with those options is made. @throws `invalid` when hpe.conf does not say where its copy would be */
+  placeOf({ cpg: cpgOption, snapCpg: snapCpgOption }: { cpg?: string; snapCpg?: string }): Place {
+    const { replication, snapshotsFollow, ...usual } = this.settings;
+    const standard = { cpg: usual.cpg, snapCpg: usual.snapCpg };
+    if (cpgOption === undefined && snapCpgOption === undefined) return standard;
+    const cpg = cpgOption ?? usual.cpg.primary;
+    const snapCpg = snapCpgOption ?? (snapshotsFollow === true ? cpg : usual.snapCpg.primary);
+    if (cpg === undefined || snapCpg === undefined)
+      throw new DriverError('internal', `backend ${this.name} has no CPG`);
+    if (replication === undefined) return { cpg: { primary: cpg }, snapCpg: { primary: snapCpg } };
+    const copies = {
+      cpg: replication.cpgMap.get(cpg) ?? (cpg === usual.cpg.primary ? usual.cpg.secondary : undefined),
+      snapCpg:
+        replication.snapCpgMap.get(snapCpg) ??
+        (snapCpg === usual.snapCpg.primary ? usual.snapCpg.secondary : undefined),
+    };
+    if (copies.cpg === undefined) throw this.#unmapped('cpg_map', cpg);
+    if (copies.snapCpg === undefined) throw this.#unmapped('snap_cpg_map', snapCpg);
+    return {
+      cpg: { primary: cpg, secondary: copies.cpg },
+      snapCpg: { primary: snapCpg, secondary: copies.snapCpg },
+    };
+  }
+
+  #unmapped(key: 'cpg_map' | 'snap_cpg_map', cpg: string): DriverError {
+    const text = `${key} of backend ${this.name} has no pair for CPG ${cpg}, so where the copy would be made is not known`;
+    return new DriverError('invalid', text, {
+      next: `add ${cpg}:CPG_OF_THE_SECONDARY to ${key} in hpe.conf, or name a CPG that it has; nothing was changed`,
+    });
   }
 
   async close(): Promise<void> {

@@ -21,6 +21,7 @@ import type { Run } from '../host/run.js';
 import { openEmbeddedStore } from '../store/embedded-store.js';
 import type { EtcdTls } from '../store/etcd-client.js';
 import { openEtcdStore } from '../store/etcd-store.js';
+import type { Passwords } from './passwords.js';
 
 interface Node {
   id: string;
@@ -62,27 +63,30 @@ function readFile(file: string): Buffer {
   }
 }
 
+interface BackendDeps {
+  pins: PinStore;
+  passwords: Passwords;
+  logger: Logger;
+  findCluster?: FindCluster;
+}
+
 /** One backend for each section; none of them connects before it is used. */
-export function buildBackends(
-  config: Config,
-  deps: { pins: PinStore; logger: Logger; findCluster?: FindCluster },
-): BackendManager {
+export function buildBackends(config: Config, deps: BackendDeps): BackendManager {
   const connections = new Connections(deps);
   return new BackendManager([...config.backends.values()].map((each) => buildBackend(each, { ...deps, connections })));
 }
 
-function buildBackend(
-  config: BackendConfig,
-  deps: { pins: PinStore; logger: Logger; connections: Connections; findCluster?: FindCluster },
-): Backend {
+function buildBackend(config: BackendConfig, deps: BackendDeps & { connections: Connections }): Backend {
   const { primary, secondary, replication } = config;
   const settings: BackendSettings = {
     name: config.name,
     cpg: { primary: primary.cpg, ...(secondary === undefined ? {} : { secondary: secondary.cpg }) },
     snapCpg: { primary: primary.snapCpg, ...(secondary === undefined ? {} : { secondary: secondary.snapCpg }) },
+    ...(config.snapshotsFollow ? { snapshotsFollow: true } : {}),
   };
   if (replication !== undefined) {
     const { target, mode, syncPeriodSeconds, secondaryWwn, replicationStrict, removeEmptyGroup } = replication;
+    const { cpgMap, snapCpgMap } = replication;
     settings.replication = {
       target,
       mode,
@@ -90,37 +94,40 @@ function buildBackend(
       differentSecondaryWwn: secondaryWwn === 'different',
       strict: replicationStrict,
       removeEmptyGroup,
+      cpgMap,
+      snapCpgMap,
     };
   }
-  const connect = (side: Side, array: ArrayConfig) => connectArray(arraySettings(config.name, side, array), deps);
+  const connect = (side: Side, array: ArrayConfig) => {
+    const password = deps.passwords.of(config.name, array.password);
+    const ssh = { ...sshSettings(array), password: deps.passwords.of(config.name, array.sanPassword) };
+    return connectArray({ ...arraySettings(config.name, side, array), password, ssh }, deps);
+  };
   return new Backend(settings, {
     primary: connect('primary', primary),
     ...(secondary === undefined ? {} : { secondary: connect('secondary', secondary) }),
   });
 }
 
-function arraySettings(backend: string, side: Side, array: ArrayConfig): ArraySettings {
+function arraySettings(backend: string, side: Side, array: ArrayConfig): Omit<ArraySettings, 'password' | 'ssh'> {
   return {
     label: `${side} array of backend ${backend}`,
     apiUrl: array.apiUrl,
     username: array.username,
-    password: array.password,
     tlsVerify: array.tlsVerify,
     portals: array.iscsiIps,
     cpg: array.cpg,
-    ssh: sshSettings(array),
     ...(array.caFile === undefined ? {} : { ca: readFile(array.caFile).toString('utf8') }),
     ...(array.fingerprint === undefined ? {} : { fingerprint: array.fingerprint }),
   };
 }
 
-function sshSettings(array: ArrayConfig): SshSettings {
+function sshSettings(array: ArrayConfig): Omit<SshSettings, 'password'> {
   const { sanPrivateKey, hostKeysFile } = array;
   return {
     host: array.sanIp,
     port: array.sanPort,
     user: array.sanLogin,
-    password: array.sanPassword,
     timeoutSeconds: array.sshTimeoutSeconds,
     hostKeyCheck: array.hostKeyCheck,
     ...(sanPrivateKey === undefined ? {} : { privateKey: new Secret(readFile(sanPrivateKey).toString('utf8')) }),
@@ -149,13 +156,14 @@ function buildConnector(
   settings: BackendConfig,
   { stateDir, node, run, logger }: { stateDir: string; node: Node; run: Run; logger: Logger },
 ): HostConnector {
-  const { protocol, loopbackFabric, usesMultipath, minimumPaths, chap } = settings;
+  const { protocol, loopbackFabric, usesMultipath, minimumPaths, chap, replication } = settings;
   if (loopbackFabric !== undefined) {
     const initiator = loopbackInitiator(protocol, node.id);
     return createLoopbackConnector({ fabricDir: loopbackFabric, initiator, protocol, run, stateDir });
   }
   const options = { run, stateDir, usesMultipath, minimumPaths, logger };
-  return protocol === 'fc' ? createFcConnector(options) : createIscsiConnector({ ...options, chap });
+  if (protocol === 'iscsi') return createIscsiConnector({ ...options, chap });
+  return createFcConnector({ ...options, equalWwns: replication?.secondaryWwn === 'same' });
 }
 
 /** What this node is called on the simulated fabric. */

@@ -14,6 +14,7 @@ import { formatBackup, parseBackup } from '../store/backup-file.js';
 import { parseV2Tree } from '../store/v2-tree.js';
 import { buildBackends } from './build.js';
 import { PinsInMemory, type PinRecord } from './first-contact.js';
+import { Passwords } from './passwords.js';
 import { pinsIn } from './pins.js';
 
 /** What the commands for all metadata work with, in the daemon or without one. */
@@ -22,6 +23,7 @@ export interface MetadataParts {
   store: MetadataStore;
   journal: NodeJournal;
   node: { id: string; name: string };
+  passwords: Passwords;
   logger: Logger;
 }
 
@@ -43,7 +45,8 @@ export function metadataRequests(parts: MetadataParts): Record<MetadataRequest, 
       const { text, dryRun } = parse(fileBody, body);
       const { madeAt, madeBy, root, records } = parseBackup(text);
       const pins = records.filter((each) => each.put === 'pin');
-      return withBackends(parts, new PinsInMemory(pins), async (backends) => {
+      const isGone = await store.archive.isGone(signal);
+      return withBackends(parts, { isGone, pinsWhileGone: new PinsInMemory(pins) }, async (backends) => {
         const order = { backup: records, root, dryRun };
         const lines = await restoreMetadata({ store, backends, logger }, order, signal);
         return [`backup of ${madeAt}, made on ${madeBy}: ${records.length} records`, ...lines];
@@ -52,8 +55,8 @@ export function metadataRequests(parts: MetadataParts): Record<MetadataRequest, 
     '/rebuild': async (body, signal) => {
       const { dryRun, cluster } = parse(rebuildBody, body);
       const met = new PinsInMemory();
-      const pins = (await store.archive.isGone(signal)) ? met : pinsIn(store);
-      return withBackends(parts, pins, async (backends) => {
+      const isGone = await store.archive.isGone(signal);
+      return withBackends(parts, { isGone, pinsWhileGone: met }, async (backends) => {
         const order = { dryRun, cluster, pins: () => met.records };
         const lines = await rebuildMetadata({ ...parts, backends }, order, signal);
         return [...met.records.map(describePin), ...lines];
@@ -62,7 +65,7 @@ export function metadataRequests(parts: MetadataParts): Record<MetadataRequest, 
     '/import-metadata': async (body, signal) => {
       const { text, dryRun } = parse(fileBody, body);
       const tree = parseV2Tree(text);
-      return withBackends(parts, pinsIn(store), async (backends) =>
+      return withBackends(parts, { isGone: false, pinsWhileGone: new PinsInMemory() }, async (backends) =>
         adoptVolumes({ store, backends, logger }, { tree, dryRun }, signal),
       );
     },
@@ -72,12 +75,20 @@ export function metadataRequests(parts: MetadataParts): Record<MetadataRequest, 
 const describePin = ({ value: { peer, fingerprint } }: PinRecord): string =>
   `met without a memory of it: ${peer} with the certificate SHA-256 ${fingerprint}; compare it with showcert on the array`;
 
+/** While the metadata are gone, passphrases come from the etcd as it is, and certificates from `pinsWhileGone`. */
 async function withBackends<T>(
-  { config, store, logger }: MetadataParts,
-  pins: PinStore,
+  { config, store, passwords, logger }: MetadataParts,
+  { isGone, pinsWhileGone }: { isGone: boolean; pinsWhileGone: PinStore },
   work: (backends: BackendManager) => Promise<T>,
 ): Promise<T> {
-  const backends = buildBackends(config, { pins, logger, findCluster: async () => store.archive.cluster() });
+  const { passphrases } = store.archive;
+  const raw = new Passwords(config, { store: passphrases === undefined ? {} : { passphrases }, logger });
+  const backends = buildBackends(config, {
+    pins: isGone ? pinsWhileGone : pinsIn(store),
+    passwords: isGone ? raw : passwords,
+    logger,
+    findCluster: async () => store.archive.cluster(),
+  });
   try {
     return await work(backends);
   } finally {

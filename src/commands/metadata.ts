@@ -9,6 +9,7 @@ import { openNodeJournal } from '../store/node-journal.js';
 import { openStore } from './build.js';
 import { ask, LARGE_TIMEOUT_MS } from './daemon-client.js';
 import { metadataRequests, type MetadataRequest } from './metadata-requests.js';
+import { Passwords } from './passwords.js';
 import { UsageError } from './usage.js';
 
 const V2_TIMEOUT_MS = 30_000;
@@ -134,8 +135,9 @@ async function request(where: Where, at: MetadataRequest, body: unknown): Promis
   const journal = await openNodeJournal(where.stateDir);
   const node = { id: journal.nodeId, name: hostname() };
   const store = await openStore(config.etcd, { stateDir: where.stateDir, node, logger: silent });
+  const passwords = new Passwords(config, { store, logger: silent });
   try {
-    const requests = metadataRequests({ config, store, journal, node, logger: silent });
+    const requests = metadataRequests({ config, store, journal, node, passwords, logger: silent });
     return await requests[at](body, AbortSignal.timeout(LARGE_TIMEOUT_MS));
   } finally {
     await store.close();

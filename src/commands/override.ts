@@ -10,6 +10,7 @@ import { Overrides } from '../driver/overrides.js';
 import { openNodeJournal } from '../store/node-journal.js';
 import { buildBackends, openStore } from './build.js';
 import { askDaemon } from './daemon-client.js';
+import { Passwords } from './passwords.js';
 import { pinsIn } from './pins.js';
 import { UsageError } from './usage.js';
 
@@ -78,7 +79,8 @@ async function withoutDaemon(order: OverrideOrder, where: Where): Promise<string
   const { nodeId } = await openNodeJournal(where.stateDir);
   const node = { id: nodeId, name: hostname() };
   const store = await openStore(config.etcd, { stateDir: where.stateDir, node, logger });
-  const backends = buildBackends(config, { pins: pinsIn(store), logger });
+  const passwords = new Passwords(config, { store, logger });
+  const backends = buildBackends(config, { pins: pinsIn(store), passwords, logger });
   try {
     const overrides = new Overrides({ store, backends, node, logger });
     const signal = AbortSignal.timeout(TIMEOUT_MS);

@@ -10,6 +10,7 @@ import { HostProblems } from '../driver/host-problems.js';
 import { Operations } from '../driver/operations.js';
 import { Overrides } from '../driver/overrides.js';
 import { Recovery, settlersOf } from '../driver/recover.js';
+import { Resizes } from '../driver/resizes.js';
 import { createFilesystems } from '../host/filesystem.js';
 import { withHostPrefix } from '../host/host-prefix.js';
 import { run as runTool, type Run } from '../host/run.js';
@@ -21,6 +22,7 @@ import { openNodeJournal } from '../store/node-journal.js';
 import { buildBackends, buildConnectors, openStore } from './build.js';
 import { adminSocketOf } from './daemon-client.js';
 import { metadataRequests } from './metadata-requests.js';
+import { Passwords } from './passwords.js';
 import { pinsIn } from './pins.js';
 
 export interface ServeOptions {
@@ -56,11 +58,9 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const node = { id: journal.nodeId, name: options.nodeName ?? hostname() };
   const leaseTtl = options.leaseTtl === undefined ? {} : { leaseTtl: options.leaseTtl };
   const store = await openStore(config.etcd, { stateDir, node, logger, ...leaseTtl });
-  const backends = buildBackends(config, {
-    pins: pinsIn(store),
-    logger,
-    findCluster: async () => store.archive.cluster(),
-  });
+  const passwords = new Passwords(config, { store, logger });
+  const findCluster = async (): Promise<string | undefined> => store.archive.cluster();
+  const backends = buildBackends(config, { pins: pinsIn(store), passwords, logger, findCluster });
   const connector = buildConnectors(config, { stateDir, node, run, logger });
   const hostProblems = new HostProblems({
     find: async (name, signal) => connector(backends.get(name)).findProblems(signal),
@@ -84,10 +84,11 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const attachments = new Attachments(ctx, operations);
   const poll = new StatusPoll(backends, async () => store.list('group', AbortSignal.timeout(STATUS_READ_MS)), logger);
   const overrides = new Overrides(ctx);
-  const recovery = new Recovery(ctx, { operations, attachments });
-  const driver = new DockerDriver(ctx, { operations, attachments, poll });
-  const large = metadataRequests({ config, store, journal, node, logger });
-  const admin = await startAdminServer({ socketPath: adminSocketOf(stateDir), overrides, large, logger });
+  const resizes = new Resizes(ctx, { operations, users: attachments.users });
+  const recovery = new Recovery(ctx, { operations, attachments, resizes });
+  const driver = new DockerDriver(ctx, { operations, attachments, poll, resizes });
+  const large = metadataRequests({ config, store, journal, node, passwords, logger });
+  const admin = await startAdminServer({ socketPath: adminSocketOf(stateDir), overrides, resizes, large, logger });
   const server = await startPluginServer({
     socketPath,
     driver,
@@ -99,6 +100,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     throw error;
   });
   store.announce();
+  void passwords.announce();
   recovery.start();
   overrides.start();
   poll.start();

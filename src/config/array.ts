@@ -1,17 +1,7 @@
 import type { ArrayConfig } from './model.js';
+import { readPassword } from './password.js';
 import type { Settings } from './settings.js';
-import {
-  absolutePath,
-  apiUrl,
-  boolean,
-  endpoints,
-  fingerprint,
-  host,
-  name,
-  port,
-  secret,
-  wholeNumber,
-} from './values.js';
+import { absolutePath, apiUrl, boolean, endpoints, fingerprint, host, name, port, wholeNumber } from './values.js';
 
 const ISCSI_PORT = 3260;
 const DEFAULT_SSH_PORT = 22;
@@ -27,9 +17,9 @@ export function readArray(settings: Settings, protocol: 'iscsi' | 'fc' | undefin
   const required = {
     apiUrl: settings.require('hpe3par_api_url', apiUrl),
     username: settings.require('hpe3par_username', name),
-    password: settings.require('hpe3par_password', secret),
+    password: readPassword(settings, 'hpe3par_password'),
     sanIp: settings.require('san_ip', host),
-    sanPassword: settings.require('san_password', secret),
+    sanPassword: readPassword(settings, 'san_password'),
   };
   const portals = endpoints(ISCSI_PORT);
   const iscsiIps =
@@ -48,7 +38,17 @@ export function readArray(settings: Settings, protocol: 'iscsi' | 'fc' | undefin
   const { apiUrl: url, username, password, sanIp, sanPassword } = required;
   if (url === undefined || username === undefined || password === undefined) return undefined;
   if (sanIp === undefined || sanPassword === undefined || iscsiIps === undefined) return undefined;
-  return { apiUrl: url, username, password, sanIp, sanPassword, iscsiIps, ...optional };
+  return {
+    apiUrl: url,
+    username,
+    password: password.value,
+    passwordFrom: password.from,
+    sanIp,
+    sanPassword: sanPassword.value,
+    sanPasswordFrom: sanPassword.from,
+    iscsiIps,
+    ...optional,
+  };
 }
 
 function readFiles(settings: Settings): Pick<ArrayConfig, 'sanPrivateKey' | 'caFile' | 'fingerprint'> {

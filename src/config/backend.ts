@@ -30,6 +30,7 @@ export function readBackend(
     ...(loopbackFabric === undefined ? {} : { loopbackFabric }),
     ...multipath,
     chap: protocol === 'iscsi' && (array.chap || replicated?.secondary.chap === true),
+    snapshotsFollow: snapCpgs === undefined,
     primary: { ...array, cpg, cpgs, snapCpg },
     ...(replicated === undefined
       ? {}

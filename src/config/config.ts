@@ -2,8 +2,9 @@ import { readFileSync, statSync } from 'node:fs';
 import { readBackend } from './backend.js';
 import { readDaemon } from './daemon.js';
 import type { BackendConfig, Config } from './model.js';
-import { ConfigError, Report, type CanRead, type Problem } from './problem.js';
+import { ConfigError, Report, type Files, type Problem } from './problem.js';
 import { scan } from './scan.js';
+import { readSecretFile } from './secret-file.js';
 import { DAEMON_SECTION, readSections, SHARED_SECTION, type Section } from './sections.js';
 import { Settings, type Layer } from './settings.js';
 
@@ -30,7 +31,7 @@ export function loadConfig(path: string): ParsedConfig {
     const what = 'the file is no UTF-8 text: it holds NUL characters';
     throw new ConfigError(path, [{ section: DAEMON_SECTION, what, fix: 'save it as UTF-8, not as UTF-16' }]);
   }
-  return parseConfig(text, path, whyUnreadable);
+  return parseConfig(text, path, { canRead: whyUnreadable, readSecret: readSecretFile });
 }
 
 function whyUnreadable(file: string): string | undefined {
@@ -45,14 +46,14 @@ function whyUnreadable(file: string): string | undefined {
   }
 }
 
-const nothingChecked: CanRead = () => undefined;
+const nothingRead: Files = { canRead: () => undefined, readSecret: () => ({ text: 'not read' }) };
 
 /**
- * Looks at no file itself; those that the text names are as `canRead` says.
+ * Looks at no file itself; those that the text names are as `files` says.
  * @throws ConfigError with every problem of the text, and nothing else
  */
-export function parseConfig(text: string, fileName: string, canRead = nothingChecked): ParsedConfig {
-  const report = new Report(canRead);
+export function parseConfig(text: string, fileName: string, files: Partial<Files> = {}): ParsedConfig {
+  const report = new Report({ ...nothingRead, ...files });
   const sections = readSections(scan(text, report), report);
   const daemon = readDaemon(settingsOf(sections, DAEMON_SECTION, report));
   const backends = new Map<string, BackendConfig>();
@@ -65,17 +66,17 @@ export function parseConfig(text: string, fileName: string, canRead = nothingChe
   return { config: { ...daemon, backends }, warnings: report.warnings };
 }
 
-/** Keys of SSH that count for every section when [DEFAULT] has them. */
-const GLOBAL_SSH_KEYS = ['strict_ssh_host_key_policy', 'ssh_hosts_key_file'];
+/** Keys that count for every section when [DEFAULT] has them. */
+const GLOBAL_KEYS = ['strict_ssh_host_key_policy', 'ssh_hosts_key_file', 'password_key_file'];
 
-/** A section does not inherit from [DEFAULT], except for the checks of SSH host keys (reference 9.1). */
+/** A section does not inherit from [DEFAULT], except for the checks of SSH host keys (reference 9.1) and the key file. */
 function settingsOf(sections: Map<string, Section>, name: string, report: Report): Settings {
   const section = sections.get(name);
   const layers: (Layer | undefined)[] = [section?.settings];
   if (section !== undefined && name !== DAEMON_SECTION) {
     layers.push(sharedSection(sections, section)?.settings);
     const global = [...(sections.get(DAEMON_SECTION)?.settings ?? [])];
-    layers.push(new Map(global.filter(([key]) => GLOBAL_SSH_KEYS.includes(key))));
+    layers.push(new Map(global.filter(([key]) => GLOBAL_KEYS.includes(key))));
   }
   const place = { section: name, line: section?.line ?? 1, sub: false };
   return new Settings(

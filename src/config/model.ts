@@ -44,6 +44,8 @@ export interface BackendConfig {
   minimumPaths: number;
   /** The arrays ask the host for a CHAP secret; never with Fibre Channel. */
   chap: boolean;
+  /** There is no hpe3par_snapcpg: snapshots take space where their volumes are. */
+  snapshotsFollow: boolean;
   primary: ArrayConfig;
   /** Present exactly when `replication` is. */
   secondary?: ArrayConfig;
@@ -67,11 +69,18 @@ export interface ReplicationConfig {
   removeEmptyGroup: 'always' | 'created';
 }
 
+/**
+ * Where a password came from: `text`: it stands in hpe.conf, perhaps encrypted as the old plugin did, which only etcd tells;
+ * `sealed`: it stood there encrypted with the key file; `file`: it stood in a file of its own.
+ */
+export type PasswordOrigin = 'text' | 'sealed' | 'file';
+
 export interface ArrayConfig {
   /** `https://host:port/api/v1`, without a slash at the end. */
   apiUrl: string;
   username: string;
   password: Secret;
+  passwordFrom: PasswordOrigin;
   /** Where volumes are made: the first of `cpgs`. */
   cpg: string;
   cpgs: string[];
@@ -80,6 +89,7 @@ export interface ArrayConfig {
   sanPort: number;
   sanLogin: string;
   sanPassword: Secret;
+  sanPasswordFrom: PasswordOrigin;
   /** File with the private key for SSH. */
   sanPrivateKey?: string;
   sshTimeoutSeconds: number;

@@ -1,4 +1,5 @@
 import { DriverError } from '../domain/errors.js';
+import type { ReadSecret } from './secret-file.js';
 
 /** Something in hpe.conf that is wrong, or only worth a word. Holds no secret. */
 export interface Problem {
@@ -44,14 +45,20 @@ const printable = (line: string): string => line.replaceAll(/[\p{Cc}\u2028\u2029
 /** Why a file that hpe.conf names cannot be read; undefined if it can. */
 export type CanRead = (file: string) => string | undefined;
 
+/** How the files that hpe.conf names are looked at. */
+export interface Files {
+  canRead: CanRead;
+  readSecret: ReadSecret;
+}
+
 /** Collects what is found while a file is read, each finding once, and sorts it by line. */
 export class Report {
-  readonly canRead: CanRead;
+  readonly files: Files;
   readonly #errors = new Map<string, Problem>();
   readonly #warnings = new Map<string, Problem>();
 
-  constructor(canRead: CanRead) {
-    this.canRead = canRead;
+  constructor(files: Files) {
+    this.files = files;
   }
 
   error(problem: Problem): void {

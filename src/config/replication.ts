@@ -1,6 +1,7 @@
 import type { ReplicationMode } from '../domain/replication.js';
 import { readArray } from './array.js';
 import type { ArrayConfig, ReplicationConfig } from './model.js';
+import { waysToGive } from './password.js';
 import type { Report } from './problem.js';
 import { readReplicationDevice } from './replication-device.js';
 import type { Entry } from './scan.js';
@@ -17,6 +18,7 @@ const POLICIES = [
   'san_ssh_port',
   'ssh_conn_timeout',
   'san_private_key',
+  'password_key_file',
   'hpe3par_tls_verify',
   'strict_ssh_host_key_policy',
   'ssh_hosts_key_file',
@@ -68,9 +70,9 @@ export function readReplication(
 function inherited(section: Settings, own: Settings): Map<string, Setting> {
   const layer = new Map<string, Setting>();
   for (const key of [...CREDENTIALS, ...POLICIES]) {
-    const setting = section.find(key);
-    if (setting === undefined || own.find(key) !== undefined) continue;
-    layer.set(key, setting);
+    const [setting] = section.nearest(waysToGive(key));
+    if (setting === undefined || own.nearest(waysToGive(key)).length > 0) continue;
+    layer.set(setting.key, setting);
     if (CREDENTIALS.includes(key)) {
       const what = 'is missing, so that of the primary array is used';
       own.complain('warn', key, { what, fix: `add ${key}:… for the secondary array` });

@@ -1,6 +1,7 @@
 import { findKey, findKeyInside } from './keys.js';
 import type { Report } from './problem.js';
-import { absolutePath, quoted, type ValueType } from './values.js';
+import type { SecretFile } from './secret-file.js';
+import { absolutePath, quoted, secretPath, type ValueType } from './values.js';
 
 /** One value as the file has it. */
 export interface Setting {
@@ -54,15 +55,35 @@ export class Settings {
     return undefined;
   }
 
+  /** Those of the keys that have a value in the first layer that has any of them. */
+  nearest(keys: readonly string[]): Setting[] {
+    for (const layer of this.#layers) {
+      const found = keys.map((key) => layer.get(key)).filter((setting) => setting !== undefined);
+      const given = found.filter(({ text }) => text !== '');
+      if (given.length > 0) return given;
+    }
+    return [];
+  }
+
   /** The path of a file that has to be readable; what is wrong is reported. */
   readFile(key: string): string | undefined {
     const file = this.read(key, absolutePath);
-    const reason = file === undefined ? undefined : this.#report.canRead(file);
+    const reason = file === undefined ? undefined : this.#report.files.canRead(file);
     if (file !== undefined && reason !== undefined) {
       const what = `${quoted(file)} cannot be read: ${reason}`;
       this.complain('error', key, { what, fix: 'name a file that the plugin can read' });
     }
     return file;
+  }
+
+  /** What the file holds that the key names; what is wrong is reported, without the path, which may be a password instead. */
+  readSecret(key: string): SecretFile | undefined {
+    const file = this.read(key, secretPath);
+    const found = file === undefined ? undefined : this.#report.files.readSecret(file);
+    if (found === undefined || !('problem' in found)) return found;
+    const what = `there is no secret in the file that it names: ${found.problem}`;
+    this.complain('error', key, { what, fix: 'name a file that holds one line, the secret' });
+    return undefined;
   }
 
   /** The value, whose absence is reported too. */

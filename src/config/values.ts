@@ -66,6 +66,12 @@ export const absolutePath: ValueType<string> = {
   right: 'write the path from / on',
 };
 
+/** An absolute path, or one below systemd's directory of credentials. */
+export const secretPath: ValueType<string> = {
+  schema: z.string().regex(/^(\$\{?CREDENTIALS_DIRECTORY\}?)?\//, 'is not an absolute path'),
+  right: 'write the path from / on, or $CREDENTIALS_DIRECTORY/NAME',
+};
+
 /** A command and its arguments, separated by blanks; no shell reads them, so there are no quotes. */
 export const commandWords: ValueType<string[]> = {
   schema: z

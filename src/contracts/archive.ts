@@ -1,4 +1,4 @@
-import type { RecordKind, Records } from './store.js';
+import type { Passphrases, RecordKind, Records } from './store.js';
 
 /** A record and the key that it stands under. */
 export type StoredRecord<Kinds extends RecordKind = RecordKind> = {
@@ -25,6 +25,8 @@ export interface MetadataArchive {
    * written. Nodes that knew the former metadata go over to these. @throws `busy` when another renewal took its place
    */
   renew(renewal: Renewal, signal: AbortSignal): Promise<void>;
+  /** The same as the store's, also from an etcd without our root marker: for arrays that have to be asked while the metadata are gone. */
+  readonly passphrases?: Passphrases;
   /** What marks the volumes of these metadata on arrays (`clusterOf`): of the last that this node knew; undefined if it never knew any. */
   cluster(): Promise<string | undefined>;
 }

@@ -4,6 +4,7 @@ import type { Provisioning } from '../domain/volume.js';
 import type { ArrayInventory } from './inventory.js';
 import type { Clones } from './clones.js';
 import type { Schedules, Snapshots } from './snapshots.js';
+import type { VolumeSets } from './volume-sets.js';
 
 /** `GET /system`: what cannot change while the array lives. */
 export interface ArrayIdentity {
@@ -12,6 +13,20 @@ export interface ArrayIdentity {
   /** Decimal system id; the peer's group names end in `.r<systemId>`. */
   systemId: number;
   osVersion: string;
+}
+
+/** What an array can do; an upgrade or a new licence changes it. */
+export interface ArrayFeatures {
+  /** `3.3.1.215` */
+  osVersion: string;
+  /** Absent: the array does not tell, as newer ones. */
+  licences?: string[];
+}
+
+export interface ArrayCpg {
+  name: string;
+  /** Of everything that is made in it; absent: none. */
+  domain?: string;
 }
 
 export interface ArrayVolume {
@@ -98,6 +113,8 @@ export interface Initiators {
   names: string[];
   /** iSCSI only: what the array is to demand of them. */
   chap?: Chap;
+  /** Where the volume is that they are to get: a new host entry gets the domain of this CPG. */
+  cpg?: string | undefined;
 }
 
 export interface CreateGroup {
@@ -111,6 +128,8 @@ export interface CreateGroup {
   localSnapCpg: string;
   remoteCpg: string;
   remoteSnapCpg: string;
+  /** Of the local CPG; absent: none. */
+  domain?: string;
 }
 
 export interface Admission {
@@ -141,6 +160,10 @@ export interface ArrayClient {
   /** The last call's; undefined before the first. Asks nobody. */
   lastContact(): Contact | undefined;
 
+  /** Asked anew each time. */
+  features(signal: AbortSignal): Promise<ArrayFeatures>;
+  findCpg(name: string, signal: AbortSignal): Promise<ArrayCpg | undefined>;
+
   findVolume(name: string, signal: AbortSignal): Promise<ArrayVolume | undefined>;
   /** @throws `exists` when a volume of that name has another tag or shape. */
   ensureVolume(wanted: CreateVolume, signal: AbortSignal): Promise<ArrayVolume>;
@@ -167,6 +190,7 @@ export interface ArrayClient {
   /** Removes all exports of the volume to that host, and reads back that they are gone. A host entry of ours goes with its last export, or when it never had one. */
   removeVluns(volume: string, host: string, signal: AbortSignal): Promise<void>;
 
+  readonly volumeSets: VolumeSets;
   readonly remoteCopy: RemoteCopy;
   readonly inventory: ArrayInventory;
   readonly snapshots: Snapshots;

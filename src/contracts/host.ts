@@ -21,7 +21,7 @@ export interface PassiveCopy {
   wwn: string;
   /** Names of that array's ports, as far as they are known. */
   targetNames: string[];
-  /** The group is failed over: what this array has is stale, and it may come back with it at any time. */
+  /** The group is failed over, or an override went past this array: what it has is another state, and it may come back with it at any time. */
   isStale: boolean;
 }
 

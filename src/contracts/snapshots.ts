@@ -51,12 +51,12 @@ export interface Snapshots {
   remove(name: string, tag: string, signal: AbortSignal): Promise<void>;
 }
 
-/** Scheduled snapshots of one array, by its command line. An array has no owner of a schedule: ours is what is exactly as we make it. */
+/** Scheduled snapshots of one array, by its command line. An array has no owner of a schedule: ours is what runs exactly our command. */
 export interface Schedules {
   /** What stands on the array under that name, in its own words. */
   find(name: string, signal: AbortSignal): Promise<{ command: string; frequency: string } | undefined>;
   /** @throws `exists` when another schedule has that name */
   ensure(wanted: ScheduledSnapshots, signal: AbortSignal): Promise<void>;
-  /** Gone already is success; its snapshots stay. @throws `refused` when the schedule of that name is another one */
+  /** Its snapshots stay. Gone already is success, and so is another schedule under that name, which is not touched. */
   remove(ours: ScheduledSnapshots, signal: AbortSignal): Promise<void>;
 }

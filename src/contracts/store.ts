@@ -1,6 +1,7 @@
 import type { Attachment } from '../domain/attachment.js';
 import type { Override } from '../domain/override.js';
 import type { Group } from '../domain/replication.js';
+import type { Secret } from '../domain/secret.js';
 import type { Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
 import type { MetadataArchive } from './archive.js';
@@ -40,9 +41,19 @@ export interface Fence {
   release(): Promise<void>;
 }
 
+/** Passphrases of passwords that the Python plugin's hpe3parencryptor has encrypted, by backend. Throws DriverError only. */
+export interface Passphrases {
+  /** Undefined when there certainly is none. @throws `unavailable` */
+  find(backend: string, signal: AbortSignal): Promise<Secret | undefined>;
+  /** Saves the first one; the same one again is no change. @throws `refused` when there is another one */
+  save(backend: string, passphrase: Secret, signal: AbortSignal): Promise<void>;
+}
+
 /** The metadata, in etcd or in the state directory. Throws DriverError only: `unavailable` when it cannot be read or written for certain. */
 export interface MetadataStore {
   readonly kind: 'etcd' | 'embedded';
+  /** In etcd only: the Python plugin always had one. */
+  readonly passphrases?: Passphrases;
   find<K extends RecordKind>(kind: K, key: string, signal: AbortSignal): Promise<Records[K] | undefined>;
   /** All records of one kind, sorted by key. */
   list<K extends RecordKind>(kind: K, signal: AbortSignal): Promise<Records[K][]>;

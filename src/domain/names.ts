@@ -44,6 +44,9 @@ export const arrayVolumeName = (uuid: string): string => `dcv-${encodeUuid(uuid)
 /** The same for a snapshot, which begins with `dcs-`. */
 export const arraySnapshotName = (uuid: string): string => `dcs-${encodeUuid(uuid)}`;
 
+/** Of the volume set with flash cache that belongs to the volume with that id, 26 characters. */
+export const cachedSetName = (uuid: string): string => `vvs-${encodeUuid(uuid)}`;
+
 function encodeUuid(uuid: string): string {
   const bytes = Buffer.from(uuid.replaceAll('-', ''), 'hex');
   if (bytes.length !== 16) throw new DriverError('internal', `not a uuid: ${uuid}`);

@@ -60,7 +60,7 @@ export function parseBackendName(text: string): string {
 const parseName =
   (what: string, limit: number) =>
   (text: string): string => {
-    if (/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(text) && text.length <= limit) return text;
+    if (/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(text) && text.length <= limit) return text;
     throw new Error(
       `${JSON.stringify(text)} cannot be the name of a ${what}: 1 to ${limit} letters, digits, '_', '.' or '-'`,
     );

@@ -22,3 +22,10 @@ export class Secret {
     return '***';
   }
 }
+
+/** A password, or the way to it when it has to be fetched first: again for each use, and in vain when it cannot be had now. */
+export type Password = Secret | ((signal: AbortSignal) => Promise<Secret>);
+
+/** @throws what the way to it throws: DriverError that tells why the password cannot be had */
+export const openPassword = async (password: Password, signal: AbortSignal): Promise<Secret> =>
+  password instanceof Secret ? password : password(signal);

@@ -83,6 +83,14 @@ export function isNeverFormatted(
   return filesystem.state === 'never' || filesystem.state === 'formatting';
 }
 
+/** A grow cannot be taken back, so what was begun stays on record until it is done. */
+export interface Growth {
+  /** The same as `spec.sizeGiB`: only the file system may still be smaller. */
+  toGiB: number;
+  /** An array has refused when another one had grown already: only an operator tries it again. */
+  isRefused?: true;
+}
+
 /** A Docker volume as the metadata knows it. */
 export interface Volume {
   name: string;
@@ -99,6 +107,8 @@ export interface Volume {
   filesystem: FilesystemRecord;
   /** Absent: made empty. */
   origin?: Origin;
+  /** It is being grown: each copy has `spec.sizeGiB` or up to this. Stays until its file system fills it, too. */
+  growth?: Growth;
   /** A Mount of it was acknowledged to Docker at least once. */
   everMounted: boolean;
   /** Of its last attachment; only grows. Absent before the first. */

@@ -29,7 +29,7 @@ function refusalsOf(seen: SeenGroup, seats: Seat[]): Map<Seat, DriverError> {
     try {
       const { group } = viewOfGroup(seen);
       const { change } = seat;
-      if (change?.kind === 'admit') change.check(seen);
+      if (change?.kind === 'admit' || change?.kind === 'grow') change.check(seen);
       // What is no member needs no permission to leave.
       if (change?.kind === 'dismiss' && isMember(group, change.volume)) change.check(seen);
     } catch (thrown) {

@@ -202,8 +202,10 @@ function attachedHere({ volume, backend, attachment }: Attached): AttachedHere &
 function cutOff({ volume, attachment }: Attached): DriverError {
   return new DriverError(
     'refused',
-    `volume ${volume.name} is mounted here on a device that was cut off from the ${attachment.side} array meanwhile: what is written to it is lost, and what is read from it may be old`,
-    { next: `stop all containers that use ${volume.name}, then start them again` },
+    `volume ${volume.name} is mounted here on a device that does not answer as that volume any more: it was cut off from the ${attachment.side} array meanwhile, or has no path; what is written to it may be lost, and what is read from it old`,
+    {
+      next: `stop all containers that use ${volume.name}, then start them again; but if multipath -ll shows that all its paths are down just now, bring these back and try again`,
+    },
   );
 }
 

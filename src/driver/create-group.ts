@@ -1,11 +1,19 @@
+import { DriverError } from '../domain/errors.js';
+import { cpgsOn, type Place } from '../domain/place.js';
 import type { RemoteCopyGroup } from '../domain/replication.js';
 import type { GroupId } from './seen-group.js';
 
-/** Makes the group that hpe.conf describes, empty and stopped. @throws `exists` when somebody else has made one of that name */
-export async function createGroup({ backend, name }: GroupId, signal: AbortSignal): Promise<RemoteCopyGroup> {
+/** Makes the group that hpe.conf describes, empty and stopped, for volumes in that place. @throws `exists` when somebody else has made one of that name */
+export async function createGroup(
+  { backend, name }: GroupId,
+  place: Place,
+  signal: AbortSignal,
+): Promise<RemoteCopyGroup> {
   const { target, mode, syncPeriod } = backend.replication();
-  const [local, remote] = [backend.cpg('primary'), backend.cpg('secondary')];
-  return backend.array('primary').remoteCopy.ensureGroup(
+  const [local, remote] = [cpgsOn(place, 'primary'), cpgsOn(place, 'secondary')];
+  const array = backend.array('primary');
+  const domain = (await array.findCpg(local.cpg, signal))?.domain;
+  return array.remoteCopy.ensureGroup(
     {
       name,
       target,
@@ -15,7 +23,18 @@ export async function createGroup({ backend, name }: GroupId, signal: AbortSigna
       localSnapCpg: local.snapCpg,
       remoteCpg: remote.cpg,
       remoteSnapCpg: remote.snapCpg,
+      ...(domain === undefined ? {} : { domain }),
     },
     signal,
   );
 }
+
+/** A cycle may make a group for one volume, and then admit another. */
+export const otherPlace = (group: string): DriverError =>
+  new DriverError(
+    'refused',
+    `group ${group} was just made for a volume in other CPGs, and all its members share them`,
+    {
+      next: 'name another replicationGroup, or the CPGs of that volume',
+    },
+  );

@@ -3,12 +3,15 @@ import type { Backend } from '../backend/backend.js';
 import type { Write } from '../contracts/store.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import { arrayVolumeName, ownershipTag } from '../domain/names.js';
+import { cpgsOn } from '../domain/place.js';
 import type { Volume, VolumeSpec } from '../domain/volume.js';
 import type { Saga, Step } from '../saga/saga.js';
+import { checkOptions } from './check-options.js';
 import type { GroupCycles } from './group-cycles.js';
 import { planGroup, type GroupPlan } from './plan-group.js';
 import type { Dismissal, Seat } from './seat.js';
 import { refuseReversed, type GroupId, type SeenGroup } from './seen-group.js';
+import { deleteDespiteSets, joinSteps } from './volume-sets.js';
 
 /*
  * States that a crash or a failure can leave, and what undo makes of each:
@@ -23,6 +26,8 @@ import { refuseReversed, type GroupId, type SeenGroup } from './seen-group.js';
 export interface CreatePlan {
   volume: Volume;
   group?: GroupPlan;
+  /** Of its CPG, where that was looked up. */
+  domain?: string;
 }
 
 /** What the steps read back. */
@@ -42,14 +47,14 @@ export async function planCreate(
   signal: AbortSignal,
 ): Promise<CreatePlan> {
   const { name, spec, seen } = wanted;
+  const place = backend.placeOf(spec);
   const id = randomUUID();
   const volume: Volume = {
     name,
     id,
     spec,
     arrayName: arrayVolumeName(id),
-    cpg: backend.settings.cpg,
-    snapCpg: backend.settings.snapCpg,
+    ...place,
     wwn: {},
     state: 'creating',
     filesystem: { state: 'never' },
@@ -58,12 +63,14 @@ export async function planCreate(
   };
   const group = spec.replicationGroup;
   try {
+    const domain = await checkOptions(backend, { spec, place }, signal);
+    const plan = { volume, ...(domain === undefined ? {} : { domain }) };
     if (group !== undefined && seen !== undefined) {
-      return { volume, group: planGroup({ backend, name: group }, seen) };
+      return { ...plan, group: planGroup({ backend, name: group }, seen, place) };
     }
     // Its name is new, so it is not there; what this asks is whether the array answers, before anything is begun.
     await backend.array('primary').findVolume(volume.arrayName, signal);
-    return { volume };
+    return plan;
   } catch (thrown) {
     const cause = asDriverError(thrown);
     if (cause.code !== 'unavailable') throw cause;
@@ -99,11 +106,14 @@ export function createSaga(backend: Backend, plan: CreatePlan, door: GroupDoor):
   const { group, volume } = plan;
   const steps: CreateStep[] = [];
   if (group === undefined) {
-    steps.push(createVolumeStep(backend, door, async (remove) => remove()));
+    steps.push(
+      createVolumeStep(backend, door, async (remove) => remove()),
+      ...joinSteps(backend, volume),
+    );
   } else {
     const id = { backend, name: group.name };
     const despite = despiteLateAdmission(id, plan, door);
-    steps.push(createVolumeStep(backend, door, despite), copyStep(backend, despite));
+    steps.push(createVolumeStep(backend, door, despite), ...joinSteps(backend, volume), copyStep(backend, despite));
     steps.push(admitStep(id, plan, door), startStep(id, group, door));
   }
   return {
@@ -126,7 +136,10 @@ function readyVolume(volume: Volume, facts: CreateFacts): Volume {
 function createVolumeStep(backend: Backend, { seat }: GroupDoor, despite: Despite): CreateStep {
   const array = backend.array('primary');
   const remove = async (volume: Volume, signal: AbortSignal): Promise<void> =>
-    array.removeVolume(volume.arrayName, ownershipTag(volume), signal);
+    deleteDespiteSets(backend, volume, {
+      remove: async () => array.removeVolume(volume.arrayName, ownershipTag(volume), signal),
+      signal,
+    });
   return {
     name: 'create the volume on the primary array',
     async do({ plan: { volume }, signal }) {
@@ -134,7 +147,7 @@ function createVolumeStep(backend: Backend, { seat }: GroupDoor, despite: Despit
       const made = await array.ensureVolume(
         {
           name: volume.arrayName,
-          ...backend.cpg('primary'),
+          ...cpgsOn(volume, 'primary'),
           sizeMiB: spec.sizeGiB * 1024,
           provisioning: spec.provisioning,
           compression: spec.compression,
@@ -202,13 +215,13 @@ function wayOut(id: GroupId, { volume, group }: CreatePlan): Dismissal {
 }
 
 function admitStep(id: GroupId, plan: CreatePlan, { groups, seat }: GroupDoor): CreateStep {
-  const check = (seen: SeenGroup): void => void planGroup(id, seen);
+  const check = (seen: SeenGroup): void => void planGroup(id, seen, plan.volume);
   return {
     name: `admit the volume to remote copy group ${id.name}`,
     async do({ plan: { volume }, facts, signal }) {
       const taken = getSeat(seat);
       try {
-        await taken.take({ kind: 'admit', volume: volume.arrayName, check }, signal);
+        await taken.take({ kind: 'admit', volume: volume.arrayName, place: volume, check }, signal);
       } catch (thrown) {
         // The secondary array, which may be the one that is dead, has then nothing to be asked for on the way back.
         facts.hasNoCopy = !taken.isBegun;

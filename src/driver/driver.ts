@@ -8,10 +8,11 @@ import { specDifferences, type Volume, type VolumeSpec } from '../domain/volume.
 import type { Attachments } from './attachments.js';
 import type { DriverContext } from './context.js';
 import { checkReplicationOption, createSaga, planCreate } from './create.js';
+import { createClone } from './create-clone.js';
 import { createSnapshot } from './create-snapshot.js';
 import { explain } from './help.js';
 import { getGroup, Inventory, type VolumeRecords } from './inventory.js';
-import { Mounts } from './mounts.js';
+import { Mounts, type MountParts } from './mounts.js';
 import type { Held, Operations } from './operations.js';
 import { findCopies, planRemove, removeSaga, type Removable, type RemovePlan } from './remove.js';
 import type { Seat } from './seat.js';
@@ -44,7 +45,7 @@ export class DockerDriver implements VolumeDriver {
   readonly #attachments: Attachments;
   readonly #mounts: Mounts;
 
-  constructor(ctx: DriverContext, parts: { operations: Operations; attachments: Attachments; poll: StatusPoll }) {
+  constructor(ctx: DriverContext, parts: MountParts) {
     this.#ctx = ctx;
     this.#operations = parts.operations;
     this.#attachments = parts.attachments;
@@ -66,7 +67,7 @@ export class DockerDriver implements VolumeDriver {
       case 'snapshot':
         return createSnapshot({ ctx: this.#ctx, operations: this.#operations }, { name, request }, signal);
       case 'clone':
-        throw notBuilt('cloneOf');
+        return createClone({ ctx: this.#ctx, operations: this.#operations }, { name, request }, signal);
       case 'import':
         throw notBuilt('importVol');
       case 'help':
@@ -75,7 +76,6 @@ export class DockerDriver implements VolumeDriver {
   }
 
   async #createNew(name: string, spec: VolumeSpec, signal: AbortSignal): Promise<void> {
-    for (const [member, option] of NOT_BUILT) if (spec[member] !== undefined) throw notBuilt(option);
     const backend = this.#ctx.backends.get(spec.backend);
     checkReplicationOption(backend, spec);
     if (spec.mountConflictDelay >= this.#ctx.mountSeconds) {
@@ -123,14 +123,14 @@ export class DockerDriver implements VolumeDriver {
 
   async #removeUnder(held: Held, backend: Backend, removable: Removable): Promise<void> {
     const { groups } = this.#ctx;
-    const { volume } = removable;
+    const { volume, helpers } = removable;
     const remove = async (plan: RemovePlan, seat?: Seat): Promise<void> => {
       const claim: Write[] = [{ put: 'volume', key: volume.name, value: { ...volume, state: 'deleting' } }];
       const door = seat === undefined ? { groups } : { groups, seat };
       await held.run(removeSaga(backend, plan, door), { plan, volume: volume.name, claim });
     };
     const group = volume.spec.replicationGroup;
-    if (group === undefined) return remove({ volume });
+    if (group === undefined) return remove({ volume, ...(helpers === undefined ? {} : { helpers }) });
     await groups.withSeat({ backend, name: group }, held.signal, async (seat, seen) => {
       const plan = await planRemove(backend, { ...removable, seen }, held.signal);
       await remove(plan, seat);
@@ -177,17 +177,6 @@ export class DockerDriver implements VolumeDriver {
     });
   }
 }
-
-/** Each goes from here when it does what it says. */
-const NOT_BUILT = [
-  ['cpg', 'cpg'],
-  ['snapCpg', 'snapcpg'],
-  ['qosName', 'qos-name'],
-  ['flashCache', 'flash-cache'],
-  ['fsOwner', 'fsOwner'],
-  ['fsMode', 'fsMode'],
-  ['mountOptions', 'mountOptions'],
-] as const;
 
 const notBuilt = (option: string): DriverError =>
   new DriverError('refused', `option ${option} is not part of this version; nothing was changed`, {

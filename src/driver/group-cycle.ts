@@ -1,12 +1,14 @@
 import type { RemoteCopy } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
+import { isSamePlace, type Place } from '../domain/place.js';
 import type { Group, RemoteCopyGroup } from '../domain/replication.js';
 import { within } from '../domain/signals.js';
 import { acceptSeats } from './accept-seats.js';
 import { createGroup } from './create-group.js';
+import { lockLost, otherPlace } from './group-failures.js';
 import { isAsMade, isMember, newRecord, recordOf, withDebt } from './group-record.js';
-import type { Seat } from './seat.js';
+import { isOutOrTidy, type Admission, type GroupChange, type Seat } from './seat.js';
 import { refuseReversed, viewOfGroup, type GroupId, type SeenGroup } from './seen-group.js';
 
 /*
@@ -75,6 +77,8 @@ class GroupCycle {
   #stoppedAt: number | undefined;
   #stopIsUnanswered = false;
   #joined = 0;
+  /** Of a group that this cycle has made; all others were compared when they were seen. */
+  #place: Place | undefined;
 
   constructor(locked: LockedGroup, seen: SeenGroup) {
     const { side, group } = viewOfGroup(seen);
@@ -88,17 +92,18 @@ class GroupCycle {
     this.#record = seen.record;
   }
 
-  /** Dismisses and admits; one that fails fails alone. Returns those for whom the time did not suffice. */
+  /** Dismisses, grows and admits; one that fails fails alone. Returns those for whom the time did not suffice. */
   async change(seats: Seat[]): Promise<Seat[]> {
     const leaving = seats.filter(({ change }) => change?.kind === 'dismiss' && this.#members.has(change.volume));
+    const growing = seats.filter(({ change }) => change?.kind === 'grow');
     const joining = seats.filter(({ change }) => change?.kind === 'admit');
-    for (const seat of seats) if (!leaving.includes(seat) && !joining.includes(seat)) seat.succeed();
     // Dismissals first, since they make room.
-    const wanted = [...leaving, ...joining];
+    const wanted = [...leaving, ...growing, ...joining];
+    for (const seat of seats) if (!wanted.includes(seat)) seat.succeed();
     if (wanted.length === 0) return [];
     const signal = this.#signal();
     try {
-      await this.#prepare(joining.length > 0, signal);
+      await this.#prepare(joining[0]?.change, signal);
     } catch (thrown) {
       for (const seat of wanted) seat.fail(lockLost(thrown));
       return [];
@@ -116,7 +121,7 @@ class GroupCycle {
   async restore(seats: Seat[]): Promise<DriverError | undefined> {
     const { id, logger } = this.#locked;
     try {
-      const emptyMayGo = seats.some(({ change }) => change?.kind !== 'admit' && change?.emptyMayGo === true);
+      const emptyMayGo = seats.some(({ change }) => isOutOrTidy(change) && change.emptyMayGo);
       const mayBeOurs = seats.some(({ change }) => change?.kind === 'dismiss' && change.mayHaveMadeIt === true);
       await this.#file(await this.#settle(emptyMayGo || (mayBeOurs && isAsMade(id, this.#seen)), this.#signal()));
       return undefined;
@@ -139,14 +144,15 @@ class GroupCycle {
   }
 
   /** On record first, so that whoever comes after a crash knows that a start is owed; then stopped, or made. */
-  async #prepare(joins: boolean, signal: AbortSignal): Promise<void> {
+  async #prepare(first: GroupChange | undefined, signal: AbortSignal): Promise<void> {
     const { id } = this.#locked;
     if (this.#group === undefined) {
-      await this.#make(newRecord(id, this.#seen.record), signal);
+      // Nobody leaves a group that is not there.
+      if (first?.kind === 'admit') await this.#make(newRecord(id, this.#seen.record), first.place, signal);
       return;
     }
     const record = recordOf(id, this.#seen, this.#group);
-    const wantsStart = this.#wasStarted || (joins && this.#members.size === 0);
+    const wantsStart = this.#wasStarted || (first !== undefined && this.#members.size === 0);
     if (!this.#wasStarted) {
       await this.#save(wantsStart ? withDebt(record, 'stopped') : record);
       return;
@@ -168,10 +174,11 @@ class GroupCycle {
     }
   }
 
-  async #make(record: Group, signal: AbortSignal): Promise<void> {
+  async #make(record: Group, place: Place, signal: AbortSignal): Promise<void> {
     await this.#save(record);
     try {
-      const { remoteName } = await createGroup(this.#locked.id, signal);
+      const { remoteName } = await createGroup(this.#locked.id, place, signal);
+      this.#place = place;
       await this.#save({ ...record, remoteName });
     } catch (thrown) {
       // Somebody else made one in this moment, which is neither ours to use nor to remove.
@@ -186,7 +193,8 @@ class GroupCycle {
       this.#throwIfLost();
       seat.begin();
       if (change?.kind === 'dismiss') await this.#dismiss(change.volume, signal);
-      if (change?.kind === 'admit') await this.#admit(change.volume, signal);
+      if (change?.kind === 'grow') await change.grow(signal);
+      if (change?.kind === 'admit') await this.#admit(change, signal);
       seat.succeed();
     } catch (thrown) {
       seat.fail(asDriverError(thrown));
@@ -204,7 +212,8 @@ class GroupCycle {
     this.#members.delete(volume);
   }
 
-  async #admit(volume: string, signal: AbortSignal): Promise<void> {
+  async #admit({ volume, place }: Admission, signal: AbortSignal): Promise<void> {
+    if (this.#place !== undefined && !isSamePlace(this.#place, place)) throw otherPlace(this.#name);
     const { target, differentSecondaryWwn } = this.#locked.id.backend.replication();
     await this.#remoteCopy.admit({ group: this.#name, volume, target, differentSecondaryWwn }, signal);
     this.#members.add(volume);
@@ -287,14 +296,4 @@ class GroupCycle {
     await this.#locked.record(record);
     this.#record = record;
   }
-}
-
-/** A volume that has its own lock still can go back when the group's was lost; `fenced` would say that it cannot. */
-function lockLost(thrown: unknown): DriverError {
-  const failure = asDriverError(thrown);
-  if (failure.code !== 'fenced') return failure;
-  return new DriverError('unavailable', `the lock of the remote copy group was lost: ${failure.message}`, {
-    cause: failure,
-    next: 'check etcd; the group is started again by whoever holds its lock next',
-  });
 }

@@ -1,3 +1,5 @@
+import type { Backend } from '../backend/backend.js';
+import { DriverError } from '../domain/errors.js';
 import type { Group, RemoteCopyGroup } from '../domain/replication.js';
 import { shapeDifferences } from './plan-group.js';
 import type { GroupId, SeenGroup } from './seen-group.js';
@@ -22,8 +24,7 @@ export function recordOf({ backend, name }: GroupId, { record, groups }: SeenGro
     return record.remoteName === remoteName ? record : { ...record, remoteName };
   }
   // Somebody else's unless we were about to make it, and it is the empty one that we would have made.
-  const createdByUs =
-    record !== undefined && group.members.length === 0 && shapeDifferences(backend, group).length === 0;
+  const createdByUs = record !== undefined && group.members.length === 0 && hasOurShape(backend, group);
   const owed = createdByUs ? { owesStart: 'stopped' as const } : {};
   return { backend: backend.name, name, remoteName, createdByUs, epoch: record?.epoch ?? 0, ...owed };
 }
@@ -32,7 +33,19 @@ export function recordOf({ backend, name }: GroupId, { record, groups }: SeenGro
 export function isAsMade({ backend }: GroupId, { record, groups }: SeenGroup): boolean {
   const group = groups.primary;
   if (record !== undefined || group === undefined || group.members.length > 0) return false;
-  return group.targets.every((target) => target.state === 'new') && shapeDifferences(backend, group).length === 0;
+  return group.targets.every((target) => target.state === 'new') && hasOurShape(backend, group);
+}
+
+/** As hpe.conf has it for some volume: CPGs that belong together by its maps. */
+function hasOurShape(backend: Backend, group: RemoteCopyGroup): boolean {
+  const { localCpg: cpg, localSnapCpg: snapCpg } = group;
+  if (cpg === undefined || snapCpg === undefined) return false;
+  try {
+    return shapeDifferences(backend, group, backend.placeOf({ cpg, snapCpg })).length === 0;
+  } catch (thrown) {
+    if (thrown instanceof DriverError && thrown.code === 'invalid') return false;
+    throw thrown;
+  }
 }
 
 /** The very same record when it is so already. */

@@ -1,5 +1,6 @@
 import type { Operation } from '../saga/operation.js';
 import { planOf, undoLate } from '../saga/saga.js';
+import { cloneSaga, type ClonePlan } from './clone.js';
 import type { DriverContext } from './context.js';
 import { createSaga, type CreatePlan } from './create.js';
 import { mountSaga } from './mount.js';
@@ -57,6 +58,12 @@ export class LateChanges {
       // On record it is somebody's, as after metadata were restored.
       if ((await store.find('volume', volume.name, signal))?.id === volume.id) return;
       await undoLate(createSaga(backends.get(volume.spec.backend), plan, { groups }), operation, signal);
+    }
+    if (operation.kind === 'clone') {
+      const plan = planOf<ClonePlan>(operation);
+      const { name, id, spec } = plan.volume;
+      if ((await store.find('volume', name, signal))?.id === id) return;
+      await undoLate(cloneSaga(backends.get(spec.backend), plan), operation, signal);
     }
     if (operation.kind === 'snapshot') {
       const plan = planOf<SnapshotPlan>(operation);

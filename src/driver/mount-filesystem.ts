@@ -6,6 +6,7 @@ import { DriverError } from '../domain/errors.js';
 import { FILESYSTEM_TYPES, isNeverFormatted, type FilesystemRecord, type Volume } from '../domain/volume.js';
 import type { StepContext } from '../saga/saga.js';
 import type { DriverContext } from './context.js';
+import { isRootPending } from './mount-root.js';
 import type { MountFacts, MountPlan, MountStep } from './plan-mount.js';
 
 type Context = StepContext<MountPlan, MountFacts, Write>;
@@ -40,7 +41,7 @@ async function makeFilesystem(ctx: DriverContext, context: Context): Promise<Fil
   const repeat = plan.volume.filesystem.state === 'formatting';
   await ctx.filesystems.make(device, { type, uuid, repeat, proven }, signal);
   const filesystem = { state: 'formatted', type, uuid } as const;
-  await record(context, filesystem);
+  if (!isRootPending(plan.volume)) await record(context, filesystem);
   return filesystem;
 }
 

@@ -8,6 +8,8 @@ import { otherSide } from '../domain/replication.js';
 import type { Saga } from '../saga/saga.js';
 import type { DriverContext } from './context.js';
 import { filesystemStep, getDevice } from './mount-filesystem.js';
+import { rootSteps } from './mount-root.js';
+import { fillSteps, mountedVolume, sizeToMount } from './mounted-size.js';
 import { groupRecordKey } from './operations.js';
 import { findPassiveCopy } from './passive-copy.js';
 import { mountQuestion, type MountFacts, type MountPlan, type MountStep } from './plan-mount.js';
@@ -32,6 +34,7 @@ export function mountSaga(ctx: DriverContext, backend: Backend, plan: MountPlan)
   steps.push(attachStep(ctx, backend));
   if (plan.group !== undefined) steps.push(confirmRolesStep(backend, plan));
   steps.push(filesystemStep(ctx), mountStep(ctx, plan));
+  steps.push(...rootSteps(ctx, plan.volume), ...fillSteps(ctx, plan.volume));
   const { volume, group } = plan;
   return {
     kind: 'mount',
@@ -39,11 +42,7 @@ export function mountSaga(ctx: DriverContext, backend: Backend, plan: MountPlan)
     steps,
     result: (_plan, facts) => [
       { put: 'attachment', key: volume.name, value: attachmentOf(ctx, plan, facts) },
-      {
-        put: 'volume',
-        key: volume.name,
-        value: { ...volume, everMounted: true, filesystem: facts.filesystem ?? volume.filesystem },
-      },
+      { put: 'volume', key: volume.name, value: mountedVolume(plan, facts) },
       ...(group === undefined
         ? []
         : [{ put: 'group' as const, key: groupRecordKey(group.backend, group.name), value: group }]),
@@ -84,7 +83,7 @@ function hostStep(ctx: DriverContext, backend: Backend, plan: MountPlan): MountS
     name: `find this host on ${array.label}`,
     async do({ signal }) {
       const { chap } = await ctx.connector(backend).initiators(signal);
-      const initiators = chap === undefined ? plan.initiators : { ...plan.initiators, chap };
+      const initiators = { ...plan.initiators, cpg: plan.volume.cpg[plan.side], ...(chap && { chap }) };
       return { host: await array.ensureHost(plan.hostName, initiators, signal) };
     },
     // An entry that we made goes with its last export, and also when there was none yet.
@@ -172,7 +171,7 @@ function attachStep(ctx: DriverContext, backend: Backend): MountStep {
       if (wwn === undefined || lun === undefined || targets === undefined) {
         throw new DriverError('internal', `the ${side} copy of volume ${volume.name} has no WWN or LUN on record`);
       }
-      const sizeBytes = volume.spec.sizeGiB * 1024 ** 3;
+      const sizeBytes = await sizeToMount(backend, plan, signal);
       await ctx.journal.saveMount({ ...nodeMountOf(plan, facts), wwn, ids: [] });
       const passive = await findPassiveCopy(backend, plan, signal);
       const connection = { targets, lun, wwn, sizeBytes, ...(passive === undefined ? {} : { passive }) };
@@ -198,7 +197,9 @@ function mountStep(ctx: DriverContext, { mountpoint }: MountPlan): MountStep {
       const device = getDevice(facts);
       const { filesystem } = facts;
       if (filesystem?.state !== 'formatted') throw new DriverError('internal', 'no file system is on record');
-      await ctx.filesystems.mount(device, { target: mountpoint, type: filesystem.type }, signal);
+      const { mountOptions: options } = plan.volume.spec;
+      const at = { target: mountpoint, type: filesystem.type, ...(options === undefined ? {} : { options }) };
+      await ctx.filesystems.mount(device, at, signal);
       const ids = [{ ...plan.mountId, count: 1 }];
       await ctx.journal.saveMount({ ...nodeMountOf(plan, facts), wwn: device.wwn, device, ids });
     },

@@ -2,17 +2,20 @@ import { join } from 'node:path';
 import type { StatusPoll } from '../backend/status-poll.js';
 import type { Write } from '../contracts/store.js';
 import { isOwnMount, type Attachment } from '../domain/attachment.js';
+import { asDriverError } from '../domain/errors.js';
 import { arrayHostName } from '../domain/names.js';
 import type { Volume } from '../domain/volume.js';
 import type { Attachments } from './attachments.js';
 import { Conflicts } from './conflicts.js';
 import type { DriverContext } from './context.js';
+import { mayBeCopying, waitForCopy } from './copying.js';
 import { refuseVanished } from './expiry.js';
 import { getGroup, getVolume, groupLocks } from './inventory.js';
 import { attachmentOf, mountSaga } from './mount.js';
 import type { Held, Operations } from './operations.js';
 import { findOverride } from './overrides.js';
 import { planMount, type MountPlan } from './plan-mount.js';
+import type { Resizes } from './resizes.js';
 
 interface MountCall {
   /** As it was when the Mount began; read again under its lock. */
@@ -23,6 +26,14 @@ interface MountCall {
   takeOverFrom?: Attachment;
 }
 
+/** What a Mount works with. */
+export interface MountParts {
+  operations: Operations;
+  attachments: Attachments;
+  poll: StatusPoll;
+  resizes: Resizes;
+}
+
 /** The Mount verb: waits for a node that holds the volume, joins a mount that is there already, or attaches it here. */
 export class Mounts {
   readonly #ctx: DriverContext;
@@ -30,12 +41,14 @@ export class Mounts {
   readonly #attachments: Attachments;
   readonly #conflicts: Conflicts;
   readonly #poll: StatusPoll;
+  readonly #resizes: Resizes;
 
-  constructor(ctx: DriverContext, parts: { operations: Operations; attachments: Attachments; poll: StatusPoll }) {
+  constructor(ctx: DriverContext, parts: MountParts) {
     this.#ctx = ctx;
     this.#operations = parts.operations;
     this.#attachments = parts.attachments;
     this.#poll = parts.poll;
+    this.#resizes = parts.resizes;
     this.#conflicts = new Conflicts(ctx);
   }
 
@@ -43,6 +56,7 @@ export class Mounts {
   async mount(name: string, id: string, signal: AbortSignal): Promise<string> {
     for (;;) {
       const call: MountCall = { seen: await getVolume(this.#ctx.store, name, signal), id };
+      if (mayBeCopying(call.seen)) await this.#awaitCopy(call.seen, signal);
       await this.#attachments.local.releaseRobbed(name, signal);
       const holder = await this.#ctx.store.find('attachment', name, signal);
       if (holder !== undefined && holder.node !== this.#ctx.node.id) {
@@ -53,6 +67,21 @@ export class Mounts {
       if (mountpoint === undefined) continue;
       await this.#conflicts.end(name);
       return mountpoint;
+    }
+  }
+
+  /** A clone is mounted when it is whole, and as large as it is to be. */
+  async #awaitCopy(volume: Volume, signal: AbortSignal): Promise<void> {
+    const { backends, mountSeconds, logger } = this.#ctx;
+    const { name, spec, growth } = volume;
+    await waitForCopy(backends.get(spec.backend), { volume, waitMs: mountSeconds * 500 }, signal);
+    if (growth === undefined || growth.toGiB === spec.sizeGiB || growth.isRefused === true) return;
+    try {
+      await this.#resizes.resize(name, growth.toGiB, signal);
+    } catch (thrown) {
+      signal.throwIfAborted();
+      const { message: reason } = asDriverError(thrown);
+      logger.warn('the clone is mounted as small as its source for now', { volume: name, reason });
     }
   }
 

@@ -14,10 +14,10 @@ const NAMES_TIMEOUT_MS = 2_000;
  */
 export async function findPassiveCopy(
   backend: { array(side: Side): Pick<ArrayClient, 'targetNames'> },
-  plan: Pick<MountPlan, 'side' | 'isFailedOver' | 'initiators'> & { volume: Pick<Volume, 'wwn'> },
+  plan: Pick<MountPlan, 'side' | 'isOtherStale' | 'initiators'> & { volume: Pick<Volume, 'wwn'> },
   signal: AbortSignal,
 ): Promise<PassiveCopy | undefined> {
-  const { volume, side, isFailedOver, initiators } = plan;
+  const { volume, side, isOtherStale, initiators } = plan;
   const other = otherSide(side);
   const wwn = volume.wwn[other];
   if (wwn === undefined) return undefined;
@@ -30,5 +30,5 @@ export async function findPassiveCopy(
           .catch(() => [])
       : [];
   signal.throwIfAborted();
-  return { wwn, targetNames, isStale: isFailedOver };
+  return { wwn, targetNames, isStale: isOtherStale };
 }

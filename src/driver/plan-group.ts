@@ -1,6 +1,7 @@
 import type { Backend } from '../backend/backend.js';
 import { findPartner } from '../backend/observe.js';
 import { DriverError } from '../domain/errors.js';
+import { cpgsOn, type Place } from '../domain/place.js';
 import { roleWord, type GroupTarget, type RemoteCopyGroup } from '../domain/replication.js';
 import { refuseSilent, type GroupId, type SeenGroup } from './seen-group.js';
 
@@ -19,7 +20,7 @@ export interface GroupPlan {
  * Whether a volume may join the group. Nothing may be created in a group whose roles are reversed, or whose target, mode
  * or CPGs are not those of hpe.conf (rule 37). @throws `refused` with the difference, `unavailable` when an array is silent
  */
-export function planGroup({ backend, name }: GroupId, seen: SeenGroup): GroupPlan {
+export function planGroup({ backend, name }: GroupId, seen: SeenGroup, place: Place): GroupPlan {
   refuseSilent(seen, 'primary');
   refuseSilent(seen, 'secondary');
   const { primary: group, secondary: peer } = seen.groups;
@@ -30,7 +31,7 @@ export function planGroup({ backend, name }: GroupId, seen: SeenGroup): GroupPla
       next: 'compare "showrcopy groups" on both arrays and repair or remove the group',
     });
   }
-  const target = checkShape(backend, group);
+  const target = checkShape(backend, group, place);
   checkRoles(backend, { group, peer, target });
   refuseRestless(group);
   // The stop of an empty group protects nobody; the first volume wants it started.
@@ -51,14 +52,14 @@ export function refuseRestless(group: RemoteCopyGroup): void {
 }
 
 /** What keeps a group from being the one that hpe.conf describes: target, mode or CPGs; empty when nothing does. */
-export function shapeDifferences(backend: Backend, group: RemoteCopyGroup): string[] {
+export function shapeDifferences(backend: Backend, group: RemoteCopyGroup, place: Place): string[] {
   const wanted = backend.replication();
   const target = findPartner(backend, 'primary', group);
   if (target === undefined) {
     const names = group.targets.map((each) => each.name).join(', ');
     return [`it replicates to ${names || 'nothing'}, hpe.conf says ${wanted.target}`];
   }
-  const [local, remote] = [backend.cpg('primary'), backend.cpg('secondary')];
+  const [local, remote] = [cpgsOn(place, 'primary'), cpgsOn(place, 'secondary')];
   return [
     ['mode', target.mode, wanted.mode],
     ['CPG', group.localCpg, local.cpg],
@@ -67,12 +68,15 @@ export function shapeDifferences(backend: Backend, group: RemoteCopyGroup): stri
     ['remote snapshot CPG', target.remoteSnapCpg, remote.snapCpg],
   ]
     .filter(([, is, should]) => is !== should)
-    .map(([what, is, should]) => `${what} is ${is ?? 'not set'}, hpe.conf says ${should}`);
+    .map(
+      ([what, is, should]) =>
+        `${what} is ${is ?? 'not set'}, ${what === 'mode' ? 'hpe.conf says' : 'the volume wants'} ${should}`,
+    );
 }
 
-function checkShape(backend: Backend, group: RemoteCopyGroup): GroupTarget {
+function checkShape(backend: Backend, group: RemoteCopyGroup, place: Place): GroupTarget {
   const target = findPartner(backend, 'primary', group);
-  const differences = shapeDifferences(backend, group);
+  const differences = shapeDifferences(backend, group, place);
   if (target !== undefined && differences.length === 0) return target;
   throw new DriverError(
     'refused',

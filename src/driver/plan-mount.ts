@@ -24,8 +24,8 @@ export interface MountPlan {
   /** dockerd's id of this mount, and the life of dockerd that it comes from. */
   mountId: { id: string; life: string };
   side: Side;
-  /** The group is failed over: the other copy is stale. */
-  isFailedOver: boolean;
+  /** The group is failed over, or an override went past the other array: what that one has must not be mixed in (rule 10). */
+  isOtherStale: boolean;
   /** What this host is called if the array does not know its initiators yet. */
   hostName: string;
   /** Without CHAP: a plan goes on record. */
@@ -54,6 +54,8 @@ export interface MountFacts {
   targets?: Target[];
   device?: BlockDevice;
   filesystem?: FilesystemRecord;
+  /** It has the size of the device. */
+  isFilled?: true;
 }
 
 export type MountStep = Step<MountPlan, MountFacts, Write>;
@@ -134,7 +136,7 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
     volume: { ...volume, generation },
     mountId: request.mountId,
     side,
-    isFailedOver: proven !== undefined && isFailedOver(proven.row),
+    isOtherStale: proven !== undefined && (isFailedOver(proven.row) || proven.overridden),
     hostName,
     initiators: { protocol: request.initiators.protocol, names: request.initiators.names },
     mountpoint: request.mountpoint,

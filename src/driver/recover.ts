@@ -6,6 +6,7 @@ import { isOwnMount } from '../domain/attachment.js';
 import { within } from '../domain/signals.js';
 import { planOf, settle } from '../saga/saga.js';
 import type { Attachments } from './attachments.js';
+import { cloneSaga, type ClonePlan } from './clone.js';
 import { Conflicts } from './conflicts.js';
 import type { DriverContext } from './context.js';
 import { createSaga, type CreatePlan } from './create.js';
@@ -14,6 +15,9 @@ import { LateChanges } from './late.js';
 import { mountSaga } from './mount.js';
 import { FOREIGN_LOCK_WAIT_MS, needsItsNode, type Operations, type Settler } from './operations.js';
 import type { MountPlan } from './plan-mount.js';
+import { resizeSaga } from './resize.js';
+import type { Resizes } from './resizes.js';
+import type { ResizePlan } from './plan-resize.js';
 import { removeSaga, settleRemove, type RemovePlan } from './remove.js';
 import { settleSnapshot, type SnapshotPlan } from './snapshot.js';
 import { unmountSaga, type UnmountPlan } from './unmount.js';
@@ -30,6 +34,10 @@ export function settlersOf(ctx: DriverContext): Record<string, Settler> {
       const plan = planOf<CreatePlan>(operation);
       await settle(createSaga(backendOf(plan.volume.spec.backend), plan, { groups }), operation, run);
     },
+    clone: async (operation, run) => {
+      const plan = planOf<ClonePlan>(operation);
+      await settle(cloneSaga(backendOf(plan.volume.spec.backend), plan), operation, run);
+    },
     snapshot: async (operation, run) => {
       const plan = planOf<SnapshotPlan>(operation);
       await settleSnapshot(backendOf(plan.volume.spec.backend), { plan, operation }, run);
@@ -41,6 +49,10 @@ export function settlersOf(ctx: DriverContext): Record<string, Settler> {
     mount: async (operation, run) => {
       const plan = planOf<MountPlan>(operation);
       await settle(mountSaga(ctx, backendOf(plan.volume.spec.backend), plan), operation, run);
+    },
+    resize: async (operation, run) => {
+      const plan = planOf<ResizePlan>(operation);
+      await settle(resizeSaga(backendOf(plan.volume.spec.backend), plan), operation, run);
     },
     unmount: async (operation, run) => {
       const plan = planOf<UnmountPlan>(operation);
@@ -58,16 +70,18 @@ export class Recovery {
   readonly #operations: Operations;
   readonly #attachments: Attachments;
   readonly #late: LateChanges;
+  readonly #resizes: Resizes;
   readonly #rounds = new Rounds(async (signal) => this.#runRound(signal), ROUND_INTERVAL_MS);
   /** What is mounted here and may have been taken by another node. */
   readonly #losses = new Rounds(async (signal) => this.#releaseRobbed(signal), ROUND_INTERVAL_MS);
   #unwatch: (() => void) | undefined;
 
-  constructor(ctx: DriverContext, parts: { operations: Operations; attachments: Attachments }) {
+  constructor(ctx: DriverContext, parts: { operations: Operations; attachments: Attachments; resizes: Resizes }) {
     this.#ctx = ctx;
     this.#operations = parts.operations;
     this.#attachments = parts.attachments;
     this.#late = new LateChanges(ctx, parts.operations);
+    this.#resizes = parts.resizes;
   }
 
   start(): void {
@@ -92,6 +106,7 @@ export class Recovery {
     await this.#attempt(stopped, 'start groups', async () => this.#startGroups(stopped));
     await this.#attempt(stopped, 'release what nobody uses', async () => this.#releaseAttachments(stopped));
     await this.#attempt(stopped, 'look for expired snapshots', async () => this.#forgetExpired(stopped));
+    await this.#attempt(stopped, 'finish what was to grow', async () => this.#resizes.finish(stopped));
     await this.#tidyHost(stopped);
     await this.#attempt(stopped, 'forget old waits', async () => new Conflicts(this.#ctx).forgetOld());
     for (const work of this.#ctx.journal.deferredRemovals()) {

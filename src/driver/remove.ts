@@ -4,19 +4,22 @@ import type { Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import { ownershipTag, removeExportsCommand } from '../domain/names.js';
 import { otherSide, type Group, type Side } from '../domain/replication.js';
-import type { Volume } from '../domain/volume.js';
+import { homeSide, type Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
 import { settle, type Saga, type SagaRun, type Step } from '../saga/saga.js';
+import { mayBeCopying } from './copying.js';
 import type { GroupDoor } from './create.js';
 import { refuseRestless } from './plan-group.js';
 import type { GroupChange } from './seat.js';
 import { viewOfGroup, type GroupId, type SeenGroup } from './seen-group.js';
+import { leaveSteps, type SetFacts } from './volume-sets.js';
 
 /*
  * States that a crash can leave, and what redo makes of each:
  * - volume still a member     → dismissed in a cycle of its group, both copies deleted
  * - dismissed                 → the group gets its own state in another cycle, both copies deleted
  * - one copy deleted, or both → the rest deleted by the tag
+ * - taken out of its volume sets, or some → the rest, and the volume deleted
  * A plain volume that the array refuses to delete stays, as if nobody had asked.
  * A failure before the dismissal turns back: the cycle starts the group again and the volume stays. After it, and when a call
  * got no answer, there is no way back, since a copy that left its group cannot rejoin without a full copy; the operation
@@ -30,23 +33,31 @@ export interface RemovePlan {
     /** The side in role Primary, whose copy goes first; the roles are natural. */
     side: Side;
   };
+  /** Of a clone that the array is still copying to: what it keeps when that is broken off. */
+  helpers?: string[];
   /** Somebody deleted both copies: only the records, and a group that is empty, are left to go. */
   copiesAreGone?: boolean;
 }
 
-type RemoveStep = Step<RemovePlan, object, Write>;
+type RemoveStep = Step<RemovePlan, SetFacts, Write>;
 
 /** A volume that is to be removed, as its arrays know it. */
 export interface Removable {
   volume: Volume;
   copiesAreGone: boolean;
+  /** As in the plan. */
+  helpers?: string[];
 }
 
 /** Fresh answers of every array of the volume (rule 33): exported nowhere. @throws `busy` or `unavailable` */
 export async function findCopies(backend: Backend, volume: Volume, signal: AbortSignal): Promise<Removable> {
   if (volume.spec.replicationGroup === undefined) {
     await refuseIfExported(backend, volume, signal);
-    return { volume, copiesAreGone: false };
+    const copying = mayBeCopying(volume)
+      ? await backend.array(homeSide(volume)).clones.look(volume.arrayName, signal)
+      : undefined;
+    const helpers = copying === undefined || copying.copy === 'done' ? {} : { helpers: copying.helpers };
+    return { volume, copiesAreGone: false, ...helpers };
   }
   const copiesAsked = backend.sides.map(async (side) => backend.array(side).findVolume(volume.arrayName, signal));
   const [copies] = await Promise.all([Promise.all(copiesAsked), refuseIfExported(backend, volume, signal)]);
@@ -117,7 +128,7 @@ async function refuseIfExported(backend: Backend, volume: Volume, signal: AbortS
   }
 }
 
-export function removeSaga(backend: Backend, plan: RemovePlan, door: GroupDoor): Saga<RemovePlan, object, Write> {
+export function removeSaga(backend: Backend, plan: RemovePlan, door: GroupDoor): Saga<RemovePlan, SetFacts, Write> {
   const { volume } = plan;
   return {
     kind: 'remove',
@@ -128,21 +139,26 @@ export function removeSaga(backend: Backend, plan: RemovePlan, door: GroupDoor):
   };
 }
 
-function stepsOf(backend: Backend, { volume, group, copiesAreGone }: RemovePlan, door: GroupDoor): RemoveStep[] {
-  if (group === undefined) return plainSteps(backend, volume);
+function stepsOf(backend: Backend, plan: RemovePlan, door: GroupDoor): RemoveStep[] {
+  const { volume, group, copiesAreGone } = plan;
+  const leave = leaveSteps<RemovePlan>(backend, volume);
+  if (group === undefined) return [...leave, ...plainSteps(backend, plan)];
   const id = { backend, name: group.record.name };
-  if (copiesAreGone === true) return [tidyStep(id, door)];
+  if (copiesAreGone === true) return [tidyStep(id, door), ...leave];
   return [
     dismissStep(id, door),
     { ...tidyStep(id, door), noWayBack: true },
+    ...leave,
     deleteStep(backend, group.side),
     deleteStep(backend, otherSide(group.side)),
   ];
 }
 
 /** A schedule ends after its snapshot: one that the array retains keeps its schedule, too. */
-function plainSteps(backend: Backend, { origin, name }: Volume): RemoveStep[] {
-  if (origin?.kind !== 'snapshot') return [deleteStep(backend, 'primary')];
+function plainSteps(backend: Backend, { volume, helpers }: RemovePlan): RemoveStep[] {
+  const { origin, name } = volume;
+  if (helpers !== undefined) return breakOffSteps(backend, homeSide(volume), helpers);
+  if (origin?.kind !== 'snapshot') return [deleteStep(backend, homeSide(volume))];
   const { side, schedule } = origin;
   if (schedule === undefined) return [deleteStep(backend, side)];
   const array = backend.array(side);
@@ -152,6 +168,23 @@ function plainSteps(backend: Backend, { origin, name }: Volume): RemoveStep[] {
       name: `end schedule ${schedule.name} of snapshot ${name} on ${array.label}`,
       noWayBack: true,
       do: async ({ signal }) => array.schedules.remove(schedule, signal),
+    },
+  ];
+}
+
+/** A copy that was broken off is worth nothing, so from there on the volume goes. */
+function breakOffSteps(backend: Backend, side: Side, helpers: string[]): RemoveStep[] {
+  const { clones, label } = backend.array(side);
+  return [
+    {
+      name: `break the copy to the volume off on ${label}`,
+      noWayBackUnanswered: true,
+      do: async ({ plan: { volume }, signal }) => clones.stop(volume.arrayName, signal),
+    },
+    { ...deleteStep(backend, side), noWayBack: true },
+    {
+      name: `delete the snapshots that ${label} made for the copy`,
+      do: async ({ signal }) => clones.removeHelpers(helpers, signal),
     },
   ];
 }
@@ -182,7 +215,7 @@ function dismissStep(id: GroupId, { groups, seat }: GroupDoor): RemoveStep {
 
 /** Goes on with an interrupted removal. */
 export async function settleRemove(
-  saga: Saga<RemovePlan, object, Write>,
+  saga: Saga<RemovePlan, SetFacts, Write>,
   operation: Operation,
   run: SagaRun<Write>,
 ): Promise<void> {

@@ -1,12 +1,23 @@
 import { DriverError } from '../domain/errors.js';
+import type { Place } from '../domain/place.js';
 import type { SeenGroup } from './seen-group.js';
 
 /** What a volume wants of its group. `check` refuses by what was seen under the group's lock, just before the change. */
 export type GroupChange =
-  | { kind: 'admit'; volume: string; check(seen: SeenGroup): void }
+  | Admission
   | Dismissal
+  /** The volume stays a member; what is done needs the group stopped. */
+  | { kind: 'grow'; volume: string; check(seen: SeenGroup): void; grow(signal: AbortSignal): Promise<void> }
   /** No change: only that the group gets the state that it is owed, or goes when it is empty. */
   | { kind: 'tidy'; emptyMayGo: boolean };
+
+export interface Admission {
+  kind: 'admit';
+  volume: string;
+  /** A group that is made for it gets its CPGs. */
+  place: Place;
+  check(seen: SeenGroup): void;
+}
 
 export interface Dismissal {
   kind: 'dismiss';
@@ -16,6 +27,12 @@ export interface Dismissal {
   /** The array may have made the group for us, after we had given up: then it goes when it is still as new. */
   mayHaveMadeIt?: boolean;
 }
+
+/** Those after which an empty group may go. */
+export const isOutOrTidy = (
+  change: GroupChange | undefined,
+): change is Extract<GroupChange, { kind: 'dismiss' | 'tidy' }> =>
+  change?.kind === 'dismiss' || change?.kind === 'tidy';
 
 /**
  * A volume's place in a cycle of its group. It opens when the group is locked and was looked at; then its holder plans,

@@ -6,7 +6,7 @@ import { isOwnMount, type Attachment } from '../domain/attachment.js';
 import type { Override } from '../domain/override.js';
 import { roleWord, type Group, type Side } from '../domain/replication.js';
 import type { Json, Operation } from '../saga/operation.js';
-import { homeSide } from '../domain/volume.js';
+import { homeSide, type Origin } from '../domain/volume.js';
 import type { VolumeRecords } from './inventory.js';
 import { mountQuestion } from './plan-mount.js';
 
@@ -46,10 +46,13 @@ export function viewOf({ node, records, mount, backend, polled }: ViewParts): Vo
     wwn: volume.wwn[live] ?? null,
     cpg: volume.cpg[live] ?? null,
     snapCpg: volume.snapCpg[live] ?? null,
+    ...(volume.spec.qosName === undefined ? {} : { qosName: volume.spec.qosName }),
+    ...(volume.spec.flashCache === true ? { flashCache: true } : {}),
     holder:
       attachment === undefined ? null : { node: attachment.nodeName, array: attachment.side, state: attachment.state },
     mounts: mount === undefined ? 0 : mount.ids.reduce((sum, each) => sum + each.count, 0),
   };
+  if (volume.origin?.kind === 'snapshot') status['snapshotOf'] = snapshotOf(volume.origin);
   if (records.operation !== undefined) status['operation'] = operationOf(records.operation);
   if (records.override !== undefined) status['override'] = overrideOf(records.override);
   if (group !== undefined) status['replication'] = replicationOf({ records, group, backend, polled });
@@ -58,6 +61,16 @@ export function viewOf({ node, records, mount, backend, polled }: ViewParts): Vo
   if (isLost)
     status['fenced'] = `this node lost the volume to ${attachment?.nodeName ?? 'nobody'}; what uses it here is cut off`;
   return { name: volume.name, mountpoint: isLost ? '' : mountpointOf(mount), createdAt: volume.createdAt, status };
+}
+
+function snapshotOf({ of, side, expiresAt, retainedUntil, schedule }: Extract<Origin, { kind: 'snapshot' }>): Json {
+  return {
+    volume: of,
+    array: side,
+    expiresAt: expiresAt ?? null,
+    retainedUntil: retainedUntil ?? null,
+    schedule: schedule === undefined ? null : { ...schedule },
+  };
 }
 
 /** A change that is not finished; one that waits for an array says why. */

@@ -1,14 +1,9 @@
 import path from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '../contracts/log.js';
 import { asDriverError } from '../domain/errors.js';
 import { listMaps, restoreQueueing, stopQueueing, type MultipathMap } from './multipath-map.js';
-import { identifyAll } from './scsi-identity.js';
+import { identifyPatiently } from './scsi-identity.js';
 import { resolveLink, type HostAccess } from './sysfs.js';
-
-/** What was written has a chance to arrive when the paths are gone for a moment only. */
-const SILENCE_PATIENCE_MS = 6_000;
-const PAUSE_MS = 1_000;
 
 interface Unmounting {
   devicePath: string;
@@ -51,10 +46,6 @@ async function findDeadMap(
   const kernelName = path.basename((await resolveLink(devicePath)) ?? devicePath);
   const map = (await listMaps(access)).find((each) => each.path === devicePath || each.kernelName === kernelName);
   if (map === undefined) return undefined;
-  const deadline = performance.now() + SILENCE_PATIENCE_MS;
-  while ((await identifyAll(access, map.paths, signal)).length === 0) {
-    if (performance.now() > deadline) return map;
-    await pause(PAUSE_MS, undefined, { signal });
-  }
-  return undefined;
+  // What was written has a chance to arrive.
+  return (await identifyPatiently(access, map.paths, signal)).length === 0 ? map : undefined;
 }

@@ -1,6 +1,14 @@
 import { DriverError } from '../domain/errors.js';
 import { provePathUnused } from './exclusive.js';
-import { findMap, flushBuffers, hasNode, removeMap, stopQueueing, type MultipathMap } from './multipath-map.js';
+import {
+  findMap,
+  flushBuffers,
+  hasNode,
+  removeMap,
+  restoreQueueing,
+  stopQueueing,
+  type MultipathMap,
+} from './multipath-map.js';
 import { answerAs } from './scsi-identity.js';
 import { deletePath, listScsiPaths, nodeOf, type ScsiPath } from './scsi-paths.js';
 import { cameTrue, type HostAccess } from './sysfs.js';
@@ -44,7 +52,7 @@ async function removeFound(access: HostAccess, { wwn, flush }: Removal, signal: 
     if (!isAlive) await stopQueueing(access.run, map, signal);
     // A map that was made a moment ago may not have its name below /dev yet.
     await cameTrue(async () => hasNode(map), NODE_PATIENCE_MS, signal);
-    await provePathUnused(map.path, signal);
+    await proveMapUnused(access, { map, isAlive }, signal);
     if (isFlushed) await flushBuffers(access.run, map.path, signal);
     await removeMap(access, map, signal);
   }
@@ -55,6 +63,18 @@ async function removeFound(access: HostAccess, { wwn, flush }: Removal, signal: 
     }),
   );
   return true;
+}
+
+/** Whoever has a dead map keeps it, and it waits for its paths again. */
+async function proveMapUnused(
+  access: HostAccess,
+  { map, isAlive }: { map: MultipathMap; isAlive: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  await provePathUnused(map.path, signal).catch(async (thrown: unknown) => {
+    if (!isAlive) await restoreQueueing(access.run, map);
+    throw thrown;
+  });
 }
 
 async function removePath(

@@ -1,5 +1,4 @@
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
-import path from 'node:path';
 import type { DeviceUse, MountEntry } from '../contracts/host.js';
 import { parseMountinfo, type MountinfoEntry } from './mountinfo.js';
 import { findTakenAlong } from './propagation.js';
@@ -39,15 +38,6 @@ function usesIn(views: MountView[], isUse: (entry: MountinfoEntry) => boolean): 
   return views.flatMap(({ pid, entries }) => entries.filter(isUse).map(({ target }) => ({ pid, target })));
 }
 
-/** Processes that use the file system on the device `major:minor` (open or mapped file, directory), or the device itself. */
-export async function findUserPids(device: string): Promise<number[]> {
-  const pids: number[] = [];
-  for (const pid of await allPids()) {
-    if (pid !== process.pid && (await usesDevice(pid, device))) pids.push(pid);
-  }
-  return pids;
-}
-
 interface MountView {
   pid: number;
   entries: MountinfoEntry[];
@@ -82,27 +72,6 @@ async function groupByView(): Promise<number[][]> {
     else pids.push(pid);
   }
   return [...views.values()];
-}
-
-async function usesDevice(pid: number, device: string): Promise<boolean> {
-  const folder = `/proc/${pid}`;
-  const descriptors = await readdir(`${folder}/fd`).catch(() => []);
-  for (const link of ['cwd', 'root', ...descriptors.map((descriptor) => `fd/${descriptor}`)]) {
-    const file = await stat(path.join(folder, link)).catch(() => undefined);
-    if (file === undefined) continue;
-    if (majorMinor(file.dev) === device) return true;
-    if (file.isBlockDevice() && majorMinor(file.rdev) === device) return true;
-  }
-  const maps = await readFile(`${folder}/maps`, 'utf8').catch(() => '');
-  return maps.includes(` ${mapsNumber(device)} `);
-}
-
-/** The device number as `/proc/PID/maps` writes it: hexadecimal, two digits at least. */
-function mapsNumber(device: string): string {
-  return device
-    .split(':')
-    .map((part) => Number(part).toString(16).padStart(2, '0'))
-    .join(':');
 }
 
 async function allPids(): Promise<number[]> {

@@ -16,6 +16,8 @@ export interface FcOptions {
   usesMultipath: boolean;
   /** How many paths a map has to have at least. */
   minimumPaths: number;
+  /** `secondary_wwn = same`: both copies of a volume get one WWN (rule 10). */
+  equalWwns?: boolean;
   logger: Logger;
   /** `/sys` and `/dev`, except in tests. */
   sysRoot?: string;
@@ -24,15 +26,18 @@ export interface FcOptions {
 
 /** Attaches LUNs over Fibre Channel, through the HBAs that the host has. */
 export function createFcConnector(options: FcOptions): HostConnector {
-  const { run, sysRoot = '/sys', devRoot = '/dev' } = options;
-  return createSanConnector({ ...options, access: { run, sysRoot, devRoot }, fabric: new FcFabric(sysRoot) });
+  const { run, sysRoot = '/sys', devRoot = '/dev', equalWwns = false } = options;
+  const fabric = new FcFabric(sysRoot, equalWwns);
+  return createSanConnector({ ...options, access: { run, sysRoot, devRoot }, fabric });
 }
 
 class FcFabric implements Fabric {
   readonly #sysRoot: string;
+  readonly #equalWwns: boolean;
 
-  constructor(sysRoot: string) {
+  constructor(sysRoot: string, equalWwns: boolean) {
     this.#sysRoot = sysRoot;
+    this.#equalWwns = equalWwns;
   }
 
   async initiators(): Promise<Initiators> {
@@ -46,8 +51,15 @@ class FcFabric implements Fabric {
   }
 
   async findProblems(): Promise<string[]> {
-    const ports = await listHostPorts(this.#sysRoot);
-    return ports.length > 0 ? [] : [`this host has no Fibre Channel port that is online; next: ${NO_PORT_NEXT}`];
+    const [ports, mode] = await Promise.all([listHostPorts(this.#sysRoot), this.#readScanMode()]);
+    const problems: string[] = [];
+    if (ports.length === 0) problems.push(`this host has no Fibre Channel port that is online; next: ${NO_PORT_NEXT}`);
+    if (this.#equalWwns && mode !== 'manual') {
+      problems.push(
+        `secondary_wwn = same gives both copies one WWN, and this host's kernel scans Fibre Channel by itself (scsi_mod.scan is ${mode}), so that no volume will be mounted after a failover; next: ${SCAN_NEXT}`,
+      );
+    }
+    return problems;
   }
 
   async reach(connection: Connection): Promise<Reached> {
@@ -67,18 +79,22 @@ class FcFabric implements Fabric {
   /** Rule 10: a stale array that comes back with the same WWN would get its paths into the map by itself. */
   async #proveKernelDoesNotScan({ wwn, passive }: Connection): Promise<void> {
     if (passive?.wwn !== wwn || !passive.isStale) return;
-    const mode = await readAttribute(path.join(this.#sysRoot, 'module/scsi_mod/parameters/scan'));
+    const mode = await this.#readScanMode();
     if (mode === 'manual') return;
     throw new DriverError(
       'refused',
-      `the group of volume ${wwn} is failed over, both copies have that WWN, and this host's kernel scans Fibre Channel by itself (scsi_mod.scan is ${mode ?? 'unknown'}): the stale copy would get into the map when its array returns`,
-      {
-        next: 'printf manual > /sys/module/scsi_mod/parameters/scan (printf, since the kernel takes no line end there), and scsi_mod.scan=manual on the kernel command line for the next boot',
-      },
+      `both copies of volume ${wwn} have that WWN, the other one is stale (failed over, or passed over by an override), and this host's kernel scans Fibre Channel by itself (scsi_mod.scan is ${mode}): the stale copy would get into the map when its array returns`,
+      { next: SCAN_NEXT },
     );
+  }
+
+  async #readScanMode(): Promise<string> {
+    return (await readAttribute(path.join(this.#sysRoot, 'module/scsi_mod/parameters/scan'))) ?? 'unknown';
   }
 }
 
+const SCAN_NEXT =
+  'printf manual > /sys/module/scsi_mod/parameters/scan (printf, since the kernel takes no line end there), and scsi_mod.scan=manual on the kernel command line for the next boot';
 const NO_PORT_NEXT = 'look at the HBA, its driver and its cable: grep . /sys/class/fc_host/*/port_state';
 
 interface HostPort {

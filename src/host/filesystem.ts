@@ -7,13 +7,7 @@ import { DriverError } from '../domain/errors.js';
 import type { FilesystemType } from '../domain/volume.js';
 import { failingWhenDead } from './dead-map.js';
 import { errorCode } from './error-code.js';
-import {
-  findDeviceNumber,
-  findMountsElsewhere,
-  findMountsEverywhere,
-  findUserPids,
-  matchDevice,
-} from './device-users.js';
+import { findDeviceNumber, findMountsElsewhere, findMountsEverywhere, matchDevice } from './device-users.js';
 import { formatDevice } from './format.js';
 import { growFilesystem } from './grow-filesystem.js';
 import { readMounts, type MountinfoEntry } from './mountinfo.js';
@@ -21,7 +15,8 @@ import { renewUuid } from './new-uuid.js';
 import { probeDevice } from './probe.js';
 import { setRootDirectory } from './root-directory.js';
 import { CommandError, type Run } from './run.js';
-import { cameTrue } from './sysfs.js';
+import { cameTrue, readAttribute, resolveLink } from './sysfs.js';
+import { findUserPids } from './user-pids.js';
 
 const TIMEOUT_MS = 30_000;
 const PASSING_USE_MS = 3_000;
@@ -44,7 +39,7 @@ export function createFilesystems({ run, mountRoot, logger }: FilesystemOptions)
       const replay = async (): Promise<void> => {
         // xfs mounts no second file system with the uuid of one that is mounted already.
         const options = type === 'xfs' ? { options: 'nouuid' } : {};
-        await mountDevice(run, { device, target, type, ...options }, signal);
+        await mountDevice({ run, logger }, { device, target, type, ...options }, signal);
         await unmountDevice({ run, logger }, { device, target }, signal);
         await proveMountedNowhere(device, signal);
       };
@@ -52,7 +47,7 @@ export function createFilesystems({ run, mountRoot, logger }: FilesystemOptions)
     },
     async mount(device, at, signal) {
       checkTarget(mountRoot, at.target);
-      await mountDevice(run, { device, ...at }, signal);
+      await mountDevice({ run, logger }, { device, ...at }, signal);
     },
     async setRoot(target, root, signal) {
       checkTarget(mountRoot, target);
@@ -83,7 +78,7 @@ interface Mount {
 }
 
 async function mountDevice(
-  run: Run,
+  { run, logger }: Tools,
   { device, target, type, options }: Mount & MountAt,
   signal: AbortSignal,
 ): Promise<void> {
@@ -106,7 +101,7 @@ async function mountDevice(
       throw thrown instanceof CommandError ? notMountable(thrown, type) : thrown;
     },
   );
-  if (await isMounted({ device, target })) return;
+  if (await isMounted({ device, target })) return tellDamage(logger, device);
   throw new DriverError('unavailable', `mount ended without error, but ${target} is not in the mount table`, {
     next: 'look for file system errors with dmesg',
   });
@@ -131,6 +126,17 @@ function notMountable(error: CommandError, type: FilesystemType): DriverError {
   const check = type === 'xfs' ? 'xfs_repair -n' : 'e2fsck -n';
   const next = `the kernel's reason: dmesg | tail; on a copy or with the volume exported to a host by hand, ${check} DEVICE checks it and changes nothing`;
   return new DriverError(error.code, `${error.message}; nothing was repaired`, { cause: error, next });
+}
+
+/** ext4 mounts a file system that it has found damage in before, and says so nowhere but here and in the kernel's log. */
+async function tellDamage(logger: Logger, { path: devicePath, wwn }: BlockDevice): Promise<void> {
+  const kernelName = path.basename((await resolveLink(devicePath)) ?? devicePath);
+  const count = Number((await readAttribute(`/sys/fs/ext4/${kernelName}/errors_count`)) ?? 0);
+  if (count === 0) return;
+  logger.error(
+    `the file system on ${devicePath} (WWN ${wwn}) has ${count} errors on record, and is mounted all the same; next: dmesg | tail; stop its containers, then on a copy or with the volume exported to a host by hand, e2fsck -n DEVICE checks it and changes nothing`,
+    { wwn, device: devicePath },
+  );
 }
 
 /** Whether exactly this device is mounted there, as a whole and once. @throws `refused` when anything else is */

@@ -4,7 +4,7 @@ import { DriverError } from '../domain/errors.js';
 import type { FilesystemType } from '../domain/volume.js';
 import { proveUnused } from './exclusive.js';
 import { probeDevice, UNKNOWN_DATA } from './probe.js';
-import type { Run } from './run.js';
+import { CommandError, isMissingTool, type Run } from './run.js';
 
 const MKFS_TIMEOUT_MS = 60_000;
 const DEBUGFS_TIMEOUT_MS = 30_000;
@@ -24,6 +24,9 @@ const MKFS: Record<FilesystemType, (uuid: string, force: boolean) => string[]> =
   xfs: (uuid, force) => ['-q', '-K', ...(force ? ['-f'] : []), '-m', `uuid=${uuid}`],
 };
 
+/** Where its mkfs comes from. */
+const PACKAGE: Record<FilesystemType, string> = { ext4: 'e2fsprogs', xfs: 'xfsprogs' };
+
 /** The only caller of mkfs. @throws `refused` when the device is not blank or anything uses it */
 export async function formatDevice(format: Format, signal: AbortSignal): Promise<void> {
   const { run, device, options } = format;
@@ -39,7 +42,9 @@ export async function formatDevice(format: Format, signal: AbortSignal): Promise
   }
   await options.proven?.();
   const args = [...MKFS[type](uuid, before.content !== 'blank'), device.path];
-  await run(`mkfs.${type}`, args, { timeoutMs: MKFS_TIMEOUT_MS, signal });
+  await run(`mkfs.${type}`, args, { timeoutMs: MKFS_TIMEOUT_MS, signal }).catch((thrown: unknown) => {
+    throw thrown instanceof CommandError ? notFormatted(thrown, type) : thrown;
+  });
   if (type === 'ext4') await removeLostAndFound(run, device.path, signal);
   const after = await probeDevice(run, device, signal);
   if (after.content === 'filesystem' && after.type === type && after.uuid === uuid) return;
@@ -48,6 +53,13 @@ export async function formatDevice(format: Format, signal: AbortSignal): Promise
     `mkfs.${type} ended without error, but ${device.path} (WWN ${device.wwn}) then held ${describeProbe(after)} instead of ${type} with uuid ${uuid}`,
     { next: 'look for input/output errors with dmesg, and at the paths of the device' },
   );
+}
+
+function notFormatted(error: CommandError, type: FilesystemType): DriverError {
+  const next = isMissingTool(error)
+    ? `install ${PACKAGE[type]} on this host, then try again`
+    : 'look for input/output errors with dmesg, and whether the array has space for the volume (showcpg), then try again';
+  return new DriverError(error.code, error.message, { cause: error, next });
 }
 
 export function describeProbe(probe: Probe): string {

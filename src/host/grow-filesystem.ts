@@ -9,23 +9,23 @@ const TIMEOUT_MS = 60_000;
 const REST_BYTES = 128 * 1024 * 1024;
 
 interface Tool {
-  argv(at: { devicePath: string; target: string }): [string, ...string[]];
+  argv: (at: { devicePath: string; target: string }) => [string, ...string[]];
   /** Bytes of the file system, from what the tool has printed. */
-  readSize(said: string): number | undefined;
+  readSize: (said: string) => number | undefined;
 }
 
 /** How each type is grown while it is mounted. */
 const TOOLS: Record<FilesystemType, Tool> = {
   ext4: {
     argv: ({ devicePath }) => ['resize2fs', devicePath],
-    readSize(said) {
+    readSize: (said) => {
       const [, blocks, kib] = /is (?:now|already) (\d+) \((\d+)k\) blocks long/.exec(said) ?? [];
       return blocks === undefined ? undefined : Number(blocks) * Number(kib) * 1024;
     },
   },
   xfs: {
     argv: ({ target }) => ['xfs_growfs', '-d', target],
-    readSize(said) {
+    readSize: (said) => {
       const [, blockBytes, blocks] = /^data +=.* bsize=(\d+) +blocks=(\d+)/m.exec(said) ?? [];
       // The geometry is that of before; behind it stands what has changed.
       const [, changed = blocks] = /^data blocks changed from \d+ to (\d+)/m.exec(said) ?? [];

@@ -79,7 +79,8 @@ export class IscsiLogins {
 
   /** Logs out of what we logged in to and what no device uses any more; what fails is told in the log and tried next time. */
   async leaveUnused(signal: AbortSignal): Promise<void> {
-    const [records, bootId] = await Promise.all([this.#records.list(), readBootId()]);
+    const tell = (unreadable: DriverError): void => this.#logger.warn(unreadable.toUserText());
+    const [records, bootId] = await Promise.all([this.#records.list(tell), readBootId()]);
     await Promise.all(
       records.map(async (record) =>
         this.#inTurn(record, async () => this.#leave(record, { bootId, signal })).catch((thrown: unknown) => {
@@ -180,8 +181,9 @@ function scansForeignLuns(portal: Portal): DriverError {
   );
 }
 
+/** It may be there under another address, or come later: its record stays. */
 function noSession(portal: Portal): DriverError {
-  return new DriverError('unavailable', `the login to ${portalKey(portal)} succeeded, but there is no session`, {
+  return new DriverError('unknown-outcome', `the login to ${portalKey(portal)} succeeded, but there is no session`, {
     next: 'iscsiadm -m session; dmesg | tail',
   });
 }

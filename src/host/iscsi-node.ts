@@ -45,8 +45,11 @@ export async function findNode(run: Run, portal: Portal, signal: AbortSignal): P
   }
 }
 
-/** Whether a session that is made from that node record scans for all LUNs of the target by itself. */
-export const scansByItself = (node: string): boolean => !/^node\.session\.scan = manual$/m.test(node);
+/** Whether any session that a login by that node makes scans for all LUNs by itself; it has a record for each interface. */
+export function scansByItself(node: string): boolean {
+  const modes = [...node.matchAll(/^node\.session\.scan = (.*)$/gm)].map(([, mode]) => mode);
+  return modes.length === 0 || modes.some((mode) => mode !== 'manual');
+}
 
 /**
  * Makes a node record for that portal, which must have none: sessions in manual-scan mode, no login at boot. The CHAP secret
@@ -140,6 +143,10 @@ export async function deleteNode(run: Run, portal: Portal, signal: AbortSignal):
   await unlessNotFound(iscsiadm(run, [...nodeArgs(portal), '-o', 'delete'], { timeoutMs: TIMEOUT_MS, signal }));
 }
 
+/** With CHAP on, the next mount gives our secret to the array again. */
+const CHAP_NEXT =
+  'compare hpe3par_iscsi_chap_enabled in hpe.conf with what the array asks of this host (showhost -chap), then try again';
+
 /** There already is success. @throws `unavailable` when the portal refused it or gave no answer, `unknown-outcome` when it was cut off */
 export async function logIn(run: Run, portal: Portal, signal: AbortSignal): Promise<void> {
   try {
@@ -148,7 +155,7 @@ export async function logIn(run: Run, portal: Portal, signal: AbortSignal): Prom
     if (!(error instanceof CommandError) || error.exitCode === undefined) throw error;
     if (error.exitCode === SESSION_EXISTS) return;
     const why = parseLoginFailure(error.stderr) ?? `iscsiadm ended with exit code ${error.exitCode}`;
-    const next = error.exitCode === UNAUTHORIZED ? 'compare with: showhost -chap' : `ping ${portal.host}`;
+    const next = error.exitCode === UNAUTHORIZED ? CHAP_NEXT : `ping ${portal.host}`;
     throw new DriverError('unavailable', `the login failed: ${why}`, { cause: error, next });
   }
 }

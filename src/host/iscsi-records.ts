@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { DriverError } from '../domain/errors.js';
+import { asDriverError, DriverError } from '../domain/errors.js';
 import { errorCode } from './error-code.js';
 import { portalKey, type Portal } from './iscsi-sessions.js';
 
@@ -49,15 +49,22 @@ export class SessionRecords {
     this.#folder = folder;
   }
 
-  /** @throws `unavailable` when there is a record, but not a readable one */
-  async list(): Promise<SessionRecord[]> {
+  /** One that cannot be read is told, and hides no other. @throws `unavailable` when the folder cannot be read */
+  async list(tell: (unreadable: DriverError) => void): Promise<SessionRecord[]> {
     await this.#clean();
     const names = await readdir(this.#folder).catch((error: unknown) => {
       if (errorCode(error) === 'ENOENT') return [];
       throw unreadable(this.#folder, error);
     });
     const files = names.filter((name) => name.endsWith('.json'));
-    const records = await Promise.all(files.map(async (name) => readRecord(path.join(this.#folder, name))));
+    const records = await Promise.all(
+      files.map(async (name) =>
+        readRecord(path.join(this.#folder, name)).catch((thrown: unknown) => {
+          tell(asDriverError(thrown));
+          return undefined;
+        }),
+      ),
+    );
     return records.filter((each) => each !== undefined);
   }
 

@@ -4,7 +4,7 @@ import type { Initiators } from '../contracts/array.js';
 import type { Connection, HostConnector } from '../contracts/host.js';
 import type { BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
-import { findDeviceNumber, findUserPids } from './device-users.js';
+import { findDeviceNumber } from './device-users.js';
 import { proveUnused } from './exclusive.js';
 import {
   addLoopDevice,
@@ -20,6 +20,7 @@ import {
 import { findFile, waitForLun } from './loopback-fabric.js';
 import { LoopRecords } from './loopback-records.js';
 import type { Run } from './run.js';
+import { findUserPids } from './user-pids.js';
 
 const GONE_PATIENCE_MS = 3000;
 const POLL_MS = 100;

@@ -5,8 +5,8 @@ import { PRODUCT, VENDOR } from './scsi-identity.js';
 
 const TIMEOUT_MS = 10_000;
 const SECOND_LOOK_MS = 1_000;
-/** What the devices and WWIDs of an array look like to a blacklist. */
-const SAMPLE_NODE = 'sda';
+/** What the devices and WWIDs of an array look like to a blacklist; the first disks are often the host's own, and listed with reason. */
+const SAMPLE_NODE = 'sdx';
 const SAMPLE_WWID = '360002ac0000000000000000100000001';
 
 /** One `name { … }` of multipath.conf. */
@@ -42,7 +42,7 @@ async function findDaemonProblem(run: Run, signal: AbortSignal): Promise<Problem
           what: 'multipathd is not installed',
           next: 'install multipath-tools (device-mapper-multipath), or set use_multipath = false in hpe.conf',
         }
-      : { what: 'multipathd does not answer', next: 'systemctl enable --now multipathd' };
+      : { what: `multipathd does not answer (${error.message})`, next: 'systemctl enable --now multipathd' };
   }
 }
 

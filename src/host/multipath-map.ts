@@ -95,9 +95,21 @@ export async function restoreQueueing(run: Run, map: MultipathMap): Promise<void
   await run('multipathd', ['restorequeueing', 'map', map.name], { timeoutMs: 5_000 }).catch(() => undefined);
 }
 
-/** Writes out what the map has cached. @throws when that failed */
+/**
+ * Writes out what is cached for the device, and asks whether it has taken everything so far: umount and `blockdev --flushbufs` end
+ * well when it has not. The kernel tells it once. @throws when anything was not written
+ */
 export async function flushBuffers(run: Run, devicePath: string, signal: AbortSignal): Promise<void> {
-  await run('blockdev', ['--flushbufs', devicePath], { timeoutMs: TIMEOUT_MS, signal });
+  await run('sync', [devicePath], { timeoutMs: TIMEOUT_MS, signal }).catch((thrown: unknown) => {
+    throw thrown instanceof CommandError && !signal.aborted ? notWritten(thrown, devicePath) : thrown;
+  });
+}
+
+function notWritten(error: CommandError, devicePath: string): DriverError {
+  return new DriverError(error.code, `${error.message}; what was written last to ${devicePath} may be lost`, {
+    cause: error,
+    next: 'dmesg | tail; see whether the array has space for it (showvv -s, showcpg); check the newest files when the volume is mounted again',
+  });
 }
 
 /** Takes the map away; gone already is success. @throws `busy` when it is open somewhere */

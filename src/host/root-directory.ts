@@ -29,8 +29,10 @@ export async function setRootDirectory(
   );
 }
 
+/** Without leading zeros. */
+const idsOf = (owner: string): string => owner.split(':').map(Number).join(':');
+
 function isWanted(root: RootDirectory, owner: string, mode: string): boolean {
-  const ids = (text: string): string => text.split(':').map(Number).join(':');
-  const isOwner = root.owner === undefined || ids(root.owner) === ids(owner);
+  const isOwner = root.owner === undefined || idsOf(root.owner) === idsOf(owner);
   return isOwner && (root.mode === undefined || Number.parseInt(root.mode, 8) === Number.parseInt(mode, 8));
 }

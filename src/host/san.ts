@@ -11,7 +11,7 @@ import { findMap } from './multipath-map.js';
 import { proveMap, provePath } from './san-proof.js';
 import { refreshSanSize, resizeSanDevice } from './san-resize.js';
 import { waitForMap, waitForPath, type Seen } from './san-wait.js';
-import { answerAs } from './scsi-identity.js';
+import { identifyPatiently } from './scsi-identity.js';
 import { isAt, listScsiPaths, nodeOf, type ScsiPath } from './scsi-paths.js';
 import { removeWrongPaths } from './stale-paths.js';
 import type { HostAccess } from './sysfs.js';
@@ -90,7 +90,9 @@ class SanConnector implements HostConnector {
       ? all.filter(({ name }) => map?.paths.includes(name))
       : all.filter((each) => each.wwn === wwn);
     const names = paths.map(({ name }) => name);
-    return answerAs(this.#access, { names, wwn }, signal);
+    if (names.length === 0) return false;
+    const said = await identifyPatiently(this.#access, names, signal);
+    return said.length > 0 && said.every((each) => each.wwn === wwn);
   }
 
   async resize(to: { wwn: string; sizeBytes: number }, signal: AbortSignal): Promise<BlockDevice> {
@@ -178,7 +180,7 @@ function missingOf({ lun }: Connection, { reached, usable }: { reached: Reached;
 function unreachable({ targets }: Connection, missing: string[]): DriverError {
   const why = missing.length === 0 ? targets.map(({ name }) => name).join(', ') : missing.join('; ');
   return new DriverError('unavailable', `none of the array's target ports can be reached: ${why}`, {
-    next: 'look at cables, zones and network between this host and the array, then try again',
+    next: 'do what is said of each port, or look at cables, zones and network between this host and the array, then try again',
   });
 }
 

@@ -1,8 +1,11 @@
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { CommandError, isMissingTool, type Run } from './run.js';
 import type { HostAccess } from './sysfs.js';
 
 const TIMEOUT_MS = 5_000;
+const SILENCE_PATIENCE_MS = 6_000;
+const PAUSE_MS = 1_000;
 
 /** What volumes of a 3PAR array call themselves. */
 export const VENDOR = '3PARdata';
@@ -39,6 +42,20 @@ export async function identifyAll(
 ): Promise<ScsiIdentity[]> {
   const said = await Promise.all(names.map(async (name) => identify(run, path.join(devRoot, name), signal)));
   return said.filter((each) => each !== undefined);
+}
+
+/** The same; while none answers they are asked again for 6 s, since paths may be gone for a moment only. */
+export async function identifyPatiently(
+  access: HostAccess,
+  names: string[],
+  signal: AbortSignal,
+): Promise<ScsiIdentity[]> {
+  const deadline = performance.now() + SILENCE_PATIENCE_MS;
+  for (;;) {
+    const said = await identifyAll(access, names, signal);
+    if (said.length > 0 || performance.now() > deadline) return said;
+    await pause(PAUSE_MS, undefined, { signal });
+  }
 }
 
 /** Whether at least one of them answers, and every one that does says that it is that volume. */

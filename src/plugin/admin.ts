@@ -6,6 +6,7 @@ import type { Logger } from '../contracts/log.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import { within } from '../domain/signals.js';
 import type { Overrides } from '../driver/overrides.js';
+import type { Resizes } from '../driver/resizes.js';
 import { listen, removeStaleSocket } from './server.js';
 
 /** A lock that a Mount holds is waited for within this. */
@@ -20,6 +21,7 @@ interface AdminOptions {
   overrides: Pick<Overrides, 'make' | 'end'>;
   /** Requests that work on all metadata, by their path: they may take ten minutes, and megabytes. */
   large?: Record<string, AdminRequest>;
+  resizes: Pick<Resizes, 'resize'>;
   logger: Logger;
 }
 
@@ -32,11 +34,16 @@ const makeBody = z.strictObject({
   seconds: z.number(),
   reason: z.string(),
 });
+const resizeBody = z.strictObject({ volume: z.string(), gib: z.number() });
 const endBody = z.strictObject({ volume: z.string() });
 
 /** What the commands of `hpe-volume-plugin` may ask of the daemon that runs: path → request. */
-const requestsOf = ({ overrides }: AdminOptions): Record<string, AdminRequest> => ({
+const requestsOf = ({ overrides, resizes }: AdminOptions): Record<string, AdminRequest> => ({
   '/override': async (body, signal) => overrides.make(parse(makeBody, body), signal),
+  '/resize': async (body, signal) => {
+    const { volume, gib } = parse(resizeBody, body);
+    return resizes.resize(volume, gib, signal);
+  },
   '/override/end': async (body, signal) => overrides.end(parse(endBody, body).volume, signal),
 });
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Refusal } from './codes.js';
-import type { Cpg, Group, Host, Port, Task, Volume, VlunTemplate } from './model.js';
+import type { Cpg, FlashCache, Group, Host, Port, Schedule, Task, Volume, VlunTemplate, VolumeSet } from './model.js';
 import type { ArraySeed, PortSeed } from './seed.js';
 import { Sessions } from './sessions.js';
 
@@ -20,6 +20,9 @@ export class SimulatedArray {
   readonly volumes = new Map<string, Volume>();
   readonly hosts = new Map<string, Host>();
   readonly groups = new Map<string, Group>();
+  readonly volumeSets = new Map<string, VolumeSet>();
+  readonly schedules = new Map<string, Schedule>();
+  flashCache: FlashCache | undefined;
   readonly tasks = new Map<number, Task>();
   readonly sessions: Sessions;
   /** Policy of the target; with it the peer gets a mirror of every group change (reference 6.1). */
@@ -38,8 +41,9 @@ export class SimulatedArray {
     this.systemId = seed.systemId;
     this.targetName = seed.targetName;
     this.os = setup.os;
-    this.licenses = setup.licenses;
+    this.licenses = seed.licenses ?? setup.licenses;
     this.sessions = setup.sessions;
+    this.flashCache = seed.flashCache ?? undefined;
     this.domains = seed.domains;
     this.cpgs = seed.cpgs.map((cpg, index) => ({ id: index, name: cpg.name, domain: cpg.domain }));
     this.ports = seed.ports.map((port) => makePort(port, seed.systemId));
@@ -59,7 +63,8 @@ export class SimulatedArray {
 
   /** @throws Refusal 403 */
   checkLicense(name: string): void {
-    if (this.licenses.includes(name)) return;
+    // reference 3.1
+    if (this.licenses.some((license) => license.includes(name) || license.includes('Golden License'))) return;
     throw new Refusal('UNLICENSED_FEATURE', `the system is not licensed for ${name}`);
   }
 
@@ -101,6 +106,12 @@ export class SimulatedArray {
     return cpg;
   }
 
+  getVolumeSet(name: string): VolumeSet {
+    const set = this.volumeSets.get(name);
+    if (set === undefined) throw new Refusal('NON_EXISTENT_SET', `volume set ${name} does not exist`);
+    return set;
+  }
+
   getGroup(name: string): Group {
     const group = this.groups.get(name);
     if (group === undefined) {
@@ -119,6 +130,10 @@ export class SimulatedArray {
   /** The group that the volume is a member of. */
   findGroupOf(volume: Volume): Group | undefined {
     return [...this.groups.values()].find((group) => group.members.some((member) => member.local === volume));
+  }
+
+  volumeSetsOf(volume: Volume): VolumeSet[] {
+    return [...this.volumeSets.values()].filter((set) => set.members.includes(volume));
   }
 
   /** For servers: cut every connection now. */

@@ -10,13 +10,15 @@ import { activeVluns, formatPos, parsePos, removeVlun, templateType } from './vl
 import type { ActiveVlun, VlunId } from './vluns.js';
 
 const showvv: Command = {
-  usage: 'showvv [-d] [<vv_name>|<pattern>]',
-  options: ['-d'],
+  usage: 'showvv [-d] [-p -copyof <vv_name>] [<vv_name>|<pattern>]',
+  options: ['-d', '-p'],
+  valueOptions: ['-copyof'],
   words: [0, 1],
   changes: false,
-  run({ array, style, given: { words, options } }) {
+  run({ array, style, given: { words, options, values } }) {
     const [name] = words;
-    const volumes = findVolumes(array, name);
+    const parent = values.get('-copyof');
+    const volumes = findVolumes(array, name).filter((each) => parent === undefined || copyOf(each) === parent);
     if (volumes.length === 0) return ['no vv listed'];
     if (options.has('-d')) {
       return formatTable(
@@ -27,7 +29,9 @@ const showvv: Command = {
     const rows = volumes.map(volumeRow);
     const sizeMiB = volumes.reduce((sum, volume) => sum + volume.sizeMiB, 0);
     const total = [volumes.length, 'total', '', '', '', '', '', '', '', '', sizeMiB];
-    return formatTable({ columns: VV_COLUMNS, rows, total }, style);
+    // Scripts that list snapshots skip two lines (reference 7.3).
+    const band = options.has('-p') && !style.bare ? [style.csv ? ','.repeat(VV_COLUMNS.length - 1) : ''] : [];
+    return [...band, ...formatTable({ columns: VV_COLUMNS, rows, total }, style)];
   },
 };
 
@@ -52,8 +56,10 @@ const VV_COLUMNS = [
   'VSize',
 ];
 
+const copyOf = ({ copy, parent }: Volume): string | undefined => copy?.of.name ?? parent?.name;
+
 function volumeRow(volume: Volume): Cell[] {
-  const { id, name, provisioning, compression, sizeMiB, parent } = volume;
+  const { id, name, provisioning, compression, sizeMiB } = volume;
   const thin = provisioning === 'tpvv' || provisioning === 'tdvv';
   const compressed = compression ? 'Yes' : 'No';
   const deduplicated = provisioning === 'tdvv' ? 'Yes' : 'No';
@@ -64,7 +70,7 @@ function volumeRow(volume: Volume): Cell[] {
     thin ? compressed : 'NA',
     thin ? deduplicated : 'NA',
     volumeType(volume),
-    volume.copy?.of.name ?? parent?.name ?? '---',
+    copyOf(volume) ?? '---',
     baseOf(volume).id,
     accessWord(volume),
     'normal',

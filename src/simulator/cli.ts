@@ -5,9 +5,13 @@ import { CliError, parseArguments } from './cli-arguments.js';
 import type { Command } from './cli-command.js';
 import { remoteCopyCommands } from './cli-remote-copy.js';
 import { remoteCopyShowCommands } from './cli-showrcopy.js';
+import { scheduleCommands } from './cli-schedules.js';
+import { createsv } from './cli-snapshots.js';
 import { systemCommands } from './cli-system.js';
 import type { TableStyle } from './cli-tables.js';
 import { taskCommands } from './cli-tasks.js';
+import { volumeChangeCommands } from './cli-volume-changes.js';
+import { volumeSetCommands } from './cli-volume-sets.js';
 import { volumeCommands } from './cli-volumes.js';
 import { splitWords } from './cli-words.js';
 import { Refusal } from './codes.js';
@@ -20,6 +24,10 @@ const commands = new Map<string, Command>(
     ...remoteCopyShowCommands,
     ...remoteCopyCommands,
     ...volumeCommands,
+    ...volumeChangeCommands,
+    ...volumeSetCommands,
+    createsv,
+    ...scheduleCommands,
     ...systemCommands,
     ...taskCommands,
   }),

@@ -62,7 +62,7 @@ const actions: Record<string, (request: ControlRequest) => unknown> = {
     const request = z.strictObject({ array: z.string(), hours }).parse(body);
     const array = getArray(pair, request.array);
     return pair.exclusive(async () => {
-      await moveClock(array, request.hours * 3_600_000);
+      await moveClock(pair, array, request.hours * 3_600_000);
       return { now: array.now().toISOString() };
     });
   },

@@ -2,7 +2,14 @@ import type { SimulatedArray } from './array.js';
 import type { ArrayPair } from './array-pair.js';
 import { Refusal } from './codes.js';
 import type { Group } from './model.js';
-import { beginReplication, checkConnected, checkPrimary, copyMembers, findDirection } from './replication.js';
+import {
+  beginReplication,
+  checkConnected,
+  checkMemberSizes,
+  checkPrimary,
+  copyMembers,
+  findDirection,
+} from './replication.js';
 import type { Side } from './replication.js';
 
 export interface GroupAction {
@@ -38,6 +45,7 @@ export async function recover(pair: ArrayPair, array: SimulatedArray, request: G
     throw new Refusal('RCOPY_GROUP_NOT_STOPPED', `group ${here.group.name} is not stopped`);
   }
   const there = getOtherSide(pair, here);
+  checkMemberSizes({ source: here, sink: there });
   if (there.group.role === 'primary') flipRole(there.group);
   there.group.takeovers = here.group.takeovers;
   there.group.state = here.group.state;
@@ -49,6 +57,7 @@ export async function recover(pair: ArrayPair, array: SimulatedArray, request: G
 export async function restore(pair: ArrayPair, array: SimulatedArray, request: GroupAction): Promise<void> {
   const here = getTakenOver(array, request.name);
   const there = getOtherSide(pair, here);
+  checkMemberSizes({ source: here, sink: there });
   if (pair.syncHold && here.group.members.some((member) => member.syncStatus === 'syncing')) {
     throw new Refusal('RCOPY_GROUP_IS_BUSY', `group ${here.group.name} is still being synchronised`);
   }

@@ -1,4 +1,4 @@
-import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { SimulatedArray } from './array.js';
 import type { Volume } from './model.js';
@@ -35,6 +35,8 @@ interface Lun {
   volume: Volume;
   initiator: string;
   targetPort: string;
+  /** When it was shown. */
+  sizeMiB: number;
 }
 
 /**
@@ -63,7 +65,10 @@ export class LinkFabric implements Fabric {
     this.#shown = wanted;
     for (const [link, lun] of before) if (!isSame(wanted.get(link), lun)) await removeLink(lun);
     for (const lun of lostDevices(before, wanted)) await renewInode(lun.array.dataFile(lun.volume));
-    for (const [link, lun] of wanted) if (!isSame(before.get(link), lun)) await makeLink(lun);
+    for (const [link, lun] of wanted) {
+      if (!isSame(before.get(link), lun)) await makeLink(lun);
+      else if (before.get(link)?.sizeMiB !== lun.sizeMiB) await describeLun(lun);
+    }
   }
 
   async close(): Promise<void> {
@@ -96,23 +101,29 @@ function lunsOf(array: SimulatedArray, dir: string): Lun[] {
       const owner = port.kind === 'fc' ? initiator.toLowerCase() : initiator;
       const targetPort = port.iqn ?? (port.wwn ?? '').toLowerCase();
       const link = join(dir, owner, `${targetPort}-lun-${lun}`);
-      return { link, dataFile: array.dataFile(volume), array, volume, initiator, targetPort };
+      return { link, dataFile: array.dataFile(volume), array, volume, initiator, targetPort, sizeMiB: volume.sizeMiB };
     });
 }
 
-async function makeLink({ link, dataFile, volume, targetPort }: Lun): Promise<void> {
-  await mkdir(dirname(link), { recursive: true });
+async function makeLink(lun: Lun): Promise<void> {
+  await mkdir(dirname(lun.link), { recursive: true });
+  // The description first: whoever sees the link may read it.
+  await describeLun(lun);
+  await symlink(lun.dataFile, lun.link);
+}
+
+/** Whoever reads it meanwhile sees the old one or the new one. */
+async function describeLun({ link, volume, targetPort, sizeMiB }: Lun): Promise<void> {
   const inquiry = {
     wwn: volume.wwn.toLowerCase(),
-    sizeBytes: volume.sizeMiB * 1024 * 1024,
+    sizeBytes: sizeMiB * 1024 * 1024,
     vendor: '3PARdata',
     product: 'VV',
     targetPort,
     ...(volume.readOnly === true && { readOnly: true }),
   };
-  // The description first: whoever sees the link may read it.
-  await writeFile(`${link}.json`, JSON.stringify(inquiry));
-  await symlink(dataFile, link);
+  await writeFile(`${link}.json.new`, JSON.stringify(inquiry));
+  await rename(`${link}.json.new`, `${link}.json`);
 }
 
 async function removeLink({ link }: Lun): Promise<void> {

@@ -17,6 +17,8 @@ export interface Setting {
   steps: Step[];
   /** Before anything is made or removed, as what takes something away from hosts is. */
   early: boolean;
+  /** Its item is made with the value that it has then. */
+  madeWithItem?: boolean;
 }
 
 export const targetPath = (port: TargetPort): string => `${port.kind}/${port.name}`;
@@ -107,6 +109,18 @@ export function deviceItem(device: Device, version: string): Item {
       { do: 'rmdir', path: group },
       { do: 'rmdir', path },
     ],
+  };
+}
+
+/** A LUN grows in place; the kernel tells its hosts nothing, they have to look. */
+export function sizeSetting(device: Device): Setting {
+  const control = `${devicePath(device)}/control`;
+  return {
+    id: control,
+    value: String(device.sizeBytes),
+    steps: [write(control, `fd_dev_size=${device.sizeBytes}`)],
+    early: false,
+    madeWithItem: true,
   };
 }
 

@@ -12,6 +12,7 @@ import {
   hbaPath,
   lunItem,
   portItem,
+  sizeSetting,
   slotItem,
   targetPath,
 } from './lio-items.js';
@@ -50,7 +51,8 @@ export class LioFabric implements Fabric {
     const items = await itemsOf(plan);
     await this.#removeOthers(items);
     for (const item of items) if (!this.#made.has(item.id)) await this.#make(item);
-    await this.#apply([...plan.ports.flatMap(chapSettings), ...plan.devices.map(aluaSetting), ...enables, ...cables]);
+    const devices = plan.devices.flatMap((device) => [sizeSetting(device), aluaSetting(device)]);
+    await this.#apply([...plan.ports.flatMap(chapSettings), ...devices, ...enables, ...cables]);
   }
 
   /** Takes all targets of these arrays away, whoever made them. */
@@ -93,7 +95,8 @@ export class LioFabric implements Fabric {
   async #apply(settings: Setting[]): Promise<void> {
     for (const setting of settings) {
       if (this.#set.get(setting.id) === setting.value) continue;
-      for (const step of setting.steps) await this.#run(step);
+      const made = setting.madeWithItem === true && !this.#set.has(setting.id);
+      for (const step of made ? [] : setting.steps) await this.#run(step);
       this.#set.set(setting.id, setting.value);
     }
   }

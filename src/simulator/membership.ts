@@ -4,7 +4,7 @@ import { Refusal } from './codes.js';
 import type { Group, Member, Volume } from './model.js';
 import { checkConnected, checkPrimary } from './replication.js';
 import { createData } from './volume-data.js';
-import { checkNotUsed, forgetVolume } from './volumes.js';
+import { checkInNoSet, checkNotUsed, forgetVolume } from './volumes.js';
 
 export interface Admission {
   group: string;
@@ -137,7 +137,10 @@ export async function dismissVolume(pair: ArrayPair, array: SimulatedArray, requ
     throw new Refusal('RCOPY_VOL_NOT_IN_GROUP', `volume ${volume.name} is not in group ${group.name}`);
   }
   const peer = pair.peerOf(array);
-  if (request.removeSecondary) checkNotUsed(peer, member.remote);
+  if (request.removeSecondary) {
+    checkNotUsed(peer, member.remote);
+    checkInNoSet(peer, member.remote);
+  }
   group.members = group.members.filter((each) => each !== member);
   twin.members = twin.members.filter((each) => each.local !== member.remote);
   if (request.removeSecondary) await forgetVolume(peer, member.remote);

@@ -1,3 +1,5 @@
+import type { CronTimes } from './cron.js';
+
 /** What an array remembers. Numbers are the ones that WSAPI shows; the sections are those of the array's reference. */
 
 /** reference 3.2 */
@@ -82,6 +84,65 @@ export interface Task {
   detail: string;
   /** What its end changes on the array. */
   end(status: Exclude<TaskStatus, 'active'>): Promise<void>;
+}
+
+/** reference 4.6 */
+export interface VolumeSet {
+  id: number;
+  uuid: string;
+  name: string;
+  domain: string | undefined;
+  comment: string;
+  members: Volume[];
+  flashCache: boolean;
+  /** Its one rule. */
+  qos: QosRule | undefined;
+}
+
+/** What a rule limits; a limit that is absent does not exist. KB and operations a second, milliseconds. */
+export interface QosLimits {
+  bwMinGoalKB?: number | undefined;
+  bwMaxLimitKB?: number | undefined;
+  ioMinGoal?: number | undefined;
+  ioMaxLimit?: number | undefined;
+  latencyGoal?: number | undefined;
+}
+
+export interface QosRule {
+  id: number;
+  enabled: boolean;
+  /** 1 low, 2 normal, 3 high. */
+  priority: 1 | 2 | 3;
+  limits: QosLimits;
+}
+
+export interface FlashCache {
+  sizeGiB: number;
+  /** 1 simulator, 2 real. */
+  mode: 1 | 2;
+}
+
+/** Makes snapshots by itself: reference 7.3. */
+export interface Schedule {
+  name: string;
+  /** As it was given. */
+  command: string;
+  job: SnapshotJob;
+  times: CronTimes;
+  suspended: boolean;
+  /** undefined: it never runs, as on the 30th of February. */
+  nextRun: Date | undefined;
+}
+
+export interface SnapshotJob {
+  /** Name of the volume. */
+  of: string;
+  /** With patterns such as `@y@`. */
+  name: string;
+  comment: string;
+  readOnly: boolean;
+  expirationHours: number | undefined;
+  retentionHours: number | undefined;
 }
 
 /** reference 5.1 */

@@ -1,7 +1,8 @@
 import type { SimulatedArray } from './array.js';
 import type { ArrayPair } from './array-pair.js';
 import { Refusal } from './codes.js';
-import { beginReplication, endReplication, findDirection, startedDirections } from './replication.js';
+import { beginReplication, checkMemberSizes, endReplication, findDirection, startedDirections } from './replication.js';
+import type { Direction } from './replication.js';
 import { failTasks } from './tasks.js';
 import { formatPos } from './vluns.js';
 
@@ -45,8 +46,19 @@ async function reconnect(pair: ArrayPair): Promise<void> {
     for (const group of array.groups.values()) {
       if (!group.stoppedByOutage || !group.policies.autoRecover || group.role !== 'primary') continue;
       const direction = findDirection(pair, { array, group });
-      if (direction !== undefined) await beginReplication(pair, direction, { skipInitialSync: false });
+      if (direction !== undefined && hasFittingSizes(direction))
+        await beginReplication(pair, direction, { skipInitialSync: false });
     }
+  }
+}
+
+/** A group whose secondaries cannot follow the growth of its primaries stays stopped. */
+function hasFittingSizes(direction: Direction): boolean {
+  try {
+    checkMemberSizes(direction);
+    return true;
+  } catch {
+    return false;
   }
 }
 

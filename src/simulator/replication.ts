@@ -1,6 +1,7 @@
 import type { SimulatedArray } from './array.js';
 import type { ArrayPair } from './array-pair.js';
 import { Refusal } from './codes.js';
+import { checkSizes, growSecondaries } from './grow.js';
 import { isPeriodic } from './model.js';
 import type { Group, Member, Volume } from './model.js';
 import { copyData, isSameFile } from './volume-data.js';
@@ -46,6 +47,7 @@ export async function startGroup(
     throw new Refusal('RCOPY_GROUP_EMPTY', `group ${group.name} has no volumes`);
   }
   checkModes(pair, array, group);
+  checkMemberSizes(direction);
   await beginReplication(pair, direction, request);
 }
 
@@ -65,12 +67,17 @@ function checkModes(pair: ArrayPair, array: SimulatedArray, group: Group): void 
 /** Both numbers of periodic are one mode. */
 const modeKind = (group: Group): number => (isPeriodic(group.mode) ? 3 : group.mode);
 
+/** To be asked before anything is changed. @throws Refusal */
+export const checkMemberSizes = (direction: Direction): void =>
+  checkSizes(direction.sink.array, memberPairs(direction));
+
 /** Both halves become started and the members synchronise: reference 6.5, rows 1b and 1. */
 export async function beginReplication(
   pair: ArrayPair,
   direction: Direction,
   options: { skipInitialSync: boolean },
 ): Promise<void> {
+  await growSecondaries(direction.sink.array, memberPairs(direction));
   for (const { group } of [direction.source, direction.sink]) {
     group.state = 'started';
     group.stoppedByOutage = false;
@@ -160,6 +167,7 @@ export async function endReplication(direction: Direction, options: { byOutage: 
 
 /** Copies what the source's members hold now, whatever the state of the group. */
 export async function copyMembers(direction: Direction): Promise<void> {
+  await growSecondaries(direction.sink.array, memberPairs(direction));
   for (const pair of memberPairs(direction)) await copyMember(direction, pair);
 }
 

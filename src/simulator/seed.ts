@@ -47,6 +47,13 @@ const arraySeed = z.strictObject({
   /** What this array calls its remote copy target, the other array. */
   targetName: name,
   domains: z.array(name).default([]),
+  /** Absent: those of the pair. */
+  licenses: z.array(z.string().min(1)).optional(),
+  /** null: there is none. */
+  flashCache: z
+    .strictObject({ sizeGiB: z.int().min(16), mode: z.union([z.literal(1), z.literal(2)]) })
+    .nullable()
+    .default({ sizeGiB: 128, mode: 2 }),
   cpgs: z.array(cpg).min(1),
   ports: z.array(port),
 });
@@ -94,6 +101,7 @@ function defaultArray(letter: 'a' | 'b', peer: 'a' | 'b'): ArraySeed {
     systemId: letter === 'a' ? 46750 : 46751,
     targetName: `sim-${peer}-rc`,
     domains: [],
+    flashCache: { sizeGiB: 128, mode: 2 },
     cpgs: [{ name: `cpg-${letter}` }, { name: `cpg-${letter}-snap` }],
     ports: [
       { kind: 'fc', pos: { node: 0, slot: 1, cardPort: 1 }, ready: true },

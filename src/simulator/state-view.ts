@@ -49,6 +49,19 @@ function viewArray(array: SimulatedArray): object {
       initiator,
     })),
     groups: [...array.groups.values()].map(viewGroup),
+    volumeSets: [...array.volumeSets.values()].map((set) => ({
+      ...set,
+      members: set.members.map((each) => each.name),
+    })),
+    schedules: [...array.schedules.values()].map(({ name, command, times, suspended, nextRun }) => ({
+      name,
+      command,
+      times: times.fields.join(' '),
+      suspended,
+      nextRun,
+    })),
+    flashCache: array.flashCache,
+    licenses: array.licenses,
     tasks: [...array.tasks.values()].map((task) => ({ ...task, volumes: task.volumes.map((each) => each.name) })),
   };
 }

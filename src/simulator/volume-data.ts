@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { link, open, rename, rm, stat } from 'node:fs/promises';
+import { link, open, rename, rm, stat, truncate } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -14,6 +14,9 @@ export async function createData(file: string, sizeMiB: number): Promise<void> {
     await handle.close();
   }
 }
+
+/** In the same inode: a loop device on the file sees its new size with `losetup --set-capacity`. */
+export const growData = (file: string, sizeMiB: number): Promise<void> => truncate(file, sizeMiB * MIB);
 
 /**
  * Makes `to` hold what `from` holds now, in a new inode: whoever still has the old one open neither sees nor disturbs it.

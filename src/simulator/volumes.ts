@@ -18,6 +18,9 @@ export interface CreateVolume extends Lifetime {
   comment: string;
 }
 
+/** The array allocates in such steps, and nothing bigger than that: reference 4.1, 4.2. */
+export const ALLOCATION_MIB = 256;
+export const MAX_SIZE_MIB = 16_777_216;
 const COMPRESSION_MIN_MIB = 16 * 1024;
 // The Python plugin recognises these words (reference 2.1).
 const COMPRESSION_HINT =
@@ -33,8 +36,7 @@ export async function createVolume(array: SimulatedArray, wanted: CreateVolume):
   const lifetime = planLifetime(array, wanted);
   const volume = array.addVolume({
     name: wanted.name,
-    // The array allocates in steps of 256 MiB (reference 4.1, grow).
-    sizeMiB: Math.ceil(wanted.sizeMiB / 256) * 256,
+    sizeMiB: Math.ceil(wanted.sizeMiB / ALLOCATION_MIB) * ALLOCATION_MIB,
     provisioning: provisioningOf(wanted),
     compression: wanted.compression,
     cpg: cpg.name,
@@ -49,9 +51,7 @@ export async function createVolume(array: SimulatedArray, wanted: CreateVolume):
 
 function checkCompression(array: SimulatedArray, wanted: CreateVolume): void {
   if (!wanted.compression) return;
-  if (!array.licenses.some((name) => name.includes('Compression') || name.includes('Golden License'))) {
-    throw new Refusal('UNLICENSED_FEATURE', 'the system is not licensed for compression', 'compression');
-  }
+  array.checkLicense('Compression');
   if (!wanted.tpvv && !wanted.tdvv) throw new Refusal('PARAM_CONFLICT', COMPRESSION_HINT, 'compression');
   if (wanted.sizeMiB < COMPRESSION_MIN_MIB) {
     throw new Refusal('BELOW_RANGE', 'a compressed volume has at least 16 GiB', 'sizeMiB');
@@ -106,6 +106,13 @@ export function checkRemovable(array: SimulatedArray, volume: Volume): void {
     throw new Refusal('VV_IN_REMOTE_COPY', `volume ${name} is a member of remote copy group ${group.name}`);
   }
   checkNotUsed(array, volume);
+  checkInNoSet(array, volume);
+}
+
+/** @throws Refusal 409/34 */
+export function checkInNoSet(array: SimulatedArray, volume: Volume): void {
+  const [set] = array.volumeSetsOf(volume);
+  if (set !== undefined) throw new Refusal('IN_USE', `volume ${volume.name} is in volume set ${set.name}`);
 }
 
 /** Neither exported, nor copied, nor with snapshots. @throws Refusal 409/26, 400/29, 409/151, 409/32 */

@@ -3,13 +3,16 @@ import type { SimulatedArray } from './array.js';
 import type { ArrayPair } from './array-pair.js';
 import { Refusal } from './codes.js';
 import { Members } from './wsapi-body.js';
+import { FLASH_CACHE_ROUTES } from './wsapi-flash-cache.js';
 import { HOST_ROUTES } from './wsapi-hosts.js';
+import { QOS_ROUTES } from './wsapi-qos.js';
 import { REMOTE_COPY_ROUTES } from './wsapi-remote-copy.js';
 import { matchPath } from './wsapi-route.js';
 import type { Reply, Route } from './wsapi-route.js';
 import { apiVersion, SYSTEM_ROUTES } from './wsapi-system.js';
 import { TASK_ROUTES } from './wsapi-tasks.js';
 import { VLUN_ROUTES } from './wsapi-vluns.js';
+import { VOLUME_SET_ROUTES } from './wsapi-volume-sets.js';
 import { VOLUME_ROUTES } from './wsapi-volumes.js';
 
 export interface ReceivedRequest {
@@ -30,10 +33,13 @@ export interface Endpoint {
 const ROUTES = [
   ...SYSTEM_ROUTES,
   ...VOLUME_ROUTES,
+  ...VOLUME_SET_ROUTES,
   ...HOST_ROUTES,
   ...VLUN_ROUTES,
   ...REMOTE_COPY_ROUTES,
   ...TASK_ROUTES,
+  ...QOS_ROUTES,
+  ...FLASH_CACHE_ROUTES,
 ];
 
 /** What the array answers. @throws Refusal for everything that it does not do */
@@ -120,6 +126,7 @@ export function pretendedReply(request: ReceivedRequest): Reply {
     if (text('action') !== 'createSnapshot') return { status: 200 };
     return { status: 201, location: `/volumes/${textIn(membersIn(body.get('parameters')), 'name')}` };
   }
+  if (kind === 'qos') return { status: 201, location: `/qos/vvset:${text('name')}` };
   if (kind !== 'vluns') return { status: 201, location: `/${kind}/${text('name')}` };
   return { status: 201, location: `/vluns/${text('volumeName')},${text('lun')},${text('hostname')}` };
 }

@@ -3,9 +3,14 @@ import type { Cpg, Port, PortPos } from './model.js';
 import { collection, OK, param } from './wsapi-route.js';
 import type { Route } from './wsapi-route.js';
 
-/** reference 1.3: WSAPI 1.6.0 on 3PAR OS 3.3.1. Answered without a session, outside `/api/v1`. */
+/** reference 1.3. Answered without a session, outside `/api/v1`. */
 export function apiVersion(array: SimulatedArray): object {
-  return { major: 1, minor: 6, revision: 0, build: buildOf(array.os) };
+  return { major: 1, minor: minorOf(array.os), revision: 0, build: buildOf(array.os) };
+}
+
+function minorOf(os: string): number {
+  if (os < '3.2.2') return 4;
+  return os < '3.3.0' ? 5 : 6;
 }
 
 /** M·mm·rr·bbb */
@@ -26,7 +31,7 @@ export const SYSTEM_ROUTES: Route[] = [
         httpPort: 8008,
         httpsState: 'Enabled',
         httpsPort: 8080,
-        version: '1.6.0',
+        version: `1.${minorOf(array.os)}.0`,
         sessionsInUse: array.sessions.size,
         systemResourceUsage: 48,
       },

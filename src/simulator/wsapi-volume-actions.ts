@@ -1,5 +1,6 @@
 import { Refusal } from './codes.js';
 import { copyOffline, copyOnline, stopCopy } from './copies.js';
+import { growVolume } from './grow.js';
 import { MAX_EXPIRATION_HOURS } from './lifetime.js';
 import type { Lifetime } from './lifetime.js';
 import type { Task } from './model.js';
@@ -77,6 +78,7 @@ type PutAction = (request: WsapiRequest, body: Members) => Promise<Reply>;
 /** `PUT /volumes/<v>` with an action: reference 4.1. Those that are missing here are not simulated. */
 const PUT_ACTIONS = new Map<number, PutAction>([
   [1, (request, body) => answerOk(body, () => stopCopy(request.array, param(request, 'name')))],
+  [3, grow],
   [4, promote],
   [5, (request, body) => answerOk(body, () => stopPromotion(request.array, param(request, 'name')))],
 ]);
@@ -92,6 +94,11 @@ async function answerOk(body: Members, work: () => Promise<void>): Promise<Reply
   body.done();
   await work();
   return OK;
+}
+
+async function grow(request: WsapiRequest, body: Members): Promise<Reply> {
+  const wanted = { name: param(request, 'name'), byMiB: body.getInteger('sizeMiB') };
+  return answerOk(body, () => growVolume(request.array, wanted));
 }
 
 async function promote(request: WsapiRequest, body: Members): Promise<Reply> {

@@ -1,5 +1,5 @@
 import { Refusal } from './codes.js';
-import { createVolume, deleteVolume, modifyVolume } from './volumes.js';
+import { createVolume, deleteVolume, MAX_SIZE_MIB, modifyVolume } from './volumes.js';
 import { COMMENT, NAME } from './wsapi-body.js';
 import { collection, created, findQuery, membersOf, OK, param, parseEquality } from './wsapi-route.js';
 import type { Reply, Route, WsapiRequest } from './wsapi-route.js';
@@ -50,10 +50,14 @@ function matches(view: Record<string, unknown>, field: string, value: string): b
 /** reference 4.2 */
 async function postVolume(request: WsapiRequest): Promise<Reply> {
   const body = membersOf(request);
+  // reference 1.3
+  if (request.array.os < '3.3.1' && body.has('compression')) {
+    throw new Refusal('INV_INPUT', 'unknown member compression', 'compression');
+  }
   const wanted = {
     name: body.getText('name', NAME),
     cpg: body.getText('cpg', NAME),
-    sizeMiB: body.getInteger('sizeMiB', { max: 16_777_216, tooLarge: true }),
+    sizeMiB: body.getInteger('sizeMiB', { max: MAX_SIZE_MIB, tooLarge: true }),
     snapCpg: body.findText('snapCPG', NAME),
     tpvv: body.flag('tpvv'),
     tdvv: body.flag('tdvv'),

@@ -77,9 +77,9 @@ async function serve(options: WsapiOptions, request: IncomingMessage, response: 
     const fault = pair.faults.take(array.name, received);
     const reply = await answerUnderFault(options, received, fault);
     if (reply === 'reset') request.socket.destroy();
-    else if (reply !== 'silence' && array.powered) status = send(response, reply);
+    else if (reply !== 'silence' && array.powered) status = send(response, reply, array.now());
   } catch (error) {
-    if (!request.socket.destroyed) status = send(response, failure(error));
+    if (!request.socket.destroyed) status = send(response, failure(error), array.now());
   } finally {
     pair.log.add({
       array: array.name,
@@ -141,10 +141,11 @@ function failure(error: unknown): Reply {
   return { status: 500, body: { code: 1, desc: 'internal server error' } };
 }
 
-function send(response: ServerResponse, reply: Reply): number {
+function send(response: ServerResponse, reply: Reply, now: Date): number {
   const text = reply.body === undefined ? '' : JSON.stringify(reply.body);
   response.writeHead(reply.status, {
     Server: 'hp3par-wsapi',
+    Date: now.toUTCString(),
     'Cache-Control': 'no-cache',
     Pragma: 'no-cache',
     ...(text !== '' && { 'Content-Type': 'application/json' }),

@@ -4,6 +4,7 @@ import type { MetadataArchive, Renewal, StoredRecord } from '../contracts/archiv
 import { DriverError } from '../domain/errors.js';
 import { clusterOf } from '../domain/tag.js';
 import { endOf, rangeOp, type GuardedEtcd } from './etcd-root.js';
+import { EtcdPassphrases } from './passphrases.js';
 import { encodeRecord, isRecordKind, MAX_WRITES, storedRecord } from './records.js';
 
 interface Site {
@@ -25,10 +26,12 @@ interface Standing {
 
 /** The metadata in etcd as a whole. A renewal works without a root marker, so that nobody believes what is there before all is. */
 export class EtcdArchive implements MetadataArchive {
+  readonly passphrases: EtcdPassphrases;
   readonly #site: Site;
 
   constructor(site: Site) {
     this.#site = site;
+    this.passphrases = new EtcdPassphrases(site.etcd.client);
   }
 
   async dump(signal: AbortSignal): Promise<{ root: string | undefined; records: StoredRecord[] }> {

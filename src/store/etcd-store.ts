@@ -16,6 +16,7 @@ import { LocalLocks, lockOrder } from './local-locks.js';
 import type { Claim, LockSite } from './lock-key.js';
 import { EtcdFence, giveUpInEtcd, releaseInEtcd, takeInEtcd } from './lock.js';
 import { Neighbours } from './neighbours.js';
+import { EtcdPassphrases } from './passphrases.js';
 import { Presence } from './presence.js';
 import { checkWriteCount, decodeRecord, encodeRecord } from './records.js';
 
@@ -47,6 +48,7 @@ export function openEtcdStore(options: EtcdStoreOptions): MetadataStore {
 class EtcdStore implements MetadataStore {
   readonly kind = 'etcd';
   readonly archive: EtcdArchive;
+  readonly passphrases: EtcdPassphrases;
   readonly #options: EtcdStoreOptions;
   readonly #prefix: string;
   readonly #client: EtcdClient;
@@ -69,6 +71,7 @@ class EtcdStore implements MetadataStore {
     this.#prefix = options.prefix ?? DEFAULT_PREFIX;
     this.#client = new EtcdClient(options.hosts, options.tls);
     this.#etcd = new GuardedEtcd(this.#client, this.#prefix, options.stateDir);
+    this.passphrases = new EtcdPassphrases(this.#etcd);
     this.#locks = new LocalLocks(options.node.name);
     this.#site = { etcd: this.#etcd, prefix: this.#prefix, node: options.node, life: randomUUID() };
     this.#abandoned = new AbandonedLocks(this.#site, (lease) => this.#leases.has(lease));

@@ -92,6 +92,7 @@ const volume: z.ZodType<Volume> = z.strictObject({
   state: z.enum(['creating', 'ready', 'deleting']),
   filesystem,
   origin: origin.exactOptional(),
+  growth: z.strictObject({ toGiB: z.number(), isRefused: z.literal(true).exactOptional() }).exactOptional(),
   everMounted: z.boolean(),
   generation: z.number().exactOptional(),
   createdAt: z.string(),

@@ -393,6 +393,24 @@ describe('file systems', () => {
     await filesystems.make(device, options, signal());
   });
 
+  it.each<[string, Run, RegExp]>([
+    ['fails', async (_command, args, options) => run('false', args, options), /dmesg/],
+    [
+      'is not installed',
+      async (command, args, options) => run(`/nowhere/${command}`, args, options),
+      /install xfsprogs/,
+    ],
+  ])('an mkfs that %s is told with what to do', async (_how, mkfs, next) => {
+    const device = await attached();
+    const tools: Run = async (command, ...rest) => (command === 'mkfs.xfs' ? mkfs : run)(command, ...rest);
+    const make = createFilesystems({ run: tools, mountRoot, logger }).make(
+      device,
+      { type: 'xfs', uuid: UUID, repeat: false },
+      signal(),
+    );
+    await expect(make).rejects.toMatchObject({ next: expect.stringMatching(next) });
+  });
+
   it('rule 16: repeats an interrupted mkfs over its own traces only', async () => {
     const device = await attached();
     await filesystems.make(device, { type: 'ext4', uuid: UUID, repeat: false }, signal());
@@ -804,4 +822,23 @@ describe.each(['ext4', ...(noXfs === undefined ? (['xfs'] as const) : [])] as co
     await volume.close();
     expect(buffer.equals(Buffer.alloc(damage.bytes, 0xff))).toBe(true);
   });
+});
+
+it('rule 20: an ext4 in which the kernel has found damage before is told when it is mounted', async () => {
+  const device = await attached();
+  const errors: string[] = [];
+  const telling = createFilesystems({
+    run,
+    mountRoot,
+    logger: { ...logger, error: (message) => void errors.push(message) },
+  });
+  await telling.make(device, { type: 'ext4', uuid: UUID, repeat: false }, signal());
+  await telling.mount(device, { target: target(), type: 'ext4' }, signal());
+  await telling.unmount(device, target(), signal());
+  expect(errors).toEqual([]);
+  for (const value of ['state 2', 'error_count 3']) {
+    await run('debugfs', ['-w', '-R', `set_super_value ${value}`, device.path], { timeoutMs: 10_000 });
+  }
+  await telling.mount(device, { target: target(), type: 'ext4' }, signal());
+  expect(errors).toEqual([expect.stringMatching(new RegExp(`WWN ${WWN}.* 3 errors.*next: .*e2fsck -n`))]);
 });

@@ -61,7 +61,7 @@ const attach = async (more: Partial<Connection> = {}) => connector.attach(connec
 const changes = (): string[] =>
   host.ran
     .map((argv) => argv.join(' '))
-    .filter((line) => /^tee|^multipath -f|flush|queue|message|--log|-o (new|delete|update)/.test(line));
+    .filter((line) => /^tee|^multipath -f|^sync|queue|message|--log|-o (new|delete|update)/.test(line));
 const has = (pattern: RegExp): boolean => host.ran.some((argv) => pattern.test(argv.join(' ')));
 const disks = (): string[] => host.devices.filter((name) => name.startsWith('sd'));
 
@@ -244,8 +244,12 @@ describe('attach over iSCSI', () => {
     await expect(attach()).rejects.toMatchObject({ code: 'refused', next: 'systemctl enable --now multipathd' });
     expect(changes()).toEqual([]);
     expect(await connector.findProblems(signal())).toContain(
-      'multipathd does not answer; next: systemctl enable --now multipathd',
+      'multipathd does not answer (multipathd show daemon: exit code 1: error -1 connecting to multipathd); next: systemctl enable --now multipathd',
     );
+    // Not multipathd is to blame here.
+    const stderr = 'nsenter: cannot open /proc/1/ns/mnt: Permission denied';
+    host.failures.set('multipathd show daemon', { exitCode: 1, stderr });
+    await expect(attach()).rejects.toMatchObject({ message: expect.stringContaining(stderr) });
   });
 
   it.each<[string, { reason: string } | { exitCode: number }]>([
@@ -314,7 +318,10 @@ describe('CHAP', () => {
     for (const portal of PORTALS) {
       host.failures.set(`iscsiadm -m node -T ${IQN} -p ${portal} --login`, { exitCode: 24, stderr: said });
     }
-    await expect(attach()).rejects.toMatchObject({ message: expect.stringContaining('authorization failure') });
+    await expect(attach()).rejects.toMatchObject({
+      message: expect.stringMatching(/authorization failure.*hpe3par_iscsi_chap_enabled/),
+      next: expect.stringMatching(/^do what is said of each port/),
+    });
     expect(await wasRefused()).toBe(true);
     host.failures.clear();
     await attach();
@@ -392,7 +399,7 @@ describe('what is in the way', () => {
     await attach({ passive: { wwn: WWN, targetNames: [PEER], isStale: true } });
     const map = await connector.find(WWN, signal());
     expect(map).toBeDefined();
-    expect(changes().some((line) => line.includes('flushbufs'))).toBe(false);
+    expect(changes().some((line) => line.startsWith('sync '))).toBe(false);
     expect(host.ran.findIndex((argv) => argv.join(' ').includes('3:0:0:9/device/delete'))).toBeLessThan(
       host.ran.findIndex((argv) => argv.join(' ').includes('/scan')),
     );
@@ -427,7 +434,7 @@ describe('what is in the way', () => {
     host.addMap(OTHER, { paths: ['sda'] });
     await attach({ passive: { wwn: OTHER, targetNames: [PEER], isStale: true } });
     expect(await connector.find(OTHER, signal())).toBeUndefined();
-    expect(has(/flushbufs/)).toBe(false);
+    expect(has(/^sync /)).toBe(false);
   });
 
   it('rule 46: the device of the passive copy that is used keeps the volume from being attached', async () => {
@@ -517,6 +524,13 @@ describe('the proof', () => {
     expect(await connector.isCurrent(WWN, signal())).toBe(false);
     expect(await connector.isCurrent(OTHER, signal())).toBe(false);
   });
+
+  it('a device that does not answer for a moment is asked again before it counts as cut off', async () => {
+    await attach();
+    host.failures.set('/usr/lib/udev/scsi_id', { exitCode: 1 });
+    setTimeout(() => host.failures.clear(), 500);
+    expect(await connector.isCurrent(WWN, signal())).toBe(true);
+  });
 });
 
 describe('Fibre Channel', () => {
@@ -557,6 +571,20 @@ describe('Fibre Channel', () => {
   it('rule 10: before a failover, or with a WWN for each copy, the kernel may scan', async () => {
     expect(await connector.attach(fc({ passive: { ...stale, isStale: false } }), signal())).toMatchObject({ wwn: WWN });
     expect(await connector.attach(fc({ passive: { ...stale, wwn: OTHER } }), signal())).toMatchObject({ wwn: WWN });
+  });
+
+  it('rule 10: where both copies get one WWN, a kernel that scans by itself is told before there is a failover', async () => {
+    const problems = async (equalWwns: boolean): Promise<string[]> => {
+      const { run, sysRoot, devRoot, stateDir } = host;
+      const options = { run, sysRoot, devRoot, stateDir, usesMultipath: false, minimumPaths: 1, logger };
+      return createFcConnector({ ...options, equalWwns }).findProblems(signal());
+    };
+    expect(await problems(false)).toEqual([]);
+    expect(await problems(true)).toEqual([
+      expect.stringMatching(/secondary_wwn = same.*scsi_mod.scan is async.*; next: printf manual/),
+    ]);
+    host.setScanMode('manual');
+    expect(await problems(true)).toEqual([]);
   });
 
   it('names a target port that no HBA sees', async () => {
@@ -609,7 +637,7 @@ describe('detach', () => {
       line.replace(/^tee .*\/([\d:]+)\/device\/delete.*/, 'delete').replace(/^iscsiadm .*(--logout|-o delete)/, '$1'),
     );
     expect(order).toEqual([
-      `blockdev --flushbufs ${host.devRoot}/mapper/3${WWN}`,
+      `sync ${host.devRoot}/mapper/3${WWN}`,
       `multipath -f 3${WWN}`,
       'delete',
       'delete',
@@ -626,9 +654,9 @@ describe('detach', () => {
   it('rule 27: a failed flush to a live array stops the sequence', async () => {
     await attach();
     host.ran.length = 0;
-    host.failures.set('blockdev --flushbufs', { exitCode: 1, stderr: 'Input/output error' });
+    host.failures.set('sync ', { exitCode: 1, stderr: 'Input/output error' });
     await expect(detach()).rejects.toMatchObject({ message: expect.stringContaining('Input/output error') });
-    expect(changes()).toEqual([expect.stringContaining('flushbufs')]);
+    expect(changes()).toEqual([expect.stringMatching(/^sync /)]);
   });
 
   it('rule 29: a map whose paths are all dead stops waiting for them first, and is not flushed', async () => {
@@ -644,7 +672,7 @@ describe('detach', () => {
       `dmsetup message 3${WWN} 0 fail_if_no_path`,
       `multipath -f 3${WWN}`,
     ]);
-    expect(has(/flushbufs/)).toBe(false);
+    expect(has(/^sync /)).toBe(false);
     expect(host.devices).toEqual([]);
   });
 
@@ -680,7 +708,7 @@ describe('detach', () => {
     host.addDisk({ name: 'sda', address: '1:0:0:5', wwn: WWN, answers: OTHER });
     host.addMap(WWN, { paths: ['sda'] });
     await detach();
-    expect(has(/flushbufs/)).toBe(false);
+    expect(has(/^sync /)).toBe(false);
     expect(host.devices).toEqual([]);
   });
 
@@ -690,6 +718,16 @@ describe('detach', () => {
     await holdMap();
     await expect(detach()).rejects.toMatchObject({ code: 'busy' });
     expect(changes()).toEqual([]);
+    expect(disks()).toEqual(['sda', 'sdb']);
+  });
+
+  it('rule 26: what is used while no path answers waits for its paths again, as its users were promised', async () => {
+    await attach();
+    host.ran.length = 0;
+    host.failures.set('/usr/lib/udev/scsi_id', { exitCode: 1 });
+    await holdMap();
+    await expect(detach()).rejects.toMatchObject({ code: 'busy' });
+    expect(changes().at(-1)).toBe(`multipathd restorequeueing map 3${WWN}`);
     expect(disks()).toEqual(['sda', 'sdb']);
   });
 
@@ -740,12 +778,33 @@ describe('detach', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it('a record of a session that cannot be read keeps no volume attached, and is named with what to do', async () => {
+    await attach();
+    const file = path.join(host.stateDir, 'iscsi', '0e2a5f103208b328bfb0fb0c.json');
+    await writeFile(file, '{"schema":2}');
+    await detach();
+    expect(disks()).toEqual([]);
+    expect(await readdir(path.join(host.sysRoot, 'class/iscsi_session'))).toEqual([]);
+    expect(warnings).toEqual([expect.stringMatching(`${file}.*cannot be read; next: .*remove ${file}`)]);
+  });
+
   it('a session that comes after its attach was aborted is ended later, by itself', async () => {
     host.portals.delete('10.1.2.2:3260');
     const reason = 'killed, the caller gave up';
     host.failures.set(`iscsiadm -m node -T ${IQN} -p 10.1.1.2:3260 --login`, { reason });
     await expect(attach()).rejects.toMatchObject({ code: 'unavailable' });
     await detach();
+    host.failures.clear();
+    host.addSession(1, { target: IQN, portal: '10.1.1.2:3260' });
+    await connector.tidy(signal());
+    expect(await readdir(path.join(host.sysRoot, 'class/iscsi_session'))).toEqual([]);
+    expect(host.nodes.size).toBe(0);
+  });
+
+  it('a session that comes later than its login said is ended later, by itself', async () => {
+    host.portals.delete('10.1.2.2:3260');
+    host.failures.set(`iscsiadm -m node -T ${IQN} -p 10.1.1.2:3260 --login`, { exitCode: 0 });
+    await expect(attach()).rejects.toMatchObject({ message: expect.stringContaining('there is no session') });
     host.failures.clear();
     host.addSession(1, { target: IQN, portal: '10.1.1.2:3260' });
     await connector.tidy(signal());

@@ -1,4 +1,5 @@
 import type { DockerClient } from '../docker-client.js';
+import { controlOf } from '../pair-client.js';
 import { commandsFor } from '../scenario/group-commands.js';
 import { findMark, leaveMark } from './bystander.js';
 import type { Lane, LaneOptions } from './lane.js';
@@ -33,6 +34,7 @@ export interface Scene {
   restore(lane: Lane, end: End): Promise<void>;
 }
 
+const RETAINED = { virtualCopyOf: 'calm', expirationHours: '9', retentionHours: '1' };
 export const PLAIN = { size: '1', backend: 'plain' };
 const member = (group: string): Record<string, string> => ({ size: '1', replicationGroup: group });
 export const ID = 'a'.repeat(64);
@@ -155,6 +157,17 @@ export const SCENES: Scene[] = [
   create('replicated, new group', member('G')),
   create('replicated, new group', member('G'), { store: 'etcd' }),
   create('replicated, existing group', member('G'), { calm: member('G') }),
+  create('snapshot of a volume in use', { virtualCopyOf: 'calm', expirationHours: '9' }),
+  create('snapshot that the array retains', RETAINED, {
+    calm: member('G'),
+    decisive: /^array PUT .*\/volumes\//,
+    async restore(lane) {
+      await succeed(lane.docker.create('v', RETAINED));
+      // Until then the array lets nobody delete it.
+      await controlOf(lane.simulator.ready).clock(lane.simulator.ready.arrays[0].name, 1.1);
+      await succeed(lane.docker.remove('v'));
+    },
+  }),
   firstMount('first, plain', PLAIN),
   firstMount('first, replicated', member('G')),
   firstMount('first, replicated', member('G'), { store: 'etcd' }),

@@ -15,7 +15,7 @@ export type Effect = NonNullable<FaultSpec['effect']>;
 
 /** The status poll asks for all groups at once, whenever it likes. */
 const POLL = /\/remotecopygroups$/;
-const ARRAY_VOLUME = /dcv-[A-Za-z0-9.-]{22}/g;
+const ARRAY_VOLUME = /(?:dcv|dcs|vvs)-[A-Za-z0-9.-]{22}/g;
 
 /** Part of every node's own name on the fabric. */
 const INITIATOR = /hpe-volume-plugin%3A[0-9a-f]{12}/g;
@@ -32,15 +32,18 @@ export async function arrayCalls(node: Node, work: () => Promise<unknown>): Prom
   await work();
   const seen = new Map<string, number>();
   const calls: ArrayCall[] = [];
-  for (const { array, method = '', path = '' } of await node.control.log()) {
-    if (POLL.test(path)) continue;
-    const pathRegex = `^${anyOf(ARRAY_VOLUME, path, (part) => anyOf(INITIATOR, part, escaped))}$`;
-    const key = `${array} ${method} ${pathRegex}`;
+  for (const { array, method = '', path = '', command } of await node.control.log()) {
+    // Arrays know a user's settings for a session, and no fault for them.
+    if (POLL.test(path) || command?.startsWith('setclienv') === true) continue;
+    const regex = `^${anyOf(ARRAY_VOLUME, command ?? path, (part) => anyOf(INITIATOR, part, escaped))}$`;
+    const key = `${array} ${method} ${regex}`;
     const nth = (seen.get(key) ?? 0) + 1;
     seen.set(key, nth);
-    const what = decodeURIComponent(path.replace('/api/v1/', '')).replaceAll(ARRAY_VOLUME, 'VOLUME');
-    const title = `${array} ${method} ${what} #${nth}`;
-    calls.push({ title, array, method, match: { method, pathRegex, nth }, changes: method !== 'GET' });
+    const what = (command ?? decodeURIComponent(path.replace('/api/v1/', ''))).replaceAll(ARRAY_VOLUME, 'VOLUME');
+    const title = `${array} ${command === undefined ? method : 'ssh'} ${what} #${nth}`;
+    const match = command === undefined ? { method, pathRegex: regex, nth } : { commandRegex: regex, nth };
+    const changes = command === undefined ? method !== 'GET' : !command.startsWith('show');
+    calls.push({ title, array, method, match, changes });
   }
   return calls;
 }

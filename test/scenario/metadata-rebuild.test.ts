@@ -222,16 +222,16 @@ describe('what the arrays do not prove', () => {
     });
     await node.control.power(arrayOf(node.pair, 'secondary').name, true);
     for (const { name: array } of node.pair.arrays) {
-      for (const path of ['system', 'volumes', 'vluns', 'remotecopygroups']) {
+      for (const kind of ['system', 'volumes', 'vluns', 'remotecopygroups']) {
         await node.control.fault({
           array,
-          match: { method: 'GET', pathRegex: `/${path}$` },
+          match: { method: 'GET', pathRegex: `/${kind}$` },
           effect: 'error',
           status: 500,
           code: 1,
         });
         const failure = await type(node, 'rebuild').catch((error: unknown) => error);
-        expect([array, path, failure]).toEqual([array, path, expect.objectContaining({ code: 'unavailable' })]);
+        expect([array, kind, failure]).toEqual([array, kind, expect.objectContaining({ code: 'unavailable' })]);
         await node.control.clearFaults();
       }
     }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { buildBackends } from '../../src/commands/build.js';
+import { Passwords } from '../../src/commands/passwords.js';
 import { loadConfig } from '../../src/config/config.js';
 import type { Backend } from '../../src/backend/backend.js';
 import type { OldVolume } from '../../src/domain/old-volume.js';
@@ -35,7 +36,11 @@ const tagOf = ({ id, name }: OldVolume): string =>
 export async function furnish(node: Node): Promise<void> {
   const { volumes } = parseV2Tree(await readFile(TREE, 'utf8'));
   const { config } = loadConfig(path.join(node.dir, 'hpe.conf'));
-  const backends = buildBackends(config, { pins: noPins, logger: silent });
+  const backends = buildBackends(config, {
+    pins: noPins,
+    passwords: new Passwords(config, { store: {}, logger: silent }),
+    logger: silent,
+  });
   try {
     const backend = backends.get('DEFAULT');
     for (const old of volumes) if (old.name !== 'lost' && old.snapshotOf === undefined) await make(backend, old);

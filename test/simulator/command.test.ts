@@ -34,7 +34,7 @@ describe('hpe-3par-sim', () => {
     const pairDir = join(dir, 'pair');
     const readme = await readFile(join(root, 'src/simulator/README.md'), 'utf8');
     const blocks = [...readme.matchAll(/^```(?:ba)?sh\n(.*?)^```$/gms)].map((match) => match[1] ?? '');
-    expect(blocks).toHaveLength(5);
+    expect(blocks).toHaveLength(8);
     // All of it as pasted, but with the sources in place of what `npm run build` makes of them.
     const pasted = blocks
       .join('\n')

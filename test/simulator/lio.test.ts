@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SimulatedArray } from '../../src/simulator/array.js';
 import { ArrayPair } from '../../src/simulator/array-pair.js';
 import { failover, recover, switchover } from '../../src/simulator/disaster-recovery.js';
+import { growVolume } from '../../src/simulator/grow.js';
 import { changePaths, createHost, removeChap, setChap } from '../../src/simulator/hosts.js';
 import { LioFabric } from '../../src/simulator/lio.js';
 import { planTargetRemoval } from '../../src/simulator/lio-sweep.js';
@@ -14,6 +15,7 @@ import { createGroup, modifyGroup } from '../../src/simulator/remote-copy.js';
 import { setSyncHold, startGroup, stopGroup } from '../../src/simulator/replication.js';
 import { parseSeed } from '../../src/simulator/seed.js';
 import { Sessions } from '../../src/simulator/sessions.js';
+import { createSnapshot } from '../../src/simulator/snapshots.js';
 import { createVlun, removeVlun } from '../../src/simulator/vluns.js';
 import { createVolume, deleteVolume, modifyVolume } from '../../src/simulator/volumes.js';
 import { FakeConfigfs } from './fake-configfs.js';
@@ -198,6 +200,31 @@ describe('initiators', () => {
 });
 
 describe('LUNs', () => {
+  it('grow in place', async () => {
+    await change(() => exportTo(a, 0));
+    const control = `${deviceOf(a)}/control`;
+    expect(await change(() => growVolume(a, { name: 'vol1', byMiB: 256 }))).toEqual([
+      `write ${control} fd_dev_size=${512 * 2 ** 20}`,
+    ]);
+    expect(await change(() => undefined)).toEqual([]);
+    await change(() => unexport(a, 0));
+    const again = await change(() => exportTo(a, 0));
+    expect(again.filter((step) => step.includes(control))).toHaveLength(1);
+    expect(again.join('\n')).toContain(`fd_dev_size=${512 * 2 ** 20}`);
+  });
+
+  it('of read-only snapshots are write-protected', async () => {
+    const times = { expirationHours: undefined, retentionHours: undefined };
+    await createSnapshot(pair, a, { of: 'vol1', name: 'snap', comment: '', readOnly: true, ...times });
+    const steps = await change(() => {
+      exportTo(a, 0);
+      exportTo(a, 1, 'snap');
+    });
+    expect(steps.filter((step) => step.includes('write_protect'))).toEqual([
+      `write ${PORT_A}/tpgt_1/acls/${NODE}/lun_1/write_protect 1`,
+    ]);
+  });
+
   beforeEach(async () => {
     await change(async () => {
       for (const array of [a, b]) addHost(array);

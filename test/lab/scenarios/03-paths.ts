@@ -11,7 +11,7 @@ const CONTAINER = 'web';
 /** A path fails after pings, beacons and timers of the kernel: 15 to 25 s. */
 const NOTICED_MS = 120_000;
 /** dockerd waits no longer than 60 s for an Unmount. */
-const UNMOUNT_MS = 55_000;
+const UNMOUNT_MS = 30_000;
 
 export const iscsiPaths: Scenario = {
   name: 'iscsi-paths',

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import nock from 'nock';
-import type { ArrayClient, CreateGroup, CreateVolume } from '../../../src/contracts/array.js';
+import type { CreateGroup, CreateVolume } from '../../../src/contracts/array.js';
+import { describeChanges, type ChangeCase } from './change-cases.js';
 import { failureOf, soon, volumeAnswer, VOLUME_NAME } from './array-settings.js';
 import { expectLogin, mockedArray, mockHttp } from './mocked-array.js';
 import { HOST, LOST, vlun, vlunsOf, vlunsTo } from './vlun-answers.js';
@@ -56,18 +57,6 @@ function groupAnswer(state: number, members: string[] = [], target: Record<strin
 
 mockHttp();
 
-/** One change, the request that makes it, and what the array shows after and without it. */
-interface Case {
-  name: string;
-  run(array: ArrayClient): Promise<unknown>;
-  before?(api: nock.Scope): void;
-  change(api: nock.Scope): nock.Interceptor;
-  done(api: nock.Scope): void;
-  /** As often as it is asked. */
-  undone(api: nock.Scope): nock.Scope;
-  after?(api: nock.Scope): void;
-}
-
 const groupGet = (api: nock.Scope): nock.Interceptor => api.get(`/remotecopygroups/${GROUP}`);
 const setsPolicies = (api: nock.Scope): nock.Interceptor =>
   api.put(`/remotecopygroups/${GROUP}`, {
@@ -79,7 +68,7 @@ const noGroup = { code: 187, desc: 'group does not exist' };
 const put = (action: number) => (api: nock.Scope) =>
   api.put(`/remotecopygroups/${GROUP}`, (body: { action?: number }) => body.action === action);
 
-const CASES: Case[] = [
+const CASES: ChangeCase[] = [
   {
     name: 'ensureVolume',
     run: async (array) => array.ensureVolume(VOLUME, soon()),
@@ -181,57 +170,7 @@ const CASES: Case[] = [
   },
 ];
 
-describe.each(CASES)('$name', (each) => {
-  const mocked = (): ReturnType<typeof mockedArray> => {
-    const mock = mockedArray();
-    expectLogin(mock.api);
-    each.before?.(mock.api);
-    return mock;
-  };
-
-  it('is done when the array says so and shows it', async () => {
-    const { array, api } = mocked();
-    each.change(api).reply(200);
-    each.done(api);
-    await each.run(array);
-    expect(api.isDone()).toBe(true);
-  });
-
-  it('is done when the answer was lost, but the state shows it', async () => {
-    const { array, api } = mocked();
-    each.change(api).replyWithError(LOST);
-    each.done(api);
-    await each.run(array);
-    expect(api.isDone()).toBe(true);
-  });
-
-  it('is done when the array answered with a server error after the deed', async () => {
-    const { array, api } = mocked();
-    each.change(api).reply(500, { code: 1, desc: 'internal server error' });
-    each.done(api);
-    await each.run(array);
-    expect(api.isDone()).toBe(true);
-  });
-
-  it('fails with an unknown outcome when the answer was lost and the state does not show it, and is not sent twice', async () => {
-    const { array, api } = mocked();
-    each.change(api).replyWithError(LOST);
-    each.undone(api).persist();
-    const failure = await failureOf(each.run(array));
-    expect(failure.code).toBe('unknown-outcome');
-    expect(failure.message).toContain('its answer was lost');
-    nock.cleanAll();
-  });
-
-  it('notices a 200 that was not done', async () => {
-    const { array, api } = mocked();
-    each.change(api).reply(200);
-    each.undone(api).persist();
-    const failure = await failureOf(each.run(array));
-    expect(failure.code).toBe('unavailable');
-    nock.cleanAll();
-  });
-});
+describeChanges(CASES);
 
 describe('volumes', () => {
   it.each([

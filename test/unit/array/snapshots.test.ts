@@ -169,6 +169,15 @@ describe('snapshots', () => {
     expect((await failureOf(array.snapshots.retain(WANTED, { retentionHours: 1 }, soon()))).code).toBe('refused');
   });
 
+  it('may be retained when that cannot be read back', async () => {
+    const { array, api } = mocked();
+    get(api).reply(200, answer());
+    api.put(`/volumes/${NAME}`).reply(200);
+    get(api).reply(500, { code: 1, desc: 'internal server error' });
+    const failure = await failureOf(array.snapshots.retain(WANTED, { retentionHours: 1 }, soon()));
+    expect(failure.code).toBe('unknown-outcome');
+  });
+
   it('that are retained already stay as they are', async () => {
     const { array, api } = mocked();
     get(api).reply(200, answer({ retentionTimeSec: EXPIRY }));

@@ -27,7 +27,7 @@ describe('the files that hpe.conf names', () => {
     const broken = text.replace('logging = INFO', 'logging = LOUD');
     const refuse = (file: string): string | undefined => (file === '/c/two.pem' ? undefined : `no ${file.length}`);
     const fix = 'fix: name a file that the plugin can read';
-    expect(messages(() => parseConfig(broken, 'my.conf', refuse))).toEqual([
+    expect(messages(() => parseConfig(broken, 'my.conf', { canRead: refuse }))).toEqual([
       'my.conf:2: [DEFAULT] logging: "LOUD" is none of the possible words; fix: write debug, info, warning, warn, error or critical',
       `my.conf:4: [DEFAULT] host_etcd_ca_cert: "/c/etcd.pem" cannot be read: no 11; ${fix}`,
       `my.conf:5: [DEFAULT] host_etcd_client_cert: "/c/client.pem" cannot be read: no 13; ${fix}`,
@@ -41,7 +41,7 @@ describe('the files that hpe.conf names', () => {
   it('of etcd do not matter without etcd', () => {
     const without = text.replace('= 10.0.0.9', '= 0.0.0.0');
     const asked: string[] = [];
-    parseConfig(without, 'hpe.conf', (file) => void asked.push(file));
+    parseConfig(without, 'hpe.conf', { canRead: (file) => void asked.push(file) });
     expect(asked).toContain('/c/one.pem');
     expect(asked.filter((file) => /etcd|client/.test(file))).toEqual([]);
   });
@@ -49,7 +49,7 @@ describe('the files that hpe.conf names', () => {
   it('are not looked for when the path is no path', () => {
     const asked: string[] = [];
     const broken = text.replace('/c/one.pem', 'one.pem');
-    expect(messages(() => parseConfig(broken, 'hpe.conf', (file) => void asked.push(file)))).toEqual([
+    expect(messages(() => parseConfig(broken, 'hpe.conf', { canRead: (file) => void asked.push(file) }))).toEqual([
       'hpe.conf:20: [one] hpe3par_ca_file: "one.pem" is not an absolute path; fix: write the path from / on',
     ]);
     expect(asked).not.toContain('one.pem');

@@ -14,10 +14,9 @@ describe('hpe.conf.sample', () => {
   });
 
   it('is one, too, with every optional key in use', () => {
-    const { config, warnings } = parseConfig(
-      text.replaceAll(/^#(?=\w+ = )/gm, '').replaceAll(/^#(?= {10})/gm, ' '),
-      'x',
-    );
+    const used = text.replaceAll(/^#(?=\w+ = )/gm, '').replaceAll(/^#(?= {10})/gm, ' ');
+    // A password comes from one place only.
+    const { config, warnings } = parseConfig(used.replaceAll(/^ *(hpe3par|san)_password *[:=].*\n/gm, ''), 'x');
     expect(warnings).toEqual([]);
     expect(config.backends.get('DEFAULT')).toMatchObject({ loopbackFabric: '/var/lib/hpe-3par-sim/fabric' });
     expect(config.backends.get('DEFAULT')?.secondary).toMatchObject({

@@ -8,13 +8,19 @@ const fixture = (name: string): string =>
   readFileSync(new URL(`../../fixtures/hpe-conf/${name}`, import.meta.url), 'utf8');
 const files = ['good.conf', 'printed-iscsi.conf', 'printed-fc.conf', 'several-backends.conf'].map(fixture);
 const sample = readFileSync(new URL('../../../hpe.conf.sample', import.meta.url), 'utf8');
-const everyKey = sample.replaceAll(/^#(?=\w+ = )/gm, '').replaceAll(/^#(?= {10})/gm, ' ');
+const everyKey = sample
+  .replaceAll(/^#(?=\w+ = )/gm, '')
+  .replaceAll(/^#(?= {10})/gm, ' ')
+  .replaceAll(/^ *(hpe3par|san)_password *[:=].*\n/gm, '');
 files.push(sample, everyKey);
 
 /** All that was said about the text; throws what parseConfig must not throw. */
 function outcome(text: string): string {
   try {
-    const { config, warnings } = parseConfig(text, 'hpe.conf', () => 'it is gone');
+    const { config, warnings } = parseConfig(text, 'hpe.conf', {
+      canRead: () => 'it is gone',
+      readSecret: () => ({ problem: 'it is gone' }),
+    });
     expect(config.backends.size).toBeGreaterThan(0);
     return JSON.stringify(warnings);
   } catch (error) {

@@ -105,6 +105,10 @@ describe('options of docker volume create', () => {
     expect(problemOf({ [typed]: 'x' })).toContain(`did you mean ${meant}?`);
   });
 
+  it.each(['mount-volume', 'filePersona', 'snaphotPrefix'])('%s of the old plugin is refused as unknown', (name) => {
+    expect(problemOf({ [name]: 'x' })).toContain(`unknown option "${name}"`);
+  });
+
   it.each([
     [{ size: '1.5' }],
     [{ size: '-1' }],

@@ -24,7 +24,7 @@ async function passiveOf(
   const initiators: MountPlan['initiators'] = { protocol: 'fc', names: [] };
   const plan = {
     side: 'secondary',
-    isFailedOver: true,
+    isOtherStale: true,
     initiators,
     volume: { wwn },
   } as const;

@@ -156,9 +156,16 @@ describe('tools', () => {
 
   it('a node record says whether its sessions scan by themselves', () => {
     const node = captured('iscsiadm-node.txt');
+    const auto = node.replace('node.session.scan = manual', 'node.session.scan = auto');
     expect(scansByItself(node)).toBe(false);
-    expect(scansByItself(node.replace('node.session.scan = manual', 'node.session.scan = auto'))).toBe(true);
+    expect(scansByItself(auto)).toBe(true);
     expect(scansByItself('')).toBe(true);
+    // One for each interface that an administrator bound the portal to: a login uses them all.
+    expect([`${node}\n${node}`, `${node}\n${auto}`, `${auto}\n${node}`].map(scansByItself)).toEqual([
+      false,
+      true,
+      true,
+    ]);
   });
 
   it('a secret goes into a node record before its end, and nothing else changes', () => {
@@ -232,6 +239,11 @@ describe('the configuration of multipathd', () => {
   ])('%s is told with what to do', (_what, text, problem) => {
     expect(problemsOf(text)).toEqual([expect.stringMatching(problem)]);
     expect(problemsOf(text)[0]).toContain('; next: ');
+  });
+
+  it("a blacklist of the host's own disk is no matter of the volumes", () => {
+    expect(problemsOf(config.replace('blacklist {', 'blacklist {\n\tdevnode "^sda$"'))).toEqual([]);
+    expect(problemsOf(config.replace('blacklist {', 'blacklist {\n\tdevnode "^sd[ab][0-9]*$"'))).toEqual([]);
   });
 
   it('an exception lifts a blacklist', () => {

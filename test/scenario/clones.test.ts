@@ -1,0 +1,155 @@
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { run } from '../../src/host/run.js';
+import { arrayOf, operator } from '../pair-client.js';
+import { arrayObjects, stateOf } from '../simulator-state.js';
+import { Site, type Replica } from './site.js';
+
+/** hpe.conf names no shorter one; a Mount waits half of it for a copy. */
+const TIMEOUT = ['docker_timeout = 30'];
+
+let site: Site;
+let source: Replica;
+/** A file in the source, which stays mounted. */
+let file: string;
+
+beforeAll(async () => {
+  site = await Site.start({ more: TIMEOUT });
+  source = await site.createVolume();
+  file = path.join(await site.mount(source), 'file');
+  await writeFile(file, 'before');
+});
+afterEach(async () => {
+  await site.node.control.holdCopies(false);
+});
+afterAll(async () => {
+  await site.calmDown();
+  expect(await site.node.docker.remove(source.name)).toBe('');
+  expect(await arrayObjects(site.node.control)).toEqual([]);
+  await site.close();
+});
+
+const clone = async (name: string, options: Record<string, string> = {}): Promise<string> =>
+  site.node.docker.create(name, { cloneOf: source.name, ...options });
+const remove = async (name: string): Promise<string> => site.node.docker.remove(name);
+const unmount = async (name: string): Promise<void> => expect(await site.node.docker.unmount(name)).toBe('');
+const recordOf = async (name: string) => (await site.node.records('volume')).find((each) => each.name === name);
+/** Names of what the array with that role has, without the source. */
+async function volumesOn(array: string): Promise<string[]> {
+  const { arrays } = await stateOf(site.node.control);
+  const volumes = arrays.find((each) => each.name === array)?.volumes ?? [];
+  return volumes.map((each) => each.name).filter((name) => name !== source.arrayVolume);
+}
+
+it('a clone of a mounted volume has its data of that moment, and is mounted beside it with a uuid of its own', async () => {
+  const { docker } = site.node;
+  expect(await clone('c1')).toBe('');
+  expect(await clone('c1')).toBe('');
+  await writeFile(file, 'after');
+  const mountpoint = await docker.mount('c1');
+  expect(await readFile(path.join(mountpoint, 'file'), 'utf8')).toBe('before');
+  await writeFile(path.join(mountpoint, 'file'), 'of the clone');
+  expect(await readFile(file, 'utf8')).toBe('after');
+  await unmount('c1');
+  const [record, of] = [await recordOf('c1'), await recordOf(source.name)];
+  expect(record).toMatchObject({
+    state: 'ready',
+    filesystem: { state: 'formatted', type: 'ext4' },
+    origin: { kind: 'clone', of: source.name, ofId: of?.id, side: 'primary' },
+  });
+  expect(record?.filesystem).not.toEqual(of?.filesystem);
+  expect(record?.spec.replicationGroup).toBeUndefined();
+  expect(await readFile(path.join(await docker.mount('c1'), 'file'), 'utf8')).toBe('of the clone');
+  await unmount('c1');
+  expect(await remove('c1')).toBe('');
+});
+
+it('Create ends while the array copies; Mount waits for the end, and says what it waited for', async () => {
+  const { docker, control } = site.node;
+  await control.holdCopies(true);
+  expect(await clone('c2')).toBe('');
+  await expect(docker.mount('c2')).rejects.toThrow(
+    /is still copying vol-1 to volume c2 \(task \d+, since .*showtask -active/,
+  );
+  const mounting = docker.mount('c2');
+  await control.holdCopies(false);
+  await mounting;
+  await unmount('c2');
+  expect(await remove('c2')).toBe('');
+});
+
+it('a clone is removed while the array copies, with all that the array made for the copy', async () => {
+  const { control } = site.node;
+  await control.holdCopies(true);
+  expect(await clone('c3')).toBe('');
+  expect(await volumesOn(site.primary)).toHaveLength(3);
+  expect(await remove('c3')).toBe('');
+  expect(await volumesOn(site.primary)).toEqual([]);
+  const { arrays } = await stateOf(control);
+  expect(arrays.flatMap(({ tasks }) => tasks.filter(({ status }) => status === 'active'))).toEqual([]);
+});
+
+it('a larger clone is as large as it is to be when it is mounted first', async () => {
+  const { docker } = site.node;
+  expect(await clone('c4', { size: '2' })).toBe('');
+  const mountpoint = await docker.mount('c4');
+  expect(await docker.status('c4')).toMatchObject({ sizeGiB: 2 });
+  const { stdout } = await run('df', ['--output=size', '--block-size=1M', mountpoint], { timeoutMs: 5000 });
+  expect(Number(stdout.split('\n')[1])).toBeGreaterThan(1500);
+  await unmount('c4');
+  expect(await clone('c4', { size: '3' })).toMatch(/exists already .*size: wanted 3, is 2/);
+  expect(await remove('c4')).toBe('');
+});
+
+it('the clone of a failed over volume is made on the array that is active now, and mounted from there', async () => {
+  const { docker } = site.node;
+  const volume = await site.createFailedOver();
+  expect(await docker.create('c5', { cloneOf: volume.name })).toBe('');
+  expect(await volumesOn(site.secondary)).toHaveLength(2);
+  await docker.mount('c5');
+  await unmount('c5');
+  expect(await recordOf('c5')).toMatchObject({ origin: { side: 'secondary' } });
+  expect(await remove('c5')).toBe('');
+  await volume.type.recover();
+  await volume.type.restore();
+  expect(await remove(volume.name)).toBe('');
+});
+
+it('is refused: what is not there, what was never formatted, what is smaller, and the other options', async () => {
+  const { docker } = site.node;
+  const empty = await site.createVolume();
+  expect(await docker.create('c6', { cloneOf: 'nothing' })).toMatch(/there is no volume nothing/);
+  expect(await docker.create('c6', { cloneOf: 'c6' })).toMatch(/clone of itself/);
+  expect(await docker.create('c6', { cloneOf: empty.name })).toMatch(/never been mounted/);
+  const large = await site.createVolume(undefined, { size: '3' });
+  await site.useOnce(large);
+  expect(await docker.create('c6', { cloneOf: large.name, size: '2' })).toMatch(/cannot be smaller/);
+  for (const each of [empty, large]) expect(await remove(each.name)).toBe('');
+  expect(await volumesOn(site.primary)).toEqual([]);
+});
+
+it('rule 36: a source whose volume is no longer as we tagged it is not copied', async () => {
+  const { simulator } = site.node;
+  const comments = async (change: (comment: string) => string): Promise<void> =>
+    simulator.pair.exclusive(async () => {
+      const found = simulator.pair.arrays[0]?.volumes.get(source.arrayVolume);
+      if (found !== undefined) found.comment = change(found.comment);
+      return Promise.resolve();
+    });
+  await comments((comment) => `not ${comment}`);
+  expect(await clone('c7')).toMatch(/another volume .* it is not copied/);
+  await comments((comment) => comment.replace('not ', ''));
+  expect(await volumesOn(site.primary)).toEqual([]);
+});
+
+it('a copy that the array has given up is not mounted, and can be removed', async () => {
+  const { docker, control } = site.node;
+  await control.holdCopies(true);
+  expect(await clone('c8')).toBe('');
+  const task = (await stateOf(control)).arrays[0]?.tasks.find(({ status }) => status === 'active');
+  await operator(arrayOf(site.node.pair, 'primary'), `canceltask -f ${task?.id}`);
+  await expect(docker.mount('c8')).rejects.toThrow(/broken off .*docker volume rm c8/);
+  expect(await remove('c8')).toBe('');
+  expect(await volumesOn(site.primary)).toEqual([]);
+});

@@ -1,0 +1,360 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { arrayOf, operator } from '../pair-client.js';
+import { arrayObjects, arraysExporting, stateOf } from '../simulator-state.js';
+import { WsapiClient } from '../simulator/wsapi-client.js';
+import { Site, waitFor, type Replica } from './site.js';
+
+const HAS_XFS = readFileSync('/proc/filesystems', 'utf8').includes('\txfs\n');
+
+let site: Site;
+
+beforeAll(async () => {
+  site = await Site.start();
+});
+afterEach(async () => {
+  await site.calmDown();
+});
+afterAll(async () => {
+  await site.close();
+});
+
+async function done(answer: Promise<string>): Promise<void> {
+  expect(await answer).toBe('');
+}
+
+/** A plain volume with a file system in which `file` says what is given. */
+async function plainVolume(name: string, text: string, options: Record<string, string> = {}): Promise<void> {
+  await done(site.node.docker.create(name, { size: '1', backend: 'plain', ...options }));
+  await write(name, text);
+}
+
+async function write(name: string, text: string): Promise<void> {
+  const { docker } = site.node;
+  await writeFile(path.join(await docker.mount(name), 'file'), text);
+  await done(docker.unmount(name));
+}
+
+async function read(name: string): Promise<string> {
+  const { docker } = site.node;
+  const text = await readFile(path.join(await docker.mount(name), 'file'), 'utf8');
+  await done(docker.unmount(name));
+  return text;
+}
+
+const snapshot = async (name: string, of: string, options: Record<string, string> = {}): Promise<string> =>
+  site.node.docker.create(name, { virtualCopyOf: of, ...options });
+
+const remove = async (...names: string[]): Promise<void> => {
+  for (const name of names) await done(site.node.docker.remove(name));
+};
+
+const arrayName = async (name: string): Promise<string> => String((await site.node.docker.status(name))['arrayVolume']);
+
+const names = async (): Promise<string[]> =>
+  ((await site.node.docker.call('VolumeDriver.List')).Volumes ?? []).map((each) => each.Name);
+
+/** Array names of all volumes that an array has. */
+async function volumesOf(array: string): Promise<string[]> {
+  const { arrays } = await stateOf(site.node.control);
+  const volumes = arrays.find((each) => each.name === array)?.volumes ?? [];
+  return volumes.map((each) => each.name).toSorted();
+}
+
+describe('A snapshot of a plain volume', () => {
+  it.each(['ext4', ...(HAS_XFS ? ['xfs'] : [])])(
+    'shows the moment it was made, and is mounted beside its volume on one host (%s)',
+    async (fsType) => {
+      const { docker } = site.node;
+      await plainVolume('v', 'before', { fsType });
+      const mountpoint = await docker.mount('v');
+      await done(snapshot('s', 'v'));
+      await writeFile(path.join(mountpoint, 'file'), 'after');
+      const shown = await docker.mount('s');
+      expect(await readFile(path.join(shown, 'file'), 'utf8')).toBe('before');
+      await writeFile(path.join(shown, 'file'), 'of its own');
+      expect(await readFile(path.join(mountpoint, 'file'), 'utf8')).toBe('after');
+      await done(docker.unmount('s'));
+      await done(docker.unmount('v'));
+      expect(await read('s')).toBe('of its own');
+      expect(await arrayName('s')).toMatch(/^dcs-.{22}$/);
+      expect(await docker.status('s')).toMatchObject({ size: 1, fsType, snapshotOf: { volume: 'v', expiresAt: null } });
+      await remove('s', 'v');
+      expect(await arrayObjects(site.node.control)).toEqual([]);
+    },
+  );
+
+  it('is made once, and a differing command is told the difference', async () => {
+    await plainVolume('v', 'x');
+    await plainVolume('w', 'x');
+    await done(snapshot('s', 'v'));
+    await done(snapshot('s', 'v'));
+    expect(await snapshot('s', 'w', { expirationHours: '3' })).toContain(
+      'exists already with other options (virtualCopyOf: wanted w, is v; expirationHours: wanted given, is none)',
+    );
+    expect(await snapshot('v', 'w')).toContain('virtualCopyOf: wanted w, is none');
+    await remove('s', 'v', 'w');
+  });
+
+  it('needs a volume with a file system', async () => {
+    expect(await snapshot('s', 'nothing')).toContain('there is no volume nothing');
+    expect(await snapshot('s', 's')).toContain('cannot be a snapshot of itself');
+    await done(site.node.docker.create('v', { size: '1', backend: 'plain' }));
+    expect(await snapshot('s', 'v')).toContain('volume v has never been mounted');
+    expect(await names()).toEqual(['v']);
+    await remove('v');
+    expect(await arrayObjects(site.node.control)).toEqual([]);
+  });
+
+  it('keeps its volume from being removed, whoever made it, and the error names it', async () => {
+    await plainVolume('v', 'x');
+    await done(snapshot('s2', 'v'));
+    await done(snapshot('s1', 'v'));
+    const made = await addForeignSnapshot(await arrayName('v'), 'night.20261128');
+    const before = await arrayObjects(site.node.control);
+    const refusal = await site.node.docker.remove('v');
+    expect(refusal).toContain('volume v has snapshots: s1, s2 of Docker; night.20261128, made on primary array');
+    expect(refusal).toContain('docker volume rm s1 s2');
+    expect(await arrayObjects(site.node.control)).toEqual(before);
+    expect(await read('v')).toBe('x');
+    await remove('s1', 's2');
+    expect(await site.node.docker.remove('v')).toContain('volume v has snapshots: night.20261128');
+    await made.remove();
+    await remove('v');
+  });
+
+  it('has snapshots of its own, which go first', async () => {
+    await plainVolume('v', 'x');
+    await done(snapshot('s', 'v'));
+    await done(snapshot('t', 's'));
+    expect(await site.node.docker.remove('s')).toContain('volume s has snapshots: t of Docker');
+    expect(await read('t')).toBe('x');
+    await remove('t', 's', 'v');
+  });
+});
+
+/** A snapshot that an administrator or a schedule made. */
+async function addForeignSnapshot(of: string, name: string): Promise<{ remove(): Promise<void> }> {
+  const client = await new WsapiClient(arrayOf(site.node.pair, 'primary')).login();
+  await client.done('POST', `/volumes/${of}`, { action: 'createSnapshot', parameters: { name } });
+  return {
+    async remove() {
+      await client.done('DELETE', `/volumes/${name}`);
+      client.close();
+    },
+  };
+}
+
+describe('A snapshot with an end', () => {
+  it('is forgotten when its array has deleted it by its own clock, unless it is mounted', async () => {
+    const { docker, control } = site.node;
+    await plainVolume('v', 'x');
+    await done(snapshot('s', 'v', { expirationHours: '3' }));
+    await done(snapshot('t', 'v', { expirationHours: '3' }));
+    await docker.mount('t');
+    const { snapshotOf } = await docker.status('s');
+    expect(snapshotOf).toMatchObject({ volume: 'v', array: 'primary', retainedUntil: null });
+    const { expiresAt } = snapshotOf as { expiresAt: string };
+    expect(Date.parse(expiresAt) - Date.now()).toBeGreaterThan(2.9 * 3_600_000);
+    await site.node.restart();
+    await pause(1_000);
+    expect((await names()).toSorted()).toEqual(['s', 't', 'v']);
+
+    await control.clock(site.primary, 4);
+    await expect(docker.mount('s')).rejects.toThrow(
+      new RegExp(
+        `does not have snapshot s .* of volume v any more: it expired at ${expiresAt}; next: .*docker volume rm s`,
+      ),
+    );
+    await site.node.restart();
+    await waitFor(async () => !(await names()).includes('s'));
+    expect((await names()).toSorted()).toEqual(['t', 'v']);
+    const kept = await arrayName('t');
+    await done(docker.unmount('t'));
+    await waitFor(async () => !(await volumesOf(site.primary)).includes(kept));
+    await site.node.restart();
+    await waitFor(async () => !(await names()).includes('t'));
+    expect(await site.node.records('operation')).toEqual([]);
+    await remove('v');
+  }, 60_000);
+
+  it('stays on record when it vanished before its time, or the host alone thinks that it is over', async () => {
+    const { docker } = site.node;
+    await plainVolume('v', 'x');
+    await done(snapshot('s', 'v', { expirationHours: '3' }));
+    const client = await new WsapiClient(arrayOf(site.node.pair, 'primary')).login();
+    await client.done('DELETE', `/volumes/${await arrayName('s')}`);
+    client.close();
+    await site.node.restart();
+    await pause(1_000);
+    expect(await names()).toContain('s');
+    await expect(docker.mount('s')).rejects.toThrow(/any more: somebody removed it there/);
+    await remove('s', 'v');
+  });
+
+  it('cannot be removed while the array retains it, and the error says until when', async () => {
+    const { docker, control } = site.node;
+    await plainVolume('v', 'x');
+    await done(snapshot('s', 'v', { retentionHours: '2', expirationHours: '2' }));
+    await done(snapshot('s', 'v', { retentionHours: '2', expirationHours: '2' }));
+    const { snapshotOf } = await docker.status('s');
+    const { retainedUntil, expiresAt } = snapshotOf as { retainedUntil: string; expiresAt: string };
+    expect(expiresAt >= retainedUntil).toBe(true);
+    const refusal = await docker.remove('s');
+    expect(refusal).toContain(`until ${retainedUntil}`);
+    expect(refusal).toContain('everything was rolled back');
+    expect(await read('s')).toBe('x');
+    expect(await docker.remove('v')).toContain('has snapshots: s of Docker');
+    await control.clock(site.primary, 3);
+    await remove('s', 'v');
+    expect(await arrayObjects(control)).toEqual([]);
+  });
+});
+
+describe('A schedule', () => {
+  const SCHEDULE = { scheduleName: 'nightly', scheduleFrequency: '10 2 * * *', snapshotPrefix: 'pre' };
+
+  it('makes snapshots on the array, is named in its own snapshot, and ends with it', async () => {
+    const { docker, control } = site.node;
+    await plainVolume('v', 'x');
+    await done(snapshot('s', 'v', { ...SCHEDULE, expHrs: '72', retHrs: '1' }));
+    await done(snapshot('s', 'v', { ...SCHEDULE, expHrs: '72', retHrs: '1' }));
+    expect(await snapshot('s', 'v', { ...SCHEDULE, scheduleFrequency: '0 4 * * *' })).toContain(
+      'scheduleFrequency: wanted 0 4 * * *, is 10 2 * * *',
+    );
+    expect(await docker.status('s')).toMatchObject({
+      snapshotOf: { schedule: { name: 'nightly', frequency: '10 2 * * *', prefix: 'pre', expirationHours: 72 } },
+    });
+    await control.clock(site.primary, 48);
+    const made = (await volumesOf(site.primary)).filter((name) => name.startsWith('pre.'));
+    expect(made.length).toBeGreaterThanOrEqual(1);
+    expect(await docker.remove('v')).toContain(`${made.join(', ')}, made on primary array`);
+    await remove('s');
+    expect(await scheduleNames()).toEqual([]);
+    expect(await docker.remove('v')).toContain(`volume v has snapshots: ${made.join(', ')}`);
+    await control.clock(site.primary, 96);
+    await remove('v');
+    expect(await arrayObjects(control)).toEqual([]);
+  });
+
+  it('of that name that is there already is neither changed nor removed', async () => {
+    await plainVolume('v', 'x');
+    const array = arrayOf(site.node.pair, 'primary');
+    await operator(array, 'createsched "createsv -f theirs.@y@ other" "0 1 * * *" nightly');
+    const before = await arrayObjects(site.node.control);
+    expect(await snapshot('s', 'v', SCHEDULE)).toMatch(
+      /has a schedule nightly already: createsv -f theirs.*choose another/,
+    );
+    expect(await arrayObjects(site.node.control)).toEqual(before);
+    await operator(array, 'removesched -f nightly');
+    await done(snapshot('s', 'v', SCHEDULE));
+    await operator(array, 'removesched -f nightly');
+    await operator(array, 'createsched "createsv -f theirs.@y@ other" "0 1 * * *" nightly');
+    await remove('s', 'v');
+    expect(await scheduleNames()).toEqual(['nightly']);
+    await operator(array, 'removesched -f nightly');
+  });
+
+  it('keeps its snapshot on record when the snapshot is gone, since it ends with that', async () => {
+    await plainVolume('v', 'x');
+    await done(snapshot('s', 'v', SCHEDULE));
+    const client = await new WsapiClient(arrayOf(site.node.pair, 'primary')).login();
+    await client.done('DELETE', `/volumes/${await arrayName('s')}`);
+    client.close();
+    await site.node.restart();
+    await expect(site.node.docker.mount('s')).rejects.toThrow(/any more: somebody removed it there/);
+    expect(await scheduleNames()).toEqual(['nightly']);
+    await remove('s');
+    expect(await scheduleNames()).toEqual([]);
+    await remove('v');
+  });
+});
+
+async function scheduleNames(): Promise<string[]> {
+  const { arrays } = await stateOf(site.node.control);
+  return arrays.flatMap(({ schedules }) => schedules.map((each) => each.name));
+}
+
+describe('A snapshot of a replicated volume', () => {
+  const used = async (volume: Replica, text: string): Promise<void> => {
+    await writeFile(path.join(await site.mount(volume), 'file'), text);
+    await site.unmount(volume);
+  };
+
+  it('is made and mounted on the primary array, belongs to no group, and holds up the removal', async () => {
+    const volume = await site.createVolume();
+    await used(volume, 'on the primary');
+    await done(snapshot('s', volume.name));
+    const name = await arrayName('s');
+    expect([await volumesOf(site.primary), await volumesOf(site.secondary)]).toEqual([
+      [volume.arrayVolume, name].toSorted(),
+      [volume.arrayVolume],
+    ]);
+    await site.mount(volume);
+    await site.node.docker.mount('s');
+    expect(await arraysExporting(site.node.control, name)).toEqual([site.primary]);
+    await done(site.node.docker.unmount('s'));
+    await site.unmount(volume);
+    expect(await site.node.docker.remove(volume.name)).toContain('has snapshots: s of Docker');
+    await remove('s', volume.name);
+    expect(await arrayObjects(site.node.control)).toEqual([]);
+  });
+
+  it('rule 32: is made and mounted on the array that took over, and removed only when the roles are natural again', async () => {
+    const { docker, control } = site.node;
+    const volume = await site.createFailedOver();
+    await used(volume, 'after the failover');
+    await done(snapshot('s', volume.name));
+    const name = await arrayName('s');
+    expect(await volumesOf(site.secondary)).toContain(name);
+    expect(await volumesOf(site.primary)).not.toContain(name);
+    await used(volume, 'later');
+    expect(await read('s')).toBe('after the failover');
+    const before = await arrayObjects(control);
+    expect(await docker.remove('s')).toMatch(/snapshot s of volume .* is not removed while group .* is failed over/);
+    expect(await arrayObjects(control)).toEqual(before);
+
+    await volume.type.recover();
+    await volume.type.restore();
+    await docker.mount('s');
+    expect(await arraysExporting(control, name)).toEqual([site.secondary]);
+    await done(docker.unmount('s'));
+    await site.useOnce(volume);
+    await remove('s', volume.name);
+    expect(await arrayObjects(control)).toEqual([]);
+  });
+
+  it('rule 1: is not made while no array is proven to hold the live copy', async () => {
+    const volume = await site.createVolume();
+    await site.useOnce(volume);
+    await site.silence(site.primary);
+    expect(await snapshot('s', volume.name)).toMatch(/no array is proven to hold the live copy .*row 9/);
+    await site.node.control.clearFaults();
+    expect(await names()).toEqual([volume.name]);
+    await remove(volume.name);
+    expect(await arrayObjects(site.node.control)).toEqual([]);
+  }, 60_000);
+
+  it('rule 3: is undone when the role moves while it is made', async () => {
+    const { docker, control } = site.node;
+    const volume = await site.createVolume();
+    await site.useOnce(volume);
+    const create = { method: 'POST', pathRegex: `/volumes/${volume.arrayVolume}$` };
+    await control.fault({ array: site.primary, match: create, effect: 'delay', ms: 2_000 });
+    const answer = snapshot('s', volume.name);
+    await waitFor(async () => (await control.faults()).length === 0);
+    await volume.type.stop();
+    await volume.type.failover();
+    expect(await answer).toMatch(
+      /cannot read the roles of the group again: group .* moved to the secondary .*everything was rolled back/,
+    );
+    expect(await volumesOf(site.primary)).toEqual([volume.arrayVolume]);
+    expect(await names()).toEqual([volume.name]);
+    await volume.type.recover();
+    await volume.type.restore();
+    await done(docker.remove(volume.name));
+  }, 60_000);
+});
