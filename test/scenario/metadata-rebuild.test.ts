@@ -239,4 +239,22 @@ describe('what the arrays do not prove', () => {
     await type(node, 'rebuild');
     await waitFor(async () => (await node.records('volume')).length === 1);
   });
+
+  it('arrays without CA file or fingerprint, and passphrases, are met without the metadata: what is trusted is printed and kept', async () => {
+    const file = path.join(node.dir, 'hpe.conf');
+    const conf = await readFile(file, 'utf8');
+    await writeFile(file, conf.replaceAll(/^.*hpe3par_ca_file.*\n/gm, ''));
+    await etcd.wipe();
+    await node.restart();
+    const said = await type(node, 'rebuild');
+    const met = said.filter((line) => line.startsWith('met without a memory of it: wsapi:'));
+    expect(met).toHaveLength(2);
+    const pins = await node.records('pin');
+    expect(
+      pins.map((each) =>
+        met.some((line) => line.includes(`${each.peer} with the certificate SHA-256 ${each.fingerprint};`)),
+      ),
+    ).toEqual([true, true]);
+    expect(await node.docker.remove('good')).toBe('');
+  });
 });
