@@ -93,7 +93,7 @@ export class Volumes {
 
   async grow({ name, tag, sizeMiB, isCopy }: GrowVolume, signal: AbortSignal): Promise<ArrayVolume> {
     const found = await this.#get(name, signal);
-    if (found.comment !== tag) throw this.#foreign(found, 'it is not grown');
+    if (!isTaggedAs(found.comment, tag)) throw this.#foreign(found, 'it is not grown');
     if (found.sizeMiB >= sizeMiB) return found;
     const body = { action: GROW, sizeMiB: sizeMiB - found.sizeMiB };
     try {
