@@ -27,10 +27,10 @@ const state = z.object({
           members: z.array(z.object({ local: z.string() })),
         }),
       ),
+      schedules: z.array(z.object({ name: z.string() })),
       volumeSets: z.array(
         z.object({ name: z.string(), comment: z.string(), members: z.array(z.string()), flashCache: z.boolean() }),
       ),
-      schedules: z.array(z.object({ name: z.string() })),
     }),
   ),
   /** Exported volumes of real fabrics. */

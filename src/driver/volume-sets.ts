@@ -19,10 +19,13 @@ export interface SetFacts {
 
 const setsOf = (backend: Backend): VolumeSets => backend.array('primary').volumeSets;
 
+/** Only whose it is: what else a volume's own tag may say could change while the set stays. */
+const setTag = ({ id, name }: Volume): string => ownershipTag({ id, name });
+
 const cachedSetOf = (volume: Volume, domain: string | undefined) => ({
   name: cachedSetName(volume.id),
   volume: volume.arrayName,
-  tag: ownershipTag(volume),
+  tag: setTag(volume),
   ...(domain === undefined ? {} : { domain }),
 });
 
@@ -47,7 +50,7 @@ export function joinSteps<P extends { volume: Volume; domain?: string }, F exten
   }
   if (spec.flashCache === true) {
     const remove = async (volume: Volume, signal: AbortSignal): Promise<void> =>
-      setsOf(backend).removeSet(cachedSetName(volume.id), ownershipTag(volume), signal);
+      setsOf(backend).removeSet(cachedSetName(volume.id), setTag(volume), signal);
     steps.push({
       name: 'make a volume set with flash cache for the volume',
       do: async ({ plan, signal }) => setsOf(backend).ensureCachedSet(cachedSetOf(plan.volume, plan.domain), signal),
@@ -87,7 +90,7 @@ export function leaveSteps<P extends { volume: Volume }>(backend: Backend, { spe
         const set = await sets.findSet(name, signal);
         if (set === undefined) return;
         facts.cachedSet = set.domain === undefined ? {} : { domain: set.domain };
-        await sets.removeSet(name, ownershipTag(volume), signal);
+        await sets.removeSet(name, setTag(volume), signal);
       },
       async undo({ plan: { volume }, facts, signal }) {
         if (facts.cachedSet === undefined) return;
@@ -119,7 +122,7 @@ export async function deleteDespiteSets(
     if (!isRefused || (qosName === undefined && flashCache !== true)) throw thrown;
     if (qosName !== undefined) await setsOf(backend).removeMember(qosName, volume.arrayName, signal);
     if (flashCache === true) {
-      await setsOf(backend).removeSet(cachedSetName(volume.id), ownershipTag(volume), signal);
+      await setsOf(backend).removeSet(cachedSetName(volume.id), setTag(volume), signal);
     }
     await remove();
   }

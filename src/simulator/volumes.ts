@@ -81,6 +81,11 @@ export async function modifyVolume(array: SimulatedArray, name: string, change: 
 async function renameVolume(array: SimulatedArray, volume: Volume, newName: string): Promise<void> {
   const { name } = volume;
   if (newName === name) return;
+  const group = array.findGroupOf(volume);
+  if (group !== undefined) {
+    throw new Refusal('VV_IN_REMOTE_COPY', `volume ${name} is a member of remote copy group ${group.name}`, 'newName');
+  }
+  checkNotBusy(array, volume);
   if (array.volumes.has(newName)) throw new Refusal('EXISTENT_VOL', `volume ${newName} exists already`, 'newName');
   await rename(array.dataFile(volume), array.dataFile({ name: newName }));
   array.volumes.delete(name);

@@ -1,5 +1,6 @@
 import type { DockerClient } from '../docker-client.js';
 import { controlOf } from '../pair-client.js';
+import { WsapiClient } from '../simulator/wsapi-client.js';
 import { commandsFor } from '../scenario/group-commands.js';
 import { findMark, leaveMark } from './bystander.js';
 import type { Lane, LaneOptions } from './lane.js';
@@ -37,6 +38,7 @@ export interface Scene {
 const RETAINED = { virtualCopyOf: 'calm', expirationHours: '9', retentionHours: '1' };
 export const PLAIN = { size: '1', backend: 'plain' };
 const member = (group: string): Record<string, string> => ({ size: '1', replicationGroup: group });
+const IN_SETS = { ...PLAIN, 'qos-name': 'gold', 'flash-cache': 'True' };
 export const ID = 'a'.repeat(64);
 export const OTHER_ID = 'b'.repeat(64);
 
@@ -67,6 +69,13 @@ export async function bringHome(lane: Lane): Promise<void> {
   const group = commandsFor(lane.simulator.ready, 'G');
   await group.recover();
   await group.restore();
+}
+
+/** What an administrator made. */
+async function makeGoldSet({ simulator }: Lane): Promise<void> {
+  const admin = await new WsapiClient(simulator.ready.arrays[0]).login();
+  await admin.done('POST', '/volumesets', { name: 'gold' });
+  await admin.done('POST', '/qos', { name: 'gold', type: 1, ioMaxLimit: 1000 });
 }
 
 function create(title: string, options: Record<string, string>, more: Partial<Scene> = {}): Scene {
@@ -153,7 +162,8 @@ function remove(title: string, options: Record<string, string>, more: Partial<Sc
 }
 
 export const SCENES: Scene[] = [
-  create('plain', PLAIN),
+  // What a volume without sets does is in it, too.
+  create('plain, in volume sets', IN_SETS, { prepare: makeGoldSet }),
   create('replicated, new group', member('G')),
   create('replicated, new group', member('G'), { store: 'etcd' }),
   create('replicated, existing group', member('G'), { calm: member('G') }),
@@ -216,7 +226,12 @@ export const SCENES: Scene[] = [
       await lane.docker.mount('v', ID);
     },
   }),
-  remove('plain', PLAIN),
+  remove('plain, in volume sets', IN_SETS, {
+    async prepare(lane) {
+      await makeGoldSet(lane);
+      await createUsed(lane, IN_SETS);
+    },
+  }),
   remove('member', member('G'), { calm: member('G') }),
   remove('last member', member('G')),
 ];

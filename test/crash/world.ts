@@ -75,7 +75,8 @@ function entryOf(key: string, text: string): Entry {
 function nameVolumes(array: SimulatedArray, names: Map<string, string>): void {
   for (const volume of array.volumes.values()) {
     const tag = /"display_name":"([^"]+)"/.exec(volume.comment)?.[1];
-    if (tag !== undefined) names.set(volume.name, `<${tag}>`);
+    if (tag !== undefined)
+      names.set(volume.name, `<${tag}>`).set(volume.name.replace('dcv-', 'vvs-'), `<set of ${tag}>`);
     names.set(volume.wwn.toLowerCase(), `<${tag ?? volume.name} on ${array.name}>`);
   }
 }
@@ -87,6 +88,10 @@ function arrayLines(array: SimulatedArray): string[] {
       ({ name, comment }) => `${on}: volume ${name} ${comment === '' ? 'without a tag' : 'tagged'}`,
     ),
     ...[...array.hosts.values()].map(({ name }) => `${on}: host ${name}`),
+    ...[...array.volumeSets.values()].map(({ name, members, flashCache }) => {
+      const inside = members.map((member) => member.name).join(', ');
+      return `${on}: volume set ${name} of ${inside}${flashCache ? ' with flash cache' : ''}`;
+    }),
     ...array.vluns.map(({ volume, host }) => `${on}: VLUN of ${volume.name} to ${host?.name ?? 'a port'}`),
     ...[...array.groups.values()].flatMap(({ name, role, roleReversed, state, members }) => [
       `${on}: group ${name} ${role}${roleReversed ? ' reversed' : ''} ${state}`,

@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { OPTION_NAMES } from '../../src/domain/option-table.js';
 import { arrayOf, operator, type ReplicationMode } from '../pair-client.js';
+import { WsapiClient } from '../simulator/wsapi-client.js';
 import { arrayObjects } from '../simulator-state.js';
 import { container, failure, hands } from './hands.js';
 import { startStack, type Stack } from './stack.js';
@@ -84,6 +86,42 @@ describe('plain and replicated volumes on a real Docker engine', () => {
     expect(text).toContain('"ten" is not a whole number of GiB');
     expect(text).toContain('unknown option "colour"');
     expect(await hand.docker('volume', 'ls', '-q')).not.toContain('vol');
+  });
+
+  it('-o help explains every option, and help=backends the arrays, in lines that Docker shows', async () => {
+    const help = (await failure(hand.docker('volume', 'create', '-d', stack.driver, '-o', 'help'))).split('\n');
+    // The first line is the shell's.
+    expect(help[1]).toMatch(/^Error response from daemon: .*This is no failure/);
+    expect(help.filter((line) => line.startsWith('  -o '))).toHaveLength(OPTION_NAMES.length);
+    await hand.create('vol', 'backend=plain', 'size=1');
+    const backends = (await failure(hand.docker('volume', 'create', '-d', stack.driver, '-o', 'help=backends'))).split(
+      '\n',
+    );
+    expect(backends).toContain('plain: ready');
+    expect(await hand.docker('volume', 'ls', '-q', '-f', `driver=${stack.driver}`)).toBe('vol');
+  });
+
+  it('options of the old plugin work through Docker: a CPG, a volume set with a QoS rule, flash cache', async () => {
+    const primary = arrayOf(stack.pair, 'primary');
+    const admin = await new WsapiClient(primary).login();
+    await admin.done('POST', '/volumesets', { name: 'gold_set' });
+    await admin.done('POST', '/qos', { name: 'gold_set', type: 1, ioMaxLimit: 1000 });
+    const cpg = primary.cpgs[1] ?? '';
+    await hand.create('vol', 'backend=plain', 'size=1', `cpg=${cpg}`, 'qos-name=gold_set', 'flash-cache=True');
+    const shown = await hand.docker(
+      'volume',
+      'inspect',
+      '-f',
+      '{{.Status.cpg}} {{.Status.qosName}} {{.Status.flashCache}}',
+      'vol',
+    );
+    expect(shown).toBe(`${cpg} gold_set true`);
+    await hand.run('a', 'vol');
+    await hand.inside('a', 'echo gold > /data/f');
+    await hand.rm('a');
+    await hand.docker('volume', 'rm', 'vol');
+    await admin.done('DELETE', '/qos/vvset:gold_set');
+    await admin.done('DELETE', '/volumesets/gold_set');
   });
 
   it('two containers share one volume; it is detached with the last of them', async () => {

@@ -95,7 +95,7 @@ describe('fsOwner and fsMode', () => {
     [{ fsOwner: '7:8' }, '7:8 755'],
     [{ fsMode: '2770' }, '0:0 2770'],
   ])('may come alone: %j', async (options, root) => {
-    const volume = await site.createVolume(undefined, options as Record<string, string>);
+    const volume = await site.createVolume(undefined, options);
     expect(await rootOf(await site.mount(volume))).toBe(root);
     await site.unmount(volume);
   });

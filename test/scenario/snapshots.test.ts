@@ -181,6 +181,27 @@ describe('A snapshot with an end', () => {
     await remove('v');
   }, 60_000);
 
+  it('stays on record while it is mounted, whatever the array has made of it', async () => {
+    const { docker, control, simulator } = site.node;
+    await plainVolume('v', 'x');
+    await done(snapshot('s', 'v', { expirationHours: '3' }));
+    const name = await arrayName('s');
+    await docker.mount('s');
+    // An array keeps what it exports, until somebody takes the export away.
+    await simulator.pair.exclusive(() => {
+      for (const array of simulator.pair.arrays) array.vluns.splice(0);
+    });
+    await control.clock(site.primary, 4);
+    await waitFor(async () => !(await volumesOf(site.primary)).includes(name));
+    await site.node.restart();
+    await pause(1_500);
+    expect(await names()).toContain('s');
+    await done(docker.unmount('s'));
+    await site.node.restart();
+    await waitFor(async () => !(await names()).includes('s'));
+    await remove('v');
+  }, 60_000);
+
   it('stays on record when it vanished before its time, or the host alone thinks that it is over', async () => {
     const { docker } = site.node;
     await plainVolume('v', 'x');

@@ -10,7 +10,7 @@ const VOLUME = 'db';
 const CONTAINER = 'web';
 /** A path fails after pings, beacons and timers of the kernel: 15 to 25 s. */
 const NOTICED_MS = 120_000;
-/** dockerd waits no longer than 60 s for an Unmount. */
+/** Rule 29; dockerd itself would wait 60 s. */
 const UNMOUNT_MS = 30_000;
 
 export const iscsiPaths: Scenario = {
