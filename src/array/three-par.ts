@@ -6,6 +6,7 @@ import { Connections } from './connections.js';
 import { findCpg } from './cpgs.js';
 import { Exports } from './exports.js';
 import { Hosts } from './hosts.js';
+import { WsapiImports } from './imports.js';
 import { WsapiInventory } from './inventory.js';
 import { Ports } from './ports.js';
 import { WsapiRemoteCopy } from './remote-copy.js';
@@ -69,6 +70,7 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
     inventory: new WsapiInventory(wsapi),
     snapshots: new WsapiSnapshots(wsapi, volumes),
     clones: new WsapiClones(wsapi, volumes),
+    imports: new WsapiImports(wsapi, volumes),
     schedules: new CliSchedules(new Cli(settings.label, settings.ssh, deps)),
     close: async () => {
       await wsapi.close();

@@ -10,6 +10,7 @@ import { HostProblems } from '../driver/host-problems.js';
 import { Operations } from '../driver/operations.js';
 import { Overrides } from '../driver/overrides.js';
 import { Recovery, settlersOf } from '../driver/recover.js';
+import { Releases } from '../driver/releases.js';
 import { Resizes } from '../driver/resizes.js';
 import { createFilesystems } from '../host/filesystem.js';
 import { withHostPrefix } from '../host/host-prefix.js';
@@ -85,10 +86,18 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const poll = new StatusPoll(backends, async () => store.list('group', AbortSignal.timeout(STATUS_READ_MS)), logger);
   const overrides = new Overrides(ctx);
   const resizes = new Resizes(ctx, { operations, users: attachments.users });
+  const releases = new Releases(ctx, operations);
   const recovery = new Recovery(ctx, { operations, attachments, resizes });
   const driver = new DockerDriver(ctx, { operations, attachments, poll, resizes });
   const large = metadataRequests({ config, store, journal, node, passwords, logger });
-  const admin = await startAdminServer({ socketPath: adminSocketOf(stateDir), overrides, resizes, large, logger });
+  const admin = await startAdminServer({
+    socketPath: adminSocketOf(stateDir),
+    overrides,
+    releases,
+    resizes,
+    large,
+    logger,
+  });
   const server = await startPluginServer({
     socketPath,
     driver,

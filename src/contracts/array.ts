@@ -3,6 +3,7 @@ import type { Secret } from '../domain/secret.js';
 import type { Provisioning } from '../domain/volume.js';
 import type { ArrayInventory } from './inventory.js';
 import type { Clones } from './clones.js';
+import type { Imports } from './imports.js';
 import type { Schedules, Snapshots } from './snapshots.js';
 import type { VolumeSets } from './volume-sets.js';
 
@@ -195,6 +196,7 @@ export interface ArrayClient {
   readonly inventory: ArrayInventory;
   readonly snapshots: Snapshots;
   readonly clones: Clones;
+  readonly imports: Imports;
   readonly schedules: Schedules;
   /** Ends the session and the SSH connection. */
   close(): Promise<void>;

@@ -37,7 +37,7 @@ type TaggedSpec = Pick<
 type TaggedOrigin =
   | { kind: 'snapshot'; ofId: string; schedule?: Schedule }
   | { kind: 'clone'; ofId: string }
-  | { kind: 'import'; formerName: string };
+  | { kind: 'import'; formerName: string; formerComment?: string };
 
 /** The comment of an array's volume, as far as it is ours. */
 export interface Tag {
@@ -81,10 +81,10 @@ export function ownershipTag(volume: Tagged): string {
   if (spec === undefined) return JSON.stringify(identity);
   const made = volume.createdAt === undefined ? {} : { createdAt: volume.createdAt };
   const members = SPEC_MEMBERS.filter((member) => spec[member] !== undefined);
-  const text = (count: number, hasSchedule: boolean): string => {
+  const text = (count: number, hasAll: boolean): string => {
     const some = Object.fromEntries(members.slice(0, count).map((member) => [member, spec[member]]));
-    const origin = volume.origin === undefined ? {} : { origin: taggedOrigin(volume.origin, hasSchedule) };
-    const cut = hasSchedule && count === members.length ? {} : { cut: true };
+    const origin = volume.origin === undefined ? {} : { origin: taggedOrigin(volume.origin, hasAll) };
+    const cut = hasAll && count === members.length ? {} : { cut: true };
     return JSON.stringify({ ...identity, ...origin, spec: some, ...made, ...cut });
   };
   const texts = [text(members.length, true), ...members.map((_, i) => text(members.length - i, false)), text(0, false)];
@@ -104,10 +104,13 @@ export function stampTag(tag: string, cluster: string | undefined): string {
 /** An array's comment takes printable ASCII. */
 const fits = (text: string, limit = COMMENT_LIMIT): boolean => text.length <= limit && /^[\x20-\x7e]*$/.test(text);
 
-function taggedOrigin(origin: Origin, hasSchedule: boolean): TaggedOrigin {
-  if (origin.kind === 'import') return { kind: 'import', formerName: origin.formerName };
+function taggedOrigin(origin: Origin, hasAll: boolean): TaggedOrigin {
+  if (origin.kind === 'import') {
+    const { formerName, formerComment } = origin;
+    return { kind: 'import', formerName, ...(hasAll && formerComment !== undefined ? { formerComment } : {}) };
+  }
   if (origin.kind === 'clone') return { kind: 'clone', ofId: origin.ofId };
-  if (origin.schedule === undefined || !hasSchedule) return { kind: 'snapshot', ofId: origin.ofId };
+  if (origin.schedule === undefined || !hasAll) return { kind: 'snapshot', ofId: origin.ofId };
   const { of: _volume, ...schedule } = origin.schedule;
   return { kind: 'snapshot', ofId: origin.ofId, schedule };
 }
@@ -179,8 +182,10 @@ function parseSpec(found: Record<string, unknown>): { known: Partial<TaggedSpec>
 
 function parseOrigin(found: unknown): TaggedOrigin | undefined {
   if (!isObject(found)) return undefined;
-  const { kind, ofId, formerName, schedule } = found;
-  if (kind === 'import' && typeof formerName === 'string') return { kind, formerName };
+  const { kind, ofId, formerName, formerComment, schedule } = found;
+  if (kind === 'import' && typeof formerName === 'string') {
+    return { kind, formerName, ...(typeof formerComment === 'string' ? { formerComment } : {}) };
+  }
   if (kind === 'clone' && typeof ofId === 'string') return { kind, ofId };
   if (kind !== 'snapshot' || typeof ofId !== 'string') return undefined;
   if (schedule === undefined) return { kind, ofId };

@@ -138,7 +138,8 @@ function originOf(
 ): Origin | string | undefined {
   const side = copies.primary === undefined ? 'secondary' : 'primary';
   const details = copies[side];
-  if (origin?.kind !== 'snapshot' && details?.provisioning === 'other') {
+  const isOther = details?.provisioning === 'other';
+  if (isOther && (origin === undefined || origin.kind === 'clone')) {
     return 'it is a snapshot, or of another kind, which its tag does not say';
   }
   if (origin === undefined) return undefined;

@@ -49,7 +49,9 @@ export function grown(volume: Volume, sizes: Sizes): Volume {
   // One that is made later takes all there is.
   const isFull = smallest === largest && (state === 'never' || state === 'formatting');
   const spec = { ...volume.spec, sizeGiB: smallest };
-  return { ...rest, spec, ...(isFull ? {} : { growth: { toGiB: largest } }) };
+  const { createdGiB = volume.spec.sizeGiB } = volume;
+  const created = createdGiB === smallest ? {} : { createdGiB };
+  return { ...rest, spec, ...created, ...(isFull ? {} : { growth: { toGiB: largest } }) };
 }
 
 export function resizeSaga(backend: Backend, plan: ResizePlan, seat?: Seat): Saga<ResizePlan, ResizeFacts, Write> {
@@ -134,7 +136,8 @@ function readBackStep(backend: Backend, seat: Seat | undefined): ResizeStep {
       };
       let sizes = await read();
       // An array that leaves its copy to the group needs a moment after the start.
-      const until = performance.now() + (restart === undefined ? COPY_PATIENCE_MS : 0);
+      const mayGrow = plan.endsStarted === true && restart === undefined;
+      const until = performance.now() + (mayGrow ? COPY_PATIENCE_MS : 0);
       while (sizes.primary !== sizes.secondary && performance.now() < until) {
         await pause(POLL_MS, undefined, { signal });
         sizes = await read();

@@ -9,7 +9,7 @@ import type { LocalUsers } from './local-users.js';
 import { isCopying } from './copying.js';
 import { filled } from './mounted-size.js';
 import { FOREIGN_LOCK_WAIT_MS, type Held, type Operations } from './operations.js';
-import { checkResize, isGrown, planResize, refuseOneSided, type ResizePlan } from './plan-resize.js';
+import { checkResize, isGrown, planResize, planTogether, type ResizePlan } from './plan-resize.js';
 import { growing, grown, resizeSaga } from './resize.js';
 import type { Seat } from './seat.js';
 
@@ -90,8 +90,8 @@ export class Resizes {
     if (group === undefined) await this.#run(held, backend, { plan });
     else {
       await this.#ctx.groups.withSeat({ backend, name: group.name }, held.signal, async (seat, seen) => {
-        await refuseOneSided(backend, { ...plan, group }, { seen, signal: held.signal });
-        await this.#run(held, backend, { plan, seat });
+        const together = await planTogether(backend, { ...plan, group }, { seen, signal: held.signal });
+        await this.#run(held, backend, { plan: together, seat });
       });
     }
     const { spec, growth } = await getVolume(this.#ctx.store, name, held.signal);

@@ -6,6 +6,7 @@ import type { Logger } from '../contracts/log.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import { within } from '../domain/signals.js';
 import type { Overrides } from '../driver/overrides.js';
+import type { Releases } from '../driver/releases.js';
 import type { Resizes } from '../driver/resizes.js';
 import { listen, removeStaleSocket } from './server.js';
 
@@ -19,6 +20,7 @@ interface AdminOptions {
   /** `<state-dir>/admin.sock`; mode 0600. */
   socketPath: string;
   overrides: Pick<Overrides, 'make' | 'end'>;
+  releases: Pick<Releases, 'release'>;
   /** Requests that work on all metadata, by their path: they may take ten minutes, and megabytes. */
   large?: Record<string, AdminRequest>;
   resizes: Pick<Resizes, 'resize'>;
@@ -35,16 +37,17 @@ const makeBody = z.strictObject({
   reason: z.string(),
 });
 const resizeBody = z.strictObject({ volume: z.string(), gib: z.number() });
-const endBody = z.strictObject({ volume: z.string() });
+const volumeBody = z.strictObject({ volume: z.string() });
 
 /** What the commands of `hpe-volume-plugin` may ask of the daemon that runs: path → request. */
-const requestsOf = ({ overrides, resizes }: AdminOptions): Record<string, AdminRequest> => ({
+const requestsOf = ({ overrides, releases, resizes }: AdminOptions): Record<string, AdminRequest> => ({
   '/override': async (body, signal) => overrides.make(parse(makeBody, body), signal),
   '/resize': async (body, signal) => {
     const { volume, gib } = parse(resizeBody, body);
     return resizes.resize(volume, gib, signal);
   },
-  '/override/end': async (body, signal) => overrides.end(parse(endBody, body).volume, signal),
+  '/override/end': async (body, signal) => overrides.end(parse(volumeBody, body).volume, signal),
+  '/release': async (body, signal) => releases.release(parse(volumeBody, body).volume, signal),
 });
 
 /** Serves the commands: `POST` JSON, answered with `{ result }` or `{ error }`. @throws `refused` when another daemon serves that socket */

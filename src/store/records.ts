@@ -62,7 +62,7 @@ const origin: z.ZodType<Origin> = z.discriminatedUnion('kind', [
     schedule: schedule.exactOptional(),
   }),
   z.strictObject({ kind: z.literal('clone'), of: z.string(), ofId: z.string(), side }),
-  z.strictObject({ kind: z.literal('import'), formerName: z.string() }),
+  z.strictObject({ kind: z.literal('import'), formerName: z.string(), formerComment: z.string().exactOptional() }),
 ]);
 
 const volume: z.ZodType<Volume> = z.strictObject({
@@ -93,6 +93,7 @@ const volume: z.ZodType<Volume> = z.strictObject({
   filesystem,
   origin: origin.exactOptional(),
   growth: z.strictObject({ toGiB: z.number(), isRefused: z.literal(true).exactOptional() }).exactOptional(),
+  createdGiB: z.number().exactOptional(),
   everMounted: z.boolean(),
   generation: z.number().exactOptional(),
   createdAt: z.string(),

@@ -137,6 +137,23 @@ describe('CPGs', () => {
     await remove('v');
   });
 
+  it('of another domain than the volume set with the QoS rule are refused', async () => {
+    const primary = await new WsapiClient(node.simulator.ready.arrays[0]).login();
+    await primary.done('POST', '/volumesets', { name: 'dom_set', domain: 'dom' });
+    await primary.done('POST', '/qos', { name: 'dom_set', type: 1, ioMaxLimit: 1000 });
+    const gold = { ...PLAIN, 'qos-name': 'dom_set' };
+    expect(await refusalOf(gold)).toContain("volume set dom_set is in domain dom, and the volume's CPG in none");
+    const inDomain = { ...gold, 'flash-cache': 'True', cpg: 'OWN_r6', snapcpg: 'OWN_r6' };
+    expect(await node.docker.create('v', inDomain)).toBe('');
+    expect((await primary.done('GET', '/volumesets')).body.list('members').map((set) => set.at('domain'))).toEqual([
+      'dom',
+      'dom',
+    ]);
+    await remove('v');
+    await primary.done('DELETE', '/qos/vvset:dom_set');
+    await primary.done('DELETE', '/volumesets/dom_set');
+  });
+
   it('two volumes that make one group at once for different CPGs: one gets it, the other is refused', async () => {
     const group = { size: '1', replicationGroup: 'g2' };
     const errors = await Promise.all([
