@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Backend } from '../backend/backend.js';
 import { proveActiveSide, type ActiveSideRequest } from '../backend/observe.js';
-import type { ArrayClient } from '../contracts/array.js';
+import type { ArrayClient, ArrayVolume } from '../contracts/array.js';
 import type { CloneState } from '../contracts/clones.js';
 import type { Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
@@ -52,13 +52,15 @@ export async function planClone(
 ): Promise<ClonePlan> {
   const { name, source, group, request } = wanted;
   const filesystem = inheritedFrom(source);
-  checkSize(source, request);
   const proven =
     group === undefined ? undefined : await proveActiveSide(questionOf(backend, { source, group }), signal);
   const side = proven?.side ?? homeSide(source);
   const array = backend.array(side);
-  refuseUnlike(array, { source, side }, await array.clones.look(source.arrayName, signal));
-  const volume = cloneRecord(name, { backend, source, side, request, filesystem });
+  const found = proveSource(array, { source, side }, await array.clones.look(source.arrayName, signal));
+  // What its array really gives it: a grow may be unfinished, or made by an administrator.
+  const sizeGiB = found.sizeMiB / 1024;
+  checkSize(source, sizeGiB, request);
+  const volume = cloneRecord(name, { backend, source, side, request, filesystem, sizeGiB });
   return {
     volume,
     source,
@@ -89,20 +91,21 @@ function inheritedFrom({ name, state, filesystem }: Volume): FilesystemRecord {
   throw new DriverError('refused', `volume ${name} ${why}`, { next: `start a container with ${name} first` });
 }
 
-function checkSize({ name, spec }: Volume, { sizeGiB }: CloneRequest): void {
-  if (sizeGiB === undefined || sizeGiB >= spec.sizeGiB) return;
+function checkSize({ name }: Volume, smallest: number, { sizeGiB }: CloneRequest): void {
+  if (sizeGiB === undefined || sizeGiB >= smallest) return;
   throw new DriverError(
     'invalid',
-    `volume ${name} has ${spec.sizeGiB} GiB, and a clone of it cannot be smaller (size=${sizeGiB})`,
-    { next: `leave size out, or name ${Math.ceil(spec.sizeGiB)} or more` },
+    `volume ${name} has ${smallest} GiB, and a clone of it cannot be smaller (size=${sizeGiB})`,
+    { next: `leave size out, or name ${Math.ceil(smallest)} or more` },
   );
 }
 
-function refuseUnlike(
+/** The volume that is to be copied, if it is the one on record and whole. @throws `refused` or `busy` */
+function proveSource(
   array: ArrayClient,
   { source, side }: { source: Volume; side: Side },
   found: CloneState | undefined,
-): void {
+): ArrayVolume {
   const { name, arrayName } = source;
   const see = `see what became of it with: showvv -d ${arrayName}`;
   const isSame = found?.volume.wwn === source.wwn[side];
@@ -117,7 +120,7 @@ function refuseUnlike(
       { next: see },
     );
   }
-  if (found.copy === 'done') return;
+  if (found.copy === 'done') return found.volume;
   const how = found.copy === 'running' ? `is still being copied itself (${found.task ?? ''})` : 'is a broken copy';
   throw new DriverError('busy', `volume ${name} ${how}`, {
     next: found.copy === 'running' ? 'try again when that copy is done' : `remove it: docker volume rm ${name}`,
@@ -130,17 +133,20 @@ interface Parts {
   side: Side;
   request: CloneRequest;
   filesystem: FilesystemRecord;
+  /** Of the source, on the array that is copied on. */
+  sizeGiB: number;
 }
 
-function cloneRecord(name: string, { backend, source, side, request, filesystem }: Parts): Volume {
+function cloneRecord(name: string, { backend, source, side, request, filesystem, sizeGiB }: Parts): Volume {
   const id = randomUUID();
   const { cpg, snapCpg } = placeOf({ backend, source, side, request });
-  const { sizeGiB } = source.spec;
-  const isLarger = request.sizeGiB !== undefined && request.sizeGiB > sizeGiB;
+  const toGiB = Math.max(request.sizeGiB ?? 0, sizeGiB);
+  // The array grows nothing that is being copied, so that comes after it; the file system may be smaller as in the source.
+  const isToGrow = toGiB > sizeGiB || source.growth !== undefined || sizeGiB !== source.spec.sizeGiB;
   return {
     name,
     id,
-    spec: specOf(source, request, filesystem),
+    spec: { ...specOf(source, request, filesystem), sizeGiB },
     arrayName: arrayVolumeName(id),
     cpg: { [side]: cpg },
     snapCpg: { [side]: snapCpg },
@@ -148,19 +154,21 @@ function cloneRecord(name: string, { backend, source, side, request, filesystem 
     state: 'creating',
     filesystem,
     origin: { kind: 'clone', of: source.name, ofId: source.id, side },
-    // The array grows nothing that is being copied, so that comes after it.
-    ...(isLarger ? { growth: { toGiB: request.sizeGiB ?? sizeGiB } } : {}),
+    ...(isToGrow ? { growth: { toGiB } } : {}),
     everMounted: false,
     createdAt: new Date().toISOString(),
   };
 }
 
 /** Beside its source, unless the request says otherwise. */
-function placeOf({ backend, source, side, request }: Omit<Parts, 'filesystem'>): { cpg: string; snapCpg: string } {
+function placeOf({ backend, source, side, request }: Omit<Parts, 'filesystem' | 'sizeGiB'>): {
+  cpg: string;
+  snapCpg: string;
+} {
   const isAsked = request.cpg !== undefined || request.snapCpg !== undefined;
   const place = backend.placeOf(isAsked ? request : {});
-  const cpg = (isAsked ? undefined : source.cpg[side]) ?? place.cpg[side];
-  const snapCpg = (isAsked ? undefined : source.snapCpg[side]) ?? place.snapCpg[side];
+  const cpg = (request.cpg === undefined ? source.cpg[side] : undefined) ?? place.cpg[side];
+  const snapCpg = (request.snapCpg === undefined ? source.snapCpg[side] : undefined) ?? place.snapCpg[side];
   if (cpg !== undefined && snapCpg !== undefined) return { cpg, snapCpg };
   throw new DriverError('internal', `backend ${backend.name} has no CPG on the ${side} array`);
 }

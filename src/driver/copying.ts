@@ -17,6 +17,15 @@ export async function isCopying(backend: Backend, volume: Volume, signal: AbortS
   return found !== undefined && found.copy !== 'done';
 }
 
+/** A clone is not grown before it is whole: the refusal of its array would be taken for a no to the size that it was made with. @throws `busy` or `unavailable` */
+export async function refuseUnfinishedCopy(backend: Backend, volume: Volume, signal: AbortSignal): Promise<void> {
+  const { name, origin } = volume;
+  if (origin?.kind !== 'clone' || !(await isCopying(backend, volume, signal))) return;
+  throw new DriverError('busy', `volume ${origin.of} is still being copied to volume ${name}; nothing was changed`, {
+    next: 'wait for the end of the copy (showtask -active on the array), then repeat the command',
+  });
+}
+
 /** A source is not removed, and not taken out of its group, while a copy of it runs. @throws `busy` naming the clone, or `unavailable` */
 export async function refuseIfCopied(
   { store, backend }: { store: MetadataStore; backend: Backend },
