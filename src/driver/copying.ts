@@ -6,9 +6,9 @@ import { homeSide, type Volume } from '../domain/volume.js';
 
 const LONGEST_PAUSE_MS = 2_000;
 
-/** Whether the array may still be copying to it: nothing of it was used yet. */
-export const mayBeCopying = ({ origin, everMounted, state }: Volume): boolean =>
-  origin?.kind === 'clone' && !everMounted && state === 'ready';
+/** Whether the array may still be copying to it: no mount has taken its file system over yet. A rebuilt record says no more of a clone. */
+export const mayBeCopying = ({ origin, filesystem, state }: Volume): boolean =>
+  origin?.kind === 'clone' && filesystem.state === 'inherited' && state === 'ready';
 
 /** Whether the array has not finished the copy to a clone; it changes nothing of the volume meanwhile. */
 export async function isCopying(backend: Backend, volume: Volume, signal: AbortSignal): Promise<boolean> {
