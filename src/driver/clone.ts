@@ -5,6 +5,7 @@ import type { ArrayClient, ArrayVolume } from '../contracts/array.js';
 import type { CloneState } from '../contracts/clones.js';
 import type { Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
+import { checkOptionsOfCopy } from '../domain/mount-options.js';
 import { arrayVolumeName, ownershipTag } from '../domain/names.js';
 import type { Group, Side } from '../domain/replication.js';
 import type { CreateRequest } from '../domain/request.js';
@@ -52,6 +53,7 @@ export async function planClone(
 ): Promise<ClonePlan> {
   const { name, source, group, request } = wanted;
   const filesystem = inheritedFrom(source);
+  checkOptionsOfCopy(source, request.mountOptions);
   const proven =
     group === undefined ? undefined : await proveActiveSide(questionOf(backend, { source, group }), signal);
   const side = proven?.side ?? homeSide(source);

@@ -3,6 +3,7 @@ import type { Backend } from '../backend/backend.js';
 import { proveActiveSide, type ActiveSideRequest } from '../backend/observe.js';
 import type { Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
+import { checkOptionsOfCopy } from '../domain/mount-options.js';
 import { arraySnapshotName, ownershipTag } from '../domain/names.js';
 import type { Group, Side } from '../domain/replication.js';
 import type { CreateRequest } from '../domain/request.js';
@@ -55,6 +56,7 @@ export async function planSnapshot(
 ): Promise<SnapshotPlan> {
   const { name, parent, group, request } = wanted;
   refuseUnready(parent);
+  checkOptionsOfCopy(parent, request.mountOptions);
   const proven =
     group === undefined ? undefined : await proveActiveSide(questionOf(backend, { parent, group }), signal);
   const side = proven?.side ?? homeSide(parent);

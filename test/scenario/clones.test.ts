@@ -192,6 +192,10 @@ it('is refused: what is not there, what was never formatted, what is smaller, an
   expect(await docker.create('c6', { cloneOf: 'nothing' })).toMatch(/there is no volume nothing/);
   expect(await docker.create('c6', { cloneOf: 'c6' })).toMatch(/clone of itself/);
   expect(await docker.create('c6', { cloneOf: empty.name })).toMatch(/never been mounted/);
+  for (const copy of ['cloneOf', 'virtualCopyOf']) {
+    const options = { [copy]: source.name, mountOptions: 'noatime,allocsize=64k' };
+    expect(await docker.create('c6', options)).toMatch(/of vol-1 is ext4, which does not take allocsize=64k/);
+  }
   const large = await site.createVolume(undefined, { size: '3' });
   await site.useOnce(large);
   expect(await docker.create('c6', { cloneOf: large.name, size: '2' })).toMatch(/cannot be smaller/);
