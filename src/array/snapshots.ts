@@ -13,16 +13,24 @@ const NON_EXISTENT_VOL = 23;
 /** `copyType` of a virtual copy (reference 4.3). */
 const VIRTUAL_COPY = 3;
 
-const copyAnswer = z.object({
-  name: z.string().min(1),
-  copyType: z.int().optional(),
-  copyOf: z.string().optional(),
-  comment: z.string().optional(),
-});
+/** A snapshot that is not known as one would not keep its volume from being removed. */
+const copyAnswer = z
+  .object({
+    name: z.string().min(1),
+    copyType: z.int(),
+    copyOf: z.string().min(1).optional(),
+    comment: z.string().optional(),
+  })
+  .refine(({ copyType, copyOf }) => copyType !== VIRTUAL_COPY || copyOf !== undefined, {
+    error: 'it does not say of what',
+  });
+/** As far as a date goes. */
+const seconds = z.int().positive().max(8_640_000_000_000);
 const snapshotAnswer = volumeAnswer.extend({
-  ...copyAnswer.shape,
-  expirationTimeSec: z.int().positive().optional(),
-  retentionTimeSec: z.int().positive().optional(),
+  copyType: z.int(),
+  copyOf: z.string().min(1).optional(),
+  expirationTimeSec: seconds.optional(),
+  retentionTimeSec: seconds.optional(),
 });
 
 /** Virtual copies of one array, by WSAPI. */

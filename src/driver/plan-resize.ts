@@ -28,12 +28,15 @@ export interface ResizePlan {
   endsStarted?: boolean;
 }
 
+/** What may be asked for; an administrator may have given a volume a part of a GiB. @throws `invalid` */
+export function checkSize(toGiB: number): void {
+  if (Number.isInteger(toGiB) && toGiB >= 1 && toGiB <= LARGEST_GIB) return;
+  throw new DriverError('invalid', `${toGiB} is not a whole number of GiB from 1 to ${LARGEST_GIB}`);
+}
+
 /** @throws `invalid` or `refused` for what no array could do */
 export function checkResize(volume: Volume, toGiB: number): void {
   const { name, spec, state, origin } = volume;
-  if (!Number.isInteger(toGiB) || toGiB < 1 || toGiB > LARGEST_GIB) {
-    throw new DriverError('invalid', `${toGiB} is not a whole number of GiB from 1 to ${LARGEST_GIB}`);
-  }
   if (toGiB < spec.sizeGiB) {
     throw new DriverError('invalid', `volume ${name} has ${spec.sizeGiB} GiB, and no array makes a volume smaller`, {
       next: `name ${spec.sizeGiB} or more; a smaller one is made with docker volume create, and the files copied`,

@@ -336,6 +336,35 @@ describe('one array', () => {
   });
 });
 
+describe('growth', () => {
+  const to = (sizeMiB: number, changes: object = {}) => ({ name: VOLUME, tag: TAG, sizeMiB, ...changes });
+
+  it('is to a size, whole steps of the array, and that size again is success without a request', async () => {
+    await primary.ensureVolume(volume(), soon());
+    expect(await primary.growVolume(to(30_720), soon())).toMatchObject({ name: VOLUME, sizeMiB: 30_720 });
+    await control.clearLog();
+    expect(await primary.growVolume(to(30_720), soon())).toMatchObject({ sizeMiB: 30_720 });
+    expect((await control.log()).map(({ method }) => method)).toEqual(['GET']);
+    expect(await codeOf(primary.growVolume(to(40_960, { tag: 'other' }), soon()))).toBe('refused');
+    expect(await codeOf(primary.growVolume(to(40_960, { name: 'dcv-none' }), soon()))).toBe('not-found');
+    expect(await codeOf(primary.growVolume(to(16_777_472), soon()))).toBe('refused');
+    expect(await primary.findVolume(VOLUME, soon())).toMatchObject({ sizeMiB: 30_720 });
+  });
+
+  it('of a member needs its group stopped, and the copy follows with its start', async () => {
+    await replicated();
+    await secondary.tagVolume(VOLUME, TAG, soon());
+    await primary.remoteCopy.startGroup(GROUP, soon());
+    expect(await codeOf(primary.growVolume(to(30_720), soon()))).toBe('refused');
+    await primary.remoteCopy.stopGroup(GROUP, soon());
+    // The array leaves the copy to the group: it stays as it is.
+    expect(await secondary.growVolume(to(30_720, { isCopy: true }), soon())).toMatchObject({ sizeMiB: 20_480 });
+    expect(await primary.growVolume(to(30_720), soon())).toMatchObject({ sizeMiB: 30_720 });
+    await primary.remoteCopy.startGroup(GROUP, soon());
+    expect(await secondary.findVolume(VOLUME, soon())).toMatchObject({ sizeMiB: 30_720 });
+  });
+});
+
 describe('remote copy', () => {
   it('takes a volume from creation to a started group and all the way back', async () => {
     await primary.ensureVolume(volume(), soon());

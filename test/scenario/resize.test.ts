@@ -216,10 +216,13 @@ describe('resize', () => {
   it('puts on record what an administrator has grown by hand', async () => {
     const { node } = site;
     const arrayVolume = await createPlain('byhand');
-    await wsapi('PUT', `/volumes/${arrayVolume}`, { action: 3, sizeMiB: 1024 });
-    expect(await failureOf(node.docker.mount('byhand'))).toMatch(/expected .* 1073741824 bytes/);
-    expect((await resize(node, 'byhand', 2))[0]).toBe('volume byhand has 2 GiB on its array already');
     await node.docker.mount('byhand');
+    expect(await node.docker.unmount('byhand')).toBe('');
+    await wsapi('PUT', `/volumes/${arrayVolume}`, { action: 3, sizeMiB: 256 });
+    expect(await failureOf(node.docker.mount('byhand'))).toMatch(/expected .* 1073741824 bytes/);
+    expect((await resize(node, 'byhand', 1))[0]).toBe('volume byhand has 1.25 GiB on its array already');
+    await node.docker.mount('byhand');
+    expect(await recordOf('byhand')).not.toHaveProperty('growth');
     expect(await node.docker.unmount('byhand')).toBe('');
     expect(await node.docker.remove('byhand')).toBe('');
   });
@@ -256,6 +259,68 @@ describe('resize', () => {
     } finally {
       await second.close();
     }
+  });
+});
+
+describe('resize where the host does not follow', () => {
+  const fsType = XFS ? 'xfs' : 'ext4';
+  const growTool = XFS ? 'xfs_growfs' : 'resize2fs';
+
+  it.each(['losetup --set-capacity', growTool])(
+    'when %s fails, says that the arrays have grown, and the same command does the rest',
+    async (tool) => {
+      const { node } = site;
+      const arrayVolume = await createPlain('half', { fsType });
+      const mountpoint = await node.docker.mount('half');
+      const before = await sizeAt(mountpoint);
+      failing = tool;
+      expect(await failureOf(resize(node, 'half', 2))).toMatch(
+        /has 2 GiB on its arrays, but its file system on this node is not grown yet: .*struck/,
+      );
+      expect(failing).toBeUndefined();
+      expect(await sizesOf(arrayVolume)).toEqual([2]);
+      expect(await recordOf('half')).toMatchObject({ spec: { sizeGiB: 2 }, growth: { toGiB: 2 } });
+      expect(await resize(node, 'half', 2)).toEqual([
+        'volume half has 2 GiB on its array already',
+        'its file system on this node fills it, without having been unmounted',
+      ]);
+      if (XFS) expect(await sizeAt(mountpoint)).toBeGreaterThan(1.8 * before);
+      expect(await recordOf('half')).not.toHaveProperty('growth');
+      expect(await node.docker.unmount('half')).toBe('');
+      expect(await node.docker.remove('half')).toBe('');
+    },
+  );
+
+  it('is finished by the round of the node that has it mounted', async () => {
+    const { node } = site;
+    await createPlain('round', { fsType });
+    const mountpoint = await node.docker.mount('round');
+    const before = await sizeAt(mountpoint);
+    failing = growTool;
+    await failureOf(resize(node, 'round', 2));
+    await node.restart();
+    await waitFor(async () => (await recordOf('round'))?.growth === undefined);
+    if (XFS) expect(await sizeAt(mountpoint)).toBeGreaterThan(1.8 * before);
+    expect(await node.docker.unmount('round')).toBe('');
+    expect(await node.docker.remove('round')).toBe('');
+  });
+
+  it('is mounted all the same when its file system cannot be grown then, and grows with the next mount', async () => {
+    const { node } = site;
+    await createPlain('later', { fsType });
+    const before = await sizeAt(await node.docker.mount('later'));
+    expect(await node.docker.unmount('later')).toBe('');
+    await resize(node, 'later', 2);
+    failing = growTool;
+    expect(await sizeAt(await node.docker.mount('later'))).toBe(before);
+    expect(failing).toBeUndefined();
+    expect(await recordOf('later')).toMatchObject({ growth: { toGiB: 2 } });
+    expect(await node.docker.unmount('later')).toBe('');
+    const mountpoint = await node.docker.mount('later');
+    if (XFS) expect(await sizeAt(mountpoint)).toBeGreaterThan(1.8 * before);
+    expect(await recordOf('later')).not.toHaveProperty('growth');
+    expect(await node.docker.unmount('later')).toBe('');
+    expect(await node.docker.remove('later')).toBe('');
   });
 });
 
