@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { FoundVolume, Imports, NamedVolume } from '../contracts/imports.js';
 import { DriverError } from '../domain/errors.js';
+import { isTaggedAs } from '../domain/tag.js';
 import { makeSo } from './make-so.js';
 import { safeName, segment } from './paths.js';
 import { listOf, volumeAnswer } from './schemas.js';
@@ -77,14 +78,11 @@ export class WsapiImports implements Imports {
     );
   }
 
-  async changeComment(
-    volume: NamedVolume,
-    { from, to }: { from: string; to: string },
-    signal: AbortSignal,
-  ): Promise<void> {
+  async changeComment(volume: NamedVolume, wanted: { from: string; to: string }, signal: AbortSignal): Promise<void> {
+    const to = await this.#volumes.stamped(wanted.to);
     const { comment } = await this.#get(volume, signal);
-    if (comment === to) return;
-    if (comment !== from) {
+    if (isTaggedAs(comment, to)) return;
+    if (!isTaggedAs(comment, wanted.from)) {
       throw new DriverError(
         'refused',
         `volume ${volume.name} on ${this.#wsapi.label} has the comment ${JSON.stringify(comment)} by now; it is left alone`,

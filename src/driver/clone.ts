@@ -8,6 +8,7 @@ import { DriverError } from '../domain/errors.js';
 import { arrayVolumeName, ownershipTag } from '../domain/names.js';
 import type { Group, Side } from '../domain/replication.js';
 import type { CreateRequest } from '../domain/request.js';
+import { isTaggedAs } from '../domain/tag.js';
 import { homeSide, type FilesystemRecord, type Volume, type VolumeSpec } from '../domain/volume.js';
 import type { Saga, Step } from '../saga/saga.js';
 
@@ -104,7 +105,8 @@ function refuseUnlike(
 ): void {
   const { name, arrayName } = source;
   const see = `see what became of it with: showvv -d ${arrayName}`;
-  if (found?.volume.wwn !== source.wwn[side] || found?.volume.comment !== ownershipTag(source)) {
+  const isSame = found?.volume.wwn === source.wwn[side];
+  if (found === undefined || !isSame || !isTaggedAs(found.volume.comment, ownershipTag(source))) {
     const is =
       found === undefined
         ? 'no volume'

@@ -4,6 +4,7 @@ import { DriverError } from '../domain/errors.js';
 import { ownershipTag } from '../domain/names.js';
 import type { Group, Side } from '../domain/replication.js';
 import { within } from '../domain/signals.js';
+import { isTaggedAs } from '../domain/tag.js';
 import { homeSide, type Volume } from '../domain/volume.js';
 import { isMember } from './group-record.js';
 import { refuseRestless } from './plan-group.js';
@@ -80,7 +81,8 @@ export async function readSize(
   const array = backend.array(side);
   const found = await array.findVolume(volume.arrayName, signal);
   const smallest = volume.spec.sizeGiB * 1024;
-  if (found?.comment === ownershipTag(volume) && found.sizeMiB >= smallest) return found.sizeMiB;
+  const isOurs = found !== undefined && isTaggedAs(found.comment, ownershipTag(volume));
+  if (isOurs && found.sizeMiB >= smallest) return found.sizeMiB;
   const seen =
     found === undefined
       ? 'there is no such volume'
