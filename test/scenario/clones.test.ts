@@ -48,7 +48,7 @@ it('a clone of a mounted volume has its data of that moment, and is mounted besi
   const { docker } = site.node;
   expect(await clone('c1')).toBe('');
   expect(await clone('c1')).toBe('');
-  await writeFile(file, 'after');
+  await writeFile(file, 'after', { flush: true });
   const mountpoint = await docker.mount('c1');
   expect(await readFile(path.join(mountpoint, 'file'), 'utf8')).toBe('before');
   await writeFile(path.join(mountpoint, 'file'), 'of the clone');
@@ -122,6 +122,18 @@ it('the clone of a failed over volume is made on the array that is active now, a
   await volume.type.recover();
   await volume.type.restore();
   expect(await remove(volume.name)).toBe('');
+});
+
+it('a snapshot and another clone can be cloned, also before their first mount', async () => {
+  const { docker } = site.node;
+  expect(await docker.create('s1', { virtualCopyOf: source.name })).toBe('');
+  expect(await docker.create('c9', { cloneOf: 's1' })).toBe('');
+  expect(await docker.create('c10', { cloneOf: 'c9' })).toBe('');
+  const mountpoint = await docker.mount('c10');
+  expect(await readFile(path.join(mountpoint, 'file'), 'utf8')).toBe('after');
+  await unmount('c10');
+  for (const name of ['s1', 'c9', 'c10']) expect(await remove(name)).toBe('');
+  expect(await volumesOn(site.primary)).toEqual([]);
 });
 
 it('is refused: what is not there, what was never formatted, what is smaller, and the other options', async () => {

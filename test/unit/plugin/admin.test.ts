@@ -53,6 +53,7 @@ describe('the socket for the commands', () => {
     expect((await stat(adminSocketOf(dir))).mode & 0o777).toBe(0o600);
     expect(await askDaemon(dir, '/override', order)).toEqual({ result: ['made'] });
     expect(await askDaemon(dir, '/override/end', { volume: 'db' })).toEqual({ result: ['db ended'] });
+    expect(await askDaemon(dir, '/release', { volume: 'db' })).toEqual({ result: ['db released'] });
     expect(await askDaemon(dir, '/resize', { volume: 'db', gib: 20 })).toEqual({ result: ['db has 20 GiB'] });
     await expect(askDaemon(dir, '/resize', { volume: 'db', gib: '20' })).rejects.toMatchObject({ code: 'invalid' });
     expect(made).toEqual([order]);
