@@ -26,12 +26,12 @@ const copyAnswer = z
     error: 'it does not say of what',
   });
 /** As far as a date goes. */
-const seconds = z.int().positive().max(8_640_000_000_000);
+const epochSeconds = z.int().positive().max(8_640_000_000_000);
 const snapshotAnswer = volumeAnswer.extend({
   copyType: z.int(),
   copyOf: z.string().min(1).optional(),
-  expirationTimeSec: seconds.optional(),
-  retentionTimeSec: seconds.optional(),
+  expirationTimeSec: epochSeconds.optional(),
+  retentionTimeSec: epochSeconds.optional(),
 });
 
 /** Virtual copies of one array, by WSAPI. */
