@@ -1,9 +1,11 @@
+import type { MetadataStore } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import type { Volume } from '../domain/volume.js';
 import type { DriverContext } from './context.js';
 import { getGroup } from './inventory.js';
 import { volumeKey, type Operations } from './operations.js';
-import { planSnapshot, snapshotSaga, type SnapshotRequest } from './snapshot.js';
+import { planSnapshot, snapshotSaga, type SnapshotPlan, type SnapshotRequest } from './snapshot.js';
+import { findScheduleOwner } from './snapshots-of.js';
 
 /**
  * `docker volume create` with `virtualCopyOf`. Holds the lock of the parent, too: it is not removed meanwhile, and what a Mount
@@ -28,10 +30,22 @@ export async function createSnapshot(
     const backend = backends.get(parent.spec.backend);
     const group = await getGroup(store, parent, held.signal);
     const plan = await planSnapshot(backend, { name, parent, group, request }, held.signal);
+    await refuseSharedSchedule(store, plan, held.signal);
     if (plan.warning !== undefined) logger.warn(plan.warning, { volume: name });
     const claim = [{ put: 'volume' as const, key: name, value: plan.volume }];
     await held.run(snapshotSaga(backend, plan), { plan, volume: name, claim });
     return undefined;
+  });
+}
+
+/** Its own removal may have ended it on the array, and will do so again. */
+async function refuseSharedSchedule(store: MetadataStore, plan: SnapshotPlan, signal: AbortSignal): Promise<void> {
+  const { side, schedule, parent } = plan;
+  const owner = schedule && (await findScheduleOwner(store, { side, schedule }, signal));
+  if (owner === undefined) return;
+  const text = `schedule ${schedule?.name} of volume ${parent.name} belongs to snapshot ${owner.name}, which is ${owner.state}`;
+  throw new DriverError('exists', text, {
+    next: `choose another scheduleName, or try again when ${owner.name} is removed; nothing was changed`,
   });
 }
 

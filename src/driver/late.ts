@@ -7,6 +7,7 @@ import { mountSaga } from './mount.js';
 import { FOREIGN_LOCK_WAIT_MS, type Held, type Operations } from './operations.js';
 import type { MountPlan } from './plan-mount.js';
 import { snapshotSaga, type SnapshotPlan } from './snapshot.js';
+import { findScheduleOwner } from './snapshots-of.js';
 import { Waits } from './waits.js';
 
 /**
@@ -43,7 +44,9 @@ export class LateChanges {
     const { id, volume, node } = operation;
     const patience = node === this.#ctx.node.id ? {} : { lockWaitMs: FOREIGN_LOCK_WAIT_MS };
     const isLast = this.#waits.isOver(id);
-    await this.#operations.withVolume({ volume, keys: [], ...patience }, signal, async (held) => {
+    // Its schedule is told from the next one by what is on record, and that stays so under the lock of the volume that both are of.
+    const keys = operation.kind === 'snapshot' ? operation.keys : [];
+    await this.#operations.withVolume({ volume, keys, ...patience }, signal, async (held) => {
       await this.#look(operation, held);
       if (isLast) await held.commit([{ remove: 'late', key: id }]);
     });
@@ -69,11 +72,20 @@ export class LateChanges {
       const plan = planOf<SnapshotPlan>(operation);
       const { name, id, spec } = plan.volume;
       if ((await store.find('volume', name, signal))?.id === id) return;
-      await undoLate(snapshotSaga(backends.get(spec.backend), plan), operation, signal);
+      const own = await this.#withoutTakenSchedule(plan, signal);
+      await undoLate(snapshotSaga(backends.get(spec.backend), own), operation, signal);
     }
     if (operation.kind === 'mount') {
       const plan = planOf<MountPlan>(operation);
       await undoLate(mountSaga(this.#ctx, backends.get(plan.volume.spec.backend), plan), operation, signal);
     }
+  }
+
+  /** One that was begun again meanwhile is somebody's. Its step comes after that of the snapshot, which keeps its place. */
+  async #withoutTakenSchedule(plan: SnapshotPlan, signal: AbortSignal): Promise<SnapshotPlan> {
+    const { schedule, ...rest } = plan;
+    if (schedule === undefined) return plan;
+    const owner = await findScheduleOwner(this.#ctx.store, { side: plan.side, schedule }, signal);
+    return owner === undefined ? plan : rest;
   }
 }

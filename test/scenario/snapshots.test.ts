@@ -279,6 +279,35 @@ describe('A schedule', () => {
     await operator(array, 'removesched -f nightly');
   });
 
+  it('rule 15: that was begun again after a Create was undone is not taken for the late one of that Create', async () => {
+    await plainVolume('v', 'x');
+    await loseCommand('^createsched');
+    expect(await snapshot('s', 'v', SCHEDULE)).toMatch(/may or may not be done.*everything was rolled back/);
+    await done(snapshot('s', 'v', SCHEDULE));
+    // The recovery round, which looks for what the array has made late.
+    await site.node.restart();
+    await pause(2_000);
+    expect(await scheduleNames()).toEqual(['nightly']);
+    await remove('s', 'v');
+    expect(await scheduleNames()).toEqual([]);
+  });
+
+  it('rule 15: is not begun again under its name while a removal that would end it is not finished', async () => {
+    await plainVolume('v', 'x');
+    await done(snapshot('s', 'v', SCHEDULE));
+    await loseCommand('^removesched');
+    expect(await site.node.docker.remove('s')).toContain('what is left is finished later');
+    // The array carries it out, and only the record does not know.
+    await operator(arrayOf(site.node.pair, 'primary'), 'removesched -f nightly');
+    expect(await snapshot('s2', 'v', SCHEDULE)).toContain(
+      'schedule nightly of volume v belongs to snapshot s, which is deleting',
+    );
+    await remove('s');
+    await done(snapshot('s2', 'v', SCHEDULE));
+    expect(await scheduleNames()).toEqual(['nightly']);
+    await remove('s2', 'v');
+  });
+
   it('keeps its snapshot on record when the snapshot is gone, since it ends with that', async () => {
     await plainVolume('v', 'x');
     await done(snapshot('s', 'v', SCHEDULE));
@@ -293,6 +322,10 @@ describe('A schedule', () => {
     await remove('v');
   });
 });
+
+/** The next such command gets no answer, and is not done. */
+const loseCommand = async (commandRegex: string): Promise<void> =>
+  site.node.control.fault({ array: site.primary, match: { commandRegex }, effect: 'reset' });
 
 async function scheduleNames(): Promise<string[]> {
   const { arrays } = await stateOf(site.node.control);
