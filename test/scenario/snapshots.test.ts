@@ -381,6 +381,31 @@ describe('A snapshot of a replicated volume', () => {
     expect(await arrayObjects(control)).toEqual([]);
   });
 
+  it('rule 32: is not removed by what an unfinished removal goes on with while the group is failed over', async () => {
+    const { docker, control } = site.node;
+    const volume = await site.createVolume();
+    await site.useOnce(volume);
+    await done(snapshot('s', volume.name));
+    const name = await arrayName('s');
+    const deletion = { method: 'DELETE', pathRegex: `/volumes/${name}$` };
+    await control.fault({ array: site.primary, match: deletion, effect: 'reset' });
+    expect(await docker.remove('s')).toContain('what is left is finished later');
+    await volume.type.stop();
+    await volume.type.failover();
+    // The recovery round, which goes on with it.
+    await site.node.restart();
+    await pause(2_000);
+    expect(await volumesOf(site.primary)).toContain(name);
+    expect(await docker.remove('s')).toMatch(
+      /an earlier remove of volume s is not finished.*snapshot s of volume .* is not removed while group .* is failed over/,
+    );
+
+    await volume.type.recover();
+    await volume.type.restore();
+    await remove('s', volume.name);
+    expect(await arrayObjects(control)).toEqual([]);
+  });
+
   it('rule 1: is not made while no array is proven to hold the live copy', async () => {
     const volume = await site.createVolume();
     await site.useOnce(volume);
