@@ -2,6 +2,7 @@ import type { MetadataStore } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import type { Volume } from '../domain/volume.js';
 import type { DriverContext } from './context.js';
+import { refuseForeignMountOptions } from './copied-filesystem.js';
 import { getGroup } from './inventory.js';
 import { volumeKey, type Operations } from './operations.js';
 import { planSnapshot, snapshotSaga, type SnapshotPlan, type SnapshotRequest } from './snapshot.js';
@@ -27,6 +28,7 @@ export async function createSnapshot(
         next: 'see the names with: docker volume ls',
       });
     }
+    refuseForeignMountOptions(parent, request.mountOptions);
     const backend = backends.get(parent.spec.backend);
     const group = await getGroup(store, parent, held.signal);
     const plan = await planSnapshot(backend, { name, parent, group, request }, held.signal);
@@ -55,7 +57,7 @@ const given = (value: Value): Value => (value === undefined ? undefined : 'given
 /** The same command again is success, as dockerd repeats it on each node. */
 function refuseDifferent(
   { name, origin, spec }: Volume,
-  { of, life, schedule, mountConflictDelay }: SnapshotRequest,
+  { of, life, schedule, mountConflictDelay, mountOptions }: SnapshotRequest,
 ): void {
   const is = origin?.kind === 'snapshot' ? origin : undefined;
   const pairs: [string, Value, Value][] = [
@@ -66,6 +68,7 @@ function refuseDifferent(
     ['scheduleFrequency', schedule?.frequency, is?.schedule?.frequency],
     ['snapshotPrefix', schedule?.prefix, is?.schedule?.prefix],
     ['mountConflictDelay', mountConflictDelay ?? spec.mountConflictDelay, spec.mountConflictDelay],
+    ['mountOptions', mountOptions ?? spec.mountOptions, spec.mountOptions],
   ];
   const differences = pairs
     .filter(([, wanted, found]) => wanted !== found)

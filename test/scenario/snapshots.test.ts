@@ -95,8 +95,21 @@ describe('A snapshot of a plain volume', () => {
     expect(await snapshot('s', 'w', { expirationHours: '3' })).toContain(
       'exists already with other options (virtualCopyOf: wanted w, is v; expirationHours: wanted given, is none)',
     );
+    expect(await snapshot('s', 'v', { mountOptions: 'noatime' })).toContain('mountOptions: wanted noatime, is none');
     expect(await snapshot('v', 'w')).toContain('virtualCopyOf: wanted w, is none');
     await remove('s', 'v', 'w');
+  });
+
+  it('and a clone take no mount options of another file system than they have', async () => {
+    const { docker } = site.node;
+    await plainVolume('v', 'x');
+    const refusal = /mountOptions=.*allocsize=64k .*not of ext4, which volume v has/;
+    const mountOptions = 'noatime,allocsize=64k';
+    expect(await snapshot('s', 'v', { mountOptions })).toMatch(refusal);
+    expect(await docker.create('c', { cloneOf: 'v', mountOptions })).toMatch(refusal);
+    expect(await names()).toEqual(['v']);
+    await remove('v');
+    expect(await arrayObjects(site.node.control)).toEqual([]);
   });
 
   it('needs a volume with a file system', async () => {
