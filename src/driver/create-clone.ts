@@ -2,7 +2,7 @@ import { DriverError } from '../domain/errors.js';
 import type { Volume } from '../domain/volume.js';
 import { cloneSaga, planClone, type CloneRequest } from './clone.js';
 import type { DriverContext } from './context.js';
-import { refuseForeignMountOptions } from './copied-filesystem.js';
+import { refuseForeignMountOptions } from './copy-source.js';
 import { getGroup } from './inventory.js';
 import { volumeKey, type Held, type Operations } from './operations.js';
 

@@ -2,7 +2,7 @@ import type { MetadataStore } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import type { Volume } from '../domain/volume.js';
 import type { DriverContext } from './context.js';
-import { refuseForeignMountOptions } from './copied-filesystem.js';
+import { refuseForeignMountOptions } from './copy-source.js';
 import { getGroup } from './inventory.js';
 import { volumeKey, type Operations } from './operations.js';
 import { planSnapshot, snapshotSaga, type SnapshotPlan, type SnapshotRequest } from './snapshot.js';
