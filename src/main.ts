@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
 import { encrypt } from './commands/encrypt.js';
+import { backup, importMetadata, rebuild, restore } from './commands/metadata.js';
 import { override } from './commands/override.js';
+import { release } from './commands/release.js';
 import { resize } from './commands/resize.js';
 import { serve } from './commands/serve.js';
 import { UsageError } from './commands/usage.js';
@@ -11,8 +13,13 @@ import { DriverError } from './domain/errors.js';
 const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] [--state-dir DIR]
        hpe-volume-plugin override VOLUME --side primary|secondary --for 30m --reason TEXT [--config FILE] [--state-dir DIR]
        hpe-volume-plugin override VOLUME --end [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin backup FILE [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin restore FILE [--dry-run] [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin rebuild [--dry-run] [--cluster ID] [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin import-metadata --from-v2 FILE|URL [--dry-run] [--config FILE] [--state-dir DIR]
        hpe-volume-plugin encrypt --key-file FILE [--new-key] [--password-file FILE]
        hpe-volume-plugin encrypt [--passphrase-file FILE] [--backend NAME] [--password-file FILE] [--config FILE]
+       hpe-volume-plugin release VOLUME [--state-dir DIR]
        hpe-volume-plugin resize VOLUME GiB [--state-dir DIR]
   --config     hpe.conf (default /etc/hpedockerplugin/hpe.conf)
   --socket     where dockerd finds the plugin (default /run/docker/plugins/hpe.sock)
@@ -22,7 +29,12 @@ const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] 
 const COMMANDS: ReadonlyMap<string, (args: string[]) => Promise<string[]>> = new Map([
   ['override', override],
   ['encrypt', async (args: string[]) => encrypt(args, { input: process.stdin, output: process.stderr })],
+  ['release', release],
   ['resize', resize],
+  ['backup', backup],
+  ['restore', restore],
+  ['rebuild', rebuild],
+  ['import-metadata', importMetadata],
 ]);
 
 async function main(args: string[]): Promise<void> {

@@ -73,13 +73,16 @@ export class WsapiClones implements Clones {
   async stop(name: string, signal: AbortSignal): Promise<void> {
     const task = await this.#findTask(name, signal);
     if (task === undefined) return;
+    let isUnderWay = false;
     await makeSo(
       {
-        act: async () =>
-          this.#wsapi.change({ method: 'PUT', path: `tasks/${task.id}`, body: { action: CANCEL } }, signal),
+        act: async () => {
+          await this.#wsapi.change({ method: 'PUT', path: `tasks/${task.id}`, body: { action: CANCEL } }, signal);
+          isUnderWay = true;
+        },
         read: async () => this.#findTask(name, signal),
         isDone: (state) => state === undefined,
-        isUnderWay: () => true,
+        isUnderWay: () => isUnderWay,
         notDone: () => this.#notDone(`the end of the copy to volume ${name}`, `task ${task.id} is still active`),
       },
       signal,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ArraySnapshot, CreateSnapshot, Retention, SnapshotLook, Snapshots } from '../contracts/snapshots.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
+import { isTaggedAs } from '../domain/tag.js';
 import { ArrayRefusal } from './codes.js';
 import { makeSo } from './make-so.js';
 import { query, safeName, segment } from './paths.js';
@@ -13,16 +14,24 @@ const NON_EXISTENT_VOL = 23;
 /** `copyType` of a virtual copy (reference 4.3). */
 const VIRTUAL_COPY = 3;
 
-const copyAnswer = z.object({
-  name: z.string().min(1),
-  copyType: z.int().optional(),
-  copyOf: z.string().optional(),
-  comment: z.string().optional(),
-});
+/** A snapshot that is not known as one would not keep its volume from being removed. */
+const copyAnswer = z
+  .object({
+    name: z.string().min(1),
+    copyType: z.int(),
+    copyOf: z.string().min(1).optional(),
+    comment: z.string().optional(),
+  })
+  .refine(({ copyType, copyOf }) => copyType !== VIRTUAL_COPY || copyOf !== undefined, {
+    error: 'it does not say of what',
+  });
+/** As far as a date goes. */
+const epochSeconds = z.int().positive().max(8_640_000_000_000);
 const snapshotAnswer = volumeAnswer.extend({
-  ...copyAnswer.shape,
-  expirationTimeSec: z.int().positive().optional(),
-  retentionTimeSec: z.int().positive().optional(),
+  copyType: z.int(),
+  copyOf: z.string().min(1).optional(),
+  expirationTimeSec: epochSeconds.optional(),
+  retentionTimeSec: epochSeconds.optional(),
 });
 
 /** Virtual copies of one array, by WSAPI. */
@@ -56,7 +65,8 @@ export class WsapiSnapshots implements Snapshots {
   async ensure(wanted: CreateSnapshot, signal: AbortSignal): Promise<ArraySnapshot> {
     const { name, of, tag, expirationHours } = wanted;
     const life = expirationHours === undefined ? {} : { expirationHours };
-    const body = { action: 'createSnapshot', parameters: { name: safeName(name), comment: tag, ...life } };
+    const comment = await this.#volumes.stamped(tag);
+    const body = { action: 'createSnapshot', parameters: { name: safeName(name), comment, ...life } };
     const snapshot = await makeSo(
       {
         act: async () => this.#wsapi.change({ method: 'POST', path: `volumes/${segment(of)}`, body }, signal),
@@ -67,7 +77,7 @@ export class WsapiSnapshots implements Snapshots {
       signal,
     );
     if (snapshot === undefined) throw new DriverError('internal', `snapshot ${name} was made, and is not there`);
-    if (snapshot.of === of && snapshot.comment === tag) {
+    if (snapshot.of === of && isTaggedAs(snapshot.comment, tag)) {
       if (expirationHours === undefined || snapshot.expiresAt !== undefined) return snapshot;
       throw this.#notDone(`the creation of snapshot ${name}`, 'it has no expiry');
     }
@@ -113,7 +123,7 @@ export class WsapiSnapshots implements Snapshots {
   async #getOurs({ name, tag }: { name: string; tag: string }, signal: AbortSignal): Promise<ArraySnapshot> {
     const { snapshot } = await this.look(name, signal);
     if (snapshot === undefined) throw new DriverError('not-found', `${this.#wsapi.label} has no snapshot ${name}`);
-    if (snapshot.comment === tag) return snapshot;
+    if (isTaggedAs(snapshot.comment, tag)) return snapshot;
     throw new DriverError('refused', `snapshot ${name} on ${this.#wsapi.label} is not ours; it is not changed`, {
       next: `see whose it is with: showvv -d ${name}`,
     });

@@ -6,6 +6,8 @@ import { Connections } from './connections.js';
 import { findCpg } from './cpgs.js';
 import { Exports } from './exports.js';
 import { Hosts } from './hosts.js';
+import { WsapiImports } from './imports.js';
+import { WsapiInventory } from './inventory.js';
 import { Ports } from './ports.js';
 import { WsapiRemoteCopy } from './remote-copy.js';
 import { CliSchedules } from './schedules.js';
@@ -15,7 +17,7 @@ import { WsapiSnapshots } from './snapshots.js';
 import { together } from './together.js';
 import { Vluns } from './vluns.js';
 import { WsapiVolumeSets } from './volume-sets.js';
-import { Volumes } from './volumes.js';
+import { Volumes, type FindCluster } from './volumes.js';
 import { Wsapi } from './wsapi.js';
 
 interface Deps {
@@ -23,13 +25,15 @@ interface Deps {
   logger: Logger;
   /** What other clients may share with this one; nothing, when not given. */
   connections?: Connections;
+  /** For the mark in the comments of what is made; none when not given. */
+  findCluster?: FindCluster;
 }
 
 /** A client for one array. Returns at once: it connects and logs in with its first call. @throws nothing */
 export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
   const { connections = new Connections(deps) } = deps;
   const wsapi = new Wsapi(settings, connections.take(settings), deps.logger);
-  const volumes = new Volumes(wsapi);
+  const volumes = new Volumes(wsapi, deps.findCluster);
   const hosts = new Hosts({ wsapi, cpg: settings.cpg, logger: deps.logger });
   const ports = new Ports({ wsapi, portals: settings.portals, logger: deps.logger });
   const vluns = new Vluns(wsapi, hosts);
@@ -63,8 +67,10 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
     },
     volumeSets: new WsapiVolumeSets(wsapi),
     remoteCopy: new WsapiRemoteCopy(wsapi, deps.logger),
+    inventory: new WsapiInventory(wsapi),
     snapshots: new WsapiSnapshots(wsapi, volumes),
     clones: new WsapiClones(wsapi, volumes),
+    imports: new WsapiImports(wsapi, volumes),
     schedules: new CliSchedules(new Cli(settings.label, settings.ssh, deps)),
     close: async () => {
       await wsapi.close();

@@ -104,7 +104,7 @@ export class Vluns {
   }
 }
 
-function toVlun(answer: VlunAnswer): Vlun {
+export function toVlun(answer: VlunAnswer): Vlun {
   return {
     volume: answer.volumeName,
     host: answer.hostname ?? '',

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { CachedSet, VolumeSet, VolumeSets } from '../contracts/volume-sets.js';
 import { DriverError } from '../domain/errors.js';
+import { isTaggedAs } from '../domain/tag.js';
 import { makeSo } from './make-so.js';
 import { safeName, segment } from './paths.js';
 import { setAnswer, type SetAnswer } from './schemas.js';
@@ -77,14 +78,15 @@ export class WsapiVolumeSets implements VolumeSets {
       },
       signal,
     );
-    if (made?.comment !== tag || made.members.join() !== volume) throw this.#another(name, made);
+    if (made === undefined || !isTaggedAs(made.comment, tag) || made.members.join() !== volume)
+      throw this.#another(name, made);
     if (!made.flashCache) await this.#switchOn(name, signal);
   }
 
   async removeSet(name: string, tag: string, signal: AbortSignal): Promise<void> {
     const found = await this.findSet(name, signal);
     if (found === undefined) return;
-    if (found.comment !== tag) {
+    if (!isTaggedAs(found.comment, tag)) {
       const text = `volume set ${name} on ${this.#wsapi.label} is not ours: its comment is ${JSON.stringify(found.comment)}; it is not removed`;
       throw new DriverError('refused', text, { next: `see whose it is with: showvvset -d ${name}` });
     }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ArrayVolume, CreateVolume, GrowVolume } from '../contracts/array.js';
 import { DriverError } from '../domain/errors.js';
+import { isTaggedAs, stampTag } from '../domain/tag.js';
 import type { Provisioning } from '../domain/volume.js';
 import { ArrayRefusal } from './codes.js';
 import { makeSo } from './make-so.js';
@@ -23,12 +24,22 @@ const GROW = 3;
 /** Refusals of a grow that no start of a group would mend: no right, no space, kind of volume, too large (reference 2.2). */
 const LASTING = new Set([13, 24, 28, 150, 152, 153]);
 
+/** Which cluster's volumes are made; undefined while that is not known. */
+export type FindCluster = () => Promise<string | undefined>;
+
 /** Volumes of one array. */
 export class Volumes {
   readonly #wsapi: Wsapi;
+  readonly #findCluster: FindCluster;
 
-  constructor(wsapi: Wsapi) {
+  constructor(wsapi: Wsapi, findCluster: FindCluster = async () => Promise.resolve(undefined)) {
     this.#wsapi = wsapi;
+    this.#findCluster = findCluster;
+  }
+
+  /** The tag as it is written: with the mark of our cluster. */
+  async stamped(tag: string): Promise<string> {
+    return stampTag(tag, await this.#findCluster());
   }
 
   async find(name: string, signal: AbortSignal): Promise<ArrayVolume | undefined> {
@@ -40,11 +51,12 @@ export class Volumes {
 
   async ensure(wanted: CreateVolume, signal: AbortSignal): Promise<ArrayVolume> {
     const { name, tag } = wanted;
+    const body = createBody({ ...wanted, tag: await this.stamped(tag) });
     let acknowledged = false;
     const volume = await makeSo(
       {
         act: async () => {
-          await this.#wsapi.change({ method: 'POST', path: 'volumes', body: createBody(wanted) }, signal);
+          await this.#wsapi.change({ method: 'POST', path: 'volumes', body }, signal);
           acknowledged = true;
         },
         read: async () => this.find(name, signal),
@@ -58,14 +70,15 @@ export class Volumes {
     if (differences.length === 0) return volume;
     if (acknowledged) throw this.#notDone(`the creation of volume ${name}`, differences.join(', '));
     throw new DriverError('exists', `${this.#wsapi.label} has another volume ${name}: ${differences.join(', ')}`, {
-      next: `see whose it is with: showvv -d ${name}${volume.comment === tag ? '' : '; it is not touched'}`,
+      next: `see whose it is with: showvv -d ${name}${isTaggedAs(volume.comment, tag) ? '' : '; it is not touched'}`,
     });
   }
 
-  async tag(name: string, tag: string, signal: AbortSignal): Promise<ArrayVolume> {
+  async tag(name: string, ownTag: string, signal: AbortSignal): Promise<ArrayVolume> {
+    const tag = await this.stamped(ownTag);
     const found = await this.#get(name, signal);
     if (found.comment === tag) return found;
-    if (found.comment !== '') throw this.#foreign(found, 'it is not tagged');
+    if (found.comment !== '' && !isTaggedAs(found.comment, tag)) throw this.#foreign(found, 'it is not tagged');
     return makeSo(
       {
         act: async () =>
@@ -80,7 +93,7 @@ export class Volumes {
 
   async grow({ name, tag, sizeMiB, isCopy }: GrowVolume, signal: AbortSignal): Promise<ArrayVolume> {
     const found = await this.#get(name, signal);
-    if (found.comment !== tag) throw this.#foreign(found, 'it is not grown');
+    if (!isTaggedAs(found.comment, tag)) throw this.#foreign(found, 'it is not grown');
     if (found.sizeMiB >= sizeMiB) return found;
     const body = { action: GROW, sizeMiB: sizeMiB - found.sizeMiB };
     try {
@@ -102,7 +115,7 @@ export class Volumes {
   async remove(name: string, tag: string, signal: AbortSignal): Promise<void> {
     const found = await this.find(name, signal);
     if (found === undefined) return;
-    if (found.comment !== tag) throw this.#foreign(found, 'it is not removed');
+    if (!isTaggedAs(found.comment, tag)) throw this.#foreign(found, 'it is not removed');
     await makeSo(
       {
         act: async () => this.#wsapi.change({ method: 'DELETE', path: `volumes/${segment(name)}` }, signal),
@@ -170,7 +183,7 @@ export function toVolume(answer: VolumeAnswer): ArrayVolume {
 
 function differencesOf(wanted: CreateVolume, found: ArrayVolume): string[] {
   const pairs: [string, unknown, unknown][] = [
-    ['comment', wanted.tag, found.comment],
+    ['comment', wanted.tag, isTaggedAs(found.comment, wanted.tag) ? wanted.tag : found.comment],
     ['size in MiB', wanted.sizeMiB, found.sizeMiB],
     ['provisioning', wanted.provisioning, found.provisioning],
     ['compression', wanted.compression, found.compression],

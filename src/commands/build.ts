@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Connections } from '../array/connections.js';
 import type { ArraySettings, SshSettings } from '../array/settings.js';
 import { connectArray } from '../array/three-par.js';
+import type { FindCluster } from '../array/volumes.js';
 import { Backend, type BackendSettings } from '../backend/backend.js';
 import { BackendManager } from '../backend/manager.js';
 import type { ArrayConfig, BackendConfig, Config, EtcdConfig } from '../config/config.js';
@@ -66,6 +67,7 @@ interface BackendDeps {
   pins: PinStore;
   passwords: Passwords;
   logger: Logger;
+  findCluster?: FindCluster;
 }
 
 /** One backend for each section; none of them connects before it is used. */

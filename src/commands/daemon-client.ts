@@ -6,6 +6,15 @@ import { DriverError } from '../domain/errors.js';
 
 /** A little more than the daemon itself takes. */
 const TIMEOUT_MS = 70_000;
+/** For what works on all metadata. */
+export const LARGE_TIMEOUT_MS = 610_000;
+
+interface Question {
+  /** Path of the request. */
+  at: string;
+  body: unknown;
+  timeoutMs?: number;
+}
 
 const CODES = [
   'invalid',
@@ -31,10 +40,15 @@ export const adminSocketOf = (stateDir: string): string => path.join(stateDir, '
  * @throws the daemon's own refusal, or `unknown-outcome` when it gave no answer
  */
 export async function askDaemon(stateDir: string, at: string, body: unknown): Promise<{ result: unknown } | undefined> {
+  return ask(stateDir, { at, body });
+}
+
+/** The same, for what may take longer. */
+export async function ask(stateDir: string, question: Question): Promise<{ result: unknown } | undefined> {
   const socketPath = adminSocketOf(stateDir);
   let answer: z.infer<typeof answerShape>;
   try {
-    answer = answerShape.parse(JSON.parse(await post(socketPath, at, JSON.stringify(body))));
+    answer = answerShape.parse(JSON.parse(await post(socketPath, question)));
   } catch (error) {
     const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
     if (code === 'ENOENT' || code === 'ECONNREFUSED') return undefined;
@@ -48,10 +62,11 @@ export async function askDaemon(stateDir: string, at: string, body: unknown): Pr
   throw new DriverError(code, message, next === undefined ? {} : { next });
 }
 
-async function post(socketPath: string, at: string, body: string): Promise<string> {
+async function post(socketPath: string, { at, body: what, timeoutMs = TIMEOUT_MS }: Question): Promise<string> {
   return new Promise((resolve, reject) => {
+    const body = JSON.stringify(what);
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const signal = AbortSignal.timeout(timeoutMs);
     const call = request({ socketPath, method: 'POST', path: at, agent: false, headers, signal }, (answer) => {
       text(answer).then(resolve, reject);
     });

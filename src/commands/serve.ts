@@ -10,6 +10,7 @@ import { HostProblems } from '../driver/host-problems.js';
 import { Operations } from '../driver/operations.js';
 import { Overrides } from '../driver/overrides.js';
 import { Recovery, settlersOf } from '../driver/recover.js';
+import { Releases } from '../driver/releases.js';
 import { Resizes } from '../driver/resizes.js';
 import { createFilesystems } from '../host/filesystem.js';
 import { withHostPrefix } from '../host/host-prefix.js';
@@ -21,6 +22,7 @@ import { startPluginServer } from '../plugin/server.js';
 import { openNodeJournal } from '../store/node-journal.js';
 import { buildBackends, buildConnectors, openStore } from './build.js';
 import { adminSocketOf } from './daemon-client.js';
+import { metadataRequests } from './metadata-requests.js';
 import { Passwords } from './passwords.js';
 import { pinsIn } from './pins.js';
 
@@ -58,7 +60,8 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const leaseTtl = options.leaseTtl === undefined ? {} : { leaseTtl: options.leaseTtl };
   const store = await openStore(config.etcd, { stateDir, node, logger, ...leaseTtl });
   const passwords = new Passwords(config, { store, logger });
-  const backends = buildBackends(config, { pins: pinsIn(store), passwords, logger });
+  const findCluster = async (): Promise<string | undefined> => store.archive.cluster();
+  const backends = buildBackends(config, { pins: pinsIn(store), passwords, logger, findCluster });
   const connector = buildConnectors(config, { stateDir, node, run, logger });
   const hostProblems = new HostProblems({
     find: async (name, signal) => connector(backends.get(name)).findProblems(signal),
@@ -83,9 +86,18 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const poll = new StatusPoll(backends, async () => store.list('group', AbortSignal.timeout(STATUS_READ_MS)), logger);
   const overrides = new Overrides(ctx);
   const resizes = new Resizes(ctx, { operations, users: attachments.users });
+  const releases = new Releases(ctx, operations);
   const recovery = new Recovery(ctx, { operations, attachments, resizes });
   const driver = new DockerDriver(ctx, { operations, attachments, poll, resizes });
-  const admin = await startAdminServer({ socketPath: adminSocketOf(stateDir), overrides, resizes, logger });
+  const large = metadataRequests({ config, store, journal, node, passwords, logger });
+  const admin = await startAdminServer({
+    socketPath: adminSocketOf(stateDir),
+    overrides,
+    releases,
+    resizes,
+    large,
+    logger,
+  });
   const server = await startPluginServer({
     socketPath,
     driver,

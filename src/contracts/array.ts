@@ -1,7 +1,9 @@
 import type { RemoteCopyGroup, ReplicationMode } from '../domain/replication.js';
 import type { Secret } from '../domain/secret.js';
 import type { Provisioning } from '../domain/volume.js';
+import type { ArrayInventory } from './inventory.js';
 import type { Clones } from './clones.js';
+import type { Imports } from './imports.js';
 import type { Schedules, Snapshots } from './snapshots.js';
 import type { VolumeSets } from './volume-sets.js';
 
@@ -191,8 +193,10 @@ export interface ArrayClient {
 
   readonly volumeSets: VolumeSets;
   readonly remoteCopy: RemoteCopy;
+  readonly inventory: ArrayInventory;
   readonly snapshots: Snapshots;
   readonly clones: Clones;
+  readonly imports: Imports;
   readonly schedules: Schedules;
   /** Ends the session and the SSH connection. */
   close(): Promise<void>;

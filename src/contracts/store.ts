@@ -4,6 +4,7 @@ import type { Group } from '../domain/replication.js';
 import type { Secret } from '../domain/secret.js';
 import type { Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
+import type { MetadataArchive } from './archive.js';
 
 /** A fingerprint seen at first contact with `peer` (`wsapi:host:port` or `ssh:host:port`). */
 export interface Pin {
@@ -76,5 +77,6 @@ export interface MetadataStore {
   livingNodes(signal: AbortSignal): Promise<Set<string>>;
   /** This node's daemon is here, until close(): its presence is a key on a lease, taken again when it was lost. Returns at once. */
   announce(): void;
+  readonly archive: MetadataArchive;
   close(): Promise<void>;
 }

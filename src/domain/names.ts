@@ -1,5 +1,7 @@
 import { DriverError } from './errors.js';
 
+export { ownershipTag } from './tag.js';
+
 /** Longest remote copy group name that still leaves room for the peer's `.r<system id>` (reference 4.7). */
 const GROUP_NAME_LIMIT = 22;
 /** Longest host name on the array. */
@@ -49,14 +51,6 @@ function encodeUuid(uuid: string): string {
   const bytes = Buffer.from(uuid.replaceAll('-', ''), 'hex');
   if (bytes.length !== 16) throw new DriverError('internal', `not a uuid: ${uuid}`);
   return bytes.toString('base64').replaceAll('+', '.').replaceAll('/', '-').replaceAll('=', '');
-}
-
-/**
- * What stands in the comment of our array volumes; ours is a volume with exactly this text. The old plugin's members
- * come first, so that its tools still read it.
- */
-export function ownershipTag(volume: { id: string; name: string }): string {
-  return JSON.stringify({ volume_id: volume.id, name: volume.id, type: 'Docker', display_name: volume.name });
 }
 
 /** The array's name for this host: up to the first dot, the allowed characters, at most 31. */

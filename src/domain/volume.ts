@@ -61,6 +61,8 @@ export type Origin =
       kind: 'import';
       /** What the array called it, and will again after a release. */
       formerName: string;
+      /** What stood in its comment, and will again; absent: nothing. */
+      formerComment?: string;
     };
 
 /**
@@ -109,6 +111,8 @@ export interface Volume {
   origin?: Origin;
   /** It is being grown: each copy has `spec.sizeGiB` or up to this. Stays until its file system fills it, too. */
   growth?: Growth;
+  /** GiB that its Create asked for, if it has grown since. */
+  createdGiB?: number;
   /** A Mount of it was acknowledged to Docker at least once. */
   everMounted: boolean;
   /** Of its last attachment; only grows. Absent before the first. */

@@ -3,6 +3,7 @@ import { DriverError } from '../domain/errors.js';
 import { misfits } from '../domain/mount-options.js';
 import { ownershipTag } from '../domain/names.js';
 import type { Side } from '../domain/replication.js';
+import { isTaggedAs } from '../domain/tag.js';
 import type { Volume } from '../domain/volume.js';
 
 /** A snapshot or clone has the file system of its volume, so no mount option of another one would ever let it be mounted. @throws `invalid` */
@@ -32,7 +33,8 @@ export async function refuseUnlike(
   const found = await array.clones.look(source.arrayName, signal);
   const { name, arrayName } = source;
   const see = `see what became of it with: showvv -d ${arrayName}`;
-  if (found?.volume.wwn !== source.wwn[side] || found?.volume.comment !== ownershipTag(source)) {
+  const isSame = found?.volume.wwn === source.wwn[side];
+  if (found === undefined || !isSame || !isTaggedAs(found.volume.comment, ownershipTag(source))) {
     const is =
       found === undefined
         ? 'no volume'

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Backend } from '../backend/backend.js';
+import type { MetadataStore } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import { homeSide, type Volume } from '../domain/volume.js';
 
@@ -14,6 +15,23 @@ export async function isCopying(backend: Backend, volume: Volume, signal: AbortS
   if (!mayBeCopying(volume)) return false;
   const found = await backend.array(homeSide(volume)).clones.look(volume.arrayName, signal);
   return found !== undefined && found.copy !== 'done';
+}
+
+/** A source is not removed, and not taken out of its group, while a copy of it runs. @throws `busy` naming the clone, or `unavailable` */
+export async function refuseIfCopied(
+  { store, backend }: { store: MetadataStore; backend: Backend },
+  source: Volume,
+  signal: AbortSignal,
+): Promise<void> {
+  const clones = (await store.list('volume', signal)).filter(
+    ({ origin }) => origin?.kind === 'clone' && origin.ofId === source.id,
+  );
+  for (const clone of clones) {
+    if (!(await isCopying(backend, clone, signal))) continue;
+    throw new DriverError('busy', `volume ${source.name} is being copied to its clone ${clone.name}`, {
+      next: `wait for the end of the copy (showtask -active on the array), or remove the clone first: docker volume rm ${clone.name}`,
+    });
+  }
 }
 
 /**

@@ -9,6 +9,8 @@ import type { Attachments } from './attachments.js';
 import type { DriverContext } from './context.js';
 import { checkReplicationOption, createSaga, planCreate } from './create.js';
 import { createClone } from './create-clone.js';
+import { refuseIfCopied } from './copying.js';
+import { createImport } from './create-import.js';
 import { createSnapshot } from './create-snapshot.js';
 import { explain } from './help.js';
 import { getGroup, Inventory, type VolumeRecords } from './inventory.js';
@@ -69,7 +71,7 @@ export class DockerDriver implements VolumeDriver {
       case 'clone':
         return createClone({ ctx: this.#ctx, operations: this.#operations }, { name, request }, signal);
       case 'import':
-        throw notBuilt('importVol');
+        return createImport({ ctx: this.#ctx, operations: this.#operations }, { name, request }, signal);
       case 'help':
         throw explain(request.topic, this.#ctx.backends);
     }
@@ -113,6 +115,7 @@ export class DockerDriver implements VolumeDriver {
       const volume = await store.find('volume', name, held.signal);
       if (volume === undefined) return;
       const backend = backends.get(volume.spec.backend);
+      await refuseIfCopied({ store, backend }, volume, held.signal);
       await refuseIfSnapshots({ store, backend }, volume, held.signal);
       await refuseUnprovenSnapshot({ store, backend }, volume, held.signal);
       await this.#attachments.releaseForRemoval(held, { volume, backend });
@@ -178,13 +181,10 @@ export class DockerDriver implements VolumeDriver {
   }
 }
 
-const notBuilt = (option: string): DriverError =>
-  new DriverError('refused', `option ${option} is not part of this version; nothing was changed`, {
-    next: 'leave it out',
-  });
-
 function refuseDifferent(existing: Volume, wanted: VolumeSpec): void {
-  const differences = specDifferences(wanted, existing.spec);
+  // Whoever wrote the size down, as in a compose file, still asks for the one of before the volume has grown.
+  const sizeGiB = wanted.sizeGiB === existing.createdGiB ? existing.spec.sizeGiB : wanted.sizeGiB;
+  const differences = specDifferences({ ...wanted, sizeGiB }, existing.spec);
   if (differences.length === 0) return;
   throw new DriverError(
     'exists',

@@ -3,6 +3,7 @@ import { planOf, undoLate } from '../saga/saga.js';
 import { cloneSaga, type ClonePlan } from './clone.js';
 import type { DriverContext } from './context.js';
 import { createSaga, type CreatePlan } from './create.js';
+import { importSaga, releaseSaga, type ImportPlan } from './import.js';
 import { mountSaga } from './mount.js';
 import { FOREIGN_LOCK_WAIT_MS, type Held, type Operations } from './operations.js';
 import type { MountPlan } from './plan-mount.js';
@@ -67,6 +68,19 @@ export class LateChanges {
       const { name, id, spec } = plan.volume;
       if ((await store.find('volume', name, signal))?.id === id) return;
       await undoLate(cloneSaga(backends.get(spec.backend), plan), operation, signal);
+    }
+    if (operation.kind === 'import') {
+      const plan = planOf<ImportPlan>(operation);
+      const { name, id, spec } = plan.volume;
+      if ((await store.find('volume', name, signal))?.id === id) return;
+      await undoLate(importSaga(backends.get(spec.backend), plan), operation, signal);
+    }
+    if (operation.kind === 'release') {
+      const plan = planOf<ImportPlan>(operation);
+      const { name, id, spec } = plan.volume;
+      // A late release takes a volume away that is still on record.
+      if ((await store.find('volume', name, signal))?.id !== id) return;
+      await undoLate(releaseSaga(backends.get(spec.backend), plan), operation, signal);
     }
     if (operation.kind === 'snapshot') {
       const plan = planOf<SnapshotPlan>(operation);

@@ -1,6 +1,6 @@
 import { DriverError } from '../domain/errors.js';
 import { rootDirectoryOf } from '../domain/root-directory.js';
-import type { Volume } from '../domain/volume.js';
+import { isNeverFormatted, type Volume } from '../domain/volume.js';
 import type { DriverContext } from './context.js';
 import type { MountStep } from './plan-mount.js';
 
@@ -9,7 +9,7 @@ import type { MountStep } from './plan-mount.js';
  * Mount that is cut short in between is undone, and the next one makes the file system again (rule 22).
  */
 export const isRootPending = ({ filesystem, spec }: Volume): boolean =>
-  (filesystem.state === 'never' || filesystem.state === 'formatting') && rootDirectoryOf(spec) !== undefined;
+  isNeverFormatted(filesystem) && rootDirectoryOf(spec) !== undefined;
 
 /** Once, and never again: what containers make of it afterwards is theirs. */
 export function rootSteps(ctx: DriverContext, volume: Volume): MountStep[] {

@@ -1,10 +1,14 @@
 import type { Backend } from '../backend/backend.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import type { Side } from '../domain/replication.js';
+import { within } from '../domain/signals.js';
 import type { Volume } from '../domain/volume.js';
 import type { DriverContext } from './context.js';
 import type { MountFacts, MountPlan, MountStep } from './plan-mount.js';
 import { readSize } from './plan-resize.js';
+
+/** What a container that starts waits for it; a large one goes on in the kernel, and is found done by the recovery round. */
+const FILL_TIMEOUT_MS = 15_000;
 
 /** Bytes that the copy has to have (rule 9); one that is being grown may have grown or not, as its own array says. */
 export async function sizeToMount(
@@ -29,7 +33,8 @@ export function fillSteps(ctx: DriverContext, volume: Volume): MountStep[] {
           throw new DriverError('internal', 'no file system is on record');
         }
         try {
-          await ctx.filesystems.grow(device, { target: plan.mountpoint, type: filesystem.type }, signal);
+          const at = { target: plan.mountpoint, type: filesystem.type };
+          await ctx.filesystems.grow(device, at, within(FILL_TIMEOUT_MS, signal));
           return { isFilled: true };
         } catch (thrown) {
           signal.throwIfAborted();

@@ -3,6 +3,8 @@ import { judgeObservation, proveActiveSide } from '../backend/observe.js';
 import { DriverError } from '../domain/errors.js';
 import { ownershipTag } from '../domain/names.js';
 import type { Group, Side } from '../domain/replication.js';
+import { within } from '../domain/signals.js';
+import { isTaggedAs } from '../domain/tag.js';
 import { homeSide, type Volume } from '../domain/volume.js';
 import { isMember } from './group-record.js';
 import { refuseRestless } from './plan-group.js';
@@ -10,6 +12,8 @@ import { viewOfGroup, type SeenGroup } from './seen-group.js';
 
 /** GiB of the largest volume that an array takes (reference 4.2). */
 const LARGEST_GIB = 16_384;
+/** A dead array must not keep a mount waiting, which needs the same lock. */
+const ASK_TIMEOUT_MS = 8_000;
 
 export type Sizes = Partial<Record<Side, number>>;
 
@@ -21,14 +25,19 @@ export interface ResizePlan {
   /** MiB that each is to have. */
   toMiB: number;
   group?: Group;
+  /** The group is started in the end, and with it an array may grow a copy that it did not grow before. */
+  endsStarted?: boolean;
+}
+
+/** What may be asked for; an administrator may have given a volume a part of a GiB. @throws `invalid` */
+export function checkSize(toGiB: number): void {
+  if (Number.isInteger(toGiB) && toGiB >= 1 && toGiB <= LARGEST_GIB) return;
+  throw new DriverError('invalid', `${toGiB} is not a whole number of GiB from 1 to ${LARGEST_GIB}`);
 }
 
 /** @throws `invalid` or `refused` for what no array could do */
 export function checkResize(volume: Volume, toGiB: number): void {
   const { name, spec, state, origin } = volume;
-  if (!Number.isInteger(toGiB) || toGiB < 1 || toGiB > LARGEST_GIB) {
-    throw new DriverError('invalid', `${toGiB} is not a whole number of GiB from 1 to ${LARGEST_GIB}`);
-  }
   if (toGiB < spec.sizeGiB) {
     throw new DriverError('invalid', `volume ${name} has ${spec.sizeGiB} GiB, and no array makes a volume smaller`, {
       next: `name ${spec.sizeGiB} or more; a smaller one is made with docker volume create, and the files copied`,
@@ -53,10 +62,11 @@ export async function planResize(
   signal: AbortSignal,
 ): Promise<ResizePlan> {
   const sizes: Sizes = {};
+  const bounded = within(ASK_TIMEOUT_MS, signal);
   await Promise.all(
     backend.sides
       .filter((side) => side === homeSide(volume) || group !== undefined)
-      .map(async (side) => void (sizes[side] = await readSize(backend, { volume, side }, signal))),
+      .map(async (side) => void (sizes[side] = await readSize(backend, { volume, side }, bounded))),
   );
   const toMiB = Math.max(toGiB * 1024, ...Object.values(sizes));
   return { volume, sizes, toMiB, ...(group === undefined ? {} : { group }) };
@@ -71,7 +81,8 @@ export async function readSize(
   const array = backend.array(side);
   const found = await array.findVolume(volume.arrayName, signal);
   const smallest = volume.spec.sizeGiB * 1024;
-  if (found?.comment === ownershipTag(volume) && found.sizeMiB >= smallest) return found.sizeMiB;
+  const isOurs = found !== undefined && isTaggedAs(found.comment, ownershipTag(volume));
+  if (isOurs && found.sizeMiB >= smallest) return found.sizeMiB;
   const seen =
     found === undefined
       ? 'there is no such volume'
@@ -85,12 +96,13 @@ export async function readSize(
 
 export const isGrown = ({ sizes, toMiB }: ResizePlan): boolean => Object.values(sizes).every((each) => each >= toMiB);
 
-/** Whether both sides accept and the links are up, as the group was seen (rule 38). @throws `refused` or `unavailable` */
-export async function refuseOneSided(
+/** The plan, if both sides accept and the links are up, as the group was seen (rule 38). @throws `refused` or `unavailable` */
+export async function planTogether(
   backend: Backend,
-  { volume, group }: ResizePlan & { group: Group },
+  plan: ResizePlan & { group: Group },
   { seen, signal }: { seen: SeenGroup; signal: AbortSignal },
-): Promise<void> {
+): Promise<ResizePlan> {
+  const { volume, group } = plan;
   const request = { backend, group, arrayName: volume.arrayName, everMounted: volume.everMounted };
   const verdict = judgeObservation(request, seen);
   // Anything but natural roles is asked for once more: a transition may end, and a refusal names what both arrays said.
@@ -103,7 +115,10 @@ export async function refuseOneSided(
     backend.array('primary').remoteCopy.linksUp(target, signal),
     peer === undefined ? undefined : backend.array('secondary').remoteCopy.linksUp(peer, signal),
   ]);
-  if (up.every((each) => each === true)) return;
+  if (up.every((each) => each === true)) {
+    const isStarted = seen.groups.primary?.targets.some(({ state }) => state === 'started') === true;
+    return { ...plan, endsStarted: isStarted || seen.record?.owesStart !== undefined };
+  }
   const [primary, secondary] = up.map((each) => (each === true ? 'up' : 'down'));
   throw new DriverError(
     'refused',

@@ -11,6 +11,7 @@ import { Conflicts } from './conflicts.js';
 import type { DriverContext } from './context.js';
 import { createSaga, type CreatePlan } from './create.js';
 import { expiringSnapshots, forgetExpired } from './expiry.js';
+import { importSaga, releaseSaga, type ImportPlan } from './import.js';
 import { LateChanges } from './late.js';
 import { mountSaga } from './mount.js';
 import { FOREIGN_LOCK_WAIT_MS, needsItsNode, type Operations, type Settler } from './operations.js';
@@ -38,6 +39,14 @@ export function settlersOf(ctx: DriverContext): Record<string, Settler> {
     clone: async (operation, run) => {
       const plan = planOf<ClonePlan>(operation);
       await settle(cloneSaga(backendOf(plan.volume.spec.backend), plan), operation, run);
+    },
+    import: async (operation, run) => {
+      const plan = planOf<ImportPlan>(operation);
+      await settle(importSaga(backendOf(plan.volume.spec.backend), plan), operation, run);
+    },
+    release: async (operation, run) => {
+      const plan = planOf<ImportPlan>(operation);
+      await settle(releaseSaga(backendOf(plan.volume.spec.backend), plan), operation, run);
     },
     snapshot: async (operation, run) => {
       const plan = planOf<SnapshotPlan>(operation);

@@ -4,7 +4,7 @@ import type { Write } from '../contracts/store.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import { ownershipTag } from '../domain/names.js';
 import type { Side } from '../domain/replication.js';
-import { homeSide, type Volume } from '../domain/volume.js';
+import { homeSide, isNeverFormatted, type Volume } from '../domain/volume.js';
 import type { Saga, Step } from '../saga/saga.js';
 import { readSize, refuseChanged, type ResizePlan, type Sizes } from './plan-resize.js';
 import type { Seat } from './seat.js';
@@ -45,11 +45,12 @@ export const growing = ({ volume, toMiB }: ResizePlan): Volume => ({ ...volume, 
 export function grown(volume: Volume, sizes: Sizes): Volume {
   const { growth: _before, ...rest } = volume;
   const [smallest, largest] = [Math.min(...Object.values(sizes)) / 1024, Math.max(...Object.values(sizes)) / 1024];
-  const { state } = volume.filesystem;
   // One that is made later takes all there is.
-  const isFull = smallest === largest && (state === 'never' || state === 'formatting');
+  const isFull = smallest === largest && isNeverFormatted(volume.filesystem);
   const spec = { ...volume.spec, sizeGiB: smallest };
-  return { ...rest, spec, ...(isFull ? {} : { growth: { toGiB: largest } }) };
+  const { createdGiB = volume.spec.sizeGiB } = volume;
+  const created = createdGiB === smallest ? {} : { createdGiB };
+  return { ...rest, spec, ...created, ...(isFull ? {} : { growth: { toGiB: largest } }) };
 }
 
 export function resizeSaga(backend: Backend, plan: ResizePlan, seat?: Seat): Saga<ResizePlan, ResizeFacts, Write> {
@@ -134,7 +135,8 @@ function readBackStep(backend: Backend, seat: Seat | undefined): ResizeStep {
       };
       let sizes = await read();
       // An array that leaves its copy to the group needs a moment after the start.
-      const until = performance.now() + (restart === undefined ? COPY_PATIENCE_MS : 0);
+      const mayGrow = plan.endsStarted === true && restart === undefined;
+      const until = performance.now() + (mayGrow ? COPY_PATIENCE_MS : 0);
       while (sizes.primary !== sizes.secondary && performance.now() < until) {
         await pause(POLL_MS, undefined, { signal });
         sizes = await read();
@@ -149,9 +151,9 @@ async function growCopy(
   { plan, side }: { plan: ResizePlan; side: Side },
   signal: AbortSignal,
 ): Promise<number> {
-  const { volume, toMiB: sizeMiB } = plan;
+  const { volume, toMiB: sizeMiB, group } = plan;
   const wanted = { name: volume.arrayName, tag: ownershipTag(volume), sizeMiB };
-  const isCopy = side === 'secondary' ? { isCopy: true as const } : {};
+  const isCopy = group !== undefined && side === 'secondary' ? { isCopy: true as const } : {};
   return (await backend.array(side).growVolume({ ...wanted, ...isCopy }, signal)).sizeMiB;
 }
 

@@ -9,11 +9,12 @@ import type { LocalUsers } from './local-users.js';
 import { isCopying } from './copying.js';
 import { filled } from './mounted-size.js';
 import { FOREIGN_LOCK_WAIT_MS, type Held, type Operations } from './operations.js';
-import { checkResize, isGrown, planResize, refuseOneSided, type ResizePlan } from './plan-resize.js';
+import { checkResize, checkSize, isGrown, planResize, planTogether, type ResizePlan } from './plan-resize.js';
 import { growing, grown, resizeSaga } from './resize.js';
 import type { Seat } from './seat.js';
 
 const FINISH_TIMEOUT_MS = 90_000;
+const READ_TIMEOUT_MS = 3_000;
 
 interface Resizing {
   backend: Backend;
@@ -34,6 +35,7 @@ export class Resizes {
 
   /** To that size; the size that it has already is success. The lines for the operator. @throws `invalid`, `not-found`, `refused`, `busy`, `unavailable` */
   async resize(name: string, toGiB: number, signal: AbortSignal): Promise<string[]> {
+    checkSize(toGiB);
     return this.#locked(name, { toGiB }, signal);
   }
 
@@ -90,8 +92,8 @@ export class Resizes {
     if (group === undefined) await this.#run(held, backend, { plan });
     else {
       await this.#ctx.groups.withSeat({ backend, name: group.name }, held.signal, async (seat, seen) => {
-        await refuseOneSided(backend, { ...plan, group }, { seen, signal: held.signal });
-        await this.#run(held, backend, { plan, seat });
+        const together = await planTogether(backend, { ...plan, group }, { seen, signal: held.signal });
+        await this.#run(held, backend, { plan: together, seat });
       });
     }
     const { spec, growth } = await getVolume(this.#ctx.store, name, held.signal);
@@ -105,13 +107,15 @@ export class Resizes {
     try {
       await held.run(resizeSaga(backend, plan, seat), { plan, volume: name, claim });
     } catch (thrown) {
-      const left = await this.#ctx.store.find('volume', name, held.signal).catch(() => undefined);
+      // Also when the caller's time is over.
+      const asking = AbortSignal.timeout(READ_TIMEOUT_MS);
+      const left = await this.#ctx.store.find('volume', name, asking).catch(() => undefined);
       throw left === undefined ? thrown : withOutcome(asDriverError(thrown), left);
     }
     const failure = await seat?.over;
     if (failure !== undefined) {
       throw failure.reworded(
-        `both copies of volume ${name} have grown, but their group has not its own state again: ${failure.message}`,
+        `volume ${name} has grown, but its group has not its own state again, without which the other copy may still be smaller: ${failure.message}`,
       );
     }
   }

@@ -53,6 +53,9 @@ export function viewOf({ node, records, mount, backend, polled }: ViewParts): Vo
     mounts: mount === undefined ? 0 : mount.ids.reduce((sum, each) => sum + each.count, 0),
   };
   if (volume.origin?.kind === 'snapshot') status['snapshotOf'] = snapshotOf(volume.origin);
+  if (volume.origin?.kind === 'clone') status['cloneOf'] = volume.origin.of;
+  if (volume.origin?.kind === 'import') status['importedFrom'] = volume.origin.formerName;
+  if (volume.growth !== undefined) status['growingTo'] = volume.growth.toGiB;
   if (records.operation !== undefined) status['operation'] = operationOf(records.operation);
   if (records.override !== undefined) status['override'] = overrideOf(records.override);
   if (group !== undefined) status['replication'] = replicationOf({ records, group, backend, polled });

@@ -6,23 +6,29 @@ import type { Logger } from '../contracts/log.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import { within } from '../domain/signals.js';
 import type { Overrides } from '../driver/overrides.js';
+import type { Releases } from '../driver/releases.js';
 import type { Resizes } from '../driver/resizes.js';
 import { listen, removeStaleSocket } from './server.js';
 
 /** A lock that a Mount holds is waited for within this. */
 const TIMEOUT_MS = 60_000;
 const BODY_LIMIT = 64 * 1024;
+/** The same for what works on all metadata. */
+const LARGE = { timeoutMs: 600_000, bodyLimit: 64 * 1024 * 1024 };
 
 interface AdminOptions {
   /** `<state-dir>/admin.sock`; mode 0600. */
   socketPath: string;
   overrides: Pick<Overrides, 'make' | 'end'>;
+  releases: Pick<Releases, 'release'>;
+  /** Requests that work on all metadata, by their path: they may take ten minutes, and megabytes. */
+  large?: Record<string, AdminRequest>;
   resizes: Pick<Resizes, 'resize'>;
   logger: Logger;
 }
 
 /** Answers with anything that survives JSON. @throws DriverError */
-type AdminRequest = (body: unknown, signal: AbortSignal) => Promise<unknown>;
+export type AdminRequest = (body: unknown, signal: AbortSignal) => Promise<unknown>;
 
 const makeBody = z.strictObject({
   volume: z.string(),
@@ -31,16 +37,17 @@ const makeBody = z.strictObject({
   reason: z.string(),
 });
 const resizeBody = z.strictObject({ volume: z.string(), gib: z.number() });
-const endBody = z.strictObject({ volume: z.string() });
+const volumeBody = z.strictObject({ volume: z.string() });
 
 /** What the commands of `hpe-volume-plugin` may ask of the daemon that runs: path → request. */
-const requestsOf = ({ overrides, resizes }: AdminOptions): Record<string, AdminRequest> => ({
+const requestsOf = ({ overrides, releases, resizes }: AdminOptions): Record<string, AdminRequest> => ({
   '/override': async (body, signal) => overrides.make(parse(makeBody, body), signal),
   '/resize': async (body, signal) => {
     const { volume, gib } = parse(resizeBody, body);
     return resizes.resize(volume, gib, signal);
   },
-  '/override/end': async (body, signal) => overrides.end(parse(endBody, body).volume, signal),
+  '/override/end': async (body, signal) => overrides.end(parse(volumeBody, body).volume, signal),
+  '/release': async (body, signal) => releases.release(parse(volumeBody, body).volume, signal),
 });
 
 /** Serves the commands: `POST` JSON, answered with `{ result }` or `{ error }`. @throws `refused` when another daemon serves that socket */
@@ -52,10 +59,12 @@ export async function startAdminServer(options: AdminOptions): Promise<{ close()
   const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const path = req.url ?? '';
     try {
-      const request = requests[path];
+      const large = options.large?.[path];
+      const request = large ?? requests[path];
       if (request === undefined) throw new DriverError('invalid', `this daemon knows no request ${path}`);
-      const body = await readBody(req);
-      send(res, 200, { result: await request(body, deadline(stopped.signal)) });
+      const { timeoutMs, bodyLimit } = large === undefined ? { timeoutMs: TIMEOUT_MS, bodyLimit: BODY_LIMIT } : LARGE;
+      const body = await readBody(req, bodyLimit);
+      send(res, 200, { result: await request(body, within(timeoutMs, stopped.signal)) });
       logger.info('a command was served', { path });
     } catch (thrown) {
       const { code, message, next } = asDriverError(thrown);
@@ -76,10 +85,8 @@ export async function startAdminServer(options: AdminOptions): Promise<{ close()
   return { close: async () => (closing ??= close()) };
 }
 
-const deadline = (stopped: AbortSignal): AbortSignal => within(TIMEOUT_MS, stopped);
-
-async function readBody(req: IncomingMessage): Promise<unknown> {
-  if (Number(req.headers['content-length'] ?? Infinity) > BODY_LIMIT) {
+async function readBody(req: IncomingMessage, limit: number): Promise<unknown> {
+  if (Number(req.headers['content-length'] ?? Infinity) > limit) {
     req.destroy();
     throw new DriverError('invalid', 'the request is too large, or does not say how large it is');
   }

@@ -1,13 +1,15 @@
 import { ClassicLevel } from 'classic-level';
 import { mkdir, realpath } from 'node:fs/promises';
 import path from 'node:path';
+import type { MetadataArchive, StoredRecord } from '../contracts/archive.js';
 import type { Fence, MetadataStore, RecordKind, Records, Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
+import { clusterOf } from '../domain/tag.js';
 import { errorCode, errorText, throwIfAborted } from './failure.js';
 import { Listeners } from './listeners.js';
 import { textIfAlive, withLifetime } from './lifetime.js';
 import { LocalLocks, lockOrder } from './local-locks.js';
-import { checkWriteCount, decodeRecord, encodeRecord } from './records.js';
+import { checkWriteCount, decodeRecord, encodeRecord, isRecordKind, storedRecord } from './records.js';
 
 const recordKey = (kind: RecordKind, key: string): string => `${kind}/${key}`;
 
@@ -47,6 +49,7 @@ export async function openEmbeddedStore(stateDir: string, node: { id: string; na
 
 class EmbeddedStore implements MetadataStore {
   readonly kind = 'embedded';
+  readonly archive: MetadataArchive;
   readonly #level: ClassicLevel;
   readonly #locks: LocalLocks;
   readonly #fences = new Set<EmbeddedFence>();
@@ -58,6 +61,13 @@ class EmbeddedStore implements MetadataStore {
     this.#level = level;
     this.#nodeId = node.id;
     this.#locks = new LocalLocks(node.name);
+    this.archive = {
+      dump: async (signal) => ({ root: undefined, records: await this.#dump(signal) }),
+      // Nobody else has them: what is not there is not there.
+      isGone: async () => Promise.resolve(false),
+      cluster: async () => Promise.resolve(clusterOf(node.id)),
+      renew: async () => Promise.reject(new DriverError('internal', 'embedded metadata are never gone')),
+    };
   }
 
   async find<K extends RecordKind>(kind: K, key: string, signal: AbortSignal): Promise<Records[K] | undefined> {
@@ -79,6 +89,18 @@ class EmbeddedStore implements MetadataStore {
     for (const [key, stored] of entries) {
       const text = await textIfAlive(stored);
       if (text !== undefined) records.push(decodeRecord(kind, key.slice(start.length), text));
+    }
+    return records;
+  }
+
+  async #dump(signal: AbortSignal): Promise<StoredRecord[]> {
+    throwIfAborted(signal);
+    const records: StoredRecord[] = [];
+    for (const [stored, value] of await this.#attempt('read', () => this.#level.iterator().all())) {
+      const slash = stored.indexOf('/');
+      const kind = stored.slice(0, slash);
+      const text = isRecordKind(kind) ? await textIfAlive(value) : undefined;
+      if (isRecordKind(kind) && text !== undefined) records.push(storedRecord(kind, stored.slice(slash + 1), text));
     }
     return records;
   }

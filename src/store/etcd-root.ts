@@ -21,8 +21,9 @@ export class GuardedEtcd {
   readonly #file: string;
   /** The marker, once it is known. */
   #root: string | undefined;
-  /** The file is written by one of the callers that make the first contact together, for all of them. */
-  #remembering: Promise<void> | undefined;
+  /** Callers that learn of a marker together write the file one after the other, and only the first of them. */
+  #remembering: Promise<void> = Promise.resolve();
+  #inFile: string | undefined;
 
   /** @param prefix ends in `/` @param stateDir keeps `metadata-identity.json` */
   constructor(client: EtcdClient, prefix: string, stateDir: string) {
@@ -39,14 +40,37 @@ export class GuardedEtcd {
       {
         compare: [same, ...(request.compare ?? [])],
         success: request.success ?? [],
-        failure: [{ request_range: { key: this.#rootKey } }, ...(request.failure ?? [])],
+        failure: [
+          { request_range: { key: this.#rootKey } },
+          rangeOp(`${this.#prefix}follows/${root}`),
+          ...(request.failure ?? []),
+        ],
       },
       signal,
     );
     if (answer.succeeded) return answer;
-    const [seen, ...responses] = answer.responses;
-    if (rootIn(seen) !== root) throw this.#stranger(rootIn(seen));
-    return { ...answer, responses };
+    const [seen, follower, ...responses] = answer.responses;
+    const there = rootIn(seen);
+    if (there === root) return { ...answer, responses };
+    if (there === undefined || rootIn(follower) !== there) throw this.#stranger(there);
+    await this.adopt(there);
+    return this.txn(request, signal);
+  }
+
+  /** The marker of the metadata that were asked last; undefined before. */
+  get root(): string | undefined {
+    return this.#root;
+  }
+
+  /** The marker of the metadata that this node knew last, in this run or before; undefined if it never knew any. */
+  async remembered(): Promise<string | undefined> {
+    return this.#root ?? (await this.#rememberedRoot());
+  }
+
+  /** From now on these are this node's metadata: made anew in the place of those that it knew. */
+  async adopt(root: string): Promise<void> {
+    await this.#remember(root);
+    this.#root = root;
   }
 
   get #rootKey(): Buffer {
@@ -90,15 +114,27 @@ export class GuardedEtcd {
       throw new DriverError(
         'unavailable',
         `etcd at ${this.client.endpoints} has keys under ${this.#prefix}, but no root marker: the metadata are damaged`,
-        { next: `look at them (etcdctl get --prefix --keys-only ${this.#prefix}) and restore etcd from a backup` },
+        {
+          next: `look at them (etcdctl get --prefix --keys-only ${this.#prefix}) and restore etcd from a backup; a restore or rebuild that was begun and not finished is repeated`,
+        },
       );
     }
-    this.#remembering ??= this.#remember(root).finally(() => (this.#remembering = undefined));
-    await this.#remembering;
+    await this.#remember(root);
     return root;
   }
 
   async #remember(root: string): Promise<void> {
+    const before = this.#remembering;
+    const turn = (async () => {
+      await before;
+      if (this.#inFile !== root) await this.#write(root);
+      this.#inFile = root;
+    })();
+    this.#remembering = turn.catch(() => undefined);
+    await turn;
+  }
+
+  async #write(root: string): Promise<void> {
     try {
       await mkdir(path.dirname(this.#file), { recursive: true, mode: 0o700 });
       await writeDurably(this.#file, `${JSON.stringify({ schema: 1, root })}\n`);
@@ -110,13 +146,14 @@ export class GuardedEtcd {
   #stranger(seen: string | undefined): DriverError {
     // An operator may correct the file while the daemon runs.
     this.#root = undefined;
+    this.#inFile = undefined;
     return new DriverError(
       'unavailable',
       `etcd at ${this.client.endpoints} is not the one known to this node: ${
         seen === undefined ? 'it was wiped, or is a new cluster' : 'it belongs to another cluster'
       }; nothing was read or changed`,
       {
-        next: `check host_etcd_ip_address in hpe.conf, or restore etcd from a backup; only if the metadata were really made anew, remove ${this.#file}`,
+        next: `check host_etcd_ip_address in hpe.conf; if the metadata are lost, type: hpe-volume-plugin restore FILE, or hpe-volume-plugin rebuild; only if they were really made anew elsewhere, remove ${this.#file}`,
       },
     );
   }

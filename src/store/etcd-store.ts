@@ -4,6 +4,7 @@ import type { Logger } from '../contracts/log.js';
 import type { Fence, MetadataStore, RecordKind, Records, Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import { AbandonedLocks } from './abandoned-locks.js';
+import { EtcdArchive } from './etcd-archive.js';
 import { EtcdClient, type EtcdTls } from './etcd-client.js';
 import { endOf, GuardedEtcd, rangeOp } from './etcd-root.js';
 import { EtcdWatch } from './etcd-watch.js';
@@ -46,6 +47,7 @@ export function openEtcdStore(options: EtcdStoreOptions): MetadataStore {
 
 class EtcdStore implements MetadataStore {
   readonly kind = 'etcd';
+  readonly archive: EtcdArchive;
   readonly passphrases: EtcdPassphrases;
   readonly #options: EtcdStoreOptions;
   readonly #prefix: string;
@@ -74,6 +76,12 @@ class EtcdStore implements MetadataStore {
     this.#site = { etcd: this.#etcd, prefix: this.#prefix, node: options.node, life: randomUUID() };
     this.#abandoned = new AbandonedLocks(this.#site, (lease) => this.#leases.has(lease));
     this.#neighbours = new Neighbours(2 * this.#leaseTtl * 1_000);
+    this.archive = new EtcdArchive({
+      etcd: this.#etcd,
+      prefix: this.#prefix,
+      nodeName: options.node.name,
+      below: async (prefix, signal) => this.#below(prefix, signal),
+    });
   }
 
   async find<K extends RecordKind>(kind: K, key: string, signal: AbortSignal): Promise<Records[K] | undefined> {

@@ -8,9 +8,9 @@ const keyOf = (backend: string): string => `/backend/${backend}`;
 
 /** Passphrases in etcd. The root marker is compared here, too: an etcd that was wiped does not say that there is none. */
 export class EtcdPassphrases implements Passphrases {
-  readonly #etcd: GuardedEtcd;
+  readonly #etcd: Pick<GuardedEtcd, 'txn'>;
 
-  constructor(etcd: GuardedEtcd) {
+  constructor(etcd: Pick<GuardedEtcd, 'txn'>) {
     this.#etcd = etcd;
   }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { StoredRecord } from '../contracts/archive.js';
 import type { RecordKind, Records, Write } from '../contracts/store.js';
 import type { Attachment, BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
@@ -9,7 +10,7 @@ import { FILESYSTEM_TYPES, type FilesystemRecord, type Origin, type Volume } fro
 import type { Operation } from '../saga/operation.js';
 
 /** Most writes of one transaction; etcd takes 128 operations, and some are ours. */
-const MAX_WRITES = 60;
+export const MAX_WRITES = 60;
 
 const side = z.enum(['primary', 'secondary']);
 const perSide = z.partialRecord(side, z.string());
@@ -61,7 +62,7 @@ const origin: z.ZodType<Origin> = z.discriminatedUnion('kind', [
     schedule: schedule.exactOptional(),
   }),
   z.strictObject({ kind: z.literal('clone'), of: z.string(), ofId: z.string(), side }),
-  z.strictObject({ kind: z.literal('import'), formerName: z.string() }),
+  z.strictObject({ kind: z.literal('import'), formerName: z.string(), formerComment: z.string().exactOptional() }),
 ]);
 
 const volume: z.ZodType<Volume> = z.strictObject({
@@ -92,6 +93,7 @@ const volume: z.ZodType<Volume> = z.strictObject({
   filesystem,
   origin: origin.exactOptional(),
   growth: z.strictObject({ toGiB: z.number(), isRefused: z.literal(true).exactOptional() }).exactOptional(),
+  createdGiB: z.number().exactOptional(),
   everMounted: z.boolean(),
   generation: z.number().exactOptional(),
   createdAt: z.string(),
@@ -204,6 +206,19 @@ export function decodeRecord<K extends RecordKind>(kind: K, key: string, text: s
   const ownKey = format.keyOf(parsed.data);
   if (ownKey !== key) throw broken(kind, key, `it is the record of ${ownKey}`);
   return parsed.data;
+}
+
+/** A kind that this release knows. */
+export const isRecordKind = (kind: string): kind is RecordKind => Object.hasOwn(FORMATS, kind);
+
+/** The schema that this release writes. */
+export const schemaOf = (kind: RecordKind): number => FORMATS[kind].schema;
+
+/** The record that stands under that kind and key. @throws as `decodeRecord` */
+export function storedRecord(kind: RecordKind, key: string, text: string): StoredRecord {
+  // The compiler does not see that kind and value belong together.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return { put: kind, key, value: decodeRecord(kind, key, text) } as StoredRecord;
 }
 
 /** @throws `internal`: who plans more than a transaction holds has to plan otherwise, not to write it in halves. */

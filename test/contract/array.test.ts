@@ -168,6 +168,37 @@ describe('one array', () => {
     expect(await primary.findVolume(VOLUME, soon())).toBeUndefined();
   });
 
+  it('knows a volume again that an older release tagged, and writes what that one left out', async () => {
+    const identity = { volume_id: 'i-1', name: 'i-1', type: 'Docker', display_name: 'db' };
+    const [old, now] = [JSON.stringify(identity), JSON.stringify({ ...identity, spec: { fsType: 'xfs' } })];
+    const made = await primary.ensureVolume(volume({ tag: old }), soon());
+    expect(await primary.ensureVolume(volume({ tag: now }), soon())).toEqual(made);
+    expect(await primary.tagVolume(VOLUME, now, soon())).toEqual({ ...made, comment: now });
+    const another = JSON.stringify({ ...identity, display_name: 'db-1' });
+    expect(await codeOf(primary.tagVolume(VOLUME, another, soon()))).toBe('refused');
+    expect(await codeOf(primary.removeVolume(VOLUME, another, soon()))).toBe('refused');
+    await primary.removeVolume(VOLUME, old, soon());
+    expect(await primary.findVolume(VOLUME, soon())).toBeUndefined();
+  });
+
+  it('lists all its volumes and exports', async () => {
+    for (const name of ['x', 'xx']) await primary.ensureVolume(volume({ name }), soon());
+    await primary.ensureHost(HOST, ISCSI, soon());
+    await primary.ensureVlun('x', { host: HOST }, soon());
+    const found = await primary.inventory.listVolumes(soon());
+    expect(found.map((each) => [each.name, each.comment])).toEqual([
+      ['x', TAG],
+      ['xx', TAG],
+    ]);
+    const { createdAt, ...details } = found[0]?.details ?? { createdAt: '' };
+    expect(details).toEqual(await primary.findVolume('x', soon()));
+    expect(Date.now() - Date.parse(createdAt ?? '')).toBeLessThan(60_000);
+    expect(await primary.inventory.listVluns(soon())).toEqual(await primary.findVluns('x', soon()));
+    await primary.removeVluns('x', HOST, soon());
+    expect(await primary.inventory.listVluns(soon())).toEqual([]);
+    expect(await secondary.inventory.listVolumes(soon())).toEqual([]);
+  });
+
   it('names what is wrong with a volume that it cannot make', async () => {
     const failure = await failureOf(primary.ensureVolume(volume({ cpg: 'no-such-cpg' }), soon()));
     expect(failure.code).toBe('invalid');
@@ -333,6 +364,35 @@ describe('one array', () => {
     await primary.ensureVlun(VOLUME, { host: 'admins-host' }, soon());
     await primary.removeVluns(VOLUME, 'admins-host', soon());
     expect(await operator(a, 'showhost')).toContain('admins-host');
+  });
+});
+
+describe('growth', () => {
+  const to = (sizeMiB: number, changes: object = {}) => ({ name: VOLUME, tag: TAG, sizeMiB, ...changes });
+
+  it('is to a size, whole steps of the array, and that size again is success without a request', async () => {
+    await primary.ensureVolume(volume(), soon());
+    expect(await primary.growVolume(to(30_720), soon())).toMatchObject({ name: VOLUME, sizeMiB: 30_720 });
+    await control.clearLog();
+    expect(await primary.growVolume(to(30_720), soon())).toMatchObject({ sizeMiB: 30_720 });
+    expect((await control.log()).map(({ method }) => method)).toEqual(['GET']);
+    expect(await codeOf(primary.growVolume(to(40_960, { tag: 'other' }), soon()))).toBe('refused');
+    expect(await codeOf(primary.growVolume(to(40_960, { name: 'dcv-none' }), soon()))).toBe('not-found');
+    expect(await codeOf(primary.growVolume(to(16_777_472), soon()))).toBe('refused');
+    expect(await primary.findVolume(VOLUME, soon())).toMatchObject({ sizeMiB: 30_720 });
+  });
+
+  it('of a member needs its group stopped, and the copy follows with its start', async () => {
+    await replicated();
+    await secondary.tagVolume(VOLUME, TAG, soon());
+    await primary.remoteCopy.startGroup(GROUP, soon());
+    expect(await codeOf(primary.growVolume(to(30_720), soon()))).toBe('refused');
+    await primary.remoteCopy.stopGroup(GROUP, soon());
+    // The array leaves the copy to the group: it stays as it is.
+    expect(await secondary.growVolume(to(30_720, { isCopy: true }), soon())).toMatchObject({ sizeMiB: 20_480 });
+    expect(await primary.growVolume(to(30_720), soon())).toMatchObject({ sizeMiB: 30_720 });
+    await primary.remoteCopy.startGroup(GROUP, soon());
+    expect(await secondary.findVolume(VOLUME, soon())).toMatchObject({ sizeMiB: 30_720 });
   });
 });
 

@@ -93,7 +93,7 @@ async function closeStage({ lane, bystander }: Stage): Promise<void> {
 async function rehearse(scene: Scene, stage: Stage): Promise<OutwardCall[]> {
   const { lane, ends } = stage;
   await lane.daemon.watch();
-  await scene.act(lane.docker);
+  await scene.act(lane.docker, lane);
   const calls = await lane.daemon.calls();
   ends.done = await endOf(scene, lane);
   if (!calls.some(({ label }) => scene.decisive.test(label))) {
@@ -132,14 +132,14 @@ async function killAt(scene: Scene, stage: Stage, strike: Strike): Promise<Outco
   const { lane, bystander } = stage;
   const { daemon } = lane;
   await daemon.watch(strike);
-  const failed = await scene.act(daemon.docker).then(
+  const failed = await scene.act(daemon.docker, lane).then(
     () => false,
     () => true,
   );
   const struck = await daemon.struck();
   if (struck === undefined) {
     await daemon.calls();
-    if (failed) await scene.act(lane.docker);
+    if (failed) await scene.act(lane.docker, lane);
     await backToStart(scene, stage, 'done');
     return undefined;
   }

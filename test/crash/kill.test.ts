@@ -51,7 +51,7 @@ describe('A daemon that is killed in the middle of', () => {
     it.concurrent(
       parts === 1 ? name : `${name}, part ${part + 1} of ${parts}`,
       async () => {
-        const density = densityOf(STRIDE, i, { part, parts });
+        const density = densityOf(STRIDE * (scene.sparse ?? 1), i, { part, parts });
         const report = await killEverywhere(scene, density, (finding) => tell(name, finding));
         add(name, report);
         process.stderr.write(`${name}: ${report.points} points, ${report.findings.length} left\n`);

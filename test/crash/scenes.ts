@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { askDaemon } from '../../src/commands/daemon-client.js';
 import type { DockerClient } from '../docker-client.js';
 import { controlOf } from '../pair-client.js';
 import { WsapiClient } from '../simulator/wsapi-client.js';
@@ -13,15 +16,17 @@ export type End = 'undone' | 'done' | 'robbed';
 
 /** One verb in one situation. The volume that it is about is `v`; `calm` is in use all the while. */
 export interface Scene {
-  verb: 'Create' | 'Mount' | 'Unmount' | 'Remove';
+  verb: 'Create' | 'Mount' | 'Unmount' | 'Remove' | 'Resize';
   title: string;
   store: LaneOptions['store'];
   /** Options of `calm`; it is made and mounted before `prepare`. */
   calm: Record<string, string>;
   /** From a lane where only `calm` is there to the start of the scene. */
   prepare(lane: Lane): Promise<void>;
-  /** What dockerd sends. */
-  act(docker: DockerClient): Promise<unknown>;
+  /** What dockerd sends, or what is typed on the host. */
+  act(docker: DockerClient, lane: Lane): Promise<unknown>;
+  /** Of its calls one in so many is struck, where elsewhere each one is: they are many, and most of them only look. */
+  sparse?: number;
   /** The call after which the verb has to end as done, and before which as undone. */
   decisive: RegExp;
   /** Of a Mount that takes the volume from another node. */
@@ -37,8 +42,11 @@ export interface Scene {
 
 const RETAINED = { virtualCopyOf: 'calm', expirationHours: '9', retentionHours: '1' };
 export const PLAIN = { size: '1', backend: 'plain' };
+/** The mount that makes the file system makes its root, too, or the next one does it all again (rule 22). */
+const OWNED = { ...PLAIN, fsOwner: '1001:1002', fsMode: '0750' };
 const member = (group: string): Record<string, string> => ({ size: '1', replicationGroup: group });
 const IN_SETS = { ...PLAIN, 'qos-name': 'gold', 'flash-cache': 'True' };
+const CLONE = { cloneOf: 'calm' };
 export const ID = 'a'.repeat(64);
 export const OTHER_ID = 'b'.repeat(64);
 
@@ -111,11 +119,19 @@ function mount(title: string, more: Partial<Scene>): Scene {
   };
 }
 
+/** @throws when it is not as it was asked for */
+async function findOwned(mountpoint: string): Promise<void> {
+  const { uid, gid, mode } = await stat(mountpoint);
+  if (uid === 1001 && gid === 1002 && (mode & 0o7777) === 0o750) return;
+  throw new Error(`the root belongs to ${uid}:${gid}, mode ${mode.toString(8)}`);
+}
+
 function firstMount(title: string, options: Record<string, string>, more: Partial<Scene> = {}): Scene {
   return mount(title, {
     prepare: async ({ docker }) => succeed(docker.create('v', options)),
     async restore(lane, end) {
       if (end === 'done') await succeed(lane.docker.unmount('v', ID));
+      if (options === OWNED) await useOnce(lane, findOwned);
       await useOnce(lane, leaveMark);
       await succeed(lane.docker.remove('v'));
       await succeed(lane.docker.create('v', options));
@@ -161,6 +177,34 @@ function remove(title: string, options: Record<string, string>, more: Partial<Sc
   };
 }
 
+/** An ext4 cannot be grown everywhere while it is mounted. */
+const XFS = { ...member('G'), fsType: 'xfs' };
+
+async function mountUsed(lane: Lane): Promise<void> {
+  await createUsed(lane, XFS);
+  await lane.docker.mount('v', ID);
+}
+
+/** In use; what was begun is finished by the daemon itself. */
+const resize: Scene = {
+  verb: 'Resize',
+  title: 'replicated, in use',
+  sparse: 3,
+  store: 'embedded',
+  calm: member('G'),
+  prepare: mountUsed,
+  act: async (_docker, { daemon }) => askDaemon(daemon.stateDir, '/resize', { volume: 'v', gib: 2 }),
+  decisive: /^metadata .*put operation\/v/,
+  async restore(lane, end) {
+    if (end === 'undone') return;
+    await succeed(lane.docker.unmount('v', ID));
+    await useOnce(lane, findMark);
+    await succeed(lane.docker.remove('v'));
+    await mountUsed(lane);
+  },
+};
+const hasXfs = readFileSync('/proc/filesystems', 'utf8').includes('\txfs\n');
+
 export const SCENES: Scene[] = [
   // What a volume without sets does is in it, too.
   create('plain, in volume sets', IN_SETS, { prepare: makeGoldSet }),
@@ -178,7 +222,10 @@ export const SCENES: Scene[] = [
       await succeed(lane.docker.remove('v'));
     },
   }),
-  firstMount('first, plain', PLAIN),
+  create('clone of a volume in use', CLONE, { sparse: 3 }),
+  firstMount('first, plain', OWNED),
+  // The copy gets a uuid of its own.
+  firstMount('first, of a clone', CLONE, { sparse: 3 }),
   firstMount('first, replicated', member('G')),
   firstMount('first, replicated', member('G'), { store: 'etcd' }),
   mount('second container', {
@@ -234,4 +281,5 @@ export const SCENES: Scene[] = [
   }),
   remove('member', member('G'), { calm: member('G') }),
   remove('last member', member('G')),
+  ...(hasXfs ? [resize] : []),
 ];

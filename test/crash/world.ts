@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
@@ -85,7 +85,8 @@ function arrayLines(array: SimulatedArray): string[] {
   const on = array.name;
   return [
     ...[...array.volumes.values()].map(
-      ({ name, comment }) => `${on}: volume ${name} ${comment === '' ? 'without a tag' : 'tagged'}`,
+      ({ name, comment, sizeMiB }) =>
+        `${on}: volume ${name} ${comment === '' ? 'without a tag' : 'tagged'}, ${sizeMiB / 1024} GiB`,
     ),
     ...[...array.hosts.values()].map(({ name }) => `${on}: host ${name}`),
     ...[...array.volumeSets.values()].map(({ name, members, flashCache }) => {
@@ -108,7 +109,7 @@ export function metadataLines(records: [string, string][]): string[] {
 /** That a stop may come late is expected for some minutes. */
 function metadataLine({ key, record }: Entry): string {
   const facts: Record<string, string[]> = {
-    volume: ['state', 'everMounted'],
+    volume: ['state', 'everMounted', 'growth', 'createdGiB'],
     group: ['lastActive', 'createdByUs', 'owesStart'],
     attachment: ['state', 'side', 'nodeName'],
     operation: ['kind', 'phase', 'next', 'error'],
@@ -159,7 +160,8 @@ async function hostLines(dir: string): Promise<string[]> {
     const target = fields[4] ?? '';
     if (!target.startsWith(`${dir}/`)) continue;
     const [node = ''] = path.relative(dir, target).split('/');
-    lines.push(`${node}: mount ${path.basename(target)}`);
+    const { blocks, bsize } = await statfs(target);
+    lines.push(`${node}: mount ${path.basename(target)}, ${Math.round((blocks * bsize) / 1024 ** 3)} GiB`);
   }
   for (const loop of (await readdir('/sys/block')).filter((each) => each.startsWith('loop'))) {
     const file = (await readFile(`/sys/block/${loop}/loop/backing_file`, 'utf8').catch(() => '')).trim();

@@ -53,6 +53,8 @@ export class FakeSanHost {
   /** open-iscsi's node records by portal. */
   readonly nodes = new Map<string, string[]>();
   makesMaps = true;
+  /** Sectors that the volume with that WWN has by now, on the array. */
+  readonly grown = new Map<string, number>();
   /** A block device that stands for every map, so that it can be opened and held. */
   readonly #mapNode: string;
   readonly #disks = new Map<string, Required<FakeDisk>>();
@@ -183,6 +185,8 @@ export class FakeSanHost {
     const [first = '', second = ''] = args;
     if (command === 'tee' && first.endsWith('/scan')) return this.#scan(first, input);
     if (command === 'tee' && first.endsWith('/delete')) return this.#delete(first);
+    if (command === 'tee' && first.endsWith('/device/rescan')) return this.#rescan(first);
+    if (command === 'multipathd' && first === 'resize') return this.#resizeMap(args.at(-1) ?? '');
     if (command.endsWith('scsi_id')) return this.#identify(path.basename(args.at(-1) ?? ''));
     if (command === 'multipath' && first === '-f') return this.#removeMap(second);
     if (command === 'dmsetup' && first === 'status') return { stdout: this.#status(args.at(-1) ?? '') };
@@ -203,6 +207,25 @@ export class FakeSanHost {
     this.addDisk({ name, address, wwn });
     if (this.makesMaps) this.#mapAll(wwn);
     return {};
+  }
+
+  #rescan(file: string): Answer {
+    const disk = this.#disks.get(path.basename(path.dirname(path.dirname(file))));
+    const sectors = disk?.answers === undefined ? undefined : this.grown.get(disk.answers);
+    if (disk === undefined || sectors === undefined) return {};
+    disk.sectors = sectors;
+    writeFileSync(path.join(this.sysRoot, 'block', disk.name, 'size'), String(sectors));
+    return {};
+  }
+
+  /** Device-mapper takes no table that is larger than one of its devices. */
+  #resizeMap(name: string): Answer {
+    const kernelName = this.devices.find((each) => this.#read(`block/${each}/dm/name`) === name) ?? '';
+    const paths = readdirSync(path.join(this.sysRoot, 'block', kernelName, 'slaves'));
+    const sizes = new Set(paths.map((disk) => this.#read(`block/${disk}/size`)));
+    if (sizes.size !== 1) return { exitCode: 1, stdout: 'fail' };
+    writeFileSync(path.join(this.sysRoot, 'block', kernelName, 'size'), [...sizes].join(''));
+    return { stdout: 'ok' };
   }
 
   #mapAll(wwn: string): void {

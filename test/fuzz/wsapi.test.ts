@@ -19,6 +19,7 @@ const DEADLINE_MS = 500;
 /** What a busy machine may take on top. */
 const SLACK_MS = 5_000;
 const VOLUME = 'dcv-fuzzed';
+const SNAPSHOT = 'dcs-fuzzed';
 const TAG = '{"volume_id":"1","type":"Docker"}';
 const HOST = 'node1';
 const GROUP = 'G1';
@@ -33,6 +34,7 @@ const wantedVolume = {
   compression: false,
   tag: TAG,
 };
+const wantedSnapshot = { name: SNAPSHOT, of: VOLUME, tag: TAG };
 const wantedGroup = {
   name: GROUP,
   target: 'sim-b-rc',
@@ -53,6 +55,15 @@ const volumeValue = z.strictObject({
   cpg: z.string().optional(),
   snapCpg: z.string().optional(),
   comment: z.string(),
+});
+const snapshotValue = z.strictObject({
+  name: z.literal(SNAPSHOT),
+  wwn: z.string().regex(/^[0-9a-f]{32}$/),
+  sizeMiB: z.int().positive(),
+  of: z.string().optional(),
+  comment: z.string(),
+  expiresAt: z.iso.datetime().optional(),
+  retainedUntil: z.iso.datetime().optional(),
 });
 const vlunValue = z.strictObject({
   volume: z.literal(VOLUME),
@@ -76,6 +87,7 @@ interface Method {
 }
 
 const makeVolume: Step = async (array, signal) => array.ensureVolume(wantedVolume, signal);
+const makeSnapshot: Step = async (array, signal) => array.snapshots.ensure(wantedSnapshot, signal);
 const makeHost: Step = async (array, signal) => array.ensureHost(HOST, INITIATORS, signal);
 const makeVlun: Step = async (array, signal) => array.ensureVlun(VOLUME, { host: HOST }, signal);
 const makeGroup: Step = async (array, signal) => array.remoteCopy.ensureGroup(wantedGroup, signal);
@@ -84,6 +96,7 @@ const start: Step = async (array, signal) => array.remoteCopy.startGroup(GROUP, 
 
 const nothing = z.undefined();
 const isThere = ({ array }: GarblingArray): boolean => array.volumes.get(VOLUME)?.comment === TAG;
+const isSnapshot = ({ array }: GarblingArray): boolean => array.volumes.get(SNAPSHOT)?.parent?.name === VOLUME;
 const isGone = ({ array }: GarblingArray): boolean => !array.volumes.has(VOLUME);
 const isExported = ({ array }: GarblingArray): boolean =>
   array.vluns.some(({ volume, host }) => volume.name === VOLUME && host?.name === HOST);
@@ -135,6 +148,42 @@ const METHODS: Method[] = [
     call: async (array, signal) => array.removeVolume(VOLUME, TAG, signal).then(() => 'removed'),
     value: z.never(),
     isTrue: always,
+  },
+  { name: 'ensure a snapshot', before: [makeVolume], call: makeSnapshot, value: snapshotValue, isTrue: isSnapshot },
+  {
+    name: 'look at a snapshot',
+    before: [makeVolume, makeSnapshot],
+    call: async (array, signal) => array.snapshots.look(SNAPSHOT, signal),
+    value: z.strictObject({ snapshot: snapshotValue }),
+    isTrue: always,
+  },
+  {
+    name: 'look at a snapshot that is gone',
+    before: [],
+    call: async (array, signal) => array.snapshots.look(SNAPSHOT, signal),
+    value: z.strictObject({ snapshot: nothing, arrayTime: z.iso.datetime().optional() }),
+    isTrue: always,
+  },
+  {
+    name: 'retain a snapshot',
+    before: [makeVolume, makeSnapshot],
+    call: async (array, signal) => array.snapshots.retain(wantedSnapshot, { retentionHours: 1 }, signal),
+    value: snapshotValue,
+    isTrue: ({ array }) => array.volumes.get(SNAPSHOT)?.retainedUntil !== undefined,
+  },
+  {
+    name: 'list snapshots, of which there is one',
+    before: [makeVolume, makeSnapshot],
+    call: async (array, signal) => array.snapshots.list(VOLUME, signal),
+    value: z.array(z.strictObject({ name: z.string().min(1), comment: z.string() })).length(1),
+    isTrue: always,
+  },
+  {
+    name: 'remove a snapshot',
+    before: [makeVolume, makeSnapshot],
+    call: async (array, signal) => array.snapshots.remove(SNAPSHOT, TAG, signal),
+    value: nothing,
+    isTrue: (on) => !isSnapshot(on),
   },
   {
     name: 'ensureHost',

@@ -20,11 +20,17 @@ const ARRAY_VOLUME = /(?:dcv|dcs|vvs)-[A-Za-z0-9.-]{22}/g;
 /** Part of every node's own name on the fabric. */
 const INITIATOR = /hpe-volume-plugin%3A[0-9a-f]{12}/g;
 
+/** The array numbers what it makes for a copy; as escaped below. */
+const NUMBERED = /vvcp(?:\\\.\d+){2}|tasks\/\d+/g;
+
 /** The text as a pattern in which that varies. */
 const anyOf = (varying: RegExp, text: string, rest: (part: string) => string): string =>
   text.split(varying).map(rest).join(varying.source);
 
 const escaped = (text: string): string => text.replaceAll(/[.?+*()[\]{}^$|\\]/g, '\\$&');
+
+const numbered = (text: string): string =>
+  escaped(text).replaceAll(NUMBERED, (found) => found.replaceAll(/\d+/g, '\\d+'));
 
 /** What both arrays are asked while the work is done, without the background poll. */
 export async function arrayCalls(node: Node, work: () => Promise<unknown>): Promise<ArrayCall[]> {
@@ -35,7 +41,7 @@ export async function arrayCalls(node: Node, work: () => Promise<unknown>): Prom
   for (const { array, method = '', path = '', command } of await node.control.log()) {
     // Arrays know a user's settings for a session, and no fault for them.
     if (POLL.test(path) || command?.startsWith('setclienv') === true) continue;
-    const regex = `^${anyOf(ARRAY_VOLUME, command ?? path, (part) => anyOf(INITIATOR, part, escaped))}$`;
+    const regex = `^${anyOf(ARRAY_VOLUME, command ?? path, (part) => anyOf(INITIATOR, part, numbered))}$`;
     const key = `${array} ${method} ${regex}`;
     const nth = (seen.get(key) ?? 0) + 1;
     seen.set(key, nth);

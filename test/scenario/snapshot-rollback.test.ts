@@ -23,14 +23,15 @@ interface Scene {
 const SCENES: Scene[] = [
   { name: 'that expires', parent: { backend: 'plain' }, options: { expirationHours: '9' } },
   {
-    name: 'of a replicated volume that is retained',
+    name: 'of a replicated volume that is retained, with a schedule',
     parent: { replicationGroup: 'g1' },
-    options: { expirationHours: '9', retentionHours: String(RETENTION_HOURS) },
-  },
-  {
-    name: 'with a schedule',
-    parent: { backend: 'plain' },
-    options: { scheduleName: 'sched', scheduleFrequency: '10 2 1 1 *', snapshotPrefix: 'pre', expHrs: '1' },
+    options: {
+      retentionHours: String(RETENTION_HOURS),
+      scheduleName: 'sched',
+      scheduleFrequency: '10 2 1 1 *',
+      snapshotPrefix: 'pre',
+      expHrs: '1',
+    },
   },
 ];
 

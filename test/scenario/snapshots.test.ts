@@ -161,6 +161,45 @@ async function addForeignSnapshot(of: string, name: string): Promise<{ remove():
   };
 }
 
+describe('rule 39: what an array does late', () => {
+  /** Longer than the client looks for a change whose answer was lost. */
+  const LATE_MS = 1_500;
+  const late = async (method: string, pathRegex: string): Promise<void> =>
+    site.node.control.fault({ array: site.primary, match: { method, pathRegex }, effect: 'late', ms: LATE_MS });
+
+  it('a snapshot that is made after its Create was undone goes again by itself', async () => {
+    await plainVolume('v', 'x');
+    const before = await arrayObjects(site.node.control);
+    await late('POST', `/volumes/${await arrayName('v')}$`);
+    expect(await snapshot('s', 'v')).toMatch(/may or may not be done.*everything was rolled back/);
+    await waitFor(async () => (await arrayObjects(site.node.control)).length > before.length);
+    await site.node.restart();
+    await waitFor(async () => (await arrayObjects(site.node.control)).length === before.length);
+    expect(await arrayObjects(site.node.control)).toEqual(before);
+    await remove('v');
+  });
+
+  it('a snapshot that is retained after its Create has failed is finished by the same command, since nobody can delete it', async () => {
+    const { docker, control } = site.node;
+    await plainVolume('v', 'x');
+    await late('PUT', '/volumes/dcs-');
+    const error = await snapshot('s', 'v', { retentionHours: '1' });
+    expect(error).toMatch(/may or may not be done.*what is left is finished later, or by the same command again/);
+    expect(await names()).toEqual(['v']);
+    const { arrays } = await stateOf(control);
+    const made = arrays
+      .flatMap(({ volumes }) => volumes.map((each) => each.name))
+      .find((name) => name.startsWith('dcs-'));
+    await pause(LATE_MS);
+    await done(snapshot('s', 'v', { retentionHours: '1' }));
+    expect(await arrayName('s')).toBe(made);
+    expect(await docker.remove('s')).toMatch(/keeps snapshot dcs-.* until 20/);
+    await control.clock(site.primary, 1.1);
+    await remove('s', 'v');
+    expect(await arrayObjects(control)).toEqual([]);
+  });
+});
+
 describe('A snapshot with an end', () => {
   it('is forgotten when its array has deleted it by its own clock, unless it is mounted', async () => {
     const { docker, control } = site.node;

@@ -8,6 +8,7 @@ import { kill } from './07-kill.js';
 import { contents } from './08-contents.js';
 import { others } from './09-others.js';
 import { alua } from './10-alua.js';
+import { fcResize, iscsiResize } from './11-resize.js';
 import type { Scenario } from './scenario.js';
 
 /** All scenarios, in the order of the run: long ones first, so that the last ones end together. */
@@ -21,6 +22,8 @@ export const scenarios: readonly Scenario[] = [
   fcStale,
   fcPaths,
   iscsiPaths,
+  iscsiResize,
+  fcResize,
   iscsiChap,
   others,
   alua,

@@ -123,6 +123,8 @@ describe('snapshots', () => {
       arrayTime: '2026-11-28T14:00:00.000Z',
     });
     expect(await array.snapshots.look(NAME, soon())).toEqual({ snapshot: undefined });
+    get(api).reply(200, answer({ expirationTimeSec: Number.MAX_SAFE_INTEGER }));
+    expect((await failureOf(array.snapshots.look(NAME, soon()))).code).toBe('unavailable');
     get(api).reply(404, { code: 11, desc: 'no such address' });
     expect((await failureOf(array.snapshots.look(NAME, soon()))).code).toBe('unavailable');
   });

@@ -10,7 +10,7 @@ import { aVolume } from '../../contract/store-records.js';
 const OLD = '7f1c2f0a-5f0e-4f5b-9a35-0c8a8f5f2d11';
 const clone: Origin = { kind: 'clone', of: 'web', ofId: 'w', side: 'primary' };
 const snapshot: Origin = { kind: 'snapshot', of: 'web', ofId: 'w', side: 'primary' };
-const imported: Origin = { kind: 'import', formerName: 'oracle_01' };
+const imported: Origin = { kind: 'import', formerName: 'oracle_01', formerComment: '' };
 const xfs = (uuid = OLD): Probe => ({ content: 'filesystem', type: 'xfs', uuid });
 
 interface Case {

@@ -14,7 +14,7 @@ describe('the prefix of host tools', () => {
   it('stands before the tools of the host, and not before those of the daemon', async () => {
     const prefixed = withHostPrefix(recorder, ['nsenter', '--mount=/proc/1/ns/mnt', '--']);
     const host = ['iscsiadm', 'multipath', 'multipathd', 'blkid', 'mkfs.ext4', 'mkfs.xfs', 'debugfs', 'udevadm', 'cat'];
-    const own = ['mount', 'umount', 'losetup', 'dd', 'blockdev', 'sync'];
+    const own = 'mount umount losetup dd blockdev chown chmod stat sync resize2fs xfs_growfs'.split(' ');
     for (const tool of [...host, ...own]) await prefixed(tool, ['-x'], options);
     expect(ran.splice(0)).toEqual([
       ...host.map((tool) => `nsenter --mount=/proc/1/ns/mnt -- ${tool} -x`),

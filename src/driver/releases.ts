@@ -1,0 +1,67 @@
+import type { Backend } from '../backend/backend.js';
+import { DriverError } from '../domain/errors.js';
+import { homeSide, type Volume } from '../domain/volume.js';
+import { heldElsewhere } from './attachments.js';
+import type { DriverContext } from './context.js';
+import { refuseIfCopied } from './copying.js';
+import { releaseSaga, type ImportPlan } from './import.js';
+import { getVolume } from './inventory.js';
+import type { Operations } from './operations.js';
+import { findCopies } from './remove.js';
+
+/** Gives imported volumes back to whoever had them. */
+export class Releases {
+  readonly #ctx: DriverContext;
+  readonly #operations: Operations;
+
+  constructor(ctx: DriverContext, operations: Operations) {
+    this.#ctx = ctx;
+    this.#operations = operations;
+  }
+
+  /** The lines for the operator. @throws `not-found`, `refused`, `busy` or `unavailable`, with nothing changed unless it says so */
+  async release(name: string, signal: AbortSignal): Promise<string[]> {
+    return this.#operations.withVolume({ volume: name, keys: [] }, signal, async (held) => {
+      const { store, backends } = this.#ctx;
+      const volume = await getVolume(store, name, held.signal);
+      const plan = planRelease(volume);
+      const backend = backends.get(volume.spec.backend);
+      const attachment = await store.find('attachment', name, held.signal);
+      if (attachment !== undefined) throw heldElsewhere(attachment);
+      await this.#refuseDependants(volume, held.signal);
+      await refuseIfCopied({ store, backend }, volume, held.signal);
+      await findCopies(backend, volume, held.signal);
+      const claim = [{ put: 'volume' as const, key: name, value: { ...volume, state: 'deleting' as const } }];
+      await held.run(releaseSaga(backend, plan), { plan, volume: name, claim });
+      return [saidOf(backend, plan)];
+    });
+  }
+
+  async #refuseDependants(volume: Volume, signal: AbortSignal): Promise<void> {
+    const snapshots = (await this.#ctx.store.list('volume', signal)).filter(
+      ({ origin }) => origin?.kind === 'snapshot' && origin.ofId === volume.id,
+    );
+    if (snapshots.length === 0) return;
+    const names = snapshots.map((each) => each.name).toSorted();
+    throw new DriverError('busy', `volume ${volume.name} has snapshots of Docker: ${names.join(', ')}`, {
+      next: `docker volume rm ${names.join(' ')}`,
+    });
+  }
+}
+
+function planRelease(volume: Volume): ImportPlan {
+  const { name, origin, state, wwn } = volume;
+  const known = wwn[homeSide(volume)];
+  if (state !== 'ready') {
+    throw new DriverError('busy', `volume ${name} is ${state}`, { next: 'try again when that is finished' });
+  }
+  if (origin?.kind !== 'import' || known === undefined) {
+    throw new DriverError('refused', `volume ${name} was not imported, so there is nothing to give it back to`, {
+      next: `docker volume rm ${name} deletes it with its data`,
+    });
+  }
+  return { volume, former: { name: origin.formerName, comment: origin.formerComment ?? '' }, wwn: known };
+}
+
+const saidOf = (backend: Backend, { volume, former }: ImportPlan): string =>
+  `volume ${volume.name} is called ${former.name} on ${backend.array(homeSide(volume)).label} again, with its data; Docker has forgotten it`;

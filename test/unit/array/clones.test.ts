@@ -1,0 +1,195 @@
+import { describe, expect, it } from '@jest/globals';
+import nock from 'nock';
+import type { ArrayClient } from '../../../src/contracts/array.js';
+import type { CreateClone } from '../../../src/contracts/clones.js';
+import { failureOf, soon, volumeAnswer, VOLUME_NAME } from './array-settings.js';
+import { expectLogin, mockedArray, mockHttp } from './mocked-array.js';
+import { LOST } from './vlun-answers.js';
+
+const NAME = 'dcv-CCCCCCCCCCCCCCCCCCCCCC';
+const WANTED: CreateClone = {
+  name: NAME,
+  of: VOLUME_NAME,
+  cpg: 'FC_r1',
+  snapCpg: 'FC_r1s',
+  provisioning: 'thin',
+  compression: false,
+  tag: 'our tag',
+};
+const gone = { code: 23, desc: 'volume does not exist' };
+const answer = (changes: Record<string, unknown> = {}): Record<string, unknown> =>
+  volumeAnswer({ name: NAME, copyType: 2, copyOf: 'vvcp.rw', ...changes });
+const get = (api: nock.Scope, name = NAME): nock.Interceptor => api.get(`/volumes/${name}`);
+const task = (changes: Record<string, unknown> = {}): Record<string, unknown> => ({
+  id: 12,
+  type: 18,
+  name: NAME,
+  status: 2,
+  startTime: '10:20',
+  ...changes,
+});
+const tasks = (api: nock.Scope, ...members: object[]): nock.Scope =>
+  api.get('/tasks').reply(200, { total: members.length, members });
+const helper = (name: string, copyOf: string, changes: object = {}): Record<string, unknown> =>
+  volumeAnswer({ name, copyType: 3, copyOf, comment: undefined, ...changes });
+
+mockHttp();
+
+function mocked(): { array: ArrayClient; api: nock.Scope } {
+  const mock = mockedArray();
+  expectLogin(mock.api);
+  return mock;
+}
+
+interface Case {
+  name: string;
+  run(array: ArrayClient): Promise<unknown>;
+  before?(api: nock.Scope): void;
+  change(api: nock.Scope): nock.Interceptor;
+  done(api: nock.Scope): void;
+  undone(api: nock.Scope): nock.Scope;
+}
+
+const begin = (api: nock.Scope): nock.Interceptor =>
+  api.post(`/volumes/${VOLUME_NAME}`, {
+    action: 'createPhysicalCopy',
+    parameters: { destVolume: NAME, destCPG: 'FC_r1', snapCPG: 'FC_r1s', online: true, tpvv: true },
+  });
+
+const CASES: Case[] = [
+  {
+    name: 'ensure',
+    run: async (array) => array.clones.ensure(WANTED, soon()),
+    change: begin,
+    done(api) {
+      get(api)
+        .twice()
+        .reply(200, answer({ comment: undefined }));
+      api.put(`/volumes/${NAME}`, { comment: 'our tag' }).reply(200);
+      get(api).reply(200, answer());
+    },
+    undone: (api) => get(api).reply(404, gone),
+  },
+  {
+    name: 'stop',
+    run: async (array) => array.clones.stop(NAME, soon(2_500)),
+    before: (api) => tasks(api, task()),
+    change: (api) => api.put('/tasks/12', { action: 1 }),
+    done: (api) => tasks(api, task({ status: 3 })),
+    undone: (api) => tasks(api, task()),
+  },
+];
+
+describe.each(CASES)('clones: $name', (each) => {
+  it('is done when the array shows it, also when it did not answer or told an error', async () => {
+    for (const strike of [
+      (call: nock.Interceptor) => call.reply(200, { taskid: 12 }),
+      (call: nock.Interceptor) => call.replyWithError(LOST),
+      (call: nock.Interceptor) => call.reply(500, { code: 1, desc: 'internal server error' }),
+    ]) {
+      const { array, api } = mocked();
+      each.before?.(api);
+      strike(each.change(api));
+      each.done(api);
+      await each.run(array);
+      expect(api.isDone()).toBe(true);
+    }
+  });
+
+  it('is unknown when the answer was lost and the state does not show it, and not sent twice', async () => {
+    const { array, api } = mocked();
+    each.before?.(api);
+    each.change(api).replyWithError(LOST);
+    each.undone(api).persist();
+    expect((await failureOf(each.run(array))).code).toBe('unknown-outcome');
+    nock.cleanAll();
+  });
+
+  it('notices a 200 that was not done', async () => {
+    const { array, api } = mocked();
+    each.before?.(api);
+    each.change(api).reply(200);
+    each.undone(api).persist();
+    expect((await failureOf(each.run(array))).code).toBe('unavailable');
+    nock.cleanAll();
+  });
+});
+
+describe('clones', () => {
+  it('that are being copied are told with their task and the snapshots between them and their source', async () => {
+    const { array, api } = mocked();
+    get(api).reply(200, answer());
+    tasks(api, task({ id: 3, status: 1 }), task({ id: 4, name: `${NAME}x` }), task());
+    get(api, 'vvcp.rw').reply(200, helper('vvcp.rw', 'vvcp.ro'));
+    get(api, 'vvcp.ro').reply(200, helper('vvcp.ro', VOLUME_NAME));
+    expect(await array.clones.look(NAME, soon())).toMatchObject({
+      copy: 'running',
+      task: 'task 12, since 10:20',
+      helpers: ['vvcp.rw', 'vvcp.ro'],
+      volume: { name: NAME, comment: 'our tag' },
+    });
+  });
+
+  it('of a snapshot: what has a comment is never one of the array’s own snapshots', async () => {
+    const { array, api } = mocked();
+    get(api).reply(200, answer());
+    tasks(api, task());
+    get(api, 'vvcp.rw').reply(200, helper('vvcp.rw', 'dcs-source'));
+    get(api, 'dcs-source').reply(200, helper('dcs-source', VOLUME_NAME, { comment: 'our other tag' }));
+    expect((await array.clones.look(NAME, soon()))?.helpers).toEqual(['vvcp.rw']);
+  });
+
+  it('are done when the array says so, without a look at its tasks', async () => {
+    const { array, api } = mocked();
+    get(api).reply(200, answer({ copyType: 1, copyOf: undefined }));
+    expect(await array.clones.look(NAME, soon())).toMatchObject({ copy: 'done', helpers: [] });
+    get(api).reply(404, gone);
+    expect(await array.clones.look(NAME, soon())).toBeUndefined();
+  });
+
+  it('whose task has ended without them are broken, unless they were done in between', async () => {
+    for (const [copyType, copy] of [
+      [2, 'broken'],
+      [1, 'done'],
+    ] as const) {
+      const { array, api } = mocked();
+      get(api).reply(200, answer());
+      tasks(api, task({ status: 4 }));
+      get(api, 'vvcp.rw').reply(404, gone);
+      get(api).reply(200, answer({ copyType }));
+      expect((await array.clones.look(NAME, soon()))?.copy).toBe(copy);
+    }
+  });
+
+  it.each([
+    ['with another comment', { comment: 'theirs' }, 'refused', 'theirs'],
+    ['with another shape', { comment: undefined, provisioningType: 1 }, 'exists', 'provisioning is "full"'],
+  ])('%s of that name is somebody else’s, and not tagged', async (_name, changes, code, words) => {
+    const { array, api } = mocked();
+    begin(api).reply(409, { code: 22, desc: 'volume exists' });
+    get(api).times(2).reply(200, answer(changes));
+    const failure = await failureOf(array.clones.ensure(WANTED, soon()));
+    expect(failure.code).toBe(code);
+    expect(failure.message).toContain(words);
+    nock.cleanAll();
+  });
+
+  it('need no stop when no task of theirs is active', async () => {
+    const { array, api } = mocked();
+    tasks(api, task({ status: 1 }), task({ name: 'another' }));
+    await array.clones.stop(NAME, soon());
+    expect(api.isDone()).toBe(true);
+  });
+
+  it('rule 15: of the snapshots that the array made, only what is still a snapshot without a comment is deleted', async () => {
+    const { array, api } = mocked();
+    get(api, 'vvcp.rw').twice().reply(200, helper('vvcp.rw', 'vvcp.ro'));
+    api.delete('/volumes/vvcp.rw').reply(200);
+    get(api, 'vvcp.rw').reply(404, gone);
+    get(api, 'vvcp.ro').reply(200, helper('vvcp.ro', VOLUME_NAME, { comment: 'somebody’s' }));
+    get(api, 'a-volume').reply(200, helper('a-volume', VOLUME_NAME, { copyType: 1 }));
+    get(api, 'gone').reply(404, gone);
+    await array.clones.removeHelpers(['vvcp.rw', 'vvcp.ro', 'a-volume', 'gone'], soon());
+    expect(api.isDone()).toBe(true);
+  });
+});
