@@ -60,13 +60,14 @@ function list(names: string[], separator = ', '): string {
 /**
  * Rule 32 for a snapshot of a replicated volume: it is no member of the group, but while that is failed over or ambiguous it may be
  * the only good state of the data that is left. On either array it goes only while the roles are natural, by fresh answers of both.
- * @throws `refused` or `unavailable`
+ * Other volumes pass: their group's cycle looks. @throws `refused` or `unavailable`
  */
 export async function refuseUnprovenSnapshot(
   { store, backend }: Parts,
   snapshot: Volume,
   signal: AbortSignal,
 ): Promise<void> {
+  if (snapshot.origin?.kind !== 'snapshot') return;
   const base = await findBase(store, snapshot, signal);
   const group = base === undefined ? undefined : await getGroup(store, base, signal);
   if (base === undefined || group === undefined) return;

@@ -484,6 +484,7 @@ describe('A snapshot of a replicated volume', () => {
     );
     expect(await volumesOf(site.primary)).toEqual([volume.arrayVolume]);
     expect(await names()).toEqual([volume.name]);
+    expect(await docker.remove(volume.name)).toMatch(/^volume vol-\d+ is not removed while group/);
     await volume.type.recover();
     await volume.type.restore();
     await done(docker.remove(volume.name));
