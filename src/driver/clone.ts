@@ -8,9 +8,9 @@ import { DriverError } from '../domain/errors.js';
 import { arrayVolumeName, ownershipTag } from '../domain/names.js';
 import type { Group, Side } from '../domain/replication.js';
 import type { CreateRequest } from '../domain/request.js';
-import { isTaggedAs } from '../domain/tag.js';
 import { homeSide, type FilesystemRecord, type Volume, type VolumeSpec } from '../domain/volume.js';
 import type { Saga, Step } from '../saga/saga.js';
+import { refuseUnlike } from './copy-source.js';
 
 /*
  * States that a crash or a failure can leave, and what undo makes of each:
@@ -57,7 +57,7 @@ export async function planClone(
     group === undefined ? undefined : await proveActiveSide(questionOf(backend, { source, group }), signal);
   const side = proven?.side ?? homeSide(source);
   const array = backend.array(side);
-  refuseUnlike(array, { source, side }, await array.clones.look(source.arrayName, signal));
+  await refuseUnlike(array, { source, side }, signal);
   const volume = cloneRecord(name, { backend, source, side, request, filesystem });
   return {
     volume,
@@ -96,32 +96,6 @@ function checkSize({ name, spec }: Volume, { sizeGiB }: CloneRequest): void {
     `volume ${name} has ${spec.sizeGiB} GiB, and a clone of it cannot be smaller (size=${sizeGiB})`,
     { next: `leave size out, or name ${Math.ceil(spec.sizeGiB)} or more` },
   );
-}
-
-function refuseUnlike(
-  array: ArrayClient,
-  { source, side }: { source: Volume; side: Side },
-  found: CloneState | undefined,
-): void {
-  const { name, arrayName } = source;
-  const see = `see what became of it with: showvv -d ${arrayName}`;
-  const isSame = found?.volume.wwn === source.wwn[side];
-  if (found === undefined || !isSame || !isTaggedAs(found.volume.comment, ownershipTag(source))) {
-    const is =
-      found === undefined
-        ? 'no volume'
-        : `another volume (WWN ${found.volume.wwn}, comment ${JSON.stringify(found.volume.comment)}) under the name`;
-    throw new DriverError(
-      'refused',
-      `${array.label} has ${is} ${arrayName}, which volume ${name} is on record as; it is not copied`,
-      { next: see },
-    );
-  }
-  if (found.copy === 'done') return;
-  const how = found.copy === 'running' ? `is still being copied itself (${found.task ?? ''})` : 'is a broken copy';
-  throw new DriverError('busy', `volume ${name} ${how}`, {
-    next: found.copy === 'running' ? 'try again when that copy is done' : `remove it: docker volume rm ${name}`,
-  });
 }
 
 interface Parts {

@@ -10,6 +10,7 @@ import { mountSaga } from './mount.js';
 import { FOREIGN_LOCK_WAIT_MS, type Operations } from './operations.js';
 import type { MountPlan } from './plan-mount.js';
 import { snapshotSaga, type SnapshotPlan } from './snapshot.js';
+import { findScheduleOwner } from './snapshots-of.js';
 import { Waits } from './waits.js';
 
 /**
@@ -46,7 +47,9 @@ export class LateChanges {
     const { id, volume, node } = operation;
     const patience = node === this.#ctx.node.id ? {} : { lockWaitMs: FOREIGN_LOCK_WAIT_MS };
     const isLast = this.#waits.isOver(id);
-    await this.#operations.withVolume({ volume, keys: [], ...patience }, signal, async (held) => {
+    // Its schedule is told from the next one by what is on record, and that stays so under the lock of the volume that both are of.
+    const keys = operation.kind === 'snapshot' ? operation.keys : [];
+    await this.#operations.withVolume({ volume, keys, ...patience }, signal, async (held) => {
       await LOOKS[operation.kind]?.(this.#ctx, operation, held.signal);
       if (isLast) await held.commit([{ remove: 'late', key: id }]);
     });
@@ -82,7 +85,11 @@ const LOOKS: Record<string, Look> = {
   async snapshot(ctx, operation, signal) {
     const plan = planOf<SnapshotPlan>(operation);
     if (await isOnRecord(ctx, plan.volume, signal)) return;
-    await undoLate(snapshotSaga(backendOf(ctx, plan), plan), operation, signal);
+    await undoLate(
+      snapshotSaga(backendOf(ctx, plan), await withoutTakenSchedule(ctx, plan, signal)),
+      operation,
+      signal,
+    );
   },
   async mount(ctx, operation, signal) {
     const plan = planOf<MountPlan>(operation);
@@ -96,4 +103,16 @@ const backendOf = (ctx: DriverContext, { volume }: { volume: Volume }): Backend 
 /** A volume on record is somebody's, as after metadata were restored. */
 async function isOnRecord({ store }: DriverContext, { name, id }: Volume, signal: AbortSignal): Promise<boolean> {
   return (await store.find('volume', name, signal))?.id === id;
+}
+
+/** A schedule that was begun again meanwhile is somebody's. Its step comes after that of the snapshot, which keeps its place. */
+async function withoutTakenSchedule(
+  { store }: DriverContext,
+  plan: SnapshotPlan,
+  signal: AbortSignal,
+): Promise<SnapshotPlan> {
+  const { schedule, ...rest } = plan;
+  if (schedule === undefined) return plan;
+  const owner = await findScheduleOwner(store, { side: plan.side, schedule }, signal);
+  return owner === undefined ? plan : rest;
 }

@@ -10,6 +10,7 @@ import type { ScheduledSnapshots, SnapshotLife } from '../domain/schedule.js';
 import { homeSide, isNeverFormatted, type FilesystemRecord, type Origin, type Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
 import { settle, type Saga, type SagaRun, type Step } from '../saga/saga.js';
+import { refuseUnlike } from './copy-source.js';
 
 /*
  * States that a crash or a failure can leave, and what undo makes of each:
@@ -59,20 +60,10 @@ export async function planSnapshot(
     group === undefined ? undefined : await proveActiveSide(questionOf(backend, { parent, group }), signal);
   const side = proven?.side ?? homeSide(parent);
   const array = backend.array(side);
-  const [copy, taken] = await Promise.all([
-    array.findVolume(parent.arrayName, signal),
+  const [taken] = await Promise.all([
     request.schedule === undefined ? undefined : array.schedules.find(request.schedule.name, signal),
+    refuseUnlike(array, { source: parent, side }, signal),
   ]);
-  if (copy === undefined || copy.wwn !== parent.wwn[side]) {
-    const is = copy === undefined ? 'no volume' : `another volume (WWN ${copy.wwn}) under the name`;
-    throw new DriverError(
-      'refused',
-      `${array.label} has ${is} ${parent.arrayName}, which volume ${parent.name} is on record as`,
-      {
-        next: `see what became of it with: showvv -d ${parent.arrayName}`,
-      },
-    );
-  }
   if (request.schedule !== undefined && taken !== undefined) {
     throw new DriverError(
       'exists',

@@ -74,6 +74,7 @@ it('Create ends while the array copies; Mount waits for the end, and says what i
   await expect(docker.mount('c2')).rejects.toThrow(
     /is still copying vol-1 to volume c2 \(task \d+, since .*showtask -active/,
   );
+  expect(await docker.create('s2', { virtualCopyOf: 'c2' })).toMatch(/volume c2 is still being copied itself \(task/);
   const mounting = docker.mount('c2');
   await control.holdCopies(false);
   await mounting;
@@ -170,6 +171,7 @@ it('a copy that the array has given up is not mounted, and can be removed', asyn
   const task = (await stateOf(control)).arrays[0]?.tasks.find(({ status }) => status === 'active');
   await operator(arrayOf(site.node.pair, 'primary'), `canceltask -f ${task?.id}`);
   await expect(docker.mount('c8')).rejects.toThrow(/broken off .*docker volume rm c8/);
+  expect(await docker.create('s8', { virtualCopyOf: 'c8' })).toMatch(/volume c8 is a broken copy.*docker volume rm c8/);
   expect(await remove('c8')).toBe('');
   expect(await volumesOn(site.primary)).toEqual([]);
 });
