@@ -10,8 +10,8 @@ export interface SshSettings {
   privateKey?: Secret;
   /** For the connection with its login. */
   timeoutSeconds: number;
-  /** `strict`: by the file alone; `pin`: by the file, else by the key of the first contact; `off`: not at all. */
-  hostKeyCheck: 'strict' | 'pin' | 'off';
+  /** `strict`: by the file alone; `pin`: by the file, else by the key of the first contact. */
+  hostKeyCheck: 'strict' | 'pin';
   /** In OpenSSH's known_hosts format. */
   hostKeysFile?: string;
 }

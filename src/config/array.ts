@@ -62,13 +62,13 @@ function readFiles(settings: Settings): Pick<ArrayConfig, 'sanPrivateKey' | 'caF
   };
 }
 
-/** Old files often name a file without demanding that the host stands in it, which is `pin`. */
+/** Old files often name a file without demanding that the host stands in it, or say `False`, which took the key of the first contact: `pin`. */
 function readHostKeyCheck(settings: Settings): Pick<ArrayConfig, 'hostKeyCheck' | 'hostKeysFile'> {
   const isStrict = settings.read('strict_ssh_host_key_policy', boolean);
   const file = settings.read('ssh_hosts_key_file', absolutePath);
   if (isStrict === true) return { hostKeyCheck: 'strict', hostKeysFile: file ?? DEFAULT_HOST_KEYS };
   return {
-    hostKeyCheck: isStrict === undefined ? 'pin' : 'off',
+    hostKeyCheck: 'pin',
     ...(file === undefined ? {} : { hostKeysFile: file }),
   };
 }

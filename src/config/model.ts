@@ -105,9 +105,9 @@ export interface ArrayConfig {
   tlsVerify: boolean;
   /**
    * How the SSH host key is checked: `strict`: it stands in `hostKeysFile`; `pin`: it stands there, or else is the one of
-   * the first contact; `off`: not at all.
+   * the first contact.
    */
-  hostKeyCheck: 'strict' | 'pin' | 'off';
+  hostKeyCheck: 'strict' | 'pin';
   /** In OpenSSH's known_hosts format; always there when the check is strict. */
   hostKeysFile?: string;
 }

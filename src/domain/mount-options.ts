@@ -1,5 +1,4 @@
-import { DriverError } from './errors.js';
-import type { FilesystemType, Volume } from './volume.js';
+import type { FilesystemType } from './volume.js';
 
 /** Options of which a mount takes one at most. */
 const ALTERNATIVES: readonly (readonly string[])[] = [
@@ -57,19 +56,6 @@ export function misfits(text: string, type: FilesystemType): string[] {
     const valued = VALUED.get(nameOf(option));
     return valued !== undefined && valued.of !== type;
   });
-}
-
-/** A copy has the file system of its source, and nobody can change its options later. @throws `invalid` */
-export function checkOptionsOfCopy({ name, filesystem }: Volume, text: string | undefined): void {
-  const type = 'type' in filesystem ? filesystem.type : undefined;
-  if (text === undefined || type === undefined) return;
-  const strange = misfits(text, type);
-  if (strange.length === 0) return;
-  throw new DriverError(
-    'invalid',
-    `the file system of ${name} is ${type}, which does not take ${strange.join(',')} of mountOptions`,
-    { next: 'leave that out; nothing was changed' },
-  );
 }
 
 const nameOf = (option: string): string => option.split('=')[0] ?? '';

@@ -1,17 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import type { Backend } from '../backend/backend.js';
 import { proveActiveSide, type ActiveSideRequest } from '../backend/observe.js';
-import type { ArrayClient, ArrayVolume } from '../contracts/array.js';
+import type { ArrayClient } from '../contracts/array.js';
 import type { CloneState } from '../contracts/clones.js';
 import type { Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
-import { checkOptionsOfCopy } from '../domain/mount-options.js';
 import { arrayVolumeName, ownershipTag } from '../domain/names.js';
 import type { Group, Side } from '../domain/replication.js';
 import type { CreateRequest } from '../domain/request.js';
-import { isTaggedAs } from '../domain/tag.js';
 import { homeSide, type FilesystemRecord, type Volume, type VolumeSpec } from '../domain/volume.js';
 import type { Saga, Step } from '../saga/saga.js';
+import { proveSource } from './copy-source.js';
 
 /*
  * States that a crash or a failure can leave, and what undo makes of each:
@@ -53,14 +52,13 @@ export async function planClone(
 ): Promise<ClonePlan> {
   const { name, source, group, request } = wanted;
   const filesystem = inheritedFrom(source);
-  checkOptionsOfCopy(source, request.mountOptions);
   const proven =
     group === undefined ? undefined : await proveActiveSide(questionOf(backend, { source, group }), signal);
   const side = proven?.side ?? homeSide(source);
   const array = backend.array(side);
-  const found = proveSource(array, { source, side }, await array.clones.look(source.arrayName, signal));
+  const { sizeMiB } = await proveSource(array, { source, side }, signal);
   // What its array really gives it: a grow may be unfinished, or made by an administrator.
-  const sizeGiB = found.sizeMiB / 1024;
+  const sizeGiB = sizeMiB / 1024;
   checkSize(source, sizeGiB, request);
   const volume = cloneRecord(name, { backend, source, side, request, filesystem, sizeGiB });
   return {
@@ -100,33 +98,6 @@ function checkSize({ name }: Volume, smallest: number, { sizeGiB }: CloneRequest
     `volume ${name} has ${smallest} GiB, and a clone of it cannot be smaller (size=${sizeGiB})`,
     { next: `leave size out, or name ${Math.ceil(smallest)} or more` },
   );
-}
-
-/** The volume that is to be copied, if it is the one on record and whole. @throws `refused` or `busy` */
-function proveSource(
-  array: ArrayClient,
-  { source, side }: { source: Volume; side: Side },
-  found: CloneState | undefined,
-): ArrayVolume {
-  const { name, arrayName } = source;
-  const see = `see what became of it with: showvv -d ${arrayName}`;
-  const isSame = found?.volume.wwn === source.wwn[side];
-  if (found === undefined || !isSame || !isTaggedAs(found.volume.comment, ownershipTag(source))) {
-    const is =
-      found === undefined
-        ? 'no volume'
-        : `another volume (WWN ${found.volume.wwn}, comment ${JSON.stringify(found.volume.comment)}) under the name`;
-    throw new DriverError(
-      'refused',
-      `${array.label} has ${is} ${arrayName}, which volume ${name} is on record as; it is not copied`,
-      { next: see },
-    );
-  }
-  if (found.copy === 'done') return found.volume;
-  const how = found.copy === 'running' ? `is still being copied itself (${found.task ?? ''})` : 'is a broken copy';
-  throw new DriverError('busy', `volume ${name} ${how}`, {
-    next: found.copy === 'running' ? 'try again when that copy is done' : `remove it: docker volume rm ${name}`,
-  });
 }
 
 interface Parts {

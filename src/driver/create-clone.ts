@@ -2,6 +2,7 @@ import { DriverError } from '../domain/errors.js';
 import type { Volume } from '../domain/volume.js';
 import { cloneSaga, planClone, type CloneRequest } from './clone.js';
 import type { DriverContext } from './context.js';
+import { refuseForeignMountOptions } from './copy-source.js';
 import { getGroup } from './inventory.js';
 import { volumeKey, type Held, type Operations } from './operations.js';
 
@@ -20,6 +21,7 @@ export async function createClone(
     const existing = await store.find('volume', name, held.signal);
     if (existing !== undefined) return refuseDifferent(existing, request);
     const source = await getSource(ctx, request.of, held);
+    refuseForeignMountOptions(source, request.mountOptions);
     const backend = backends.get(source.spec.backend);
     const group = await getGroup(store, source, held.signal);
     const plan = await planClone(backend, { name, source, group, request }, held.signal);

@@ -1,9 +1,12 @@
+import type { MetadataStore } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import type { Volume } from '../domain/volume.js';
 import type { DriverContext } from './context.js';
+import { refuseForeignMountOptions } from './copy-source.js';
 import { getGroup } from './inventory.js';
 import { volumeKey, type Operations } from './operations.js';
-import { planSnapshot, snapshotSaga, type SnapshotRequest } from './snapshot.js';
+import { planSnapshot, snapshotSaga, type SnapshotPlan, type SnapshotRequest } from './snapshot.js';
+import { findScheduleOwner } from './snapshots-of.js';
 
 /**
  * `docker volume create` with `virtualCopyOf`. Holds the lock of the parent, too: it is not removed meanwhile, and what a Mount
@@ -25,13 +28,26 @@ export async function createSnapshot(
         next: 'see the names with: docker volume ls',
       });
     }
+    refuseForeignMountOptions(parent, request.mountOptions);
     const backend = backends.get(parent.spec.backend);
     const group = await getGroup(store, parent, held.signal);
     const plan = await planSnapshot(backend, { name, parent, group, request }, held.signal);
+    await refuseSharedSchedule(store, plan, held.signal);
     if (plan.warning !== undefined) logger.warn(plan.warning, { volume: name });
     const claim = [{ put: 'volume' as const, key: name, value: plan.volume }];
     await held.run(snapshotSaga(backend, plan), { plan, volume: name, claim });
     return undefined;
+  });
+}
+
+/** Its own removal may have ended it on the array, and will do so again. */
+async function refuseSharedSchedule(store: MetadataStore, plan: SnapshotPlan, signal: AbortSignal): Promise<void> {
+  const { side, schedule, parent } = plan;
+  const owner = schedule && (await findScheduleOwner(store, { side, schedule }, signal));
+  if (owner === undefined) return;
+  const text = `schedule ${schedule?.name} of volume ${parent.name} belongs to snapshot ${owner.name}, which is ${owner.state}`;
+  throw new DriverError('exists', text, {
+    next: `choose another scheduleName, or try again when ${owner.name} is removed; nothing was changed`,
   });
 }
 
@@ -41,7 +57,7 @@ const given = (value: Value): Value => (value === undefined ? undefined : 'given
 /** The same command again is success, as dockerd repeats it on each node. */
 function refuseDifferent(
   { name, origin, spec }: Volume,
-  { of, life, schedule, mountConflictDelay }: SnapshotRequest,
+  { of, life, schedule, mountConflictDelay, mountOptions }: SnapshotRequest,
 ): void {
   const is = origin?.kind === 'snapshot' ? origin : undefined;
   const pairs: [string, Value, Value][] = [
@@ -52,6 +68,7 @@ function refuseDifferent(
     ['scheduleFrequency', schedule?.frequency, is?.schedule?.frequency],
     ['snapshotPrefix', schedule?.prefix, is?.schedule?.prefix],
     ['mountConflictDelay', mountConflictDelay ?? spec.mountConflictDelay, spec.mountConflictDelay],
+    ['mountOptions', mountOptions ?? spec.mountOptions, spec.mountOptions],
   ];
   const differences = pairs
     .filter(([, wanted, found]) => wanted !== found)

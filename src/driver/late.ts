@@ -1,3 +1,5 @@
+import type { Backend } from '../backend/backend.js';
+import type { Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
 import { planOf, undoLate } from '../saga/saga.js';
 import { cloneSaga, type ClonePlan } from './clone.js';
@@ -5,9 +7,10 @@ import type { DriverContext } from './context.js';
 import { createSaga, type CreatePlan } from './create.js';
 import { importSaga, releaseSaga, type ImportPlan } from './import.js';
 import { mountSaga } from './mount.js';
-import { FOREIGN_LOCK_WAIT_MS, type Held, type Operations } from './operations.js';
+import { FOREIGN_LOCK_WAIT_MS, type Operations } from './operations.js';
 import type { MountPlan } from './plan-mount.js';
 import { snapshotSaga, type SnapshotPlan } from './snapshot.js';
+import { findScheduleOwner } from './snapshots-of.js';
 import { Waits } from './waits.js';
 
 /**
@@ -44,50 +47,72 @@ export class LateChanges {
     const { id, volume, node } = operation;
     const patience = node === this.#ctx.node.id ? {} : { lockWaitMs: FOREIGN_LOCK_WAIT_MS };
     const isLast = this.#waits.isOver(id);
-    await this.#operations.withVolume({ volume, keys: [], ...patience }, signal, async (held) => {
-      await this.#look(operation, held);
+    // Its schedule is told from the next one by what is on record, and that stays so under the lock of the volume that both are of.
+    const keys = operation.kind === 'snapshot' ? operation.keys : [];
+    await this.#operations.withVolume({ volume, keys, ...patience }, signal, async (held) => {
+      await LOOKS[operation.kind]?.(this.#ctx, operation, held.signal);
       if (isLast) await held.commit([{ remove: 'late', key: id }]);
     });
     if (isLast) this.#waits.end(id);
   }
+}
 
-  async #look(operation: Operation, { signal }: Held): Promise<void> {
-    const { store, backends, groups } = this.#ctx;
-    if (operation.kind === 'create') {
-      const plan = planOf<CreatePlan>(operation);
-      const { volume } = plan;
-      // On record it is somebody's, as after metadata were restored.
-      if ((await store.find('volume', volume.name, signal))?.id === volume.id) return;
-      await undoLate(createSaga(backends.get(volume.spec.backend), plan, { groups }), operation, signal);
-    }
-    if (operation.kind === 'clone') {
-      const plan = planOf<ClonePlan>(operation);
-      const { name, id, spec } = plan.volume;
-      if ((await store.find('volume', name, signal))?.id === id) return;
-      await undoLate(cloneSaga(backends.get(spec.backend), plan), operation, signal);
-    }
-    if (operation.kind === 'import') {
-      const plan = planOf<ImportPlan>(operation);
-      const { name, id, spec } = plan.volume;
-      if ((await store.find('volume', name, signal))?.id === id) return;
-      await undoLate(importSaga(backends.get(spec.backend), plan), operation, signal);
-    }
-    if (operation.kind === 'release') {
-      const plan = planOf<ImportPlan>(operation);
-      const { name, id, spec } = plan.volume;
-      // A late release takes a volume away that is still on record.
-      if ((await store.find('volume', name, signal))?.id !== id) return;
-      await undoLate(releaseSaga(backends.get(spec.backend), plan), operation, signal);
-    }
-    if (operation.kind === 'snapshot') {
-      const plan = planOf<SnapshotPlan>(operation);
-      const { name, id, spec } = plan.volume;
-      if ((await store.find('volume', name, signal))?.id === id) return;
-      await undoLate(snapshotSaga(backends.get(spec.backend), plan), operation, signal);
-    }
-    if (operation.kind === 'mount') {
-      const plan = planOf<MountPlan>(operation);
-      await undoLate(mountSaga(this.#ctx, backends.get(plan.volume.spec.backend), plan), operation, signal);
-    }
-  }
+type Look = (ctx: DriverContext, operation: Operation, signal: AbortSignal) => Promise<void>;
+
+/** What a late call of each kind of operation can have made, removed by its saga; other kinds leave nothing to look for. */
+const LOOKS: Record<string, Look> = {
+  async create(ctx, operation, signal) {
+    const plan = planOf<CreatePlan>(operation);
+    if (await isOnRecord(ctx, plan.volume, signal)) return;
+    await undoLate(createSaga(backendOf(ctx, plan), plan, { groups: ctx.groups }), operation, signal);
+  },
+  async clone(ctx, operation, signal) {
+    const plan = planOf<ClonePlan>(operation);
+    if (await isOnRecord(ctx, plan.volume, signal)) return;
+    await undoLate(cloneSaga(backendOf(ctx, plan), plan), operation, signal);
+  },
+  async import(ctx, operation, signal) {
+    const plan = planOf<ImportPlan>(operation);
+    if (await isOnRecord(ctx, plan.volume, signal)) return;
+    await undoLate(importSaga(backendOf(ctx, plan), plan), operation, signal);
+  },
+  async release(ctx, operation, signal) {
+    const plan = planOf<ImportPlan>(operation);
+    // The other way round: it takes a volume away that has to be on record.
+    if (!(await isOnRecord(ctx, plan.volume, signal))) return;
+    await undoLate(releaseSaga(backendOf(ctx, plan), plan), operation, signal);
+  },
+  async snapshot(ctx, operation, signal) {
+    const plan = planOf<SnapshotPlan>(operation);
+    if (await isOnRecord(ctx, plan.volume, signal)) return;
+    await undoLate(
+      snapshotSaga(backendOf(ctx, plan), await withoutTakenSchedule(ctx, plan, signal)),
+      operation,
+      signal,
+    );
+  },
+  async mount(ctx, operation, signal) {
+    const plan = planOf<MountPlan>(operation);
+    await undoLate(mountSaga(ctx, backendOf(ctx, plan), plan), operation, signal);
+  },
+};
+
+const backendOf = (ctx: DriverContext, { volume }: { volume: Volume }): Backend =>
+  ctx.backends.get(volume.spec.backend);
+
+/** A volume on record is somebody's, as after metadata were restored. */
+async function isOnRecord({ store }: DriverContext, { name, id }: Volume, signal: AbortSignal): Promise<boolean> {
+  return (await store.find('volume', name, signal))?.id === id;
+}
+
+/** A schedule that was begun again meanwhile is somebody's. Its step comes after that of the snapshot, which keeps its place. */
+async function withoutTakenSchedule(
+  { store }: DriverContext,
+  plan: SnapshotPlan,
+  signal: AbortSignal,
+): Promise<SnapshotPlan> {
+  const { schedule, ...rest } = plan;
+  if (schedule === undefined) return plan;
+  const owner = await findScheduleOwner(store, { side: plan.side, schedule }, signal);
+  return owner === undefined ? plan : rest;
 }

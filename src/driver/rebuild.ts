@@ -27,12 +27,12 @@ export async function rebuildMetadata(
   const survey = await surveyArrays(backends.all(), signal);
   const own = cluster ?? (await store.archive.cluster());
   const plan = planRebuild(parts, { survey, known, cluster: own });
-  const lines = linesOf(plan, dryRun);
-  if (dryRun) return [...lines, 'nothing was changed (--dry-run)'];
+  if (dryRun) return [...linesOf(plan, dryRun), 'nothing was changed (--dry-run)'];
+  let done = plan;
   if (isGone) await store.archive.renew({ records: [...pins(), ...recordsOf(plan)] }, signal);
-  else await commitEach(parts, plan, signal);
-  logger.warn('the metadata were rebuilt from the arrays', { volumes: plan.rebuilt.length, left: plan.ambiguous });
-  return lines;
+  else done = await commitEach(parts, plan, signal);
+  logger.warn('the metadata were rebuilt from the arrays', { volumes: done.rebuilt.length, left: done.ambiguous });
+  return linesOf(done, dryRun);
 }
 
 function recordsOf({ rebuilt, groups }: RebuildPlan): Written[] {
@@ -48,8 +48,9 @@ function volumeRecords({ volume, attachment }: Rebuilt): Written[] {
   return attachment === undefined ? [own] : [own, { put: 'attachment', key, value: attachment }];
 }
 
-/** Each under its lock, and only what is still as it was planned. */
-async function commitEach({ store }: RebuildParts, plan: RebuildPlan, signal: AbortSignal): Promise<void> {
+/** Each under its lock, and only what is still as it was planned. Returns what became of the plan. */
+async function commitEach({ store }: RebuildParts, plan: RebuildPlan, signal: AbortSignal): Promise<RebuildPlan> {
+  const done: RebuildPlan = { ...plan, rebuilt: [], ambiguous: [...plan.ambiguous] };
   for (const value of plan.groups) {
     const key = groupRecordKey(value.backend, value.name);
     const decide = async (): Promise<Written[]> =>
@@ -57,10 +58,17 @@ async function commitEach({ store }: RebuildParts, plan: RebuildPlan, signal: Ab
     await commitUnder({ store, lock: groupKey(value.backend, value.name) }, decide, signal);
   }
   for (const each of plan.rebuilt) {
-    const decide = async (): Promise<Written[]> =>
-      (await isUnchanged(store, each, signal)) ? volumeRecords(each) : [];
-    await commitUnder({ store, lock: volumeKey(each.volume.name) }, decide, signal);
+    const { name } = each.volume;
+    let isStill = false;
+    const decide = async (): Promise<Written[]> => {
+      isStill = await isUnchanged(store, each, signal);
+      return isStill ? volumeRecords(each) : [];
+    };
+    await commitUnder({ store, lock: volumeKey(name) }, decide, signal);
+    if (isStill) done.rebuilt.push(each);
+    else done.ambiguous.push(`volume ${name}: somebody has just changed it; repeat this`);
   }
+  return done;
 }
 
 async function isUnchanged(

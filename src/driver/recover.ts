@@ -20,6 +20,7 @@ import { resizeSaga } from './resize.js';
 import type { Resizes } from './resizes.js';
 import type { ResizePlan } from './plan-resize.js';
 import { removeSaga, settleRemove, type RemovePlan } from './remove.js';
+import { refuseUnprovenSnapshot } from './snapshots-of.js';
 import { settleSnapshot, type SnapshotPlan } from './snapshot.js';
 import { unmountSaga, type UnmountPlan } from './unmount.js';
 
@@ -28,7 +29,7 @@ const STEP_TIMEOUT_MS = 90_000;
 
 /** How each kind of unfinished operation goes on. The plans are our own records, read back. */
 export function settlersOf(ctx: DriverContext): Record<string, Settler> {
-  const { groups } = ctx;
+  const { groups, store } = ctx;
   const backendOf = (name: string): Backend => ctx.backends.get(name);
   return {
     create: async (operation, run) => {
@@ -53,7 +54,10 @@ export function settlersOf(ctx: DriverContext): Record<string, Settler> {
     },
     remove: async (operation, run) => {
       const plan = planOf<RemovePlan>(operation);
-      await settleRemove(removeSaga(backendOf(plan.volume.spec.backend), plan, { groups }), operation, run);
+      const backend = backendOf(plan.volume.spec.backend);
+      // The roles may have changed since; of a volume its group's cycle looks itself.
+      if (operation.phase === 'do') await refuseUnprovenSnapshot({ store, backend }, plan.volume, run.signal);
+      await settleRemove(removeSaga(backend, plan, { groups }), operation, run);
     },
     mount: async (operation, run) => {
       const plan = planOf<MountPlan>(operation);

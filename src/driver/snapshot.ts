@@ -3,7 +3,6 @@ import type { Backend } from '../backend/backend.js';
 import { proveActiveSide, type ActiveSideRequest } from '../backend/observe.js';
 import type { Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
-import { checkOptionsOfCopy } from '../domain/mount-options.js';
 import { arraySnapshotName, ownershipTag } from '../domain/names.js';
 import type { Group, Side } from '../domain/replication.js';
 import type { CreateRequest } from '../domain/request.js';
@@ -11,6 +10,7 @@ import type { ScheduledSnapshots, SnapshotLife } from '../domain/schedule.js';
 import { homeSide, isNeverFormatted, type FilesystemRecord, type Origin, type Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
 import { settle, type Saga, type SagaRun, type Step } from '../saga/saga.js';
+import { proveSource } from './copy-source.js';
 
 /*
  * States that a crash or a failure can leave, and what undo makes of each:
@@ -56,25 +56,14 @@ export async function planSnapshot(
 ): Promise<SnapshotPlan> {
   const { name, parent, group, request } = wanted;
   refuseUnready(parent);
-  checkOptionsOfCopy(parent, request.mountOptions);
   const proven =
     group === undefined ? undefined : await proveActiveSide(questionOf(backend, { parent, group }), signal);
   const side = proven?.side ?? homeSide(parent);
   const array = backend.array(side);
-  const [copy, taken] = await Promise.all([
-    array.findVolume(parent.arrayName, signal),
+  const [taken] = await Promise.all([
     request.schedule === undefined ? undefined : array.schedules.find(request.schedule.name, signal),
+    proveSource(array, { source: parent, side }, signal),
   ]);
-  if (copy === undefined || copy.wwn !== parent.wwn[side]) {
-    const is = copy === undefined ? 'no volume' : `another volume (WWN ${copy.wwn}) under the name`;
-    throw new DriverError(
-      'refused',
-      `${array.label} has ${is} ${parent.arrayName}, which volume ${parent.name} is on record as`,
-      {
-        next: `see what became of it with: showvv -d ${parent.arrayName}`,
-      },
-    );
-  }
   if (request.schedule !== undefined && taken !== undefined) {
     throw new DriverError(
       'exists',

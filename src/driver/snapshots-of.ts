@@ -2,6 +2,8 @@ import type { Backend } from '../backend/backend.js';
 import { proveActiveSide } from '../backend/observe.js';
 import type { MetadataStore } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
+import type { Side } from '../domain/replication.js';
+import type { ScheduledSnapshots } from '../domain/schedule.js';
 import type { Volume } from '../domain/volume.js';
 import { getGroup } from './inventory.js';
 
@@ -58,13 +60,14 @@ function list(names: string[], separator = ', '): string {
 /**
  * Rule 32 for a snapshot of a replicated volume: it is no member of the group, but while that is failed over or ambiguous it may be
  * the only good state of the data that is left. On either array it goes only while the roles are natural, by fresh answers of both.
- * @throws `refused` or `unavailable`
+ * Other volumes pass: their group's cycle looks. @throws `refused` or `unavailable`
  */
 export async function refuseUnprovenSnapshot(
   { store, backend }: Parts,
   snapshot: Volume,
   signal: AbortSignal,
 ): Promise<void> {
+  if (snapshot.origin?.kind !== 'snapshot') return;
   const base = await findBase(store, snapshot, signal);
   const group = base === undefined ? undefined : await getGroup(store, base, signal);
   if (base === undefined || group === undefined) return;
@@ -76,6 +79,22 @@ export async function refuseUnprovenSnapshot(
     `snapshot ${snapshot.name} of volume ${base.name} is not removed while group ${group.name} is failed over or one of its arrays is silent: it may be the only good copy later`,
     { next: `bring group ${group.name} home with setrcopygroup recover and restore, then remove the snapshot` },
   );
+}
+
+/**
+ * The snapshot on record whose schedule that is. An array cannot tell one from another of the same name, volume and options, so
+ * who has none of these on record any more may not end it.
+ */
+export async function findScheduleOwner(
+  store: MetadataStore,
+  { side, schedule }: { side: Side; schedule: ScheduledSnapshots },
+  signal: AbortSignal,
+): Promise<Volume | undefined> {
+  const volumes = await store.list('volume', signal);
+  return volumes.find(({ origin }) => {
+    if (origin?.kind !== 'snapshot' || origin.side !== side) return false;
+    return origin.schedule?.name === schedule.name && origin.schedule.of === schedule.of;
+  });
 }
 
 /** The volume at the end of a chain of snapshots; undefined where the metadata have lost it. */

@@ -70,10 +70,15 @@ export function leaveSteps<P extends { volume: Volume }>(backend: Backend, { spe
     steps.push({
       name: `take the volume out of volume set ${qosName}`,
       noWayBackUnanswered: true,
-      async do({ plan: { volume }, facts, signal }) {
+      async do(context) {
+        const { facts, signal } = context;
+        const { volume } = context.plan;
         const set = await sets.findSet(qosName, signal);
-        // Known before the change, whose own reading back may fail.
-        facts.wasInQosSet = set?.members.includes(volume.arrayName) === true;
+        // On record before the change, after which it cannot be told any more.
+        if (set?.members.includes(volume.arrayName) === true) {
+          facts.wasInQosSet = true;
+          await context.record([]);
+        }
         await sets.removeMember(qosName, volume.arrayName, signal);
       },
       async undo({ plan: { volume }, facts, signal }) {
@@ -85,11 +90,14 @@ export function leaveSteps<P extends { volume: Volume }>(backend: Backend, { spe
     steps.push({
       name: 'remove the volume set with flash cache of the volume',
       noWayBackUnanswered: true,
-      async do({ plan: { volume }, facts, signal }) {
+      async do(context) {
+        const { facts, signal } = context;
+        const { volume } = context.plan;
         const name = cachedSetName(volume.id);
         const set = await sets.findSet(name, signal);
         if (set === undefined) return;
         facts.cachedSet = set.domain === undefined ? {} : { domain: set.domain };
+        await context.record([]);
         await sets.removeSet(name, setTag(volume), signal);
       },
       async undo({ plan: { volume }, facts, signal }) {

@@ -222,10 +222,10 @@ export const SCENES: Scene[] = [
       await succeed(lane.docker.remove('v'));
     },
   }),
-  create('clone of a volume in use', CLONE, { sparse: 3 }),
+  create('clone of a volume in use', CLONE, { sparse: 2 }),
   firstMount('first, plain', OWNED),
   // The copy gets a uuid of its own.
-  firstMount('first, of a clone', CLONE, { sparse: 3 }),
+  firstMount('first, of a clone', CLONE, { sparse: 4 }),
   firstMount('first, replicated', member('G')),
   firstMount('first, replicated', member('G'), { store: 'etcd' }),
   mount('second container', {

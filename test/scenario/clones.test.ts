@@ -50,7 +50,7 @@ it('a clone of a mounted volume has its data of that moment, and is mounted besi
   const { docker } = site.node;
   expect(await clone('c1')).toBe('');
   expect(await clone('c1')).toBe('');
-  await writeFile(file, 'after');
+  await writeFile(file, 'after', { flush: true });
   const mountpoint = await docker.mount('c1');
   expect(await readFile(path.join(mountpoint, 'file'), 'utf8')).toBe('before');
   await writeFile(path.join(mountpoint, 'file'), 'of the clone');
@@ -76,6 +76,7 @@ it('Create ends while the array copies; Mount waits for the end, and says what i
   await expect(docker.mount('c2')).rejects.toThrow(
     /is still copying vol-1 to volume c2 \(task \d+, since .*showtask -active/,
   );
+  expect(await docker.create('s2', { virtualCopyOf: 'c2' })).toMatch(/volume c2 is still being copied itself \(task/);
   const mounting = docker.mount('c2');
   await control.holdCopies(false);
   await mounting;
@@ -186,16 +187,24 @@ it('the clone of a failed over volume is made on the array that is active now, a
   expect(await remove(volume.name)).toBe('');
 });
 
+it('a snapshot and another clone can be cloned, also before their first mount', async () => {
+  const { docker } = site.node;
+  expect(await docker.create('s1', { virtualCopyOf: source.name })).toBe('');
+  expect(await docker.create('c9', { cloneOf: 's1' })).toBe('');
+  expect(await docker.create('c10', { cloneOf: 'c9' })).toBe('');
+  const mountpoint = await docker.mount('c10');
+  expect(await readFile(path.join(mountpoint, 'file'), 'utf8')).toBe('after');
+  await unmount('c10');
+  for (const name of ['s1', 'c9', 'c10']) expect(await remove(name)).toBe('');
+  expect(await volumesOn(site.primary)).toEqual([]);
+});
+
 it('is refused: what is not there, what was never formatted, what is smaller, and the other options', async () => {
   const { docker } = site.node;
   const empty = await site.createVolume();
   expect(await docker.create('c6', { cloneOf: 'nothing' })).toMatch(/there is no volume nothing/);
   expect(await docker.create('c6', { cloneOf: 'c6' })).toMatch(/clone of itself/);
   expect(await docker.create('c6', { cloneOf: empty.name })).toMatch(/never been mounted/);
-  for (const copy of ['cloneOf', 'virtualCopyOf']) {
-    const options = { [copy]: source.name, mountOptions: 'noatime,allocsize=64k' };
-    expect(await docker.create('c6', options)).toMatch(/of vol-1 is ext4, which does not take allocsize=64k/);
-  }
   const large = await site.createVolume(undefined, { size: '3' });
   await site.useOnce(large);
   expect(await docker.create('c6', { cloneOf: large.name, size: '2' })).toMatch(/cannot be smaller/);
@@ -224,6 +233,7 @@ it('a copy that the array has given up is not mounted, and can be removed', asyn
   const task = (await stateOf(control)).arrays[0]?.tasks.find(({ status }) => status === 'active');
   await operator(arrayOf(site.node.pair, 'primary'), `canceltask -f ${task?.id}`);
   await expect(docker.mount('c8')).rejects.toThrow(/broken off .*docker volume rm c8/);
+  expect(await docker.create('s8', { virtualCopyOf: 'c8' })).toMatch(/volume c8 is a broken copy.*docker volume rm c8/);
   expect(await remove('c8')).toBe('');
   expect(await volumesOn(site.primary)).toEqual([]);
 });

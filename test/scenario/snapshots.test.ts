@@ -95,8 +95,21 @@ describe('A snapshot of a plain volume', () => {
     expect(await snapshot('s', 'w', { expirationHours: '3' })).toContain(
       'exists already with other options (virtualCopyOf: wanted w, is v; expirationHours: wanted given, is none)',
     );
+    expect(await snapshot('s', 'v', { mountOptions: 'noatime' })).toContain('mountOptions: wanted noatime, is none');
     expect(await snapshot('v', 'w')).toContain('virtualCopyOf: wanted w, is none');
     await remove('s', 'v', 'w');
+  });
+
+  it('and a clone take no mount options of another file system than they have', async () => {
+    const { docker } = site.node;
+    await plainVolume('v', 'x');
+    const refusal = /mountOptions=.*allocsize=64k .*not of ext4, which volume v has/;
+    const mountOptions = 'noatime,allocsize=64k';
+    expect(await snapshot('s', 'v', { mountOptions })).toMatch(refusal);
+    expect(await docker.create('c', { cloneOf: 'v', mountOptions })).toMatch(refusal);
+    expect(await names()).toEqual(['v']);
+    await remove('v');
+    expect(await arrayObjects(site.node.control)).toEqual([]);
   });
 
   it('needs a volume with a file system', async () => {
@@ -318,6 +331,35 @@ describe('A schedule', () => {
     await operator(array, 'removesched -f nightly');
   });
 
+  it('rule 15: that was begun again after a Create was undone is not taken for the late one of that Create', async () => {
+    await plainVolume('v', 'x');
+    await loseCommand('^createsched');
+    expect(await snapshot('s', 'v', SCHEDULE)).toMatch(/may or may not be done.*everything was rolled back/);
+    await done(snapshot('s', 'v', SCHEDULE));
+    // The recovery round, which looks for what the array has made late.
+    await site.node.restart();
+    await pause(2_000);
+    expect(await scheduleNames()).toEqual(['nightly']);
+    await remove('s', 'v');
+    expect(await scheduleNames()).toEqual([]);
+  });
+
+  it('rule 15: is not begun again under its name while a removal that would end it is not finished', async () => {
+    await plainVolume('v', 'x');
+    await done(snapshot('s', 'v', SCHEDULE));
+    await loseCommand('^removesched');
+    expect(await site.node.docker.remove('s')).toContain('what is left is finished later');
+    // The array carries it out, and only the record does not know.
+    await operator(arrayOf(site.node.pair, 'primary'), 'removesched -f nightly');
+    expect(await snapshot('s2', 'v', SCHEDULE)).toContain(
+      'schedule nightly of volume v belongs to snapshot s, which is deleting',
+    );
+    await remove('s');
+    await done(snapshot('s2', 'v', SCHEDULE));
+    expect(await scheduleNames()).toEqual(['nightly']);
+    await remove('s2', 'v');
+  });
+
   it('keeps its snapshot on record when the snapshot is gone, since it ends with that', async () => {
     await plainVolume('v', 'x');
     await done(snapshot('s', 'v', SCHEDULE));
@@ -332,6 +374,10 @@ describe('A schedule', () => {
     await remove('v');
   });
 });
+
+/** The next such command gets no answer, and is not done. */
+const loseCommand = async (commandRegex: string): Promise<void> =>
+  site.node.control.fault({ array: site.primary, match: { commandRegex }, effect: 'reset' });
 
 async function scheduleNames(): Promise<string[]> {
   const { arrays } = await stateOf(site.node.control);
@@ -387,6 +433,31 @@ describe('A snapshot of a replicated volume', () => {
     expect(await arrayObjects(control)).toEqual([]);
   });
 
+  it('rule 32: is not removed by what an unfinished removal goes on with while the group is failed over', async () => {
+    const { docker, control } = site.node;
+    const volume = await site.createVolume();
+    await site.useOnce(volume);
+    await done(snapshot('s', volume.name));
+    const name = await arrayName('s');
+    const deletion = { method: 'DELETE', pathRegex: `/volumes/${name}$` };
+    await control.fault({ array: site.primary, match: deletion, effect: 'reset' });
+    expect(await docker.remove('s')).toContain('what is left is finished later');
+    await volume.type.stop();
+    await volume.type.failover();
+    // The recovery round, which goes on with it.
+    await site.node.restart();
+    await pause(2_000);
+    expect(await volumesOf(site.primary)).toContain(name);
+    expect(await docker.remove('s')).toMatch(
+      /an earlier remove of volume s is not finished.*snapshot s of volume .* is not removed while group .* is failed over/,
+    );
+
+    await volume.type.recover();
+    await volume.type.restore();
+    await remove('s', volume.name);
+    expect(await arrayObjects(control)).toEqual([]);
+  });
+
   it('rule 1: is not made while no array is proven to hold the live copy', async () => {
     const volume = await site.createVolume();
     await site.useOnce(volume);
@@ -413,6 +484,7 @@ describe('A snapshot of a replicated volume', () => {
     );
     expect(await volumesOf(site.primary)).toEqual([volume.arrayVolume]);
     expect(await names()).toEqual([volume.name]);
+    expect(await docker.remove(volume.name)).toMatch(/^volume vol-\d+ is not removed while group/);
     await volume.type.recover();
     await volume.type.restore();
     await done(docker.remove(volume.name));

@@ -118,7 +118,7 @@ describe('sections', () => {
     });
     expect(backend(config, 'three').primary).toMatchObject({
       username: 'own',
-      hostKeyCheck: 'off',
+      hostKeyCheck: 'pin',
       fingerprint: 'aabbccddeeff00112233445566778899'.repeat(2),
     });
   });

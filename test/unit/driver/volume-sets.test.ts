@@ -3,7 +3,7 @@ import { Backend } from '../../../src/backend/backend.js';
 import type { ArrayClient } from '../../../src/contracts/array.js';
 import { DriverError } from '../../../src/domain/errors.js';
 import type { Volume } from '../../../src/domain/volume.js';
-import { deleteDespiteSets } from '../../../src/driver/volume-sets.js';
+import { deleteDespiteSets, leaveSteps, type SetFacts } from '../../../src/driver/volume-sets.js';
 
 const VOLUME: Volume = {
   name: 'v',
@@ -77,5 +77,40 @@ describe('the deletion of a new volume', () => {
     const deletion = deleteDespiteSets(backend, { ...VOLUME, spec }, { remove, signal });
     await expect(deletion).rejects.toThrow('the volume is in a volume set');
     expect(calls).toEqual(['delete']);
+  });
+});
+
+describe('the removal of a volume that is in sets', () => {
+  it('puts it back into them also when it was killed, or got no answer, after it had left', async () => {
+    const calls: string[] = [];
+    let members = [VOLUME.arrayName];
+    const lose = async (): Promise<void> => {
+      members = [];
+      await Promise.reject(new DriverError('unknown-outcome', 'its answer was lost'));
+    };
+    const volumeSets = {
+      findSet: async (name: string) =>
+        Promise.resolve(members.length === 0 ? undefined : { name, members, comment: '', flashCache: true }),
+      removeMember: async () => (members.length === 0 ? Promise.resolve() : lose()),
+      removeSet: lose,
+      ensureMember: async (name: string) => Promise.resolve(calls.push(name)),
+      ensureCachedSet: async ({ name }: { name: string }) => Promise.resolve(calls.push(name)),
+    };
+    const settings = { name: 'plain', cpg: VOLUME.cpg, snapCpg: VOLUME.snapCpg };
+    const backend = new Backend(settings, { primary: { volumeSets } as unknown as ArrayClient });
+    for (const step of leaveSteps(backend, VOLUME)) {
+      members = [VOLUME.arrayName];
+      const facts: SetFacts = {};
+      let onRecord: SetFacts = {};
+      const record = async (): Promise<void> => {
+        onRecord = structuredClone(facts);
+        await Promise.resolve();
+      };
+      const context = { plan: { volume: VOLUME }, signal: AbortSignal.timeout(5_000), record };
+      await expect(step.do({ ...context, facts })).rejects.toThrow('lost');
+      await step.do({ ...context, facts: onRecord });
+      await step.undo?.({ ...context, facts: onRecord });
+    }
+    expect(calls).toEqual(['gold', 'vvs-0DM4qZEVSKON-DXN-NwVpw']);
   });
 });

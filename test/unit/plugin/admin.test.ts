@@ -4,8 +4,8 @@ import { createServer, request } from 'node:http';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { text } from 'node:stream/consumers';
-import { adminSocketOf, askDaemon } from '../../../src/commands/daemon-client.js';
+import { text as textOf } from 'node:stream/consumers';
+import { adminSocketOf, ask, askDaemon } from '../../../src/commands/daemon-client.js';
 import type { Logger } from '../../../src/contracts/log.js';
 import { DriverError } from '../../../src/domain/errors.js';
 import type { OverrideRequest } from '../../../src/domain/override.js';
@@ -25,6 +25,7 @@ describe('the socket for the commands', () => {
     startAdminServer({
       socketPath: adminSocketOf(dir),
       logger,
+      large: { '/all': async (body) => JSON.stringify(body).length },
       overrides: {
         async make(asked, signal) {
           signal.throwIfAborted();
@@ -53,6 +54,7 @@ describe('the socket for the commands', () => {
     expect((await stat(adminSocketOf(dir))).mode & 0o777).toBe(0o600);
     expect(await askDaemon(dir, '/override', order)).toEqual({ result: ['made'] });
     expect(await askDaemon(dir, '/override/end', { volume: 'db' })).toEqual({ result: ['db ended'] });
+    expect(await askDaemon(dir, '/release', { volume: 'db' })).toEqual({ result: ['db released'] });
     expect(await askDaemon(dir, '/resize', { volume: 'db', gib: 20 })).toEqual({ result: ['db has 20 GiB'] });
     await expect(askDaemon(dir, '/resize', { volume: 'db', gib: '20' })).rejects.toMatchObject({ code: 'invalid' });
     expect(made).toEqual([order]);
@@ -91,11 +93,20 @@ describe('the socket for the commands', () => {
     expect(made).toEqual([]);
   });
 
+  it('takes megabytes for what works on all metadata, and for nothing else', async () => {
+    const text = 'x'.repeat(1_000_000);
+    expect(await ask(dir, { at: '/all', body: { text } })).toEqual({ result: 1_000_011 });
+    await expect(ask(dir, { at: '/override', body: { ...order, reason: text } })).rejects.toMatchObject({
+      name: 'DriverError',
+    });
+    expect(made).toEqual([]);
+  });
+
   it('refuses what is not JSON, and lives on', async () => {
     const answer = await new Promise<string>((resolve, reject) => {
       const headers = { 'content-length': 3 };
       const call = request({ socketPath: adminSocketOf(dir), method: 'POST', path: '/override', headers }, (res) => {
-        text(res).then(resolve, reject);
+        textOf(res).then(resolve, reject);
       });
       call.on('error', reject);
       call.end('{ab');
