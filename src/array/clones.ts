@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ArrayVolume } from '../contracts/array.js';
 import type { Clones, CloneState, CreateClone } from '../contracts/clones.js';
 import { DriverError } from '../domain/errors.js';
+import { parseTag } from '../domain/tag.js';
 import { makeSo } from './make-so.js';
 import { isSafeName, safeName, segment } from './paths.js';
 import { listOf, volumeAnswer } from './schemas.js';
@@ -21,6 +22,7 @@ const CANCEL = 1;
 const MOST_HELPERS = 2;
 
 const copyAnswer = volumeAnswer.extend({ copyType: z.int(), copyOf: z.string().optional() });
+type CopyAnswer = z.infer<typeof copyAnswer>;
 const taskAnswer = z.object({ id: z.int(), name: z.string(), status: z.int(), startTime: z.string().optional() });
 type TaskAnswer = z.infer<typeof taskAnswer>;
 
@@ -96,7 +98,7 @@ export class WsapiClones implements Clones {
     }
   }
 
-  async #find(name: string, signal: AbortSignal): Promise<z.infer<typeof copyAnswer> | undefined> {
+  async #find(name: string, signal: AbortSignal): Promise<CopyAnswer | undefined> {
     const schema = copyAnswer.extend({ name: z.literal(name) });
     return this.#wsapi.find({ path: `volumes/${segment(name)}`, schema, absent: [NON_EXISTENT_VOL] }, signal);
   }
@@ -107,17 +109,19 @@ export class WsapiClones implements Clones {
     return tasks.find((task) => task.status === ACTIVE && (task.name === name || task.name.endsWith(`->${name}`)));
   }
 
-  /** The chain from the copy to its source, which has a comment or is no snapshot; the one that hangs on the others first. */
-  async #helpersOf(copy: z.infer<typeof copyAnswer>, signal: AbortSignal): Promise<string[]> {
+  /** The chain from the copy to its source, the one that hangs on the others first; nothing unless it ends at a volume of ours. */
+  async #helpersOf(copy: CopyAnswer, signal: AbortSignal): Promise<string[]> {
     const helpers: string[] = [];
     let next = copy.copyOf;
-    while (next !== undefined && isSafeName(next) && helpers.length < MOST_HELPERS) {
+    while (next !== undefined && isSafeName(next)) {
       const found = await this.#find(next, signal);
-      if (found === undefined || !isHelper(found)) break;
+      if (found === undefined) break;
+      if (parseTag(found.comment ?? '') !== undefined) return helpers;
+      if (!isHelper(found) || helpers.length === MOST_HELPERS) break;
       helpers.push(found.name);
       next = found.copyOf;
     }
-    return helpers;
+    return [];
   }
 
   #notDone(what: string, seen: string): DriverError {
@@ -128,8 +132,7 @@ export class WsapiClones implements Clones {
 }
 
 /** Whatever is ours has a comment. */
-const isHelper = ({ copyType, comment = '' }: z.infer<typeof copyAnswer>): boolean =>
-  copyType === VIRTUAL_COPY && comment === '';
+const isHelper = ({ copyType, comment = '' }: CopyAnswer): boolean => copyType === VIRTUAL_COPY && comment === '';
 
 function copyBody(wanted: CreateClone): Record<string, unknown> {
   return {

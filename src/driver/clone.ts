@@ -10,7 +10,7 @@ import type { Group, Side } from '../domain/replication.js';
 import type { CreateRequest } from '../domain/request.js';
 import { homeSide, type FilesystemRecord, type Volume, type VolumeSpec } from '../domain/volume.js';
 import type { Saga, Step } from '../saga/saga.js';
-import { refuseUnlike } from './copy-source.js';
+import { proveSource } from './copy-source.js';
 
 /*
  * States that a crash or a failure can leave, and what undo makes of each:
@@ -52,13 +52,15 @@ export async function planClone(
 ): Promise<ClonePlan> {
   const { name, source, group, request } = wanted;
   const filesystem = inheritedFrom(source);
-  checkSize(source, request);
   const proven =
     group === undefined ? undefined : await proveActiveSide(questionOf(backend, { source, group }), signal);
   const side = proven?.side ?? homeSide(source);
   const array = backend.array(side);
-  await refuseUnlike(array, { source, side }, signal);
-  const volume = cloneRecord(name, { backend, source, side, request, filesystem });
+  const { sizeMiB } = await proveSource(array, { source, side }, signal);
+  // What its array really gives it: a grow may be unfinished, or made by an administrator.
+  const sizeGiB = sizeMiB / 1024;
+  checkSize(source, sizeGiB, request);
+  const volume = cloneRecord(name, { backend, source, side, request, filesystem, sizeGiB });
   return {
     volume,
     source,
@@ -89,12 +91,12 @@ function inheritedFrom({ name, state, filesystem }: Volume): FilesystemRecord {
   throw new DriverError('refused', `volume ${name} ${why}`, { next: `start a container with ${name} first` });
 }
 
-function checkSize({ name, spec }: Volume, { sizeGiB }: CloneRequest): void {
-  if (sizeGiB === undefined || sizeGiB >= spec.sizeGiB) return;
+function checkSize({ name }: Volume, smallest: number, { sizeGiB }: CloneRequest): void {
+  if (sizeGiB === undefined || sizeGiB >= smallest) return;
   throw new DriverError(
     'invalid',
-    `volume ${name} has ${spec.sizeGiB} GiB, and a clone of it cannot be smaller (size=${sizeGiB})`,
-    { next: `leave size out, or name ${Math.ceil(spec.sizeGiB)} or more` },
+    `volume ${name} has ${smallest} GiB, and a clone of it cannot be smaller (size=${sizeGiB})`,
+    { next: `leave size out, or name ${Math.ceil(smallest)} or more` },
   );
 }
 
@@ -104,17 +106,20 @@ interface Parts {
   side: Side;
   request: CloneRequest;
   filesystem: FilesystemRecord;
+  /** Of the source, on the array that is copied on. */
+  sizeGiB: number;
 }
 
-function cloneRecord(name: string, { backend, source, side, request, filesystem }: Parts): Volume {
+function cloneRecord(name: string, { backend, source, side, request, filesystem, sizeGiB }: Parts): Volume {
   const id = randomUUID();
   const { cpg, snapCpg } = placeOf({ backend, source, side, request });
-  const { sizeGiB } = source.spec;
-  const isLarger = request.sizeGiB !== undefined && request.sizeGiB > sizeGiB;
+  const toGiB = Math.max(request.sizeGiB ?? 0, sizeGiB);
+  // The array grows nothing that is being copied, so that comes after it; the file system may be smaller as in the source.
+  const isToGrow = toGiB > sizeGiB || source.growth !== undefined || sizeGiB !== source.spec.sizeGiB;
   return {
     name,
     id,
-    spec: specOf(source, request, filesystem),
+    spec: { ...specOf(source, request, filesystem), sizeGiB },
     arrayName: arrayVolumeName(id),
     cpg: { [side]: cpg },
     snapCpg: { [side]: snapCpg },
@@ -122,19 +127,21 @@ function cloneRecord(name: string, { backend, source, side, request, filesystem 
     state: 'creating',
     filesystem,
     origin: { kind: 'clone', of: source.name, ofId: source.id, side },
-    // The array grows nothing that is being copied, so that comes after it.
-    ...(isLarger ? { growth: { toGiB: request.sizeGiB ?? sizeGiB } } : {}),
+    ...(isToGrow ? { growth: { toGiB } } : {}),
     everMounted: false,
     createdAt: new Date().toISOString(),
   };
 }
 
 /** Beside its source, unless the request says otherwise. */
-function placeOf({ backend, source, side, request }: Omit<Parts, 'filesystem'>): { cpg: string; snapCpg: string } {
+function placeOf({ backend, source, side, request }: Omit<Parts, 'filesystem' | 'sizeGiB'>): {
+  cpg: string;
+  snapCpg: string;
+} {
   const isAsked = request.cpg !== undefined || request.snapCpg !== undefined;
   const place = backend.placeOf(isAsked ? request : {});
-  const cpg = (isAsked ? undefined : source.cpg[side]) ?? place.cpg[side];
-  const snapCpg = (isAsked ? undefined : source.snapCpg[side]) ?? place.snapCpg[side];
+  const cpg = (request.cpg === undefined ? source.cpg[side] : undefined) ?? place.cpg[side];
+  const snapCpg = (request.snapCpg === undefined ? source.snapCpg[side] : undefined) ?? place.snapCpg[side];
   if (cpg !== undefined && snapCpg !== undefined) return { cpg, snapCpg };
   throw new DriverError('internal', `backend ${backend.name} has no CPG on the ${side} array`);
 }

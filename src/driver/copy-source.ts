@@ -1,4 +1,4 @@
-import type { ArrayClient } from '../contracts/array.js';
+import type { ArrayClient, ArrayVolume } from '../contracts/array.js';
 import { DriverError } from '../domain/errors.js';
 import { misfits } from '../domain/mount-options.js';
 import { ownershipTag } from '../domain/names.js';
@@ -25,11 +25,11 @@ export function refuseForeignMountOptions({ name, filesystem }: Volume, mountOpt
  * What a snapshot or clone is made of has to be the volume that we tagged, and whole: of one that the array is still copying to, or
  * has given up copying to, a copy would hold a part of the data, and look good. @throws `refused` or `busy`
  */
-export async function refuseUnlike(
+export async function proveSource(
   array: ArrayClient,
   { source, side }: { source: Volume; side: Side },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<ArrayVolume> {
   const found = await array.clones.look(source.arrayName, signal);
   const { name, arrayName } = source;
   const see = `see what became of it with: showvv -d ${arrayName}`;
@@ -45,7 +45,7 @@ export async function refuseUnlike(
       { next: see },
     );
   }
-  if (found.copy === 'done') return;
+  if (found.copy === 'done') return found.volume;
   const how = found.copy === 'running' ? `is still being copied itself (${found.task ?? ''})` : 'is a broken copy';
   throw new DriverError('busy', `volume ${name} ${how}`, {
     next: found.copy === 'running' ? 'try again when that copy is done' : `remove it: docker volume rm ${name}`,

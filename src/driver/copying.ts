@@ -6,15 +6,24 @@ import { homeSide, type Volume } from '../domain/volume.js';
 
 const LONGEST_PAUSE_MS = 2_000;
 
-/** Whether the array may still be copying to it: nothing of it was used yet. */
-export const mayBeCopying = ({ origin, everMounted, state }: Volume): boolean =>
-  origin?.kind === 'clone' && !everMounted && state === 'ready';
+/** Whether the array may still be copying to it: no mount has taken its file system over yet. A rebuilt record says no more of a clone. */
+export const mayBeCopying = ({ origin, filesystem, state }: Volume): boolean =>
+  origin?.kind === 'clone' && filesystem.state === 'inherited' && state === 'ready';
 
 /** Whether the array has not finished the copy to a clone; it changes nothing of the volume meanwhile. */
 export async function isCopying(backend: Backend, volume: Volume, signal: AbortSignal): Promise<boolean> {
   if (!mayBeCopying(volume)) return false;
   const found = await backend.array(homeSide(volume)).clones.look(volume.arrayName, signal);
   return found !== undefined && found.copy !== 'done';
+}
+
+/** A clone is not grown before it is whole: the refusal of its array would be taken for a no to the size that it was made with. @throws `busy` or `unavailable` */
+export async function refuseUnfinishedCopy(backend: Backend, volume: Volume, signal: AbortSignal): Promise<void> {
+  const { name, origin } = volume;
+  if (origin?.kind !== 'clone' || !(await isCopying(backend, volume, signal))) return;
+  throw new DriverError('busy', `volume ${origin.of} is still being copied to volume ${name}; nothing was changed`, {
+    next: 'wait for the end of the copy (showtask -active on the array), then repeat the command',
+  });
 }
 
 /** A source is not removed, and not taken out of its group, while a copy of it runs. @throws `busy` naming the clone, or `unavailable` */

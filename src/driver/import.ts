@@ -8,6 +8,7 @@ import { arraySnapshotName, arrayVolumeName, ownershipTag, removeExportsCommand 
 import type { CreateRequest } from '../domain/request.js';
 import { homeSide, type Volume } from '../domain/volume.js';
 import type { Saga } from '../saga/saga.js';
+import { REMOTE_COPY_SNAPSHOT } from './snapshots-of.js';
 
 /*
  * States that a crash or a failure can leave, and what undo makes of each. What is meant is known by its WWN, whatever it is called:
@@ -56,6 +57,11 @@ function refuseUnfit(array: ArrayClient, found: FoundVolume): void {
       OUR_NAME.test(name) || isTag(found.volume.comment),
       'belongs to this plugin, or the old one, already',
       'docker volume ls shows what is known; lost metadata come back with hpe-volume-plugin rebuild or import-metadata',
+    ],
+    [
+      REMOTE_COPY_SNAPSHOT.test(name),
+      'belongs to remote copy, which needs it under that name for its next synchronisation',
+      'make a snapshot of its volume, and import that: createsv -rw NAME VOLUME',
     ],
     [
       found.group !== undefined,

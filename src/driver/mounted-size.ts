@@ -23,7 +23,10 @@ export async function sizeToMount(
 
 /** After a grow: the file system follows, at the first mount if it was not mounted then. One that stays smaller is no reason to keep the data away. */
 export function fillSteps(ctx: DriverContext, volume: Volume): MountStep[] {
-  if (volume.growth === undefined) return [];
+  const { growth, spec } = volume;
+  if (growth === undefined) return [];
+  // One that is larger than the other copy could not be mounted there (rule 38).
+  if (spec.replicationGroup !== undefined && growth.toGiB !== spec.sizeGiB) return [];
   return [
     {
       name: 'grow the file system to the size of its volume',

@@ -6,7 +6,7 @@ import type { Volume } from '../domain/volume.js';
 import type { DriverContext } from './context.js';
 import { getGroup, getVolume } from './inventory.js';
 import type { LocalUsers } from './local-users.js';
-import { isCopying } from './copying.js';
+import { isCopying, refuseUnfinishedCopy } from './copying.js';
 import { filled } from './mounted-size.js';
 import { FOREIGN_LOCK_WAIT_MS, type Held, type Operations } from './operations.js';
 import { checkResize, checkSize, isGrown, planResize, planTogether, type ResizePlan } from './plan-resize.js';
@@ -72,6 +72,7 @@ export class Resizes {
         const volume = await getVolume(this.#ctx.store, name, held.signal);
         checkResize(volume, toGiB);
         const backend = this.#ctx.backends.get(volume.spec.backend);
+        await refuseUnfinishedCopy(backend, volume, held.signal);
         const line = await this.#growArrays(held, { backend, volume }, toGiB);
         return [
           line,

@@ -10,7 +10,7 @@ import type { ScheduledSnapshots, SnapshotLife } from '../domain/schedule.js';
 import { homeSide, isNeverFormatted, type FilesystemRecord, type Origin, type Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
 import { settle, type Saga, type SagaRun, type Step } from '../saga/saga.js';
-import { refuseUnlike } from './copy-source.js';
+import { proveSource } from './copy-source.js';
 
 /*
  * States that a crash or a failure can leave, and what undo makes of each:
@@ -62,7 +62,7 @@ export async function planSnapshot(
   const array = backend.array(side);
   const [taken] = await Promise.all([
     request.schedule === undefined ? undefined : array.schedules.find(request.schedule.name, signal),
-    refuseUnlike(array, { source: parent, side }, signal),
+    proveSource(array, { source: parent, side }, signal),
   ]);
   if (request.schedule !== undefined && taken !== undefined) {
     throw new DriverError(

@@ -8,7 +8,7 @@ import type { Volume } from '../domain/volume.js';
 import { getGroup } from './inventory.js';
 
 /** Remote copy keeps snapshots of its own of each member, which go with the membership. */
-const REMOTE_COPY_SNAPSHOT = /^(sv\.)?rcpy\./;
+export const REMOTE_COPY_SNAPSHOT = /^(sv\.)?rcpy\./;
 /** So many are named; a schedule makes hundreds. */
 const LONGEST_LIST = 20;
 

@@ -2,6 +2,8 @@ import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { readFile, statfs, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { askDaemon } from '../../src/commands/daemon-client.js';
+import { growVolume } from '../../src/simulator/grow.js';
 import { arrayOf, operator } from '../pair-client.js';
 import { arrayObjects, stateOf } from '../simulator-state.js';
 import { Site, type Replica } from './site.js';
@@ -110,6 +112,66 @@ it('a clone is removed while the array copies, with all that the array made for 
     for (const name of ['c4', of.name]) expect(await remove(name)).toBe('');
   },
 );
+
+/** A volume without a copy that holds a file system. */
+async function plainVolume(name: string, options: Record<string, string> = {}): Promise<void> {
+  const { docker } = site.node;
+  expect(await docker.create(name, { size: '1', backend: 'plain', ...options })).toBe('');
+  await docker.mount(name);
+  await unmount(name);
+}
+
+const resize = async (volume: string, gib: number): Promise<unknown> =>
+  askDaemon(path.join(site.node.dir, 'state'), '/resize', { volume, gib });
+
+it('the clone of a volume that has grown is as large, also when nobody told us, and its file system follows', async () => {
+  const { docker, simulator } = site.node;
+  await plainVolume('grown');
+  await resize('grown', 2);
+  expect(await docker.create('c9', { cloneOf: 'grown' })).toBe('');
+  expect(await recordOf('c9')).toMatchObject({ spec: { sizeGiB: 2 }, growth: { toGiB: 2 } });
+  const name = String((await docker.status('grown'))['arrayVolume']);
+  await simulator.pair.exclusive(async () => {
+    for (const array of simulator.pair.arrays.slice(0, 1)) await growVolume(array, { name, byMiB: 256 });
+  });
+  expect(await docker.create('c10', { cloneOf: 'grown', size: '2' })).toMatch(/has 2.25 GiB, .* cannot be smaller/);
+  expect(await docker.create('c10', { cloneOf: 'grown' })).toBe('');
+  expect(await recordOf('c10')).toMatchObject({ spec: { sizeGiB: 2.25 }, growth: { toGiB: 2.25 } });
+  for (const each of ['c9', 'c10']) {
+    await docker.mount(each);
+    await unmount(each);
+  }
+  for (const each of ['c9', 'c10', 'grown']) expect(await remove(each)).toBe('');
+});
+
+it('a larger clone that is to be grown while the array copies is refused, and gets its size all the same', async () => {
+  const { docker, control } = site.node;
+  await plainVolume('small');
+  await control.holdCopies(true);
+  expect(await docker.create('c11', { cloneOf: 'small', size: '2' })).toBe('');
+  await expect(resize('c11', 3)).rejects.toThrow(/small is still being copied to volume c11/);
+  expect(await recordOf('c11')).toMatchObject({ growth: { toGiB: 2 } });
+  await control.holdCopies(false);
+  await docker.mount('c11');
+  expect(await docker.status('c11')).toMatchObject({ size: 2 });
+  await unmount('c11');
+  for (const each of ['c11', 'small']) expect(await remove(each)).toBe('');
+});
+
+it('is made where its source is, as far as it is not told otherwise', async () => {
+  const { docker } = site.node;
+  await plainVolume('placed', { cpg: 'cpg-a-snap', snapcpg: 'cpg-a' });
+  const places = [
+    [{ snapcpg: 'cpg-a-snap' }, { cpg: 'cpg-a-snap', snapCpg: 'cpg-a-snap' }],
+    [{ cpg: 'cpg-a' }, { cpg: 'cpg-a', snapCpg: 'cpg-a' }],
+  ] as const;
+  for (const [options, place] of places) {
+    expect(await docker.create('c12', { cloneOf: 'placed', ...options })).toBe('');
+    expect(await docker.status('c12')).toMatchObject(place);
+    expect(await remove('c12')).toBe('');
+  }
+  expect(await remove('placed')).toBe('');
+});
 
 it('the clone of a failed over volume is made on the array that is active now, and mounted from there', async () => {
   const { docker } = site.node;

@@ -8,7 +8,7 @@ import { createHost, deleteHost } from '../../src/simulator/hosts.js';
 import { createSnapshot } from '../../src/simulator/snapshots.js';
 import { createVlun, removeVlun } from '../../src/simulator/vluns.js';
 import { createVolumeSet, deleteVolumeSet } from '../../src/simulator/volume-sets.js';
-import { createVolume } from '../../src/simulator/volumes.js';
+import { createVolume, deleteVolume } from '../../src/simulator/volumes.js';
 import { arrayObjects, arrayOutline, stateOf } from '../simulator-state.js';
 import { Site } from './site.js';
 
@@ -103,6 +103,20 @@ it('a snapshot of the array is imported under a name of snapshots', async () => 
   expect(await docker.unmount('snap')).toBe('');
   expect(await docker.remove('snap')).toBe('');
   expect(await found('old_parent')).toBeDefined();
+});
+
+it('rule 15: a snapshot that remote copy keeps for itself is not imported', async () => {
+  const { docker, simulator, control } = site.node;
+  await oldVolume('old_member', { blank: true });
+  for (const name of ['rcpy.7.g1', 'sv.rcpy.8.g1']) {
+    const snapshot = { of: 'old_member', name, comment: '', readOnly: false };
+    await onArray(async (array) => createSnapshot(simulator.pair, array, snapshot));
+    const outline = await arrayOutline(control);
+    expect(await importAs('resync', name)).toMatch(/belongs to remote copy.*it is not imported/);
+    expect(await arrayOutline(control)).toEqual(outline);
+    await onArray(async (array) => deleteVolume(array, name));
+  }
+  await expect(docker.status('resync')).rejects.toThrow(/there is no volume resync/);
 });
 
 describe('what is in use is refused, and stays as it is', () => {

@@ -213,6 +213,22 @@ describe('what the arrays do not prove', () => {
     expect(await rebuildAnew()).toContain('used last from the primary array');
   });
 
+  it('rule 18: a clone whose copy was broken off is not mounted for that, and goes with what the array made for it', async () => {
+    expect(await node.docker.create('source', { size: '1', backend: 'plain' })).toBe('');
+    await node.docker.mount('source');
+    expect(await node.docker.unmount('source')).toBe('');
+    await node.control.holdCopies(true);
+    expect(await node.docker.create('part', { cloneOf: 'source' })).toBe('');
+    await rebuildAnew();
+    expect(await node.docker.remove('source')).toMatch(/is being copied to its clone part/);
+    const task = [...node.simulator.arrays[0].tasks.values()].find(({ status }) => status === 'active');
+    await operator(arrayOf(node.pair, 'primary'), `canceltask -f ${task?.id}`);
+    await node.control.holdCopies(false);
+    await expect(node.docker.mount('part')).rejects.toThrow(/the copy of source to volume part was broken off/);
+    for (const name of ['part', 'source']) expect(await node.docker.remove(name)).toBe('');
+    expect([...node.simulator.arrays[0].volumes.keys()].filter((name) => name.startsWith('vvcp'))).toEqual([]);
+  });
+
   it('an array that does not answer: nothing is made, and everything stays uncertain', async () => {
     await etcd.wipe();
     await node.control.power(arrayOf(node.pair, 'secondary').name, false);

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import nock from 'nock';
 import type { ArrayClient } from '../../../src/contracts/array.js';
 import type { CreateClone } from '../../../src/contracts/clones.js';
+import { ownershipTag } from '../../../src/domain/tag.js';
 import { failureOf, soon, volumeAnswer, VOLUME_NAME } from './array-settings.js';
 import { expectLogin, mockedArray, mockHttp } from './mocked-array.js';
 import { LOST } from './vlun-answers.js';
@@ -16,6 +17,7 @@ const WANTED: CreateClone = {
   compression: false,
   tag: 'our tag',
 };
+const SOURCE_TAG = ownershipTag({ id: 'b7a1f0d2-6c1e-4f0a-9a51-0c1d2e3f4a5b', name: 'db' });
 const gone = { code: 23, desc: 'volume does not exist' };
 const answer = (changes: Record<string, unknown> = {}): Record<string, unknown> =>
   volumeAnswer({ name: NAME, copyType: 2, copyOf: 'vvcp.rw', ...changes });
@@ -122,6 +124,7 @@ describe('clones', () => {
     tasks(api, task({ id: 3, status: 1 }), task({ id: 4, name: `${NAME}x` }), task());
     get(api, 'vvcp.rw').reply(200, helper('vvcp.rw', 'vvcp.ro'));
     get(api, 'vvcp.ro').reply(200, helper('vvcp.ro', VOLUME_NAME));
+    get(api, VOLUME_NAME).reply(200, volumeAnswer({ copyType: 1, comment: SOURCE_TAG }));
     expect(await array.clones.look(NAME, soon())).toMatchObject({
       copy: 'running',
       task: 'task 12, since 10:20',
@@ -135,8 +138,22 @@ describe('clones', () => {
     get(api).reply(200, answer());
     tasks(api, task());
     get(api, 'vvcp.rw').reply(200, helper('vvcp.rw', 'dcs-source'));
-    get(api, 'dcs-source').reply(200, helper('dcs-source', VOLUME_NAME, { comment: 'our other tag' }));
+    get(api, 'dcs-source').reply(200, helper('dcs-source', VOLUME_NAME, { comment: SOURCE_TAG }));
     expect((await array.clones.look(NAME, soon()))?.helpers).toEqual(['vvcp.rw']);
+  });
+
+  it.each([
+    ['theirs', { copyType: 1, comment: undefined }],
+    ['theirs, with a comment', { copyType: 1, comment: 'payroll' }],
+    ['gone', undefined],
+  ])('rule 15: an administrator’s snapshots of what is %s are none of the array’s own', async (_whose, end) => {
+    const { array, api } = mocked();
+    get(api).reply(200, answer({ copyOf: 'before-upgrade' }));
+    tasks(api, task());
+    get(api, 'before-upgrade').reply(200, helper('before-upgrade', 'theirs'));
+    if (end === undefined) get(api, 'theirs').reply(404, gone);
+    else get(api, 'theirs').reply(200, volumeAnswer({ name: 'theirs', ...end }));
+    expect(await array.clones.look(NAME, soon())).toMatchObject({ copy: 'running', helpers: [] });
   });
 
   it('are done when the array says so, without a look at its tasks', async () => {

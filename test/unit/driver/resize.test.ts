@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { filled } from '../../../src/driver/mounted-size.js';
+import type { DriverContext } from '../../../src/driver/context.js';
+import { filled, fillSteps } from '../../../src/driver/mounted-size.js';
 import { checkResize, checkSize } from '../../../src/driver/plan-resize.js';
 import { grown } from '../../../src/driver/resize.js';
 import { decodeRecord, encodeRecord } from '../../../src/store/records.js';
@@ -34,6 +35,22 @@ describe('the record of a volume that grows', () => {
   it('has nothing to follow when it was never formatted', () => {
     const fresh = aVolume('db', { filesystem: { state: 'never' } });
     expect(grown(fresh, { primary: 2 * MIB })).not.toHaveProperty('growth');
+  });
+});
+
+describe('the file system of a volume that grows', () => {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  const ctx = {} as unknown as DriverContext;
+  const replicated = { ...used, spec: { ...used.spec, replicationGroup: 'g' } };
+
+  it('rule 38: outgrows no copy of a replicated volume: after a failback it could not be mounted there', () => {
+    expect(fillSteps(ctx, grown(replicated, { primary: MIB, secondary: 3 * MIB }))).toEqual([]);
+    expect(fillSteps(ctx, grown(replicated, { primary: 3 * MIB, secondary: 3 * MIB }))).toHaveLength(1);
+  });
+
+  it('follows the only copy at once, although its size is not on record yet', () => {
+    expect(fillSteps(ctx, { ...used, growth: { toGiB: 3 * sizeGiB } })).toHaveLength(1);
+    expect(fillSteps(ctx, used)).toEqual([]);
   });
 });
 
