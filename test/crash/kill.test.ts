@@ -11,7 +11,7 @@ import { TAKE_OVER } from './take-over-scene.js';
  */
 
 /** Calls: all of them, or one in so many. */
-const STRIDE = strideOf({ inCI: 1, byHand: 4 });
+const STRIDE = strideOf({ inCI: 1, byHand: 8 });
 /** A robbed node takes seconds to clean up; so many lanes share the places. */
 const TAKE_OVER_PARTS = 4;
 const cases = [
@@ -69,7 +69,8 @@ describe('A daemon that is killed in the middle of', () => {
 function expectAllEnds(): void {
   for (const { scene } of cases) {
     const ends = totals.get(`${scene.verb} (${scene.title}), ${scene.store}`)?.ends;
-    if (ends === undefined) continue;
+    // A sparse scene may pass over the few calls that decide.
+    if (ends === undefined || scene.sparse !== undefined) continue;
     expect(ends.undone).toBeGreaterThan(0);
     expect(ends.done).toBeGreaterThan(0);
     expect(ends.robbed > 0).toBe(scene.robs !== undefined);

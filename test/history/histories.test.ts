@@ -15,7 +15,7 @@ const SHRINK_RUNS = 60;
 const LIMIT_MS = 2 * 3_600_000;
 
 /** A seed alone replays one history, with a path some steps of it. */
-const runs = Number(HISTORY_RUNS ?? (HISTORY_SEED !== undefined ? 1 : CI === 'true' ? 200 : 20));
+const runs = Number(HISTORY_RUNS ?? (HISTORY_SEED !== undefined ? 1 : CI === 'true' ? 200 : 10));
 const first = Number(HISTORY_SEED ?? (CI === 'true' ? 1_000 : Date.now() % 2 ** 31));
 
 describe('Random histories', () => {
