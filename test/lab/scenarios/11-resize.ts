@@ -55,7 +55,7 @@ async function run(site: Site, { port, fsType }: { port: string; fsType: string 
       (error: unknown) => String(error),
     );
     console.log(`    ${text}`);
-    expect(/not grown yet.*dead path/.test(text), text);
+    expect(/not grown yet.*does not see them/.test(text), text);
     await writer.more(3);
   });
   await step('the cable is back: the rest follows by itself', async () => {
