@@ -174,7 +174,11 @@ describe('rule 37: nothing is created in a group', () => {
   };
 
   it.each([
-    ['CPG', { userCpg: 'cpg-a-snap' }, /does not fit backend DEFAULT: CPG is cpg-a-snap, the volume wants cpg-a; next: /],
+    [
+      'CPG',
+      { userCpg: 'cpg-a-snap' },
+      /does not fit backend DEFAULT: CPG is cpg-a-snap, the volume wants cpg-a; next: /,
+    ],
     ['mode', { mode: 2 }, /does not fit backend DEFAULT: mode is asynchronous, hpe.conf says synchronous; next: /],
   ])('of another %s', async (_what, shape, message) => {
     await administratorGroup('other', shape);
