@@ -89,8 +89,10 @@ export function isNeverFormatted(
 export interface Growth {
   /** The same as `spec.sizeGiB`: only the file system may still be smaller. */
   toGiB: number;
-  /** An array has refused when another one had grown already: only an operator tries it again. */
+  /** An array has refused: only an operator tries it again. */
   isRefused?: true;
+  /** What it said; absent in records of an earlier release. */
+  refusal?: string;
 }
 
 /** A Docker volume as the metadata knows it. */

@@ -92,7 +92,13 @@ const volume: z.ZodType<Volume> = z.strictObject({
   state: z.enum(['creating', 'ready', 'deleting']),
   filesystem,
   origin: origin.exactOptional(),
-  growth: z.strictObject({ toGiB: z.number(), isRefused: z.literal(true).exactOptional() }).exactOptional(),
+  growth: z
+    .strictObject({
+      toGiB: z.number(),
+      isRefused: z.literal(true).exactOptional(),
+      refusal: z.string().exactOptional(),
+    })
+    .exactOptional(),
   createdGiB: z.number().exactOptional(),
   everMounted: z.boolean(),
   generation: z.number().exactOptional(),
