@@ -12,6 +12,7 @@ import { createClone } from './create-clone.js';
 import { refuseIfCopied } from './copying.js';
 import { createImport } from './create-import.js';
 import { createSnapshot } from './create-snapshot.js';
+import { keptPlain } from './delete-step.js';
 import { explain } from './help.js';
 import { getGroup, Inventory, type VolumeRecords } from './inventory.js';
 import { Mounts, type MountParts } from './mounts.js';
@@ -130,12 +131,15 @@ export class DockerDriver implements VolumeDriver {
     const remove = async (plan: RemovePlan, seat?: Seat): Promise<void> => {
       const claim: Write[] = [{ put: 'volume', key: volume.name, value: { ...volume, state: 'deleting' } }];
       const door = seat === undefined ? { groups } : { groups, seat };
-      await held.run(removeSaga(backend, plan, door), { plan, volume: volume.name, claim });
+      const { keptFor } = await held.run(removeSaga(backend, plan, door), { plan, volume: volume.name, claim });
+      if (keptFor !== undefined) throw keptPlain(backend, volume, keptFor);
     };
     const group = volume.spec.replicationGroup;
     if (group === undefined) return remove({ volume, ...(helpers === undefined ? {} : { helpers }) });
     await groups.withSeat({ backend, name: group }, held.signal, async (seat, seen) => {
       const plan = await planRemove(backend, { ...removable, seen }, held.signal);
+      // Again: whoever waits for the group waits long enough for a schedule, and out of it there is no way back.
+      await refuseIfSnapshots({ store: this.#ctx.store, backend }, volume, held.signal);
       await remove(plan, seat);
     });
   }

@@ -161,6 +161,52 @@ async function addForeignSnapshot(of: string, name: string): Promise<{ remove():
   };
 }
 
+describe('A snapshot that a schedule makes while its volume is being removed', () => {
+  /** Makes it as soon as the array has got that request, which goes on a little later. */
+  async function removeDuring(volume: string, match: { method: string; pathRegex: string }) {
+    const { control, docker } = site.node;
+    const of = await arrayName(volume);
+    await control.fault({ array: site.primary, match, effect: 'delay', ms: 1_500 });
+    const answer = docker.remove(volume);
+    await waitFor(async () => (await control.faults()).length === 0);
+    const made = await addForeignSnapshot(of, 'night.1');
+    return { refusal: await answer, made };
+  }
+
+  it.each([
+    ['is looked at', 'GET', '/remotecopygroups/RCG'],
+    ['is deleted', 'DELETE', '/volumes/dcv-'],
+  ])('is named, and nothing stays open, when the volume %s just then', async (_when, method, pathRegex) => {
+    const { docker, control } = site.node;
+    const volume = await site.createVolume();
+    await site.useOnce(volume);
+    const { refusal, made } = await removeDuring(volume.name, { method, pathRegex });
+    expect(refusal).toMatch(/has snapshots: night\.1, made on primary array/);
+    expect(refusal).toContain('removevv -f NAME');
+    expect(await site.node.records('operation')).toEqual([]);
+    const isOut = method === 'DELETE';
+    if (isOut) expect(refusal).toMatch(new RegExp(`has left group ${volume.group}.* is a plain volume.*now`));
+    const status = await docker.status(volume.name);
+    expect(status).toMatchObject({ state: 'ready' });
+    expect('replication' in status).toBe(!isOut);
+    expect(await volumesOf(site.secondary)).toEqual(isOut ? [] : [volume.arrayVolume]);
+    await site.useOnce(volume);
+    expect(await docker.remove(volume.name)).toMatch(/has snapshots: night\.1/);
+    await made.remove();
+    await remove(volume.name);
+    expect(await arrayObjects(control)).toEqual([]);
+  });
+
+  it('is named when the volume is a plain one, which stays', async () => {
+    await plainVolume('v', 'x');
+    const { refusal, made } = await removeDuring('v', { method: 'DELETE', pathRegex: '/volumes/dcv-' });
+    expect(refusal).toMatch(/volume v has snapshots: night\.1, made on primary array.*everything was rolled back/);
+    expect(await read('v')).toBe('x');
+    await made.remove();
+    await remove('v');
+  });
+});
+
 describe('rule 39: what an array does late', () => {
   /** Longer than the client looks for a change whose answer was lost. */
   const LATE_MS = 1_500;
