@@ -63,6 +63,8 @@ export type Origin =
       formerName: string;
       /** What stood in its comment, and will again; absent: nothing. */
       formerComment?: string;
+      /** A rebuild could not find out what stood there: the tag had no room for it. */
+      formerCommentLost?: true;
     };
 
 /**

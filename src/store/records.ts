@@ -62,7 +62,12 @@ const origin: z.ZodType<Origin> = z.discriminatedUnion('kind', [
     schedule: schedule.exactOptional(),
   }),
   z.strictObject({ kind: z.literal('clone'), of: z.string(), ofId: z.string(), side }),
-  z.strictObject({ kind: z.literal('import'), formerName: z.string(), formerComment: z.string().exactOptional() }),
+  z.strictObject({
+    kind: z.literal('import'),
+    formerName: z.string(),
+    formerComment: z.string().exactOptional(),
+    formerCommentLost: z.literal(true).exactOptional(),
+  }),
 ]);
 
 const volume: z.ZodType<Volume> = z.strictObject({
