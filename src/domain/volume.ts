@@ -43,6 +43,9 @@ export type Origin =
       ofId: string;
       /** The array that has it; it is no member of a group, so there is no other. */
       side: Side;
+      /** As it was asked for; absent in records that an earlier release made, or a rebuild. */
+      expirationHours?: number;
+      retentionHours?: number;
       /** ISO 8601, by the array's clock; the array deletes it then. */
       expiresAt?: string;
       /** ISO 8601; the array refuses to delete it until then. */

@@ -1,7 +1,7 @@
 import type { Backend } from '../backend/backend.js';
 import type { StatusPoll } from '../backend/status-poll.js';
 import type { Write } from '../contracts/store.js';
-import { asDriverError, DriverError } from '../domain/errors.js';
+import { asDriverError } from '../domain/errors.js';
 import { checkVolumeName } from '../domain/names.js';
 import { parseVolumeOptions } from '../domain/options.js';
 import { specDifferences, type Volume, type VolumeSpec } from '../domain/volume.js';
@@ -13,6 +13,7 @@ import { refuseIfCopied } from './copying.js';
 import { createImport } from './create-import.js';
 import { createSnapshot } from './create-snapshot.js';
 import { keptPlain } from './delete-step.js';
+import { refuseDifferences } from './existing.js';
 import { explain } from './help.js';
 import { getGroup, Inventory, type VolumeRecords } from './inventory.js';
 import { Mounts, type MountParts } from './mounts.js';
@@ -90,7 +91,7 @@ export class DockerDriver implements VolumeDriver {
     }
     await this.#operations.withVolume({ volume: name, keys: [] }, signal, async (held) => {
       const existing = await this.#ctx.store.find('volume', name, held.signal);
-      if (existing !== undefined) refuseDifferent(existing, spec);
+      if (existing !== undefined) refuseDifferences(name, differencesOf(existing, spec));
       else await this.#createUnder(held, backend, { name, spec });
     });
     if (spec.replicationGroup !== undefined) this.#poll.refresh();
@@ -185,16 +186,8 @@ export class DockerDriver implements VolumeDriver {
   }
 }
 
-function refuseDifferent(existing: Volume, wanted: VolumeSpec): void {
+function differencesOf(existing: Volume, wanted: VolumeSpec): string[] {
   // Whoever wrote the size down, as in a compose file, still asks for the one of before the volume has grown.
   const sizeGiB = wanted.sizeGiB === existing.createdGiB ? existing.spec.sizeGiB : wanted.sizeGiB;
-  const differences = specDifferences({ ...wanted, sizeGiB }, existing.spec);
-  if (differences.length === 0) return;
-  throw new DriverError(
-    'exists',
-    `volume ${existing.name} exists already with other options (${differences.join('; ')})`,
-    {
-      next: 'use it as it is, or choose another name',
-    },
-  );
+  return specDifferences({ ...wanted, sizeGiB }, existing.spec);
 }

@@ -153,14 +153,14 @@ function originOf(
   if (details?.snapshotOf === undefined)
     return 'its tag says that it is a snapshot, and the array says that it is none';
   const { expiresAt, retainedUntil, snapshotOf } = details;
+  const { schedule, ...asked } = origin;
   return {
-    kind: 'snapshot',
-    ofId: origin.ofId,
+    ...asked,
     of,
     side,
     ...(expiresAt === undefined ? {} : { expiresAt }),
     ...(retainedUntil === undefined ? {} : { retainedUntil }),
-    ...(origin.schedule === undefined ? {} : { schedule: { ...origin.schedule, of: snapshotOf } }),
+    ...(schedule === undefined ? {} : { schedule: { ...schedule, of: snapshotOf } }),
   };
 }
 

@@ -57,6 +57,8 @@ const origin: z.ZodType<Origin> = z.discriminatedUnion('kind', [
     of: z.string(),
     ofId: z.string(),
     side,
+    expirationHours: z.number().exactOptional(),
+    retentionHours: z.number().exactOptional(),
     expiresAt: z.string().exactOptional(),
     retainedUntil: z.string().exactOptional(),
     schedule: schedule.exactOptional(),

@@ -93,11 +93,15 @@ describe('A snapshot of a plain volume', () => {
     await done(snapshot('s', 'v'));
     await done(snapshot('s', 'v'));
     expect(await snapshot('s', 'w', { expirationHours: '3' })).toContain(
-      'exists already with other options (virtualCopyOf: wanted w, is v; expirationHours: wanted given, is none)',
+      'exists already with other options (virtualCopyOf: wanted w, is v; expirationHours: wanted 3, is none)',
     );
     expect(await snapshot('s', 'v', { mountOptions: 'noatime' })).toContain('mountOptions: wanted noatime, is none');
     expect(await snapshot('v', 'w')).toContain('virtualCopyOf: wanted w, is none');
-    await remove('s', 'v', 'w');
+    await done(snapshot('t', 'v', { expirationHours: '3' }));
+    expect(await snapshot('t', 'v', { expirationHours: '5' })).toContain('(expirationHours: wanted 5, is 3)');
+    expect(await snapshot('t', 'v')).toContain('(expirationHours: wanted none, is 3)');
+    await done(snapshot('t', 'v', { expirationHours: '3' }));
+    await remove('t', 's', 'v', 'w');
   });
 
   it('and a clone take no mount options of another file system than they have', async () => {
@@ -322,6 +326,9 @@ describe('A snapshot with an end', () => {
     const { snapshotOf } = await docker.status('s');
     const { retainedUntil, expiresAt } = snapshotOf as { retainedUntil: string; expiresAt: string };
     expect(expiresAt >= retainedUntil).toBe(true);
+    expect(await snapshot('s', 'v', { retentionHours: '1', expirationHours: '2' })).toContain(
+      '(retentionHours: wanted 1, is 2)',
+    );
     const refusal = await docker.remove('s');
     expect(refusal).toContain(`until ${retainedUntil}`);
     expect(refusal).toContain('everything was rolled back');
@@ -342,7 +349,7 @@ describe('A schedule', () => {
     await done(snapshot('s', 'v', { ...SCHEDULE, expHrs: '72', retHrs: '1' }));
     await done(snapshot('s', 'v', { ...SCHEDULE, expHrs: '72', retHrs: '1' }));
     expect(await snapshot('s', 'v', { ...SCHEDULE, scheduleFrequency: '0 4 * * *' })).toContain(
-      'scheduleFrequency: wanted 0 4 * * *, is 10 2 * * *',
+      'scheduleFrequency: wanted 0 4 * * *, is 10 2 * * *; expHrs: wanted none, is 72; retHrs: wanted none, is 1',
     );
     expect(await docker.status('s')).toMatchObject({
       snapshotOf: { schedule: { name: 'nightly', frequency: '10 2 * * *', prefix: 'pre', expirationHours: 72 } },
