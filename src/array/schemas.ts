@@ -2,12 +2,22 @@ import { z } from 'zod';
 
 /** What we read of the array's answers; members that we do not need are passed over. Numbers are explained where they are mapped. */
 
+/** As far as a date goes. */
+const LAST_SECOND = 8_640_000_000_000;
+
 export const systemAnswer = z.object({
   id: z.int().positive(),
   name: z.string().min(1),
   systemVersion: z.string(),
   /** Newer versions have none. */
-  licenseInfo: z.object({ licenses: z.array(z.object({ name: z.string() })).optional() }).optional(),
+  licenseInfo: z
+    .object({
+      /** One without an end has no time, or a time that is none. */
+      licenses: z
+        .array(z.object({ name: z.string(), expiryTimeSec: z.number().max(LAST_SECOND).optional().catch(undefined) }))
+        .optional(),
+    })
+    .optional(),
 });
 export type SystemAnswer = z.infer<typeof systemAnswer>;
 

@@ -61,10 +61,18 @@ export class Wsapi {
     return this.#lastContact;
   }
 
-  async get<T>({ path, schema }: Read<T>, signal: AbortSignal): Promise<T> {
+  async get<T>(read: Read<T>, signal: AbortSignal): Promise<T> {
+    return (await this.getDated(read, signal)).answer;
+  }
+
+  /** With the time by the array's clock, where it says one. */
+  async getDated<T>({ path, schema }: Read<T>, signal: AbortSignal): Promise<{ answer: T; at: Date | undefined }> {
     const reply = await this.#call({ method: 'GET', path }, signal);
     const answer = reply.status === 200 ? schema.safeParse(parseJson(reply.text)) : undefined;
-    if (answer?.success === true) return answer.data;
+    if (answer?.success === true) {
+      const at = new Date(reply.date ?? '');
+      return { answer: answer.data, at: Number.isNaN(at.getTime()) ? undefined : at };
+    }
     const issue = answer?.error?.issues[0];
     const what = issue === undefined ? '' : `: ${issue.path.map(String).join('.') || 'the body'}: ${issue.message}`;
     throw new DriverError(
