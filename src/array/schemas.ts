@@ -124,11 +124,18 @@ export const groupAnswer = z.object({
 });
 export type GroupAnswer = z.infer<typeof groupAnswer>;
 
-/** A collection. An array that sends fewer members than it counts has cut the answer, and half a list proves nothing. */
+/**
+ * A collection. Arrays send a long one in chunks of HTTP, as one answer; in which other way they may divide it stands in no
+ * source. One that sends fewer members than it counts has cut the answer, and half a list proves nothing.
+ */
 export const listOf = <T>(member: z.ZodType<T>): z.ZodType<T[]> =>
   z
     .object({ total: z.int().optional(), members: z.array(member) })
-    .refine((list) => list.total === undefined || list.members.length >= list.total, { error: 'members are missing' })
+    .superRefine(({ total, members }, context) => {
+      if (total === undefined || members.length >= total) return;
+      const message = `it counts ${total} members and has sent ${members.length}: half a list proves nothing`;
+      context.addIssue({ code: 'custom', message });
+    })
     .transform((list) => list.members);
 
 /** What a request has for `N:S:P`. */

@@ -16,6 +16,9 @@ const CALL_DEADLINE_MS = 30_000;
 /** Without an answer for this long, an array is called silent, whoever gave up. */
 const SILENCE_MS = 3_000;
 
+const OTHER_WSAPI =
+  'try again; if it stays so, report it with what the array prints for: showversion, showwsapi; nothing was changed';
+
 /** WSAPI's number for a key that it does not know, or no longer (reference 1.2). */
 const INV_SESS_KEY = 6;
 
@@ -78,7 +81,8 @@ export class Wsapi {
     throw new DriverError(
       'unavailable',
       `${this.label}: the answer to ${callOf({ method: 'GET', path })} cannot be understood${what}`,
-      { next: CHECK_ADDRESS },
+      // It is WSAPI, but not as we know it.
+      { next: issue?.code === 'custom' ? OTHER_WSAPI : CHECK_ADDRESS },
     );
   }
 
