@@ -16,8 +16,7 @@ const CALL_DEADLINE_MS = 30_000;
 /** Without an answer for this long, an array is called silent, whoever gave up. */
 const SILENCE_MS = 3_000;
 
-const OTHER_WSAPI =
-  'try again; if it stays so, report it with what the array prints for: showversion, showwsapi; nothing was changed';
+const OTHER_WSAPI = 'try again; if it stays so, report it with what the array prints for: showversion, showwsapi';
 
 /** WSAPI's number for a key that it does not know, or no longer (reference 1.2). */
 const INV_SESS_KEY = 6;
