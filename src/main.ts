@@ -19,7 +19,7 @@ const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] 
        hpe-volume-plugin import-metadata --from-v2 FILE|URL [--dry-run] [--config FILE] [--state-dir DIR]
        hpe-volume-plugin encrypt --key-file FILE [--new-key] [--password-file FILE]
        hpe-volume-plugin encrypt [--passphrase-file FILE] [--backend NAME] [--password-file FILE] [--config FILE]
-       hpe-volume-plugin release VOLUME [--state-dir DIR]
+       hpe-volume-plugin release VOLUME [--without-comment] [--state-dir DIR]
        hpe-volume-plugin resize VOLUME GiB [--state-dir DIR]
   --config     hpe.conf (default /etc/hpedockerplugin/hpe.conf)
   --socket     where dockerd finds the plugin (default /run/docker/plugins/hpe.sock)

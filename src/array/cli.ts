@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import { Client, type ClientChannel, type ConnectConfig, type ServerHostKeyAlgorithm } from 'ssh2';
 import type { PinStore } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
@@ -11,6 +12,8 @@ import type { SshSettings } from './settings.js';
 
 /** For one command with its login, unless the caller has less time. */
 const COMMAND_DEADLINE_MS = 45_000;
+/** For the array to close a connection that we have ended; then it is taken away. */
+const FAREWELL_MS = 2_000;
 /** Wider than any command, so that the terminal does not break the echo. */
 const COLUMNS = 4096;
 const LARGEST_OUTPUT = 4 * 1024 * 1024;
@@ -64,11 +67,13 @@ export class Cli {
     if (!SAFE_COMMAND.test(command)) throw new DriverError('internal', `not a command: ${JSON.stringify(command)}`);
     const bounded = within(COMMAND_DEADLINE_MS, signal);
     const client = new Client();
-    const giveUp = (): void => void client.destroy();
+    // Our own: the client's `destroy` leaves one alone that it has ended before.
+    const socket = new Socket();
+    const giveUp = (): void => void socket.destroy();
     bounded.addEventListener('abort', giveUp, { once: true });
     const started = performance.now();
     try {
-      await this.#connect(client, bounded);
+      await this.#connect(client, socket, bounded);
       await overdueTimersHaveFired();
       if (bounded.reason instanceof DriverError) throw bounded.reason;
       const lines = linesOf(await this.#talk(client, command), command);
@@ -80,12 +85,16 @@ export class Cli {
       });
       return lines;
     } finally {
-      bounded.removeEventListener('abort', giveUp);
       client.end();
+      const farewell = setTimeout(giveUp, FAREWELL_MS).unref();
+      socket.once('close', () => {
+        clearTimeout(farewell);
+        bounded.removeEventListener('abort', giveUp);
+      });
     }
   }
 
-  async #connect(client: Client, signal: AbortSignal): Promise<void> {
+  async #connect(client: Client, socket: Socket, signal: AbortSignal): Promise<void> {
     let untrusted: unknown;
     try {
       const known = await readHostKeys(this.#settings);
@@ -104,7 +113,10 @@ export class Cli {
           );
         },
       };
-      await ready(client, config, signal);
+      signal.throwIfAborted();
+      const { host, port } = this.#settings;
+      socket.connect({ host, port });
+      await ready(client, { ...config, sock: socket });
     } catch (thrown) {
       if (signal.reason instanceof DriverError) throw signal.reason;
       if (untrusted !== undefined) throw asDriverError(untrusted);
@@ -121,32 +133,43 @@ export class Cli {
   }
 
   #auth(client: Client, password: Secret): ConnectConfig {
-    const { host, port, user, privateKey, timeoutSeconds } = this.#settings;
+    const { user, privateKey, timeoutSeconds } = this.#settings;
     const secret = password.reveal();
     client.on('keyboard-interactive', (_name, _instructions, _language, prompts, finish) => {
       finish(prompts.map(() => secret));
     });
     const key = privateKey === undefined ? {} : { privateKey: privateKey.reveal() };
     const readyTimeout = timeoutSeconds * 1000;
-    return { host, port, username: user, password: secret, tryKeyboard: true, readyTimeout, ...key };
+    return { username: user, password: secret, tryKeyboard: true, readyTimeout, ...key };
   }
 
   /** Everything that the shell has printed until it closed. */
   async #talk(client: Client, command: string): Promise<string> {
     return new Promise<string>((resolve, reject) => {
-      const lose = (reason: string): void => reject(this.#lost(command, reason));
+      let isSent = false;
+      const lose = (reason: string): void =>
+        reject(isSent ? this.#lost(command, reason) : this.#unsent(command, reason));
       client.on('error', (error) => lose(error.message));
       client.on('close', () => lose('the connection broke, or the time ran out'));
-      client.shell({ term: 'dumb', cols: COLUMNS, rows: 50 }, (error, channel) => {
-        if (error !== undefined) {
-          const next = 'see the sessions with: showuserconn';
-          reject(new DriverError('unavailable', `${this.label} opens no shell: ${error.message}`, { next }));
-          return;
-        }
+      const window = { term: 'dumb', cols: COLUMNS, rows: 50 };
+      const open = (error: Error | undefined, channel: ClientChannel): void => {
+        if (error !== undefined) return lose(error.message);
         collect(channel, lose, resolve);
+        isSent = true;
         channel.write(`setclienv csvtable 1\n${command}\nexit\n`);
-      });
+      };
+      try {
+        client.shell(window, open);
+      } catch (error) {
+        // It throws for a connection that has ended since the login.
+        lose(asDriverError(error).message.replace('unexpected failure: ', ''));
+      }
     });
+  }
+
+  #unsent(command: string, reason: string): DriverError {
+    const text = `${this.label} opened no shell, before ${JSON.stringify(command)} was sent: ${reason}`;
+    return new DriverError('unavailable', text, { next: 'see the sessions with: showuserconn, and the network' });
   }
 
   #refusal(command: string, lines: string[]): DriverError {
@@ -171,11 +194,11 @@ function collect(channel: ClientChannel, lose: (reason: string) => void, done: (
     text += chunk.toString('utf8');
     if (text.length > LARGEST_OUTPUT) lose('it prints without an end');
   });
+  channel.on('error', (error: Error) => lose(error.message));
   channel.on('close', () => done(text));
 }
 
-async function ready(client: Client, config: ConnectConfig, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
+async function ready(client: Client, config: ConnectConfig): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     client.on('ready', resolve);
     client.on('error', reject);

@@ -43,7 +43,16 @@ export async function askDaemon(stateDir: string, at: string, body: unknown): Pr
   return ask(stateDir, { at, body });
 }
 
-/** The same, for what may take longer. */
+/** What only a daemon that runs can do: it knows what is mounted here. The lines to print. @throws `refused` when none runs, or its own refusal */
+export async function orderDaemon(stateDir: string, at: string, body: unknown): Promise<string[]> {
+  const answer = await askDaemon(stateDir, at, body);
+  if (answer !== undefined) return z.array(z.string()).parse(answer.result);
+  throw new DriverError('refused', `no daemon runs with the state directory ${stateDir}; nothing was changed`, {
+    next: 'start the plugin, or type the command on a node where it runs',
+  });
+}
+
+/** The same as askDaemon, for what may take longer. */
 export async function ask(stateDir: string, question: Question): Promise<{ result: unknown } | undefined> {
   const socketPath = adminSocketOf(stateDir);
   let answer: z.infer<typeof answerShape>;

@@ -3,7 +3,6 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { loadConfig } from '../config/config.js';
 import type { Logger } from '../contracts/log.js';
-import { DriverError } from '../domain/errors.js';
 import { checkVolumeName } from '../domain/names.js';
 import { checkOverrideRequest, parseDuration, parseSide, type OverrideRequest } from '../domain/override.js';
 import { Overrides } from '../driver/overrides.js';
@@ -12,7 +11,7 @@ import { buildBackends, openStore } from './build.js';
 import { askDaemon } from './daemon-client.js';
 import { Passwords } from './passwords.js';
 import { pinsIn } from './pins.js';
-import { UsageError } from './usage.js';
+import { parseUsage, STATE_DIR, UsageError } from './usage.js';
 
 /** What was typed. */
 type OverrideOrder = { make: OverrideRequest } | { end: string };
@@ -39,7 +38,7 @@ export async function override(args: string[]): Promise<string[]> {
 
 /** @throws UsageError naming what is wrong */
 export function parseOverride(args: string[]): { order: OverrideOrder; where: Where } {
-  try {
+  return parseUsage(() => {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
@@ -49,7 +48,7 @@ export function parseOverride(args: string[]): { order: OverrideOrder; where: Wh
         reason: { type: 'string' },
         end: { type: 'boolean', default: false },
         config: { type: 'string', default: '/etc/hpedockerplugin/hpe.conf' },
-        'state-dir': { type: 'string', default: '/var/lib/hpe-volume-plugin' },
+        ...STATE_DIR,
       },
     });
     const [name, ...rest] = positionals;
@@ -66,11 +65,7 @@ export function parseOverride(args: string[]): { order: OverrideOrder; where: Wh
     }
     const request = { volume, side: parseSide(side), seconds: parseDuration(duration), reason };
     return { order: { make: checkOverrideRequest(request) }, where };
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    const problem = error instanceof DriverError ? error.toUserText() : String(error);
-    throw new UsageError(problem, { cause: error });
-  }
+  });
 }
 
 async function withoutDaemon(order: OverrideOrder, where: Where): Promise<string[]> {

@@ -10,7 +10,7 @@ import {
   parseSetName,
   parseSnapshotPrefix,
 } from './option-values.js';
-import type { Schedule } from './schedule.js';
+import type { Schedule, SnapshotLife } from './schedule.js';
 import type { Origin, Volume, VolumeSpec } from './volume.js';
 
 /** Longest comment of an array's volume (reference 4.2). */
@@ -35,7 +35,7 @@ type TaggedSpec = Pick<
 
 /** Where the data came from; the name of the volume that it was is found by its id. */
 type TaggedOrigin =
-  | { kind: 'snapshot'; ofId: string; schedule?: Schedule }
+  | ({ kind: 'snapshot'; ofId: string; schedule?: Schedule } & SnapshotLife)
   | { kind: 'clone'; ofId: string }
   | { kind: 'import'; formerName: string; formerComment?: string };
 
@@ -110,9 +110,11 @@ function taggedOrigin(origin: Origin, hasAll: boolean): TaggedOrigin {
     return { kind: 'import', formerName, ...(hasAll && formerComment !== undefined ? { formerComment } : {}) };
   }
   if (origin.kind === 'clone') return { kind: 'clone', ofId: origin.ofId };
-  if (origin.schedule === undefined || !hasAll) return { kind: 'snapshot', ofId: origin.ofId };
+  const snapshot = { kind: 'snapshot' as const, ofId: origin.ofId };
+  if (!hasAll) return snapshot;
+  if (origin.schedule === undefined) return { ...snapshot, ...lifeIn(origin) };
   const { of: _volume, ...schedule } = origin.schedule;
-  return { kind: 'snapshot', ofId: origin.ofId, schedule };
+  return { ...snapshot, ...lifeIn(origin), schedule };
 }
 
 /**
@@ -188,9 +190,21 @@ function parseOrigin(found: unknown): TaggedOrigin | undefined {
   }
   if (kind === 'clone' && typeof ofId === 'string') return { kind, ofId };
   if (kind !== 'snapshot' || typeof ofId !== 'string') return undefined;
-  if (schedule === undefined) return { kind, ofId };
-  return isSchedule(schedule) ? { kind, ofId, schedule } : undefined;
+  const life = lifeIn(found);
+  if (schedule === undefined) return { kind, ofId, ...life };
+  return isSchedule(schedule) ? { kind, ofId, ...life, schedule } : undefined;
 }
+
+/** Hours that are none count as not there. */
+function lifeIn(found: Record<string, unknown> | SnapshotLife): SnapshotLife {
+  const { expirationHours, retentionHours } = found;
+  return {
+    ...(isHours(expirationHours) ? { expirationHours } : {}),
+    ...(isHours(retentionHours) ? { retentionHours } : {}),
+  };
+}
+
+const isHours = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) > 0;
 
 function isSchedule(found: unknown): found is Schedule {
   if (!isObject(found)) return false;

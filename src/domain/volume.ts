@@ -43,6 +43,9 @@ export type Origin =
       ofId: string;
       /** The array that has it; it is no member of a group, so there is no other. */
       side: Side;
+      /** As it was asked for; absent in records that an earlier release made, or a rebuild. */
+      expirationHours?: number;
+      retentionHours?: number;
       /** ISO 8601, by the array's clock; the array deletes it then. */
       expiresAt?: string;
       /** ISO 8601; the array refuses to delete it until then. */
@@ -63,6 +66,8 @@ export type Origin =
       formerName: string;
       /** What stood in its comment, and will again; absent: nothing. */
       formerComment?: string;
+      /** A rebuild could not find out what stood there: the tag had no room for it. */
+      formerCommentLost?: true;
     };
 
 /**
@@ -89,8 +94,10 @@ export function isNeverFormatted(
 export interface Growth {
   /** The same as `spec.sizeGiB`: only the file system may still be smaller. */
   toGiB: number;
-  /** An array has refused when another one had grown already: only an operator tries it again. */
+  /** An array has refused: only an operator tries it again. */
   isRefused?: true;
+  /** What it said; absent in records of an earlier release. */
+  refusal?: string;
 }
 
 /** A Docker volume as the metadata knows it. */

@@ -3,6 +3,7 @@ import type { Volume } from '../domain/volume.js';
 import { cloneSaga, planClone, type CloneRequest } from './clone.js';
 import type { DriverContext } from './context.js';
 import { refuseForeignMountOptions } from './copy-source.js';
+import { refuseDifferent, type Compared } from './existing.js';
 import { getGroup } from './inventory.js';
 import { volumeKey, type Held, type Operations } from './operations.js';
 
@@ -19,7 +20,7 @@ export async function createClone(
   if (name === request.of) throw new DriverError('invalid', `volume ${name} cannot be a clone of itself`);
   await operations.withVolume({ volume: name, keys: [volumeKey(request.of)] }, signal, async (held) => {
     const existing = await store.find('volume', name, held.signal);
-    if (existing !== undefined) return refuseDifferent(existing, request);
+    if (existing !== undefined) return refuseDifferent(name, compare(existing, request));
     const source = await getSource(ctx, request.of, held);
     refuseForeignMountOptions(source, request.mountOptions);
     const backend = backends.get(source.spec.backend);
@@ -48,11 +49,10 @@ async function getSource({ store }: DriverContext, name: string, held: Held): Pr
   });
 }
 
-/** The same command again is success, as dockerd repeats it on each node. */
-function refuseDifferent({ name, origin, spec, growth }: Volume, request: CloneRequest): void {
+function compare({ origin, spec, growth }: Volume, request: CloneRequest): Compared[] {
   const sizeGiB = growth?.toGiB ?? spec.sizeGiB;
   const { mountConflictDelay, mountOptions, cpg, snapCpg } = spec;
-  const pairs: [string, string | number | undefined, string | number | undefined][] = [
+  return [
     ['cloneOf', request.of, origin?.kind === 'clone' ? origin.of : undefined],
     ['size', request.sizeGiB ?? sizeGiB, sizeGiB],
     ['cpg', request.cpg ?? cpg, cpg],
@@ -60,11 +60,4 @@ function refuseDifferent({ name, origin, spec, growth }: Volume, request: CloneR
     ['mountConflictDelay', request.mountConflictDelay ?? mountConflictDelay, mountConflictDelay],
     ['mountOptions', request.mountOptions ?? mountOptions, mountOptions],
   ];
-  const differences = pairs
-    .filter(([, wanted, found]) => wanted !== found)
-    .map(([option, wanted, found]) => `${option}: wanted ${wanted ?? 'none'}, is ${found ?? 'none'}`);
-  if (differences.length === 0) return;
-  throw new DriverError('exists', `volume ${name} exists already with other options (${differences.join('; ')})`, {
-    next: 'use it as it is, or choose another name',
-  });
 }

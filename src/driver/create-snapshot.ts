@@ -3,6 +3,7 @@ import { DriverError } from '../domain/errors.js';
 import type { Volume } from '../domain/volume.js';
 import type { DriverContext } from './context.js';
 import { refuseForeignMountOptions } from './copy-source.js';
+import { refuseDifferent, type Compared } from './existing.js';
 import { getGroup } from './inventory.js';
 import { volumeKey, type Operations } from './operations.js';
 import { planSnapshot, snapshotSaga, type SnapshotPlan, type SnapshotRequest } from './snapshot.js';
@@ -21,7 +22,7 @@ export async function createSnapshot(
   if (name === request.of) throw new DriverError('invalid', `volume ${name} cannot be a snapshot of itself`);
   await operations.withVolume({ volume: name, keys: [volumeKey(request.of)] }, signal, async (held) => {
     const existing = await store.find('volume', name, held.signal);
-    if (existing !== undefined) return refuseDifferent(existing, request);
+    if (existing !== undefined) return refuseDifferent(name, compare(existing, request));
     const parent = await store.find('volume', request.of, held.signal);
     if (parent === undefined) {
       throw new DriverError('not-found', `there is no volume ${request.of} that a snapshot could be made of`, {
@@ -51,29 +52,24 @@ async function refuseSharedSchedule(store: MetadataStore, plan: SnapshotPlan, si
   });
 }
 
-type Value = string | number | undefined;
-const given = (value: Value): Value => (value === undefined ? undefined : 'given');
+/** Records of an earlier release, and those that were rebuilt, know only when it ends. */
+const hoursOf = (wanted: number | undefined, hours: number | undefined, endsAt: string | undefined) =>
+  hours ?? (endsAt === undefined ? undefined : (wanted ?? 'some'));
 
-/** The same command again is success, as dockerd repeats it on each node. */
-function refuseDifferent(
-  { name, origin, spec }: Volume,
-  { of, life, schedule, mountConflictDelay, mountOptions }: SnapshotRequest,
-): void {
+function compare({ origin, spec }: Volume, request: SnapshotRequest): Compared[] {
+  const { of, life, schedule, mountConflictDelay, mountOptions } = request;
   const is = origin?.kind === 'snapshot' ? origin : undefined;
-  const pairs: [string, Value, Value][] = [
+  const { expirationHours, retentionHours } = life;
+  return [
     ['virtualCopyOf', of, is?.of],
-    ['expirationHours', given(life.expirationHours), given(is?.expiresAt)],
-    ['retentionHours', given(life.retentionHours), given(is?.retainedUntil)],
+    ['expirationHours', expirationHours, hoursOf(expirationHours, is?.expirationHours, is?.expiresAt)],
+    ['retentionHours', retentionHours, hoursOf(retentionHours, is?.retentionHours, is?.retainedUntil)],
     ['scheduleName', schedule?.name, is?.schedule?.name],
     ['scheduleFrequency', schedule?.frequency, is?.schedule?.frequency],
     ['snapshotPrefix', schedule?.prefix, is?.schedule?.prefix],
+    ['expHrs', schedule?.expirationHours, is?.schedule?.expirationHours],
+    ['retHrs', schedule?.retentionHours, is?.schedule?.retentionHours],
     ['mountConflictDelay', mountConflictDelay ?? spec.mountConflictDelay, spec.mountConflictDelay],
     ['mountOptions', mountOptions ?? spec.mountOptions, spec.mountOptions],
   ];
-  const differences = pairs
-    .filter(([, wanted, found]) => wanted !== found)
-    .map(([option, wanted, found]) => `${option}: wanted ${wanted ?? 'none'}, is ${found ?? 'none'}`);
-  if (differences.length === 0) return;
-  const text = `volume ${name} exists already with other options (${differences.join('; ')})`;
-  throw new DriverError('exists', text, { next: 'use it as it is, or choose another name' });
 }

@@ -1,7 +1,7 @@
 import type { Backend } from '../backend/backend.js';
 import type { StatusPoll } from '../backend/status-poll.js';
 import type { Write } from '../contracts/store.js';
-import { asDriverError, DriverError } from '../domain/errors.js';
+import { asDriverError } from '../domain/errors.js';
 import { checkVolumeName } from '../domain/names.js';
 import { parseVolumeOptions } from '../domain/options.js';
 import { specDifferences, type Volume, type VolumeSpec } from '../domain/volume.js';
@@ -12,6 +12,8 @@ import { createClone } from './create-clone.js';
 import { refuseIfCopied } from './copying.js';
 import { createImport } from './create-import.js';
 import { createSnapshot } from './create-snapshot.js';
+import { keptPlain } from './delete-step.js';
+import { refuseDifferences } from './existing.js';
 import { explain } from './help.js';
 import { getGroup, Inventory, type VolumeRecords } from './inventory.js';
 import { Mounts, type MountParts } from './mounts.js';
@@ -89,7 +91,7 @@ export class DockerDriver implements VolumeDriver {
     }
     await this.#operations.withVolume({ volume: name, keys: [] }, signal, async (held) => {
       const existing = await this.#ctx.store.find('volume', name, held.signal);
-      if (existing !== undefined) refuseDifferent(existing, spec);
+      if (existing !== undefined) refuseDifferences(name, differencesOf(existing, spec));
       else await this.#createUnder(held, backend, { name, spec });
     });
     if (spec.replicationGroup !== undefined) this.#poll.refresh();
@@ -130,12 +132,15 @@ export class DockerDriver implements VolumeDriver {
     const remove = async (plan: RemovePlan, seat?: Seat): Promise<void> => {
       const claim: Write[] = [{ put: 'volume', key: volume.name, value: { ...volume, state: 'deleting' } }];
       const door = seat === undefined ? { groups } : { groups, seat };
-      await held.run(removeSaga(backend, plan, door), { plan, volume: volume.name, claim });
+      const { keptFor } = await held.run(removeSaga(backend, plan, door), { plan, volume: volume.name, claim });
+      if (keptFor !== undefined) throw keptPlain(backend, volume, keptFor);
     };
     const group = volume.spec.replicationGroup;
     if (group === undefined) return remove({ volume, ...(helpers === undefined ? {} : { helpers }) });
     await groups.withSeat({ backend, name: group }, held.signal, async (seat, seen) => {
       const plan = await planRemove(backend, { ...removable, seen }, held.signal);
+      // Again: whoever waits for the group waits long enough for a schedule, and out of it there is no way back.
+      await refuseIfSnapshots({ store: this.#ctx.store, backend }, volume, held.signal);
       await remove(plan, seat);
     });
   }
@@ -181,16 +186,8 @@ export class DockerDriver implements VolumeDriver {
   }
 }
 
-function refuseDifferent(existing: Volume, wanted: VolumeSpec): void {
+function differencesOf(existing: Volume, wanted: VolumeSpec): string[] {
   // Whoever wrote the size down, as in a compose file, still asks for the one of before the volume has grown.
   const sizeGiB = wanted.sizeGiB === existing.createdGiB ? existing.spec.sizeGiB : wanted.sizeGiB;
-  const differences = specDifferences({ ...wanted, sizeGiB }, existing.spec);
-  if (differences.length === 0) return;
-  throw new DriverError(
-    'exists',
-    `volume ${existing.name} exists already with other options (${differences.join('; ')})`,
-    {
-      next: 'use it as it is, or choose another name',
-    },
-  );
+  return specDifferences({ ...wanted, sizeGiB }, existing.spec);
 }

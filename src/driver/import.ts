@@ -7,6 +7,7 @@ import { DriverError } from '../domain/errors.js';
 import { arraySnapshotName, arrayVolumeName, ownershipTag, removeExportsCommand } from '../domain/names.js';
 import type { CreateRequest } from '../domain/request.js';
 import { homeSide, type Volume } from '../domain/volume.js';
+import { isTaggedAs } from '../domain/tag.js';
 import type { Saga } from '../saga/saga.js';
 import { REMOTE_COPY_SNAPSHOT } from './snapshots-of.js';
 
@@ -44,20 +45,27 @@ export async function planImport(
       next: 'see the names with: showvv; names are case-sensitive',
     });
   }
-  refuseUnfit(array, found);
-  await refuseExported(array, arrayVolume, signal);
+  refuseOurs(array, found);
+  refuseUnfit(array, found, arrayVolume);
+  await refuseExported(array, { arrayName: arrayVolume, called: arrayVolume }, signal);
   const { comment, wwn } = found.volume;
   return { volume: importRecord(name, request, found), former: { name: arrayVolume, comment }, wwn };
 }
 
-function refuseUnfit(array: ArrayClient, found: FoundVolume): void {
-  const { name } = found.volume;
+function refuseOurs(array: ArrayClient, { volume: { name, comment } }: FoundVolume): void {
+  if (!OUR_NAME.test(name) && !isTag(comment)) return;
+  throw new DriverError(
+    'refused',
+    `volume ${name} on ${array.label} belongs to this plugin, or the old one, already; it is not imported`,
+    {
+      next: 'docker volume ls shows what is known; lost metadata come back with hpe-volume-plugin rebuild or import-metadata',
+    },
+  );
+}
+
+/** @param name what its administrator calls it */
+function refuseUnfit(array: ArrayClient, found: FoundVolume, name: string): void {
   const reasons: [boolean, string, string][] = [
-    [
-      OUR_NAME.test(name) || isTag(found.volume.comment),
-      'belongs to this plugin, or the old one, already',
-      'docker volume ls shows what is known; lost metadata come back with hpe-volume-plugin rebuild or import-metadata',
-    ],
     [
       REMOTE_COPY_SNAPSHOT.test(name),
       'belongs to remote copy, which needs it under that name for its next synchronisation',
@@ -90,17 +98,38 @@ function refuseUnfit(array: ArrayClient, found: FoundVolume): void {
 }
 
 /** Who exports it may write to it. */
-async function refuseExported(array: ArrayClient, arrayName: string, signal: AbortSignal): Promise<void> {
+async function refuseExported(
+  array: ArrayClient,
+  { arrayName, called }: { arrayName: string; called: string },
+  signal: AbortSignal,
+): Promise<void> {
   const hosts = [...new Set((await array.findVluns(arrayName, signal)).map((vlun) => vlun.host))];
   const [host] = hosts;
   if (host === undefined) return;
   throw new DriverError(
     'busy',
-    `volume ${arrayName} on ${array.label} is exported to ${hosts.join(', ')}; it is not imported`,
+    `volume ${called} on ${array.label} is exported to ${hosts.join(', ')}; it is not imported`,
     {
-      next: `stop what uses it there, then: ${removeExportsCommand(arrayName, host)}`,
+      next: `stop what uses it there, then: ${removeExportsCommand(called, host)}`,
     },
   );
+}
+
+/** Once more what the plan has asked, when nobody else knows its name any more. */
+async function confirmImported(array: ArrayClient, { volume, former, wwn }: ImportPlan, signal: AbortSignal) {
+  const { arrayName } = volume;
+  const found = await array.imports.look(arrayName, signal);
+  if (found?.volume.wwn !== wwn || !isTaggedAs(found.volume.comment, ownershipTag(volume))) {
+    const is =
+      found === undefined ? 'nothing' : `WWN ${found.volume.wwn}, comment ${JSON.stringify(found.volume.comment)}`;
+    throw new DriverError(
+      'refused',
+      `volume ${former.name} on ${array.label} was renamed to ${arrayName} and tagged, but there is ${is}; it is not imported`,
+      { next: `see what was done to it with: showeventlog -min 10` },
+    );
+  }
+  refuseUnfit(array, found, former.name);
+  await refuseExported(array, { arrayName, called: former.name }, signal);
 }
 
 function isTag(comment: string): boolean {
@@ -166,8 +195,8 @@ export function importSaga(backend: Backend, plan: ImportPlan): Saga<ImportPlan,
         undoLate: async ({ signal }) => giveBack(signal),
       },
       {
-        name: 'see that nobody has exported it meanwhile',
-        do: async ({ signal }) => refuseExported(array, volume.arrayName, signal),
+        name: 'see that nobody has begun to use it meanwhile',
+        do: async ({ signal }) => confirmImported(array, plan, signal),
       },
     ],
     result: () => [{ put: 'volume', key: volume.name, value: { ...volume, state: 'ready' } }],
@@ -194,6 +223,8 @@ export function releaseSaga(backend: Backend, plan: ImportPlan): Saga<ImportPlan
         name: `take the tag off volume ${former.name} on ${array.label}`,
         do: async ({ signal }) => change.tagOff(signal),
         undo: async ({ signal }) => unlessGone(change.tagOn(signal)),
+        // By then it has our name again.
+        undoLate: async ({ signal }) => unlessGone(change.tagOnOurs(signal)),
       },
     ],
     result: () => [{ remove: 'volume', key: volume.name }],
@@ -209,6 +240,8 @@ function changesOf({ imports }: ArrayClient, { volume, former, wwn }: ImportPlan
     nameToOurs: async (signal: AbortSignal) => imports.rename(at, volume.arrayName, signal),
     nameToTheirs: async (signal: AbortSignal) => imports.rename({ name: volume.arrayName, wwn }, former.name, signal),
     tagOn: async (signal: AbortSignal) => imports.changeComment(at, { from: former.comment, to: tag }, signal),
+    tagOnOurs: async (signal: AbortSignal) =>
+      imports.changeComment({ name: volume.arrayName, wwn }, { from: former.comment, to: tag }, signal),
     tagOff: async (signal: AbortSignal) => imports.changeComment(at, { from: tag, to: former.comment }, signal),
   };
 }

@@ -132,7 +132,7 @@ function fit(of: Fit, seen: Sighting[]): Proven | string {
 }
 
 function originOf(
-  { origin }: Tag,
+  { origin, isWhole }: Tag,
   copies: Partial<Record<Side, ListedDetails>>,
   all: Sightings,
 ): Origin | string | undefined {
@@ -143,20 +143,24 @@ function originOf(
     return 'it is a snapshot, or of another kind, which its tag does not say';
   }
   if (origin === undefined) return undefined;
-  if (origin.kind === 'import') return side === 'primary' ? origin : 'it was imported, and is not on the primary array';
+  if (origin.kind === 'import') {
+    if (side !== 'primary') return 'it was imported, and is not on the primary array';
+    // It is what is left out first.
+    return isWhole || origin.formerComment !== undefined ? origin : { ...origin, formerCommentLost: true };
+  }
   const of = all.get(origin.ofId)?.[0]?.tag.name ?? origin.ofId;
   if (origin.kind === 'clone') return { kind: 'clone', ofId: origin.ofId, of, side };
   if (details?.snapshotOf === undefined)
     return 'its tag says that it is a snapshot, and the array says that it is none';
   const { expiresAt, retainedUntil, snapshotOf } = details;
+  const { schedule, ...asked } = origin;
   return {
-    kind: 'snapshot',
-    ofId: origin.ofId,
+    ...asked,
     of,
     side,
     ...(expiresAt === undefined ? {} : { expiresAt }),
     ...(retainedUntil === undefined ? {} : { retainedUntil }),
-    ...(origin.schedule === undefined ? {} : { schedule: { ...origin.schedule, of: snapshotOf } }),
+    ...(schedule === undefined ? {} : { schedule: { ...schedule, of: snapshotOf } }),
   };
 }
 

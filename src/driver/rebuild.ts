@@ -104,12 +104,14 @@ function linesOf({ rebuilt, groups, ambiguous, kept }: RebuildPlan, dryRun: bool
 }
 
 function describe({ proven, volume, attachment, isKnown }: Rebuilt): string {
-  const { name, arrayName, spec } = volume;
+  const { name, arrayName, spec, origin } = volume;
   const place = spec.replicationGroup === undefined ? '' : `, group ${spec.replicationGroup}`;
   const held = attachment === undefined ? '' : `, attached to this node from the ${attachment.side} array`;
   const lacks =
     isKnown || proven.tag.isWhole
       ? ''
       : '; its tag does not hold all options: fsType, mountConflictDelay and what else the volume was made with are defaults';
-  return `volume ${name} (${arrayName}), ${spec.sizeGiB} GiB, backend ${spec.backend}${place}${held}${lacks}`;
+  const isForgotten = !isKnown && origin?.kind === 'import' && origin.formerCommentLost === true;
+  const forgotten = isForgotten ? '; what stood in its comment before its import, if anything, is lost' : '';
+  return `volume ${name} (${arrayName}), ${spec.sizeGiB} GiB, backend ${spec.backend}${place}${held}${lacks}${forgotten}`;
 }

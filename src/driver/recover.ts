@@ -58,6 +58,11 @@ export function settlersOf(ctx: DriverContext): Record<string, Settler> {
       // The roles may have changed since; of a volume its group's cycle looks itself.
       if (operation.phase === 'do') await refuseUnprovenSnapshot({ store, backend }, plan.volume, run.signal);
       await settleRemove(removeSaga(backend, plan, { groups }), operation, run);
+      if (operation.facts['keptFor'] === undefined) return;
+      ctx.logger.warn('a volume was not removed for snapshots that were made meanwhile: it stays, without its group', {
+        volume: plan.volume.name,
+        snapshots: operation.facts['keptFor'],
+      });
     },
     mount: async (operation, run) => {
       const plan = planOf<MountPlan>(operation);

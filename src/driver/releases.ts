@@ -9,6 +9,13 @@ import { getVolume } from './inventory.js';
 import type { Operations } from './operations.js';
 import { findCopies } from './remove.js';
 
+/** What an operator asks for. */
+export interface ReleaseOrder {
+  volume: string;
+  /** He knows that the comment of before is lost. */
+  withoutComment?: boolean;
+}
+
 /** Gives imported volumes back to whoever had them. */
 export class Releases {
   readonly #ctx: DriverContext;
@@ -20,11 +27,12 @@ export class Releases {
   }
 
   /** The lines for the operator. @throws `not-found`, `refused`, `busy` or `unavailable`, with nothing changed unless it says so */
-  async release(name: string, signal: AbortSignal): Promise<string[]> {
+  async release({ volume: name, withoutComment }: ReleaseOrder, signal: AbortSignal): Promise<string[]> {
     return this.#operations.withVolume({ volume: name, keys: [] }, signal, async (held) => {
       const { store, backends } = this.#ctx;
       const volume = await getVolume(store, name, held.signal);
       const plan = planRelease(volume);
+      if (withoutComment !== true) refuseLostComment(volume);
       const backend = backends.get(volume.spec.backend);
       const attachment = await store.find('attachment', name, held.signal);
       if (attachment !== undefined) throw heldElsewhere(attachment);
@@ -61,6 +69,18 @@ function planRelease(volume: Volume): ImportPlan {
     });
   }
   return { volume, former: { name: origin.formerName, comment: origin.formerComment ?? '' }, wwn: known };
+}
+
+/** A rebuild knows only what the tag had room for, and a release would put nothing where something stood. */
+function refuseLostComment({ name, origin }: Volume): void {
+  if (origin?.kind !== 'import' || origin.formerCommentLost !== true) return;
+  throw new DriverError(
+    'refused',
+    `the rebuild of the metadata has lost what stood in its comment before volume ${name} was imported: its tag had no room for that`,
+    {
+      next: `if nobody needs it: hpe-volume-plugin release ${name} --without-comment, which leaves the comment of ${origin.formerName} empty; a backup of the metadata may have it`,
+    },
+  );
 }
 
 const saidOf = (backend: Backend, { volume, former }: ImportPlan): string =>

@@ -2,17 +2,18 @@ import type { Backend } from '../backend/backend.js';
 import { judgeObservation, proveActiveSide } from '../backend/observe.js';
 import type { Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
-import { ownershipTag, removeExportsCommand } from '../domain/names.js';
+import { removeExportsCommand } from '../domain/names.js';
 import { otherSide, type Group, type Side } from '../domain/replication.js';
 import { homeSide, type Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
 import { settle, type Saga, type SagaRun, type Step } from '../saga/saga.js';
 import { mayBeCopying } from './copying.js';
 import type { GroupDoor } from './create.js';
+import { deleteFirstStep, deleteStep, plainVolume, type RemoveFacts } from './delete-step.js';
 import { refuseRestless } from './plan-group.js';
 import type { GroupChange } from './seat.js';
 import { viewOfGroup, type GroupId, type SeenGroup } from './seen-group.js';
-import { leaveSteps, type SetFacts } from './volume-sets.js';
+import { leaveSteps } from './volume-sets.js';
 
 /*
  * States that a crash can leave, and what redo makes of each:
@@ -20,7 +21,8 @@ import { leaveSteps, type SetFacts } from './volume-sets.js';
  * - dismissed                 → the group gets its own state in another cycle, both copies deleted
  * - one copy deleted, or both → the rest deleted by the tag
  * - taken out of its volume sets, or some → the rest, and the volume deleted
- * A plain volume that the array refuses to delete stays, as if nobody had asked.
+ * A plain volume that the array refuses to delete stays, as if nobody had asked. A replicated one that is refused for a snapshot
+ * that was made since it was looked at stays as a plain volume, and its copy goes.
  * A failure before the dismissal turns back: the cycle starts the group again and the volume stays. After it, and when a call
  * got no answer, there is no way back, since a copy that left its group cannot rejoin without a full copy; the operation
  * then stays open until it is finished.
@@ -39,7 +41,7 @@ export interface RemovePlan {
   copiesAreGone?: boolean;
 }
 
-type RemoveStep = Step<RemovePlan, SetFacts, Write>;
+type RemoveStep = Step<RemovePlan, RemoveFacts, Write>;
 
 /** A volume that is to be removed, as its arrays know it. */
 export interface Removable {
@@ -128,13 +130,16 @@ async function refuseIfExported(backend: Backend, volume: Volume, signal: AbortS
   }
 }
 
-export function removeSaga(backend: Backend, plan: RemovePlan, door: GroupDoor): Saga<RemovePlan, SetFacts, Write> {
+export function removeSaga(backend: Backend, plan: RemovePlan, door: GroupDoor): Saga<RemovePlan, RemoveFacts, Write> {
   const { volume } = plan;
   return {
     kind: 'remove',
     afterCrash: 'redo',
     steps: stepsOf(backend, plan, door),
-    result: () => [{ remove: 'volume', key: volume.name }],
+    result: (_plan, { keptFor }) =>
+      keptFor === undefined
+        ? [{ remove: 'volume', key: volume.name }]
+        : [{ put: 'volume', key: volume.name, value: plainVolume(volume) }],
     undone: () => [{ put: 'volume', key: volume.name, value: { ...volume, state: 'ready' } }],
   };
 }
@@ -149,7 +154,7 @@ function stepsOf(backend: Backend, plan: RemovePlan, door: GroupDoor): RemoveSte
     dismissStep(id, door),
     { ...tidyStep(id, door), noWayBack: true },
     ...leave,
-    deleteStep(backend, group.side),
+    deleteFirstStep(backend, group.side),
     deleteStep(backend, otherSide(group.side)),
   ];
 }
@@ -215,7 +220,7 @@ function dismissStep(id: GroupId, { groups, seat }: GroupDoor): RemoveStep {
 
 /** Goes on with an interrupted removal. */
 export async function settleRemove(
-  saga: Saga<RemovePlan, SetFacts, Write>,
+  saga: Saga<RemovePlan, RemoveFacts, Write>,
   operation: Operation,
   run: SagaRun<Write>,
 ): Promise<void> {
@@ -241,25 +246,6 @@ function tidyStep(id: GroupId, { groups, seat }: GroupDoor): RemoveStep {
       if (seat.change === undefined) await seat.take(tidy, signal);
       const failure = await seat.over;
       if (failure !== undefined) throw failure;
-    },
-  };
-}
-
-function deleteStep(backend: Backend, side: Side): RemoveStep {
-  const array = backend.array(side);
-  return {
-    name: `delete the volume on the ${side} array`,
-    noWayBackUnanswered: true,
-    async do({ plan: { volume }, signal }) {
-      const { arrayName, origin } = volume;
-      const tag = ownershipTag(volume);
-      if (origin?.kind === 'snapshot') await array.snapshots.remove(arrayName, tag, signal);
-      else await array.removeVolume(arrayName, tag, signal);
-    },
-    // Only a plain volume gets here: the array refused, so the volume is there as before, or else it is gone.
-    async undo({ plan: { volume }, signal }) {
-      if ((await array.findVolume(volume.arrayName, signal)) !== undefined) return;
-      throw new DriverError('not-found', `volume ${volume.arrayName} is gone from ${array.label} already`);
     },
   };
 }

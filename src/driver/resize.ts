@@ -18,7 +18,8 @@ import type { Seat } from './seat.js';
  * States that a crash can leave, and what the next run makes of each:
  * - nothing grown, one copy grown, both grown → what is smaller is grown; the record gets the size that was read back
  * - group stopped                             → its own record owes the start: see group-cycle.ts
- * Only when an array has refused, and every copy was seen to be as before, the record goes back to where it was.
+ * Only when an array has refused, and every copy was seen to be as before, the record goes back to where it was. A size that
+ * was promised before, as to whoever made a larger clone, stays there, with the refusal.
  */
 
 export interface ResizeFacts {
@@ -26,6 +27,10 @@ export interface ResizeFacts {
   sizes?: Sizes;
   /** An array said no: what it was asked for it will not do later. */
   isRefused?: true;
+  /** In its words. */
+  refusal?: string;
+  /** It would have done it at another moment. */
+  isBusy?: boolean;
   /** After that every copy has the size of before. */
   isUnchanged?: true;
   /** No array was asked for anything. */
@@ -69,17 +74,13 @@ export function resizeSaga(backend: Backend, plan: ResizePlan, seat?: Seat): Sag
   };
 }
 
-/** A file system that was to be grown before still is. */
-function withoutGrowth(volume: Volume): Volume {
-  if (volume.growth?.toGiB === volume.spec.sizeGiB) return volume;
-  const { growth: _growth, ...rest } = volume;
-  return rest;
-}
-
-function unfinished(plan: ResizePlan, { isRefused, isUnchanged }: ResizeFacts): Volume {
-  if (isUnchanged === true) return withoutGrowth(plan.volume);
-  const growth = { toGiB: plan.toMiB / 1024, ...(isRefused === true ? { isRefused } : {}) };
-  return { ...plan.volume, growth };
+function unfinished({ volume, toMiB }: ResizePlan, facts: ResizeFacts): Volume {
+  const { isRefused, isUnchanged, isBusy, refusal } = facts;
+  const toGiB = toMiB / 1024;
+  // Whoever asked for this size now hears of the refusal; who was promised it before looks at the record.
+  if (isUnchanged === true && (volume.growth?.toGiB !== toGiB || isBusy === true)) return volume;
+  const why = isRefused === true ? { isRefused, ...(refusal === undefined ? {} : { refusal }) } : {};
+  return { ...volume, growth: { toGiB, ...why } };
 }
 
 function growStep(backend: Backend, side: Side): ResizeStep {
@@ -162,8 +163,12 @@ async function noting<T>(facts: ResizeFacts, work: () => Promise<T>): Promise<T>
   try {
     return await work();
   } catch (thrown) {
-    if (['refused', 'invalid', 'busy', 'exists', 'not-found'].includes(asDriverError(thrown).code))
+    const { code, message } = asDriverError(thrown);
+    if (['refused', 'invalid', 'busy', 'exists', 'not-found'].includes(code)) {
       facts.isRefused = true;
+      facts.refusal = message;
+      facts.isBusy = code === 'busy';
+    }
     throw thrown;
   }
 }

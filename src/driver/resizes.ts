@@ -175,11 +175,12 @@ export class Resizes {
 function withOutcome(cause: DriverError, { name, spec, growth }: Volume): DriverError {
   const next = cause.next === undefined ? {} : { next: cause.next };
   const isOpen = growth !== undefined && growth.toGiB !== spec.sizeGiB;
-  const outcome = !isOpen
-    ? `the volume has ${spec.sizeGiB} GiB as before`
-    : growth.isRefused === true
-      ? `one copy has grown already, the other has not; mounts go on, and the same command tries it again`
-      : `it may have grown already, and is finished by itself when the arrays answer, or by: hpe-volume-plugin resize ${name} ${growth.toGiB}`;
+  const outcome =
+    !isOpen || (growth.isRefused === true && spec.replicationGroup === undefined)
+      ? `the volume has ${spec.sizeGiB} GiB as before`
+      : growth.isRefused === true
+        ? `one copy has grown already, the other has not; mounts go on, and the same command tries it again`
+        : `it may have grown already, and is finished by itself when the arrays answer, or by: hpe-volume-plugin resize ${name} ${growth.toGiB}`;
   return new DriverError(cause.code, `${cause.message}; ${outcome}`, { cause, ...next });
 }
 

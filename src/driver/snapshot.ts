@@ -136,6 +136,7 @@ function snapshotRecord(
       of: parent.name,
       ofId: parent.id,
       side,
+      ...request.life,
       ...(schedule === undefined ? {} : { schedule }),
     },
     everMounted: false,

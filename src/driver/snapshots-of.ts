@@ -1,5 +1,6 @@
 import type { Backend } from '../backend/backend.js';
 import { proveActiveSide } from '../backend/observe.js';
+import type { ArrayClient } from '../contracts/array.js';
 import type { MetadataStore } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import type { Side } from '../domain/replication.js';
@@ -17,38 +18,51 @@ interface Parts {
   backend: Backend;
 }
 
+/** Of a copy of a volume, on one array, without those of remote copy. */
+export async function findSnapshots(array: ArrayClient, of: string, signal: AbortSignal): Promise<string[]> {
+  const found = await array.snapshots.list(of, signal);
+  return found.map(({ name }) => name).filter((name) => !REMOTE_COPY_SNAPSHOT.test(name));
+}
+
 /**
  * A volume is not removed while there are snapshots of it, ours or the array's: whoever removes it would lose them, or find
  * the array refusing in the middle. Needs an answer of each of its arrays. @throws `busy` naming them, or `unavailable`
  */
 export async function refuseIfSnapshots({ store, backend }: Parts, volume: Volume, signal: AbortSignal): Promise<void> {
-  const sides = backend.sidesOf(volume);
-  const [records, ...found] = await Promise.all([
+  const [records, found] = await Promise.all([
     store.list('volume', signal),
-    ...sides.map(async (side) => backend.array(side).snapshots.list(volume.arrayName, signal)),
+    Promise.all(
+      backend.sidesOf(volume).map(async (side) => {
+        const names = await findSnapshots(backend.array(side), volume.arrayName, signal);
+        return { backend, side, names };
+      }),
+    ),
   ]);
   const ours = records.filter(({ origin }) => origin?.kind === 'snapshot' && origin.ofId === volume.id);
   const known = new Set(ours.map((each) => each.arrayName));
-  const texts = ours.length === 0 ? [] : [`${list(ours.map((each) => each.name))} of Docker`];
-  const next =
-    ours.length === 0
-      ? []
-      : [
-          `docker volume rm ${list(
-            ours.map((each) => each.name),
-            ' ',
-          )}`,
-        ];
-  sides.forEach((side, at) => {
-    const others = (found[at] ?? [])
-      .map(({ name }) => name)
-      .filter((name) => !known.has(name) && !REMOTE_COPY_SNAPSHOT.test(name));
-    if (others.length === 0) return;
-    texts.push(`${list(others)}, made on ${backend.array(side).label} by a schedule or by hand`);
+  const others = found.map((each) => ({ ...each, names: each.names.filter((name) => !known.has(name)) }));
+  if (ours.length === 0 && others.every(({ names }) => names.length === 0)) return;
+  throw hasSnapshots(
+    volume,
+    others,
+    ours.map((each) => each.name),
+  );
+}
+
+/** The error of a volume that is not removed for its snapshots: those of Docker, and those that only its arrays know. */
+export function hasSnapshots(
+  { name }: Volume,
+  others: { backend: Backend; side: Side; names: string[] }[],
+  ours: string[] = [],
+): DriverError {
+  const texts = ours.length === 0 ? [] : [`${list(ours)} of Docker`];
+  const next = ours.length === 0 ? [] : [`docker volume rm ${list(ours, ' ')}`];
+  for (const { backend, side, names } of others) {
+    if (names.length === 0) continue;
+    texts.push(`${list(names)}, made on ${backend.array(side).label} by a schedule or by hand`);
     next.push(`on the ${side} array: removevv -f NAME, for each that is not needed any more`);
-  });
-  if (texts.length === 0) return;
-  throw new DriverError('busy', `volume ${volume.name} has snapshots: ${texts.join('; ')}`, { next: next.join('; ') });
+  }
+  return new DriverError('busy', `volume ${name} has snapshots: ${texts.join('; ')}`, { next: next.join('; ') });
 }
 
 function list(names: string[], separator = ', '): string {

@@ -6,7 +6,7 @@ import { isOwnMount, type Attachment } from '../domain/attachment.js';
 import type { Override } from '../domain/override.js';
 import { roleWord, type Group, type Side } from '../domain/replication.js';
 import type { Json, Operation } from '../saga/operation.js';
-import { homeSide, type Origin } from '../domain/volume.js';
+import { homeSide, type Growth, type Origin, type Volume } from '../domain/volume.js';
 import type { VolumeRecords } from './inventory.js';
 import { mountQuestion } from './plan-mount.js';
 
@@ -56,6 +56,7 @@ export function viewOf({ node, records, mount, backend, polled }: ViewParts): Vo
   if (volume.origin?.kind === 'clone') status['cloneOf'] = volume.origin.of;
   if (volume.origin?.kind === 'import') status['importedFrom'] = volume.origin.formerName;
   if (volume.growth !== undefined) status['growingTo'] = volume.growth.toGiB;
+  if (volume.growth?.isRefused === true) status['growthRefused'] = refusalOf(volume, volume.growth);
   if (records.operation !== undefined) status['operation'] = operationOf(records.operation);
   if (records.override !== undefined) status['override'] = overrideOf(records.override);
   if (group !== undefined) status['replication'] = replicationOf({ records, group, backend, polled });
@@ -74,6 +75,15 @@ function snapshotOf({ of, side, expiresAt, retainedUntil, schedule }: Extract<Or
     retainedUntil: retainedUntil ?? null,
     schedule: schedule === undefined ? null : { ...schedule },
   };
+}
+
+/** A grow that nobody repeats by himself. */
+function refusalOf({ name, spec }: Volume, { toGiB, refusal }: Growth): string {
+  const command = `hpe-volume-plugin resize ${name}`;
+  const why = refusal === undefined ? '' : `: ${refusal}`;
+  // Both copies of a replicated one may have another size.
+  const leave = spec.replicationGroup === undefined ? `, ${command} ${spec.sizeGiB} leaves it as it is` : '';
+  return `an array has refused ${toGiB} GiB, and it stays at ${spec.sizeGiB} GiB${why}; next: ${command} ${toGiB} tries it again${leave}`;
 }
 
 /** A change that is not finished; one that waits for an array says why. */

@@ -37,6 +37,7 @@ const makeBody = z.strictObject({
   reason: z.string(),
 });
 const resizeBody = z.strictObject({ volume: z.string(), gib: z.number() });
+const releaseBody = z.strictObject({ volume: z.string(), withoutComment: z.boolean().exactOptional() });
 const volumeBody = z.strictObject({ volume: z.string() });
 
 /** What the commands of `hpe-volume-plugin` may ask of the daemon that runs: path → request. */
@@ -47,7 +48,7 @@ const requestsOf = ({ overrides, releases, resizes }: AdminOptions): Record<stri
     return resizes.resize(volume, gib, signal);
   },
   '/override/end': async (body, signal) => overrides.end(parse(volumeBody, body).volume, signal),
-  '/release': async (body, signal) => releases.release(parse(volumeBody, body).volume, signal),
+  '/release': async (body, signal) => releases.release(parse(releaseBody, body), signal),
 });
 
 /** Serves the commands: `POST` JSON, answered with `{ result }` or `{ error }`. @throws `refused` when another daemon serves that socket */

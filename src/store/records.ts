@@ -57,12 +57,19 @@ const origin: z.ZodType<Origin> = z.discriminatedUnion('kind', [
     of: z.string(),
     ofId: z.string(),
     side,
+    expirationHours: z.number().exactOptional(),
+    retentionHours: z.number().exactOptional(),
     expiresAt: z.string().exactOptional(),
     retainedUntil: z.string().exactOptional(),
     schedule: schedule.exactOptional(),
   }),
   z.strictObject({ kind: z.literal('clone'), of: z.string(), ofId: z.string(), side }),
-  z.strictObject({ kind: z.literal('import'), formerName: z.string(), formerComment: z.string().exactOptional() }),
+  z.strictObject({
+    kind: z.literal('import'),
+    formerName: z.string(),
+    formerComment: z.string().exactOptional(),
+    formerCommentLost: z.literal(true).exactOptional(),
+  }),
 ]);
 
 const volume: z.ZodType<Volume> = z.strictObject({
@@ -92,7 +99,13 @@ const volume: z.ZodType<Volume> = z.strictObject({
   state: z.enum(['creating', 'ready', 'deleting']),
   filesystem,
   origin: origin.exactOptional(),
-  growth: z.strictObject({ toGiB: z.number(), isRefused: z.literal(true).exactOptional() }).exactOptional(),
+  growth: z
+    .strictObject({
+      toGiB: z.number(),
+      isRefused: z.literal(true).exactOptional(),
+      refusal: z.string().exactOptional(),
+    })
+    .exactOptional(),
   createdGiB: z.number().exactOptional(),
   everMounted: z.boolean(),
   generation: z.number().exactOptional(),

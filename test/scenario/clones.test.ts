@@ -6,7 +6,7 @@ import { askDaemon } from '../../src/commands/daemon-client.js';
 import { growVolume } from '../../src/simulator/grow.js';
 import { arrayOf, operator } from '../pair-client.js';
 import { arrayObjects, stateOf } from '../simulator-state.js';
-import { Site, type Replica } from './site.js';
+import { Site, waitFor, type Replica } from './site.js';
 
 /** hpe.conf names no shorter one; a Mount waits half of it for a copy. */
 const TIMEOUT = ['docker_timeout = 20'];
@@ -157,6 +157,67 @@ it('a larger clone that is to be grown while the array copies is refused, and ge
   expect(await docker.status('c11')).toMatchObject({ size: 2 });
   await unmount('c11');
   for (const each of ['c11', 'small']) expect(await remove(each)).toBe('');
+});
+
+/** The array answers each request to grow with that. */
+const refuseToGrow = async (effect: { status: number; code: number }): Promise<void> =>
+  site.node.control.fault({
+    array: site.primary,
+    match: { method: 'PUT', pathRegex: '/volumes/dcv-' },
+    effect: 'error',
+    times: 1000,
+    ...effect,
+  });
+
+it('a larger clone that its array refuses to grow says so in inspect, and resize gives it either size', async () => {
+  const { docker, control } = site.node;
+  await plainVolume('small');
+  for (const toGiB of [2, 1]) {
+    await control.holdCopies(true);
+    expect(await docker.create('c13', { cloneOf: 'small', size: '2' })).toBe('');
+    await refuseToGrow({ status: 403, code: 153 });
+    await control.holdCopies(false);
+    await docker.mount('c13');
+    expect(await docker.status('c13')).toMatchObject({
+      size: 1,
+      growingTo: 2,
+      growthRefused: expect.stringMatching(
+        /stays at 1 GiB: .*larger than its CPG may be.*; next: hpe-volume-plugin resize c13 2 tries it again, hpe-volume-plugin resize c13 1 /,
+      ),
+    });
+    expect(await docker.create('c13', { cloneOf: 'small', size: '2' })).toBe('');
+    await expect(resize('c13', 3)).rejects.toThrow(/larger than its CPG may be.*the volume has 1 GiB as before/);
+    expect(await docker.status('c13')).toMatchObject({ growingTo: 2, growthRefused: expect.any(String) });
+    await unmount('c13');
+    await control.clearFaults();
+    await resize('c13', toGiB);
+    const status = await docker.status('c13');
+    expect(status).toMatchObject({ size: toGiB });
+    expect(status).not.toHaveProperty('growthRefused');
+    expect(await docker.create('c13', { cloneOf: 'small', size: '2' })).toMatch(
+      toGiB === 2 ? /^$/ : /size: wanted 2, is 1/,
+    );
+    expect(await remove('c13')).toBe('');
+  }
+  expect(await remove('small')).toBe('');
+});
+
+it('a larger clone that its array cannot grow at this moment is grown later without a word', async () => {
+  const { docker, control } = site.node;
+  await plainVolume('small');
+  await control.holdCopies(true);
+  expect(await docker.create('c14', { cloneOf: 'small', size: '2' })).toBe('');
+  await refuseToGrow({ status: 409, code: 151 });
+  await control.holdCopies(false);
+  await docker.mount('c14');
+  expect(await docker.status('c14')).toMatchObject({ size: 1, growingTo: 2 });
+  expect(await docker.status('c14')).not.toHaveProperty('growthRefused');
+  await unmount('c14');
+  await control.clearFaults();
+  // The recovery round.
+  await site.node.restart();
+  await waitFor(async () => (await docker.status('c14'))['size'] === 2);
+  for (const each of ['c14', 'small']) expect(await remove(each)).toBe('');
 });
 
 it('is made where its source is, as far as it is not told otherwise', async () => {

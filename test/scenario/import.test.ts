@@ -10,7 +10,7 @@ import { createVlun, removeVlun } from '../../src/simulator/vluns.js';
 import { createVolumeSet, deleteVolumeSet } from '../../src/simulator/volume-sets.js';
 import { createVolume, deleteVolume } from '../../src/simulator/volumes.js';
 import { arrayObjects, arrayOutline, stateOf } from '../simulator-state.js';
-import { Site } from './site.js';
+import { Site, waitFor } from './site.js';
 
 const UUID = '7f1c2f0a-5f0e-4f5b-9a35-0c8a8f5f2d11';
 const PLAIN = { backend: 'plain' };
@@ -171,12 +171,46 @@ describe('what is in use is refused, and stays as it is', () => {
     await onArray(end);
   });
 
+  it.each(uses)('%s, also when that begins while it is being imported', async (_what, message, use, end) => {
+    const { control } = site.node;
+    const match = { method: 'PUT', pathRegex: '/volumes/old_used$' };
+    await control.fault({ array: site.primary, match, effect: 'delay', ms: 500 });
+    const answer = importAs('used', 'old_used');
+    await waitFor(async () => (await control.faults()).length === 0);
+    await onArray(use);
+    const outline = await arrayOutline(control);
+    const refusal = await answer;
+    expect(refusal).toMatch(message);
+    expect(refusal).toContain('everything was rolled back');
+    expect(await arrayOutline(control)).toEqual(outline);
+    await onArray(end);
+  });
+
   it('ours already, in a group, or not there', async () => {
     const ours = await site.createVolume();
     expect(await importAs('used', ours.arrayVolume)).toMatch(/belongs to this plugin, or the old one, already/);
     expect(await site.node.docker.remove(ours.name)).toBe('');
     expect(await importAs('used', 'nothing')).toMatch(/has no volume nothing/);
   });
+});
+
+it('rule 39: a tag that the array takes off after the release was undone is put on again', async () => {
+  const { docker, control } = site.node;
+  await oldVolume('old_late', { comment: 'theirs' });
+  expect(await importAs('late', 'old_late')).toBe('');
+  const arrayVolume = String((await docker.status('late'))['arrayVolume']);
+  const put = (nth: number) => ({ method: 'PUT', pathRegex: '/volumes/old_late$', nth });
+  await control.fault({ array: site.primary, match: put(1), effect: 'late', ms: 1_500 });
+  // The way back to our name takes longer than the array needs to do it.
+  await control.fault({ array: site.primary, match: put(2), effect: 'delay', ms: 3_000 });
+  await expect(releaseIt('late')).rejects.toThrow(/take the tag off .*may or may not be done/);
+  expect(await found(arrayVolume)).toMatchObject({ comment: 'theirs' });
+  // The recovery round, which looks for what the array has made late.
+  await site.node.restart();
+  await waitFor(async () => (await found(arrayVolume))?.comment.includes('"display_name":"late"') === true);
+  await docker.mount('late');
+  expect(await docker.unmount('late')).toBe('');
+  expect(await docker.remove('late')).toBe('');
 });
 
 it('a volume that was not imported is not released', async () => {

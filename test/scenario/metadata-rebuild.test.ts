@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { release } from '../../src/commands/release.js';
 import type { Group } from '../../src/domain/replication.js';
 import type { Volume } from '../../src/domain/volume.js';
+import { createVolume } from '../../src/simulator/volumes.js';
 import { startEtcd, type Etcd } from '../etcd.js';
 import { startNode, type Node } from '../harness.js';
 import { hostLeftovers } from '../host-leftovers.js';
@@ -200,6 +202,32 @@ describe('what the arrays do not prove', () => {
     await type(node, 'rebuild', '--cluster', 'unmarked');
     expect((await node.records('volume')).map((each) => each.name)).toEqual(['foreign', 'good', 'unmarked']);
     for (const name of ['foreign', 'unmarked']) expect(await node.docker.remove(name)).toBe('');
+  });
+
+  it('a comment of before an import for which its tag had no room is not forgotten by a release without a word', async () => {
+    const [array] = node.simulator.arrays;
+    const shape = { cpg: 'cpg-a', snapCpg: 'cpg-a-snap', tpvv: true, tdvv: false, compression: false };
+    const comments = { old_short: 'of accounting', old_long: 'of accounting '.repeat(20).trim() };
+    for (const [name, comment] of Object.entries(comments)) {
+      await node.simulator.pair.exclusive(async () => createVolume(array, { ...shape, name, sizeMiB: 1024, comment }));
+      expect(await node.docker.create(`of_${name}`, { importVol: name, backend: 'plain' })).toBe('');
+    }
+    const said = await rebuildAnew();
+    expect(said).toMatch(/of_old_long .*what stood in its comment before its import/);
+    expect(said).not.toMatch(/of_old_short .*its comment/);
+    const state = ['--state-dir', path.join(node.dir, 'state')];
+    await release(['of_old_short', ...state]);
+    await expect(release(['of_old_long', ...state])).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringMatching(/lost what stood in its comment/),
+      next: expect.stringContaining('hpe-volume-plugin release of_old_long --without-comment'),
+    });
+    expect(array.volumes.has('old_long')).toBe(false);
+    await release(['of_old_long', '--without-comment', ...state]);
+    expect([array.volumes.get('old_short')?.comment, array.volumes.get('old_long')?.comment]).toEqual([
+      comments.old_short,
+      '',
+    ]);
   });
 
   it('rule 5: a group that is not at rest counts as used from the other side', async () => {

@@ -93,11 +93,15 @@ describe('A snapshot of a plain volume', () => {
     await done(snapshot('s', 'v'));
     await done(snapshot('s', 'v'));
     expect(await snapshot('s', 'w', { expirationHours: '3' })).toContain(
-      'exists already with other options (virtualCopyOf: wanted w, is v; expirationHours: wanted given, is none)',
+      'exists already with other options (virtualCopyOf: wanted w, is v; expirationHours: wanted 3, is none)',
     );
     expect(await snapshot('s', 'v', { mountOptions: 'noatime' })).toContain('mountOptions: wanted noatime, is none');
     expect(await snapshot('v', 'w')).toContain('virtualCopyOf: wanted w, is none');
-    await remove('s', 'v', 'w');
+    await done(snapshot('t', 'v', { expirationHours: '3' }));
+    expect(await snapshot('t', 'v', { expirationHours: '5' })).toContain('(expirationHours: wanted 5, is 3)');
+    expect(await snapshot('t', 'v')).toContain('(expirationHours: wanted none, is 3)');
+    await done(snapshot('t', 'v', { expirationHours: '3' }));
+    await remove('t', 's', 'v', 'w');
   });
 
   it('and a clone take no mount options of another file system than they have', async () => {
@@ -160,6 +164,52 @@ async function addForeignSnapshot(of: string, name: string): Promise<{ remove():
     },
   };
 }
+
+describe('A snapshot that a schedule makes while its volume is being removed', () => {
+  /** Makes it as soon as the array has got that request, which goes on a little later. */
+  async function removeDuring(volume: string, match: { method: string; pathRegex: string }) {
+    const { control, docker } = site.node;
+    const of = await arrayName(volume);
+    await control.fault({ array: site.primary, match, effect: 'delay', ms: 1_500 });
+    const answer = docker.remove(volume);
+    await waitFor(async () => (await control.faults()).length === 0);
+    const made = await addForeignSnapshot(of, 'night.1');
+    return { refusal: await answer, made };
+  }
+
+  it.each([
+    ['is looked at', 'GET', '/remotecopygroups/RCG'],
+    ['is deleted', 'DELETE', '/volumes/dcv-'],
+  ])('is named, and nothing stays open, when the volume %s just then', async (_when, method, pathRegex) => {
+    const { docker, control } = site.node;
+    const volume = await site.createVolume();
+    await site.useOnce(volume);
+    const { refusal, made } = await removeDuring(volume.name, { method, pathRegex });
+    expect(refusal).toMatch(/has snapshots: night\.1, made on primary array/);
+    expect(refusal).toContain('removevv -f NAME');
+    expect(await site.node.records('operation')).toEqual([]);
+    const isOut = method === 'DELETE';
+    if (isOut) expect(refusal).toMatch(new RegExp(`has left group ${volume.group}.* is a plain volume.*now`));
+    const status = await docker.status(volume.name);
+    expect(status).toMatchObject({ state: 'ready' });
+    expect('replication' in status).toBe(!isOut);
+    expect(await volumesOf(site.secondary)).toEqual(isOut ? [] : [volume.arrayVolume]);
+    await site.useOnce(volume);
+    expect(await docker.remove(volume.name)).toMatch(/has snapshots: night\.1/);
+    await made.remove();
+    await remove(volume.name);
+    expect(await arrayObjects(control)).toEqual([]);
+  });
+
+  it('is named when the volume is a plain one, which stays', async () => {
+    await plainVolume('v', 'x');
+    const { refusal, made } = await removeDuring('v', { method: 'DELETE', pathRegex: '/volumes/dcv-' });
+    expect(refusal).toMatch(/volume v has snapshots: night\.1, made on primary array.*everything was rolled back/);
+    expect(await read('v')).toBe('x');
+    await made.remove();
+    await remove('v');
+  });
+});
 
 describe('rule 39: what an array does late', () => {
   /** Longer than the client looks for a change whose answer was lost. */
@@ -276,6 +326,9 @@ describe('A snapshot with an end', () => {
     const { snapshotOf } = await docker.status('s');
     const { retainedUntil, expiresAt } = snapshotOf as { retainedUntil: string; expiresAt: string };
     expect(expiresAt >= retainedUntil).toBe(true);
+    expect(await snapshot('s', 'v', { retentionHours: '1', expirationHours: '2' })).toContain(
+      '(retentionHours: wanted 1, is 2)',
+    );
     const refusal = await docker.remove('s');
     expect(refusal).toContain(`until ${retainedUntil}`);
     expect(refusal).toContain('everything was rolled back');
@@ -296,7 +349,7 @@ describe('A schedule', () => {
     await done(snapshot('s', 'v', { ...SCHEDULE, expHrs: '72', retHrs: '1' }));
     await done(snapshot('s', 'v', { ...SCHEDULE, expHrs: '72', retHrs: '1' }));
     expect(await snapshot('s', 'v', { ...SCHEDULE, scheduleFrequency: '0 4 * * *' })).toContain(
-      'scheduleFrequency: wanted 0 4 * * *, is 10 2 * * *',
+      'scheduleFrequency: wanted 0 4 * * *, is 10 2 * * *; expHrs: wanted none, is 72; retHrs: wanted none, is 1',
     );
     expect(await docker.status('s')).toMatchObject({
       snapshotOf: { schedule: { name: 'nightly', frequency: '10 2 * * *', prefix: 'pre', expirationHours: 72 } },

@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { linesOf } from '../../../src/array/cli.js';
 import { hostKeysOf } from '../../../src/array/known-hosts.js';
 import type { SshSettings } from '../../../src/array/settings.js';
@@ -19,7 +20,7 @@ import {
   soon,
   VOLUME_NAME,
 } from './array-settings.js';
-import { startTinyCli, type Answer, type TinyCli } from './tiny-cli.js';
+import { isHeld, startDeafProxy, startTinyCli, type Answer, type TinyCli } from './tiny-cli.js';
 
 const WANTED: ScheduledSnapshots = {
   name: 'daily',
@@ -165,6 +166,36 @@ describe('schedules over SSH', () => {
     const failure = await failureOf(connected().schedules.ensure({ ...WANTED, [member]: value }, soon()));
     expect(failure.code).toBe('internal');
     expect(cli.commands.filter((each) => !each.startsWith('showsched daily'))).toEqual([]);
+  });
+});
+
+describe('the connection of a command', () => {
+  it.each(['answers', 'hangs'] as const)(
+    'is gone soon after, also when the array %s and never closes it',
+    async (what) => {
+      const proxy = await startDeafProxy(cli.port);
+      try {
+        const { schedules } = connected({ port: proxy.port });
+        if (what === 'hangs') faults['showsched'] = 'hangs';
+        const found = schedules.find('daily', soon(1_000));
+        if (what === 'hangs') expect((await failureOf(found)).code).toBe('unavailable');
+        else expect(await found).toBeUndefined();
+        const [port = 0] = proxy.clients;
+        const until = performance.now() + 4_000;
+        while ((await isHeld(port)) && performance.now() < until) await pause(50);
+        expect(await isHeld(port)).toBe(false);
+      } finally {
+        proxy.close();
+      }
+    },
+  );
+
+  it('that the array ends right after the login is told with what to do, and nothing was sent', async () => {
+    cli.hangsUp = true;
+    const failure = await failureOf(connected().schedules.find('daily', soon()));
+    expect(failure).toMatchObject({ code: 'unavailable', next: expect.stringContaining('showuserconn') });
+    expect(failure.message).toMatch(/opened no shell, before "showsched daily" was sent/);
+    expect(cli.commands).toEqual([]);
   });
 });
 

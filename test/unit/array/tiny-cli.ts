@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { createServer, type AddressInfo } from 'node:net';
+import { readFile } from 'node:fs/promises';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import ssh2, { type ServerChannel } from 'ssh2';
 import { fingerprintOf } from '../../../src/array/host-key.js';
 
@@ -15,6 +16,8 @@ export interface TinyCli {
   /** Passwords that were offered. */
   passwords: string[];
   commands: string[];
+  /** It ends each connection right after the login. */
+  hangsUp: boolean;
   close(): void;
 }
 
@@ -29,12 +32,14 @@ export async function startTinyCli(answer: (command: string) => Answer): Promise
   const key = ssh2.utils.parseKey(privateKey);
   if (key instanceof Error) throw key;
   const [passwords, commands]: string[][] = [[], []];
-  const server = new ssh2.Server({ hostKeys: [privateKey] }, (connection) => {
+  const server: ssh2.Server = new ssh2.Server({ hostKeys: [privateKey] }, (connection) => {
     connection.on('error', () => undefined);
     connection.on('authentication', (attempt) => {
       if (attempt.method !== 'password') return attempt.reject(['password']);
       passwords?.push(attempt.password);
-      return attempt.accept();
+      attempt.accept();
+      if (cli.hangsUp) connection.end();
+      return undefined;
     });
     connection.on('session', (accept) => {
       const session = accept();
@@ -55,14 +60,48 @@ export async function startTinyCli(answer: (command: string) => Answer): Promise
     listener.listen(0, '127.0.0.1', resolve);
   });
   const blob = key.getPublicSSH();
-  return {
+  const cli: TinyCli = {
     port: (listener.address() as AddressInfo).port,
     hostKey: `${key.type} ${blob.toString('base64')}`,
     fingerprint: fingerprintOf(blob),
     passwords: passwords ?? [],
     commands: commands ?? [],
+    hangsUp: false,
     close: () => void listener.close(),
   };
+  return cli;
+}
+
+/** In front of such a server: passes everything on but the end of a connection, as an array does that hangs. Ports of the clients that came. */
+export async function startDeafProxy(port: number): Promise<{ port: number; clients: number[]; close(): void }> {
+  const clients: number[] = [];
+  const sockets: Socket[] = [];
+  const listener = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    const server = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+    clients.push(socket.remotePort ?? 0);
+    sockets.push(socket, server);
+    for (const each of [socket, server]) each.on('error', () => undefined);
+    socket.pipe(server, { end: false });
+    server.pipe(socket, { end: false });
+  });
+  await new Promise<void>((resolve) => {
+    listener.listen(0, '127.0.0.1', resolve);
+  });
+  return {
+    port: (listener.address() as AddressInfo).port,
+    clients,
+    close() {
+      listener.close();
+      for (const each of sockets) each.destroy();
+    },
+  };
+}
+
+/** Whether a process still holds the connection from that local port; one that the kernel alone brings to its end has no inode. */
+export async function isHeld(localPort: number): Promise<boolean> {
+  const port = `:${localPort.toString(16).toUpperCase().padStart(4, '0')}`;
+  const lines = (await readFile('/proc/net/tcp', 'utf8')).split('\n').map((line) => line.trim().split(/\s+/));
+  return lines.some(([, local, , , , , , , , inode]) => local?.endsWith(port) === true && inode !== '0');
 }
 
 function serveShell(channel: ServerChannel, answer: (command: string) => Answer): void {

@@ -4,7 +4,11 @@ import { UsageError } from '../../../src/commands/usage.js';
 
 describe('the command line of release', () => {
   it('takes a volume', () => {
-    expect(parseRelease(['db'])).toEqual({ volume: 'db', stateDir: '/var/lib/hpe-volume-plugin' });
+    expect(parseRelease(['db'])).toEqual({
+      order: { volume: 'db', withoutComment: false },
+      stateDir: '/var/lib/hpe-volume-plugin',
+    });
+    expect(parseRelease(['db', '--without-comment']).order.withoutComment).toBe(true);
     expect(parseRelease(['--state-dir=/s', 'db']).stateDir).toBe('/s');
   });
 

@@ -37,9 +37,19 @@ describe('what stands in the comment of our volumes', () => {
     const schedule = { name: 'daily', frequency: '0 2 * * *', prefix: 'night', expirationHours: 48 };
     const snapshot = (name: string): Tagged => ({
       ...aVolume(name, { id: ID }),
-      origin: { kind: 'snapshot', of: 'db', ofId: ID, side: 'primary', schedule: { ...schedule, of: 'dcv-1' } },
+      origin: {
+        kind: 'snapshot',
+        of: 'db',
+        ofId: ID,
+        side: 'primary',
+        retentionHours: 7,
+        schedule: { ...schedule, of: 'dcv-1' },
+      },
     });
-    expect(parseTag(ownershipTag(snapshot('s')))).toMatchObject({ isWhole: true, origin: { ofId: ID, schedule } });
+    expect(parseTag(ownershipTag(snapshot('s')))).toMatchObject({
+      isWhole: true,
+      origin: { ofId: ID, retentionHours: 7, schedule },
+    });
     const long = parseTag(ownershipTag(snapshot('s'.repeat(200))));
     expect(long).toMatchObject({ isWhole: false, origin: { kind: 'snapshot', ofId: ID } });
     expect(long?.origin).not.toHaveProperty('schedule');

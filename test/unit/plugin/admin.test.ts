@@ -35,7 +35,7 @@ describe('the socket for the commands', () => {
         },
         end: async (volume) => [`${volume} ended`],
       },
-      releases: { release: async (volume) => [`${volume} released`] },
+      releases: { release: async ({ volume }) => [`${volume} released`] },
       resizes: { resize: async (volume, gib) => [`${volume} has ${gib} GiB`] },
     });
 

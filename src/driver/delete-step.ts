@@ -1,0 +1,96 @@
+import type { Backend } from '../backend/backend.js';
+import type { Write } from '../contracts/store.js';
+import { DriverError } from '../domain/errors.js';
+import { ownershipTag } from '../domain/names.js';
+import type { Side } from '../domain/replication.js';
+import type { Volume } from '../domain/volume.js';
+import type { Step, StepContext } from '../saga/saga.js';
+import type { RemovePlan } from './remove.js';
+import { findSnapshots, hasSnapshots } from './snapshots-of.js';
+import { leaveSteps, type SetFacts } from './volume-sets.js';
+
+/** What is found out while a volume goes. */
+export interface RemoveFacts extends SetFacts {
+  /** Snapshots that appeared after it had left its group: the array does not delete it, so it stays as a plain volume. */
+  keptFor?: string[];
+}
+
+type DeleteContext = StepContext<RemovePlan, RemoveFacts, Write>;
+type DeleteStep = Step<RemovePlan, RemoveFacts, Write>;
+
+/** Deletes the copy on one array. What appeared on it since the last look is named. */
+export function deleteStep(backend: Backend, side: Side): DeleteStep {
+  const array = backend.array(side);
+  return {
+    name: `delete the volume on the ${side} array`,
+    noWayBackUnanswered: true,
+    async do(context) {
+      const names = await deleteCopy(backend, side, context);
+      if (names.length > 0) throw hasSnapshots(context.plan.volume, [{ backend, side, names }]);
+      return {};
+    },
+    // Only a plain volume gets here: the array refused, so the volume is there as before, or else it is gone.
+    async undo({ plan: { volume }, signal }) {
+      if ((await array.findVolume(volume.arrayName, signal)) !== undefined) return;
+      throw new DriverError('not-found', `volume ${volume.arrayName} is gone from ${array.label} already`);
+    },
+  };
+}
+
+/**
+ * Deletes the first copy of a volume that has left its group. One that has got a snapshot meanwhile, as by a schedule, stays
+ * with it: what is left is a plain volume, and whoever knows the snapshot decides.
+ */
+export function deleteFirstStep(backend: Backend, side: Side): DeleteStep {
+  const step = deleteStep(backend, side);
+  // A plain volume is at home on the primary array.
+  if (side !== 'primary') return step;
+  return {
+    ...step,
+    async do(context) {
+      const keptFor = await deleteCopy(backend, side, context);
+      if (keptFor.length === 0) return {};
+      for (const left of leaveSteps<RemovePlan>(backend, context.plan.volume)) await left.undo?.(context);
+      return { keptFor };
+    },
+  };
+}
+
+/** Returns the snapshots for which the array has not deleted it. @throws any other reason */
+async function deleteCopy(
+  backend: Backend,
+  side: Side,
+  { plan: { volume }, signal }: DeleteContext,
+): Promise<string[]> {
+  const array = backend.array(side);
+  const { arrayName, origin } = volume;
+  const tag = ownershipTag(volume);
+  try {
+    if (origin?.kind === 'snapshot') await array.snapshots.remove(arrayName, tag, signal);
+    else await array.removeVolume(arrayName, tag, signal);
+    return [];
+  } catch (thrown) {
+    if (!(thrown instanceof DriverError) || thrown.code !== 'refused') throw thrown;
+    const names = await findSnapshots(array, arrayName, signal).catch(() => []);
+    if (names.length === 0) throw thrown;
+    return names;
+  }
+}
+
+const home = ({ primary }: Partial<Record<Side, string>>): { primary?: string } =>
+  primary === undefined ? {} : { primary };
+
+/** A volume that stays when its group and its copy are gone. */
+export function plainVolume({ spec, cpg, snapCpg, wwn, ...rest }: Volume): Volume {
+  const { replicationGroup: _left, ...own } = spec;
+  return { ...rest, spec: own, cpg: home(cpg), snapCpg: home(snapCpg), wwn: home(wwn), state: 'ready' };
+}
+
+/** What a Remove says that has left a plain volume. */
+export function keptPlain(backend: Backend, volume: Volume, names: string[]): DriverError {
+  const { replicationGroup: group = '' } = volume.spec;
+  const cause = hasSnapshots(volume, [{ backend, side: 'primary', names }]);
+  return cause.reworded(
+    `${cause.message}; they appeared while it was being removed: it has left group ${group} and has no copy any more, and is a plain volume with all its data now`,
+  );
+}
