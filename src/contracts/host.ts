@@ -13,6 +13,16 @@ export interface Connection {
   sizeBytes: number;
   /** Of a pair: the copy that may have no path here (rules 10 and 21). */
   passive?: PassiveCopy;
+  /** With peer persistence: where the other array shows the same LUN, so that one device has the paths of both. Never beside `passive`. */
+  peer?: PeerPaths;
+}
+
+/** The other array's half of a device that both arrays show with one WWN. */
+export interface PeerPaths {
+  /** Its ports that show it. */
+  targets: Target[];
+  /** The number there, which may be another one. */
+  lun: number;
 }
 
 /** The copy of a pair that is not the active one. */

@@ -22,6 +22,8 @@ export interface Attachment {
   side: Side;
   /** Name of the host entry on that array. */
   host: string;
+  /** The other array exports it to this node as well (peer persistence): the host entry there. */
+  peer?: { host: string };
   state: 'attaching' | 'attached' | 'detaching';
   mountpoint: string;
   device?: BlockDevice;

@@ -24,6 +24,8 @@ export interface MountPlan {
   /** dockerd's id of this mount, and the life of dockerd that it comes from. */
   mountId: { id: string; life: string };
   side: Side;
+  /** Both arrays hold the same data and show it under one WWN: both export it (peer persistence). */
+  paired: boolean;
   /** The group is failed over, or an override went past the other array: what that one has must not be mixed in (rule 10). */
   isOtherStale: boolean;
   /** What this host is called if the array does not know its initiators yet. */
@@ -136,6 +138,7 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
     volume: { ...volume, generation },
     mountId: request.mountId,
     side,
+    paired: false,
     isOtherStale: proven !== undefined && (isFailedOver(proven.row) || proven.overridden),
     hostName,
     initiators: { protocol: request.initiators.protocol, names: request.initiators.names },
