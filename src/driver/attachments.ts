@@ -1,5 +1,6 @@
 import type { Backend } from '../backend/backend.js';
 import { proveActiveSide } from '../backend/observe.js';
+import { isSplit } from '../backend/paired.js';
 import type { Write } from '../contracts/store.js';
 import { isOwnMount, type Attachment } from '../domain/attachment.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
@@ -59,7 +60,7 @@ export class Attachments {
     at: Attached & { group: Group | undefined; id: string; override: Override | undefined },
   ): Promise<string | undefined> {
     const { volume, attachment } = at;
-    const { device, mountpoint, side, host, generation } = attachment;
+    const { device, mountpoint, side, host, peer, generation } = attachment;
     if (device === undefined || !(await this.#isMounted(attachment))) {
       await this.#refuseIfUsed(attachedHere(at), held.signal);
       return undefined;
@@ -76,7 +77,8 @@ export class Attachments {
       return undefined;
     }
     const { wwn } = device;
-    const mount = { volume: volume.name, backend: at.backend.name, wwn, device, mountpoint, side, host, generation };
+    const hosts = { side, host, ...(peer === undefined ? {} : { peer }) };
+    const mount = { volume: volume.name, backend: at.backend.name, wwn, device, mountpoint, ...hosts, generation };
     await this.users.join(mount, at.id);
     return mountpoint;
   }
@@ -174,7 +176,7 @@ export class Attachments {
   ): Promise<boolean> {
     const proven = await proveActiveSide(mountQuestion({ backend, volume, group }, override?.side), signal);
     if (proven.overridden) this.#ctx.logger.warn(proven.warning ?? '', { volume: volume.name, override });
-    return proven.side === attachment.side;
+    return attachment.peer === undefined ? proven.side === attachment.side : !isSplit(proven.observation);
   }
 
   /** The kernel's answer, whatever is on record. */
@@ -211,10 +213,19 @@ function cutOff({ volume, attachment }: Attached): DriverError {
 
 function staleSide(group: Group, { volume, backend, attachment }: Attached): DriverError {
   const active = backend.array(otherSide(attachment.side)).label;
+  const next = `stop all containers that use ${volume.name}, then start them again`;
+  if (attachment.peer !== undefined) {
+    const both = `${backend.array(attachment.side).label} and ${active}`;
+    return new DriverError(
+      'refused',
+      `${both} both claim the Primary role of group ${group.name}, and volume ${volume.name} is mounted here from both: what is written may be in either copy`,
+      { next: `${next}; see which copy is good with: showrcopy groups ${group.name}` },
+    );
+  }
   return new DriverError(
     'refused',
     `group ${group.name} is active on ${active}, but volume ${volume.name} is still mounted here from the ${attachment.side} array, whose copy is stale`,
-    { next: `stop all containers that use ${volume.name}, then start them again` },
+    { next },
   );
 }
 

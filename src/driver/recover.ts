@@ -2,7 +2,7 @@ import type { Backend } from '../backend/backend.js';
 import { Rounds } from '../backend/rounds.js';
 import type { DeferredRemoval, NodeMount } from '../contracts/node-journal.js';
 import { asDriverError } from '../domain/errors.js';
-import { isOwnMount } from '../domain/attachment.js';
+import { isExportedTo, isOwnMount } from '../domain/attachment.js';
 import { within } from '../domain/signals.js';
 import { planOf, settle } from '../saga/saga.js';
 import type { Attachments } from './attachments.js';
@@ -219,8 +219,7 @@ export class Recovery {
     const { store, backends, journal } = this.#ctx;
     await this.#operations.withVolume({ volume: work.volume, keys: [] }, signal, async (held) => {
       const attachment = await store.find('attachment', work.volume, held.signal);
-      const usedAgain = attachment?.side === work.side && attachment.host === work.host;
-      if (!usedAgain) {
+      if (!isExportedTo(attachment, work)) {
         await this.#detachReturned(work, held.signal);
         await backends.get(work.backend).array(work.side).removeVluns(work.arrayName, work.host, held.signal);
         // What appeared in between.

@@ -152,4 +152,4 @@ function replicationOf({ records, group, backend, polled }: ReplicationParts): J
 
 /** Rule 46: attached to the side that does not serve the group any more. */
 const isStale = (attachment: Attachment | undefined, active: Side | undefined): attachment is Attachment =>
-  attachment !== undefined && active !== undefined && attachment.side !== active;
+  attachment !== undefined && attachment.peer === undefined && active !== undefined && attachment.side !== active;

@@ -9,6 +9,9 @@ export interface GroupCommands {
   failover(): Promise<void>;
   recover(): Promise<void>;
   restore(): Promise<void>;
+  /** Peer persistence: to the secondary array, under I/O, and back. */
+  switchover(): Promise<void>;
+  switchBack(): Promise<void>;
   /** The natural direction turns round, and the secondary array replicates to the primary one. */
   turnRound(): Promise<void>;
 }
@@ -24,6 +27,8 @@ export function commandsFor(pair: ReadyPair, group: string): GroupCommands {
     failover: async () => there('setrcopygroup failover -f'),
     recover: async () => there('setrcopygroup recover -f'),
     restore: async () => there('setrcopygroup restore -f'),
+    switchover: async () => here('setrcopygroup switchover -f'),
+    switchBack: async () => there('setrcopygroup switchover -f'),
     async turnRound() {
       await here('stoprcopygroup -f');
       await here('setrcopygroup reverse -f');
