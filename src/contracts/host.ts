@@ -42,6 +42,12 @@ export interface HostConnector {
   findProblems(signal: AbortSignal): Promise<string[]>;
   /** Waits for the device and proves its WWN, size, vendor, product and target ports. Attached already is success. @throws `refused` when something else is there. */
   attach(connection: Connection, signal: AbortSignal): Promise<BlockDevice>;
+  /**
+   * Has the device that is attached, and may be in use, find those paths of the connection that it lacks; no path is taken away. What does not
+   * come is a warning in the log. All there already is success. @throws `unavailable` when nothing is attached, `refused` when a path is
+   * anything else
+   */
+  addPaths(connection: Connection, signal: AbortSignal): Promise<BlockDevice>;
   /** LUN numbers at which this host has a disk of any such array, alive or not. */
   lunsInUse(signal: AbortSignal): Promise<number[]>;
   /** The device with that WWN, if it is attached here. */
