@@ -43,6 +43,8 @@ export interface SecondNodeOptions {
 
 export interface NodeOptions {
   mode?: ReplicationMode;
+  /** Peer persistence, with the arrays' own quorum witness. */
+  hasWitness?: true;
   /** More lines for the [DEFAULT] section of hpe.conf. */
   more?: string[];
   /** The simulator's seed. */
@@ -91,6 +93,7 @@ async function startDaemon(
   const conf = hpeConf(pair.ready, {
     mode: options.mode ?? 'synchronous',
     fabricDir,
+    ...(options.hasWitness === true ? { witness: pair.ready.arrays[0].quorumWitness ?? '' } : {}),
     more: ['logging = ERROR', ...etcdLines, ...(options.more ?? []), ...(own.more ?? [])],
   });
   await writeFile(configFile, conf, { mode: 0o600 });

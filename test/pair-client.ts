@@ -24,6 +24,8 @@ export interface ConfOptions {
   protocol?: 'iscsi' | 'fc';
   /** Both arrays demand CHAP. */
   chap?: boolean;
+  /** Peer persistence, with that quorum witness. */
+  witness?: string;
   /** More lines for the [DEFAULT] section. */
   more?: string[];
 }
@@ -58,6 +60,7 @@ export function hpeConf(pair: ReadyPair, with_: ConfOptions): string {
     `backend_id:${a.targetName}`,
     `replication_mode:${with_.mode}`,
     ...(with_.mode === 'asynchronous' ? ['sync_period:86400'] : []),
+    ...(with_.witness === undefined ? [] : [`quorum_witness_ip:${with_.witness}`]),
     `cpg_map:${cpgPairs}`,
     `snap_cpg_map:${cpgPairs}`,
     `hpe3par_api_url:${b.apiUrl}`,
@@ -93,6 +96,8 @@ export interface PairControl {
   clearLog(): Promise<void>;
   power(array: string, on: boolean): Promise<void>;
   link(up: boolean): Promise<void>;
+  /** The quorum witness. */
+  witness(up: boolean): Promise<void>;
   /** The cable of a host port, `N:S:P`. */
   port(array: string, port: string, up: boolean): Promise<void>;
   latency(ms: number): Promise<void>;
@@ -129,6 +134,7 @@ export function controlOf(pair: ReadyPair): PairControl {
     clearLog: async () => void (await call('DELETE', '/log')),
     power: async (array, on) => post('/power', { array, on }),
     link: async (up) => post('/link', { up }),
+    witness: async (up) => post('/witness', { up }),
     port: async (array, port, up) => post('/port', { array, port, up }),
     latency: async (ms) => post('/latency', { ms }),
     fault: async (fault) => post('/faults', fault),

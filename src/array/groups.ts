@@ -57,6 +57,8 @@ function toTarget(target: GroupAnswer['targets'][number]): GroupTarget {
     state: STATES[target.state] ?? 'unknown',
     mode: MODES[target.mode],
     autoRecover: target.policies?.autoRecover === true,
+    autoFailover: target.policies?.autoFailover === true,
+    pathManagement: target.policies?.pathManagement === true,
     ...(target.syncPeriod === undefined ? {} : { syncPeriod: target.syncPeriod }),
     ...(target.remoteUserCPG === undefined ? {} : { remoteCpg: target.remoteUserCPG }),
     ...(target.remoteSnapCPG === undefined ? {} : { remoteSnapCpg: target.remoteSnapCPG }),

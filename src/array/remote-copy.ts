@@ -7,7 +7,7 @@ import { ArrayRefusal } from './codes.js';
 import { groupDifferences, isMember, isStarted, isStarting, isStopped, MODE_NUMBER, toGroup } from './groups.js';
 import { makeSo } from './make-so.js';
 import { safeName, segment } from './paths.js';
-import { groupAnswer, linkAnswer, listOf } from './schemas.js';
+import { groupAnswer, linkAnswer, listOf, partnerAnswer } from './schemas.js';
 import type { Change, Wsapi } from './wsapi.js';
 
 /** Numbers of reference 2.2. */
@@ -56,6 +56,17 @@ export class WsapiRemoteCopy implements RemoteCopy {
     const links = await this.#wsapi.get({ path: 'remotecopylinks', schema: listOf(linkAnswer) }, signal);
     const own = links.filter((link) => (link.targetName ?? link.name?.replace(/_\d+_\d+_\d+$/, '')) === target);
     return own.length === 0 ? undefined : own.some((link) => link.status === LINK_UP);
+  }
+
+  async findWitness(target: string, signal: AbortSignal): Promise<string | undefined> {
+    const found = await this.#wsapi
+      .get({ path: `remotecopytargets/${segment(target)}`, schema: partnerAnswer }, signal)
+      .catch((thrown: unknown) => {
+        // The number that arrays give to this is not published.
+        if (thrown instanceof ArrayRefusal && thrown.status === 404) return undefined;
+        throw thrown;
+      });
+    return found?.quorumIpAddress === '' ? undefined : found?.quorumIpAddress;
   }
 
   /** After a lost answer a new group of the wanted shape is ours; after a refusal whatever is there is somebody else's. */
@@ -233,18 +244,21 @@ export class WsapiRemoteCopy implements RemoteCopy {
 }
 
 /**
- * What a group gets besides its shape: it starts again by itself when the links are back, and a periodic one has its
- * period. Policies and period are refused in one request (reference 6.2).
+ * What a group gets besides its shape: it starts again by itself when the links are back, with peer persistence it fails over
+ * by itself and both arrays show its members, and a periodic one has its period. Policies and period are refused in one request (reference 6.2).
  */
-function settingsOf({ mode, syncPeriod }: CreateGroup): Record<string, unknown>[] {
-  const policies = { policies: { autoRecover: true } };
+function settingsOf({ mode, syncPeriod, failsOver }: CreateGroup): Record<string, unknown>[] {
+  const peerPersistence = failsOver === true ? { autoFailover: true, pathManagement: true } : {};
+  const policies = { policies: { autoRecover: true, ...peerPersistence } };
   return mode === 'asynchronous' && syncPeriod !== undefined ? [policies, { syncPeriod }] : [policies];
 }
 
-function hasSettings(found: RemoteCopyGroup, { target: name, mode, syncPeriod }: CreateGroup): boolean {
+function hasSettings(found: RemoteCopyGroup, wanted: CreateGroup): boolean {
+  const { target: name, mode, syncPeriod, failsOver } = wanted;
   const target = found.targets.find((each) => each.name === name);
   const period = mode !== 'asynchronous' || syncPeriod === undefined || target?.syncPeriod === syncPeriod;
-  return period && target?.autoRecover === true;
+  const isAsWanted = failsOver !== true || (target?.autoFailover === true && target.pathManagement);
+  return period && isAsWanted && target?.autoRecover === true;
 }
 
 const pathOf = (group: string): string => `remotecopygroups/${segment(group)}`;

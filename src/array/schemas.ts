@@ -90,6 +90,9 @@ export const linkAnswer = z.object({
   status: z.int(),
 });
 
+/** A remote copy target; the witness is absent where none was configured. */
+export const partnerAnswer = z.object({ quorumIpAddress: z.string().optional() });
+
 export const groupAnswer = z.object({
   name: z.string().min(1),
   role: z.union([z.literal(1), z.literal(2)]),
@@ -103,7 +106,13 @@ export const groupAnswer = z.object({
       state: z.int(),
       roleReversed: z.boolean(),
       syncPeriod: z.int().optional(),
-      policies: z.object({ autoRecover: z.boolean().optional() }).optional(),
+      policies: z
+        .object({
+          autoRecover: z.boolean().optional(),
+          autoFailover: z.boolean().optional(),
+          pathManagement: z.boolean().optional(),
+        })
+        .optional(),
       remoteUserCPG: z.string().optional(),
       remoteSnapCPG: z.string().optional(),
     }),

@@ -11,6 +11,8 @@ export interface ReplicationSettings {
   mode: ReplicationMode;
   /** Seconds; asynchronous only. */
   syncPeriod?: number;
+  /** Peer persistence: the quorum witness of both arrays (`quorum_witness_ip`). */
+  witness?: string;
   /** Rule 9: the copies get WWNs of their own, unless `secondary_wwn = same`. */
   differentSecondaryWwn: boolean;
   /** `replication_strict`: the surviving array alone is not enough to mount (row 6). */

@@ -86,11 +86,12 @@ function buildBackend(config: BackendConfig, deps: BackendDeps & { connections: 
   };
   if (replication !== undefined) {
     const { target, mode, syncPeriodSeconds, secondaryWwn, replicationStrict, removeEmptyGroup } = replication;
-    const { cpgMap, snapCpgMap } = replication;
+    const { cpgMap, snapCpgMap, quorumWitnessIp } = replication;
     settings.replication = {
       target,
       mode,
       ...(syncPeriodSeconds === undefined ? {} : { syncPeriod: syncPeriodSeconds }),
+      ...(quorumWitnessIp === undefined ? {} : { witness: quorumWitnessIp }),
       differentSecondaryWwn: secondaryWwn === 'different',
       strict: replicationStrict,
       removeEmptyGroup,

@@ -20,8 +20,9 @@ export function readBackend(
   const loopbackFabric = settings.read('loopback_fabric', absolutePath);
   const primary = { protocol, array, cpg, snapCpg };
   const replicated = device === undefined ? undefined : readReplication(settings, { device, primary, report });
-  const rules = readRules(settings);
-  const multipath = readMultipath(settings);
+  const hasWitness = replicated?.replication.quorumWitnessIp !== undefined;
+  const rules = readRules(settings, hasWitness);
+  const multipath = readMultipath(settings, hasWitness);
   if (protocol === undefined || array === undefined) return undefined;
   if (cpgs === undefined || cpg === undefined || snapCpg === undefined) return undefined;
   return {
@@ -38,9 +39,16 @@ export function readBackend(
   };
 }
 
-function readMultipath(settings: Settings): Pick<BackendConfig, 'usesMultipath' | 'minimumPaths'> {
+function readMultipath(settings: Settings, hasWitness: boolean): Pick<BackendConfig, 'usesMultipath' | 'minimumPaths'> {
+  const usesMultipath = settings.read('use_multipath', boolean) ?? true;
+  if (hasWitness && !usesMultipath) {
+    settings.complain('error', 'use_multipath', {
+      what: 'one path cannot follow the volume from one array to the other, as peer persistence (quorum_witness_ip) wants it',
+      fix: 'write true, or remove quorum_witness_ip from replication_device',
+    });
+  }
   return {
-    usesMultipath: settings.read('use_multipath', boolean) ?? true,
+    usesMultipath,
     minimumPaths: settings.read('multipath_minimum_paths', wholeNumber(1, 32, 'paths')) ?? 1,
   };
 }
@@ -48,9 +56,17 @@ function readMultipath(settings: Settings): Pick<BackendConfig, 'usesMultipath' 
 /** How a pair behaves; checked also where nothing is replicated. */
 function readRules(
   settings: Settings,
+  hasWitness: boolean,
 ): Pick<ReplicationConfig, 'secondaryWwn' | 'replicationStrict' | 'removeEmptyGroup'> {
+  const secondaryWwn = settings.read('secondary_wwn', oneOf(['different', 'same']));
+  if (hasWitness && secondaryWwn === 'different') {
+    settings.complain('error', 'secondary_wwn', {
+      what: 'peer persistence (quorum_witness_ip) needs one WWN for both copies, so that they are one device',
+      fix: 'write same, or leave it out; or remove quorum_witness_ip from replication_device',
+    });
+  }
   return {
-    secondaryWwn: settings.read('secondary_wwn', oneOf(['different', 'same'])) ?? 'different',
+    secondaryWwn: secondaryWwn ?? (hasWitness ? 'same' : 'different'),
     replicationStrict: settings.read('replication_strict', boolean) ?? false,
     removeEmptyGroup: settings.read('remove_empty_group', oneOf(['always', 'created'])) ?? 'always',
   };

@@ -61,6 +61,8 @@ export interface ReplicationConfig {
   /** CPG of the primary array → CPG of the secondary. */
   cpgMap: Map<string, string>;
   snapCpgMap: Map<string, string>;
+  /** Peer persistence: the quorum witness of both arrays, which fail over by themselves. Only with synchronous mode and equal WWNs. */
+  quorumWitnessIp?: string;
   /** Whether the array's copies get WWNs of their own (rule 9). */
   secondaryWwn: 'different' | 'same';
   /** A surviving array alone is not enough to mount (row 6 of the role table). */

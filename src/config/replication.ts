@@ -6,7 +6,7 @@ import type { Report } from './problem.js';
 import { readReplicationDevice } from './replication-device.js';
 import type { Entry } from './scan.js';
 import { Settings, type Setting } from './settings.js';
-import { cpgPairs, name, oneOf, wholeNumber } from './values.js';
+import { cpgPairs, host, name, oneOf, wholeNumber } from './values.js';
 
 const MODES = ['synchronous', 'asynchronous', 'streaming'] as const;
 const DEFAULT_SYNC_PERIOD_SECONDS = 900;
@@ -51,7 +51,7 @@ export function readReplication(
   const target = own.require('backend_id', name);
   const syncPeriodSeconds = mode === undefined ? undefined : readSyncPeriod(own, mode);
   const maps = readMaps(own, primary);
-  refusePeerPersistence(own);
+  const quorumWitnessIp = readWitness(own, mode);
   if (array !== undefined && primary.array !== undefined) refuseSameArray(own, primary.array, array);
   if (array === undefined || mode === undefined || target === undefined || maps === undefined) return undefined;
   const { cpgMap, snapCpgMap, ...cpgs } = maps;
@@ -61,6 +61,7 @@ export function readReplication(
       target,
       mode,
       ...(syncPeriodSeconds === undefined ? {} : { syncPeriodSeconds }),
+      ...(quorumWitnessIp === undefined ? {} : { quorumWitnessIp }),
       cpgMap,
       snapCpgMap,
     },
@@ -124,12 +125,15 @@ function mapped(
   return first;
 }
 
-function refusePeerPersistence(own: Settings): void {
-  if (own.find('quorum_witness_ip') === undefined) return;
+/** Peer persistence is for synchronous groups only (reference 6.4). */
+function readWitness(own: Settings, mode: ReplicationMode | undefined): string | undefined {
+  const witness = own.read('quorum_witness_ip', host);
+  if (own.find('quorum_witness_ip') === undefined || mode === undefined || mode === 'synchronous') return witness;
   own.complain('error', 'quorum_witness_ip', {
-    what: 'peer persistence is not supported yet',
-    fix: 'remove it; the volumes are then replicated without automatic failover',
+    what: `peer persistence is not possible with replication_mode ${mode}`,
+    fix: 'write replication_mode:synchronous, or remove quorum_witness_ip; the volumes are then replicated without automatic failover',
   });
+  return undefined;
 }
 
 function refuseSameArray(

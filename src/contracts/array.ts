@@ -138,6 +138,8 @@ export interface CreateGroup {
   remoteSnapCpg: string;
   /** Of the local CPG; absent: none. */
   domain?: string;
+  /** Peer persistence: it fails over by itself, and both arrays show its members. */
+  failsOver?: true;
 }
 
 export interface Admission {
@@ -191,6 +193,8 @@ export interface ArrayClient {
   findHost(initiators: Initiators, signal: AbortSignal): Promise<string | undefined>;
   /** Exports the volume to the host on all its ports, on a LUN that the array chooses; an export that is there already is answered. */
   ensureVlun(volume: string, to: ExportTo, signal: AbortSignal): Promise<Export>;
+  /** The export to that host as it is; undefined when there is none, or not on all its ports. */
+  findExport(volume: string, host: string, signal: AbortSignal): Promise<Export | undefined>;
   /** Names of all its ready target ports of that protocol; read again only now and then. */
   targetNames(protocol: Initiators['protocol'], signal: AbortSignal): Promise<string[]>;
   /** All exports of one volume, templates and active ones. */
@@ -215,6 +219,8 @@ export interface RemoteCopy {
   listGroups(signal: AbortSignal): Promise<RemoteCopyGroup[]>;
   /** Whether the links to that target are up, as this array sees them; undefined if it has no such target. */
   linksUp(target: string, signal: AbortSignal): Promise<boolean | undefined>;
+  /** Address of the quorum witness that the array has for that target; undefined if it has none, or no such target. */
+  findWitness(target: string, signal: AbortSignal): Promise<string | undefined>;
   /** Unlike the others, not to be repeated after a success. @throws `exists` when a group of that name was there before: it is somebody else's, whatever its shape. */
   ensureGroup(wanted: CreateGroup, signal: AbortSignal): Promise<RemoteCopyGroup>;
   /** Only when it has no member: checked by a fresh read. Stops it first. @throws `refused` when it has members. */

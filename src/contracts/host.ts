@@ -13,6 +13,16 @@ export interface Connection {
   sizeBytes: number;
   /** Of a pair: the copy that may have no path here (rules 10 and 21). */
   passive?: PassiveCopy;
+  /** With peer persistence: where the other array shows the same LUN, so that one device has the paths of both. Never beside `passive`. */
+  peer?: PeerPaths;
+}
+
+/** The other array's half of a device that both arrays show with one WWN. */
+export interface PeerPaths {
+  /** Its ports that show it. */
+  targets: Target[];
+  /** The number there, which may be another one. */
+  lun: number;
 }
 
 /** The copy of a pair that is not the active one. */
@@ -32,6 +42,12 @@ export interface HostConnector {
   findProblems(signal: AbortSignal): Promise<string[]>;
   /** Waits for the device and proves its WWN, size, vendor, product and target ports. Attached already is success. @throws `refused` when something else is there. */
   attach(connection: Connection, signal: AbortSignal): Promise<BlockDevice>;
+  /**
+   * Has the device that is attached, and may be in use, find those paths of the connection that it lacks; no path is taken away. What does not
+   * come is a warning in the log. All there already is success. @throws `unavailable` when nothing is attached, `refused` when a path is
+   * anything else
+   */
+  addPaths(connection: Connection, signal: AbortSignal): Promise<BlockDevice>;
   /** LUN numbers at which this host has a disk of any such array, alive or not. */
   lunsInUse(signal: AbortSignal): Promise<number[]>;
   /** The device with that WWN, if it is attached here. */

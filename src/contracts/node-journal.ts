@@ -14,6 +14,8 @@ export interface NodeMount {
   side: Side;
   /** Host entry on that array. */
   host: string;
+  /** The other array exports it as well: the host entry there. */
+  peer?: { host: string };
   /** Of the attachment that it belongs to: with another one on record this node was robbed. Absent in records of the first release. */
   generation?: number;
   /** Empty: nobody uses it, and it is to go. */

@@ -1,4 +1,4 @@
-import type { Side } from './replication.js';
+import { otherSide, type Side } from './replication.js';
 
 /** A block device that was proven to be one volume's. */
 export interface BlockDevice {
@@ -22,10 +22,27 @@ export interface Attachment {
   side: Side;
   /** Name of the host entry on that array. */
   host: string;
+  /** The other array exports it to this node as well (peer persistence): the host entry there. */
+  peer?: { host: string };
   state: 'attaching' | 'attached' | 'detaching';
   mountpoint: string;
   device?: BlockDevice;
 }
+
+/** An array that exports it to its node, and the host entry there. */
+export interface ExportSide {
+  side: Side;
+  host: string;
+}
+
+/** All arrays that do, that of `side` first. */
+export function exportSides({ side, host, peer }: Pick<Attachment, 'side' | 'host' | 'peer'>): ExportSide[] {
+  return [{ side, host }, ...(peer === undefined ? [] : [{ side: otherSide(side), host: peer.host }])];
+}
+
+/** Whether the attachment needs that export. */
+export const isExportedTo = (attachment: Attachment | undefined, to: ExportSide): boolean =>
+  attachment !== undefined && exportSides(attachment).some(({ side, host }) => side === to.side && host === to.host);
 
 /** Whether what a node has mounted belongs to its own attachment; otherwise another node took the volume over meanwhile. */
 export function isOwnMount(node: string, mount: { generation?: number }, attachment: Attachment | undefined): boolean {

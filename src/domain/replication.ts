@@ -30,6 +30,10 @@ export interface GroupTarget {
   syncPeriod?: number;
   /** Starts again by itself when links that were lost are back. */
   autoRecover: boolean;
+  /** The other array takes over by itself when this one is lost, with the consent of the quorum witness (peer persistence). */
+  autoFailover: boolean;
+  /** Both arrays show the members to hosts, the secondary's paths as standby (peer persistence). */
+  pathManagement: boolean;
   remoteCpg?: string;
   remoteSnapCpg?: string;
 }

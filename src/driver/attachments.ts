@@ -1,5 +1,6 @@
 import type { Backend } from '../backend/backend.js';
 import { proveActiveSide } from '../backend/observe.js';
+import { isSplit } from '../backend/paired.js';
 import type { Write } from '../contracts/store.js';
 import { isOwnMount, type Attachment } from '../domain/attachment.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
@@ -10,8 +11,9 @@ import type { DriverContext } from './context.js';
 import { groupKeyOf } from './inventory.js';
 import { describeUsers, LocalRelease, type AttachedHere } from './local-release.js';
 import { LocalUsers } from './local-users.js';
-import type { Held, Operations } from './operations.js';
-import { mountQuestion } from './plan-mount.js';
+import { groupRecordKey, type Held, type Operations } from './operations.js';
+import { noteActiveSide } from './note-active.js';
+import { mountQuestion, withActive } from './plan-mount.js';
 import { planUnmount, unmountSaga } from './unmount.js';
 
 interface Attached {
@@ -59,12 +61,12 @@ export class Attachments {
     at: Attached & { group: Group | undefined; id: string; override: Override | undefined },
   ): Promise<string | undefined> {
     const { volume, attachment } = at;
-    const { device, mountpoint, side, host, generation } = attachment;
+    const { device, mountpoint, side, host, peer, generation } = attachment;
     if (device === undefined || !(await this.#isMounted(attachment))) {
       await this.#refuseIfUsed(attachedHere(at), held.signal);
       return undefined;
     }
-    if (at.group !== undefined && !(await this.#isOnActiveSide(at.group, at, held.signal))) {
+    if (at.group !== undefined && !(await this.#isOnActiveSide(held, at.group, at))) {
       if (this.users.areThere(volume.name)) throw staleSide(at.group, at);
       // An Unmount left it because something held the device; nobody is on record, so it can go now.
       await this.#refuseIfUsed(attachedHere(at), held.signal);
@@ -76,7 +78,8 @@ export class Attachments {
       return undefined;
     }
     const { wwn } = device;
-    const mount = { volume: volume.name, backend: at.backend.name, wwn, device, mountpoint, side, host, generation };
+    const hosts = { side, host, ...(peer === undefined ? {} : { peer }) };
+    const mount = { volume: volume.name, backend: at.backend.name, wwn, device, mountpoint, ...hosts, generation };
     await this.users.join(mount, at.id);
     return mountpoint;
   }
@@ -138,6 +141,7 @@ export class Attachments {
         logger.info('still in use, detached later', { volume: name, users: describeUsers(users) });
         return;
       }
+      if (attachment.peer !== undefined) await noteActiveSide(this.#ctx, { volume, backend }, held.signal);
       await this.detach(held, { volume, backend, attachment });
     });
   }
@@ -168,13 +172,16 @@ export class Attachments {
   }
 
   async #isOnActiveSide(
+    held: Held,
     group: Group,
     { volume, backend, attachment, override }: Attached & { override: Override | undefined },
-    signal: AbortSignal,
   ): Promise<boolean> {
-    const proven = await proveActiveSide(mountQuestion({ backend, volume, group }, override?.side), signal);
+    const proven = await proveActiveSide(mountQuestion({ backend, volume, group }, override?.side), held.signal);
     if (proven.overridden) this.#ctx.logger.warn(proven.warning ?? '', { volume: volume.name, override });
-    return proven.side === attachment.side;
+    if (attachment.peer === undefined) return proven.side === attachment.side;
+    if (isSplit(proven.observation)) return false;
+    if (proven.side !== group.lastActive) await held.commit([groupWrite(withActive(group, proven))]);
+    return true;
   }
 
   /** The kernel's answer, whatever is on record. */
@@ -191,6 +198,12 @@ export class Attachments {
     });
   }
 }
+
+const groupWrite = (value: Group): Write => ({
+  put: 'group',
+  key: groupRecordKey(value.backend, value.name),
+  value,
+});
 
 function attachedHere({ volume, backend, attachment }: Attached): AttachedHere & { volume: string } {
   const { device, mountpoint, side } = attachment;
@@ -211,10 +224,19 @@ function cutOff({ volume, attachment }: Attached): DriverError {
 
 function staleSide(group: Group, { volume, backend, attachment }: Attached): DriverError {
   const active = backend.array(otherSide(attachment.side)).label;
+  const next = `stop all containers that use ${volume.name}, then start them again`;
+  if (attachment.peer !== undefined) {
+    const both = `${backend.array(attachment.side).label} and ${active}`;
+    return new DriverError(
+      'refused',
+      `${both} both claim the Primary role of group ${group.name}, and volume ${volume.name} is mounted here from both: what is written may be in either copy`,
+      { next: `${next}; see which copy is good with: showrcopy groups ${group.name}` },
+    );
+  }
   return new DriverError(
     'refused',
     `group ${group.name} is active on ${active}, but volume ${volume.name} is still mounted here from the ${attachment.side} array, whose copy is stale`,
-    { next: `stop all containers that use ${volume.name}, then start them again` },
+    { next },
   );
 }
 

@@ -9,7 +9,7 @@ export async function createGroup(
   place: Place,
   signal: AbortSignal,
 ): Promise<RemoteCopyGroup> {
-  const { target, mode, syncPeriod } = backend.replication();
+  const { target, mode, syncPeriod, witness } = backend.replication();
   const [local, remote] = [cpgsOn(place, 'primary'), cpgsOn(place, 'secondary')];
   const array = backend.array('primary');
   const domain = (await array.findCpg(local.cpg, signal))?.domain;
@@ -24,6 +24,7 @@ export async function createGroup(
       remoteCpg: remote.cpg,
       remoteSnapCpg: remote.snapCpg,
       ...(domain === undefined ? {} : { domain }),
+      ...(witness === undefined ? {} : { failsOver: true as const }),
     },
     signal,
   );

@@ -7,6 +7,7 @@ import { cpgsOn } from '../domain/place.js';
 import type { Volume, VolumeSpec } from '../domain/volume.js';
 import type { Saga, Step } from '../saga/saga.js';
 import { checkOptions } from './check-options.js';
+import { checkWitness } from './fail-over-policies.js';
 import type { GroupCycles } from './group-cycles.js';
 import { planGroup, type GroupPlan } from './plan-group.js';
 import type { Dismissal, Seat } from './seat.js';
@@ -66,6 +67,7 @@ export async function planCreate(
     const domain = await checkOptions(backend, { spec, place }, signal);
     const plan = { volume, ...(domain === undefined ? {} : { domain }) };
     if (group !== undefined && seen !== undefined) {
+      await checkWitness(backend, signal);
       return { ...plan, group: planGroup({ backend, name: group }, seen, place) };
     }
     // Its name is new, so it is not there; what this asks is whether the array answers, before anything is begun.

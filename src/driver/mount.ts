@@ -1,5 +1,7 @@
 import type { Backend } from '../backend/backend.js';
 import { proveActiveSide } from '../backend/observe.js';
+import { isPaired } from '../backend/paired.js';
+import type { Connection } from '../contracts/host.js';
 import type { NodeMount } from '../contracts/node-journal.js';
 import type { Write } from '../contracts/store.js';
 import type { Attachment } from '../domain/attachment.js';
@@ -7,6 +9,7 @@ import { DriverError } from '../domain/errors.js';
 import { otherSide } from '../domain/replication.js';
 import type { Saga } from '../saga/saga.js';
 import type { DriverContext } from './context.js';
+import { exportSteps } from './export-steps.js';
 import { filesystemStep, getDevice } from './mount-filesystem.js';
 import { rootSteps } from './mount-root.js';
 import { fillSteps, mountedVolume, sizeToMount } from './mounted-size.js';
@@ -14,13 +17,12 @@ import { groupRecordKey } from './operations.js';
 import { findPassiveCopy } from './passive-copy.js';
 import { mountQuestion, type MountFacts, type MountPlan, type MountStep } from './plan-mount.js';
 import { takeOverStep } from './take-over.js';
-import { unexport } from './unmount.js';
 
 /*
  * States that a crash can leave, and what undo makes of each:
  * - claim only                    → the claim goes
  * - taken over in part            → the old node's exports go wholly: once begun, a take-over is not given back
- * - exported                      → unexported, read back
+ * - exported                      → unexported, read back; of a pair from both arrays, or from the first one
  * - attached                      → detached by its WWN, unexported
  * - formatting on record          → stays on record; the next Mount may repeat mkfs on the same copy
  * - renewing on record            → stays on record; the next Mount goes on with the same new uuid; a log's replay is unmounted
@@ -28,7 +30,8 @@ import { unexport } from './unmount.js';
  */
 
 export function mountSaga(ctx: DriverContext, backend: Backend, plan: MountPlan): Saga<MountPlan, MountFacts, Write> {
-  const steps = [hostStep(ctx, backend, plan), exportStep(ctx, backend, plan)];
+  const sides = plan.paired ? [plan.side, otherSide(plan.side)] : [plan.side];
+  const steps = sides.flatMap((side) => exportSteps({ ctx, backend }, plan, side));
   if (plan.leftOver.length > 0) steps.unshift(leftOverStep(backend, plan));
   if (plan.takeOver !== undefined) steps.unshift(takeOverStep(ctx, backend, plan.takeOver));
   steps.push(attachStep(ctx, backend));
@@ -61,11 +64,16 @@ export function attachmentOf(ctx: DriverContext, plan: MountPlan, facts: MountFa
     generation: plan.generation,
     side: plan.side,
     host: facts.host ?? plan.hostName,
+    ...peerOf(plan, facts),
     state: facts.device === undefined ? 'attaching' : 'attached',
     mountpoint: plan.mountpoint,
     ...(facts.device === undefined ? {} : { device: facts.device }),
   };
 }
+
+/** The other array's host entry, of a pair. */
+const peerOf = (plan: MountPlan, facts: MountFacts): Pick<Attachment, 'peer'> =>
+  plan.paired ? { peer: { host: facts.peer?.host ?? plan.hostName } } : {};
 
 function leftOverStep(backend: Backend, plan: MountPlan): MountStep {
   const passive = backend.array(otherSide(plan.side));
@@ -75,66 +83,6 @@ function leftOverStep(backend: Backend, plan: MountPlan): MountStep {
       for (const host of plan.leftOver) await passive.removeVluns(plan.volume.arrayName, host, signal);
     },
   };
-}
-
-function hostStep(ctx: DriverContext, backend: Backend, plan: MountPlan): MountStep {
-  const array = backend.array(plan.side);
-  return {
-    name: `find this host on ${array.label}`,
-    async do({ signal }) {
-      const { chap } = await ctx.connector(backend).initiators(signal);
-      const initiators = { ...plan.initiators, cpg: plan.volume.cpg[plan.side], ...(chap && { chap }) };
-      return { host: await array.ensureHost(plan.hostName, initiators, signal) };
-    },
-    // An entry that we made goes with its last export, and also when there was none yet.
-    async undo({ signal }) {
-      const { arrayName, name } = plan.volume;
-      await unexport({ ctx, backend }, { volume: name, arrayName, side: plan.side, host: plan.hostName }, signal);
-    },
-    undoLate: async ({ signal }) => removeLateExport({ ctx, backend }, { plan, host: plan.hostName }, signal),
-  };
-}
-
-function exportStep(ctx: DriverContext, backend: Backend, plan: MountPlan): MountStep {
-  const array = backend.array(plan.side);
-  const { arrayName, name } = plan.volume;
-  return {
-    name: `export the volume from ${array.label}`,
-    async do({ facts, signal }) {
-      const host = facts.host ?? plan.hostName;
-      const foreign = plan.exportedTo.filter((each) => each !== host);
-      if (foreign.length > 0) {
-        throw new DriverError('busy', `volume ${name} is exported to another host already: ${foreign.join(', ')}`, {
-          next: `stop what uses it there; a left-over export is shown by: showvlun -v ${arrayName}`,
-        });
-      }
-      for (const work of ctx.journal.deferredRemovals()) {
-        if (work.arrayName === arrayName && work.side === plan.side && work.host === host)
-          await ctx.journal.removeDeferredRemoval(work.id);
-      }
-      const avoid = await ctx.connector(backend).lunsInUse(signal);
-      const { lun, targets } = await array.ensureVlun(arrayName, { host, avoid }, signal);
-      return { lun, targets };
-    },
-    async undo({ facts, signal }) {
-      const host = facts.host ?? plan.hostName;
-      await unexport({ ctx, backend }, { volume: name, arrayName, side: plan.side, host }, signal);
-    },
-    undoLate: async ({ facts, signal }) =>
-      removeLateExport({ ctx, backend }, { plan, host: facts.host ?? plan.hostName }, signal),
-  };
-}
-
-/** Unless that host has the volume from there again. A host entry of ours goes with it, also when it has no export. */
-async function removeLateExport(
-  { ctx, backend }: { ctx: DriverContext; backend: Backend },
-  { plan, host }: { plan: MountPlan; host: string },
-  signal: AbortSignal,
-): Promise<void> {
-  const { name, arrayName } = plan.volume;
-  const attachment = await ctx.store.find('attachment', name, signal);
-  if (attachment?.side === plan.side && attachment.host === host) return;
-  await backend.array(plan.side).removeVluns(arrayName, host, signal);
 }
 
 /**
@@ -148,7 +96,9 @@ function confirmRolesStep(backend: Backend, plan: MountPlan): MountStep {
       const { knownGroup: group, volume, side, override } = plan;
       if (group === undefined) return;
       const again = await proveActiveSide(mountQuestion({ backend, group, volume }, override), signal);
-      if (again.side === side) return;
+      // A device with the paths of both follows the role.
+      if (plan.paired ? isPaired(backend, volume, again.observation) : again.side === side) return;
+      if (plan.paired) throw notPaired(group.name);
       throw new DriverError(
         'refused',
         `group ${group.name} moved to the ${again.side} array while the volume was being exported and attached`,
@@ -159,6 +109,15 @@ function confirmRolesStep(backend: Backend, plan: MountPlan): MountStep {
     },
   };
 }
+
+const notPaired = (group: string): DriverError =>
+  new DriverError(
+    'refused',
+    `group ${group} stopped, or fell out of sync, while the volume was being exported from both arrays and attached`,
+    {
+      next: 'start the container again; it then comes from the array that is active, and from the other one when it is back in sync',
+    },
+  );
 
 function attachStep(ctx: DriverContext, backend: Backend): MountStep {
   const connector = ctx.connector(backend);
@@ -173,8 +132,7 @@ function attachStep(ctx: DriverContext, backend: Backend): MountStep {
       }
       const sizeBytes = await sizeToMount(backend, plan, signal);
       await ctx.journal.saveMount({ ...nodeMountOf(plan, facts), wwn, ids: [] });
-      const passive = await findPassiveCopy(backend, plan, signal);
-      const connection = { targets, lun, wwn, sizeBytes, ...(passive === undefined ? {} : { passive }) };
+      const connection = { targets, lun, wwn, sizeBytes, ...(await otherCopy(backend, { plan, facts }, signal)) };
       try {
         return { device: await connector.attach(connection, signal) };
       } catch (thrown) {
@@ -188,6 +146,23 @@ function attachStep(ctx: DriverContext, backend: Backend): MountStep {
       await ctx.journal.removeMount(plan.volume.name);
     },
   };
+}
+
+/** The copy on the other array: half of the device, or kept away from it. */
+async function otherCopy(
+  backend: Backend,
+  { plan, facts }: { plan: MountPlan; facts: MountFacts },
+  signal: AbortSignal,
+): Promise<Pick<Connection, 'passive' | 'peer'>> {
+  if (!plan.paired) {
+    const passive = await findPassiveCopy(backend, plan, signal);
+    return passive === undefined ? {} : { passive };
+  }
+  const { lun, targets } = facts.peer ?? {};
+  if (lun === undefined || targets === undefined) {
+    throw new DriverError('internal', `the other copy of volume ${plan.volume.name} has no LUN on record`);
+  }
+  return { peer: { lun, targets } };
 }
 
 function mountStep(ctx: DriverContext, { mountpoint }: MountPlan): MountStep {
@@ -212,5 +187,6 @@ function mountStep(ctx: DriverContext, { mountpoint }: MountPlan): MountStep {
 function nodeMountOf(plan: MountPlan, facts: MountFacts): Omit<NodeMount, 'wwn' | 'ids'> {
   const { volume, mountpoint, side, generation } = plan;
   const host = facts.host ?? plan.hostName;
-  return { volume: volume.name, backend: volume.spec.backend, mountpoint, side, host, generation };
+  const peer = peerOf(plan, facts);
+  return { volume: volume.name, backend: volume.spec.backend, mountpoint, side, host, ...peer, generation };
 }

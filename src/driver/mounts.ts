@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { StatusPoll } from '../backend/status-poll.js';
 import type { Write } from '../contracts/store.js';
-import { isOwnMount, type Attachment } from '../domain/attachment.js';
+import { exportSides, isOwnMount, type Attachment } from '../domain/attachment.js';
 import { asDriverError } from '../domain/errors.js';
 import { arrayHostName } from '../domain/names.js';
 import type { Volume } from '../domain/volume.js';
@@ -182,7 +182,7 @@ export class Mounts {
   #hostNames(volume: Volume, attachment: Attachment | undefined): { hostName: string; ownHosts: string[] } {
     const hostName = arrayHostName(this.#ctx.node.name);
     const deferred = this.#ctx.journal.deferredRemovals().filter((each) => each.arrayName === volume.arrayName);
-    const before = attachment === undefined ? [] : [attachment.host];
+    const before = attachment === undefined ? [] : exportSides(attachment).map(({ host }) => host);
     return { hostName, ownHosts: [hostName, ...before, ...deferred.map((each) => each.host)] };
   }
 }

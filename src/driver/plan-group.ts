@@ -3,6 +3,7 @@ import { findPartner } from '../backend/observe.js';
 import { DriverError } from '../domain/errors.js';
 import { cpgsOn, type Place } from '../domain/place.js';
 import { roleWord, type GroupTarget, type RemoteCopyGroup } from '../domain/replication.js';
+import { refuseOtherPolicies } from './fail-over-policies.js';
 import { refuseSilent, type GroupId, type SeenGroup } from './seen-group.js';
 
 /** What a new member finds; what is done for it is decided by its cycle. */
@@ -32,6 +33,7 @@ export function planGroup({ backend, name }: GroupId, seen: SeenGroup, place: Pl
     });
   }
   const target = checkShape(backend, group, place);
+  refuseOtherPolicies(backend, group, target);
   checkRoles(backend, { group, peer, target });
   refuseRestless(group);
   // The stop of an empty group protects nobody; the first volume wants it started.

@@ -1,18 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import type { Backend } from '../backend/backend.js';
 import { proveActiveSide, type ActiveSideRequest, type ProvenSide } from '../backend/observe.js';
+import { isPaired } from '../backend/paired.js';
 import type { Write } from '../contracts/store.js';
-import type { Attachment, BlockDevice } from '../domain/attachment.js';
+import { exportSides, type Attachment, type BlockDevice } from '../domain/attachment.js';
 import { isFailedOver } from '../domain/active-side.js';
 import { DriverError } from '../domain/errors.js';
 import type { Initiators, Target } from '../contracts/array.js';
-import { removeExportsCommand } from '../domain/names.js';
-import { overrideCommand, type Override } from '../domain/override.js';
+import type { Override } from '../domain/override.js';
 import { otherSide, type Group, type Side } from '../domain/replication.js';
-import { homeSide, isNeverFormatted, type FilesystemRecord, type Volume } from '../domain/volume.js';
+import { homeSide, type FilesystemRecord, type Volume } from '../domain/volume.js';
 import { within } from '../domain/signals.js';
 import type { Operation } from '../saga/operation.js';
-import { planOf, type Step } from '../saga/saga.js';
+import { factsOf, planOf, type Step } from '../saga/saga.js';
+import {
+  lacksData,
+  refuseForeignExport,
+  refuseMissingData,
+  refuseOtherSideInUse,
+  refuseUnprovenTakeOver,
+} from './mount-refusals.js';
 import { refuseOwnExports } from './own-exports.js';
 
 /** The array that is not active may be dead; it must not use up the time of the one that is. */
@@ -24,6 +31,8 @@ export interface MountPlan {
   /** dockerd's id of this mount, and the life of dockerd that it comes from. */
   mountId: { id: string; life: string };
   side: Side;
+  /** Both arrays hold the same data and show it under one WWN: both export it (peer persistence). */
+  paired: boolean;
   /** The group is failed over, or an override went past the other array: what that one has must not be mixed in (rule 10). */
   isOtherStale: boolean;
   /** What this host is called if the array does not know its initiators yet. */
@@ -47,11 +56,17 @@ export interface MountPlan {
   warning?: string;
 }
 
-/** What the steps find out. */
-export interface MountFacts {
+/** Where one array exports the volume. */
+export interface ExportFacts {
   host?: string;
   lun?: number;
   targets?: Target[];
+}
+
+/** What the steps find out. */
+export interface MountFacts extends ExportFacts {
+  /** Of a pair: the other array's export. */
+  peer?: ExportFacts;
   device?: BlockDevice;
   filesystem?: FilesystemRecord;
   /** It has the size of the device. */
@@ -118,6 +133,7 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
   const robbed = robbedHosts(request);
   const exportedTo = hostsOf(exports, side, backend).filter((host) => !robbed.includes(host));
   await refuseOwnExports(backend, request, exports, signal);
+  const paired = proven !== undefined && !proven.overridden && isPaired(backend, volume, proven.observation);
   const isOtherSilent = proven?.observation.failures[otherSide(side)]?.silent === true;
   let leftOver: string[] = [];
   if (proven !== undefined) {
@@ -125,7 +141,7 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
     refuseUnprovenTakeOver(backend, request, proven);
     // A dead array exports nothing that could be seen or removed, and the role table has judged its silence.
     if (!isOtherSilent) {
-      refuseOtherSideInUse(backend, request, side);
+      refuseOtherSideInUse(backend, request, proven);
       leftOver = hostsOf(exports, otherSide(side), backend).filter((host) => !robbed.includes(host));
       refuseForeignExport(backend, request, { side: otherSide(side), hosts: leftOver });
     }
@@ -136,7 +152,8 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
     volume: { ...volume, generation },
     mountId: request.mountId,
     side,
-    isOtherStale: proven !== undefined && (isFailedOver(proven.row) || proven.overridden),
+    paired,
+    isOtherStale: proven !== undefined && !paired && (isFailedOver(proven.row) || proven.overridden),
     hostName,
     initiators: { protocol: request.initiators.protocol, names: request.initiators.names },
     mountpoint: request.mountpoint,
@@ -156,10 +173,12 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
 /** A Mount of the old node that was cut short may have exported to a host of another name, or not have robbed a third node yet. */
 function robbedHosts({ takeOverFrom, interrupted }: MountRequest): string[] {
   if (takeOverFrom === undefined) return [];
-  if (interrupted?.kind !== 'mount') return [takeOverFrom.host];
+  const known = exportSides(takeOverFrom).map(({ host }) => host);
+  if (interrupted?.kind !== 'mount') return [...new Set(known)];
   const { takeOver } = planOf<MountPlan>(interrupted);
-  const found = interrupted.facts['host'];
-  return [...new Set([takeOverFrom.host, ...(typeof found === 'string' ? [found] : []), ...(takeOver?.hosts ?? [])])];
+  const { host, peer } = factsOf<MountFacts>(interrupted);
+  const found = [host, peer?.host].filter((each) => each !== undefined);
+  return [...new Set([...known, ...found, ...(takeOver?.hosts ?? [])])];
 }
 
 function planTakeOver(all: Side[], from: Attachment, of: { hosts: string[]; silent: Side[] }): TakeOver {
@@ -179,7 +198,10 @@ function nextGeneration({ volume, attachments }: MountRequest): number {
 }
 
 /** An epoch that only grows, and changes exactly when the side does (rule 5). */
-function withActive(group: Group, { side, row, overridden }: ProvenSide): Group {
+export function withActive(
+  group: Group,
+  { side, row, overridden }: Omit<ProvenSide, 'observation' | 'warning'>,
+): Group {
   const { passedOver, ...known } = group;
   const skipped = overridden ? (row === 8 ? otherSide(side) : passedOver) : undefined;
   return {
@@ -228,62 +250,3 @@ function hostsOf(exports: Exports, side: Side, backend: Backend): string[] {
   if (found !== undefined) throw found.failure;
   throw new DriverError('internal', `nobody asked ${backend.array(side).label} for its exports`);
 }
-
-/** Rule 4: an export that is not this host's own on the array that is not active. */
-function refuseForeignExport(backend: Backend, request: MountRequest, on: { side: Side; hosts: string[] }): void {
-  const foreign = on.hosts.filter((host) => !request.ownHosts.includes(host));
-  const first = foreign[0];
-  if (first === undefined) return;
-  const { name, arrayName } = request.volume;
-  throw new DriverError(
-    'refused',
-    `${backend.array(on.side).label}, which is not active for group ${request.group?.name ?? ''}, still exports volume ${name} to ${foreign.join(', ')}: two hosts could write two copies`,
-    {
-      next: `stop the containers there, or type on that array: ${removeExportsCommand(arrayName, first)}`,
-    },
-  );
-}
-
-/** Rule 46: the role belongs to the whole group. A dead node cannot clean up, and its record says so until it does. */
-function refuseOtherSideInUse(backend: Backend, request: MountRequest, side: Side): void {
-  const stale = request.attachments.find(
-    (each) => each.side !== side && each.volume !== request.volume.name && request.livingNodes.has(each.node),
-  );
-  if (stale === undefined) return;
-  throw new DriverError(
-    'refused',
-    `group ${request.group?.name ?? ''} is active on ${backend.array(side).label}, but its member ${stale.volume} is still attached to the ${stale.side} array on node ${stale.nodeName}: it writes to a copy that is stale`,
-    {
-      next: `stop the containers that use ${stale.volume} on ${stale.nodeName}, then start this one again; if that host is dead, wait a minute`,
-    },
-  );
-}
-
-/** Rule 25: an override does not prove that the silent array is out of use, and its holder may still write there. */
-function refuseUnprovenTakeOver(backend: Backend, request: MountRequest, { side, overridden }: ProvenSide): void {
-  const from = request.takeOverFrom;
-  if (from === undefined || !overridden || from.side === side) return;
-  const { name } = request.volume;
-  throw new DriverError(
-    'refused',
-    `volume ${name} is held by node ${from.nodeName} from ${backend.array(from.side).label}, which is silent here but may still serve that node; an override lets the other copy be used, but takes the volume from nobody`,
-    {
-      next: `stop the containers that use ${name} on ${from.nodeName}: its plugin lets go of the volume although the array is silent; then start this one again`,
-    },
-  );
-}
-
-/** Rule 18: an empty copy after a failover is not a new volume, it is missing data. */
-function refuseMissingData({ volume, group, override }: MountRequest, { side, row }: ProvenSide): void {
-  if (!lacksData(volume, row) || override?.side === side) return;
-  throw new DriverError(
-    'refused',
-    `data missing: volume ${volume.name} has never been formatted, and group ${group?.name ?? ''} is failed over, so whether its blank copy is new or incomplete cannot be told`,
-    {
-      next: `bring the group home (setrcopygroup recover, then restore) and mount the volume there first; the last resort, if you know that the volume is new: ${overrideCommand(volume.name, side)}`,
-    },
-  );
-}
-
-/** Never formatted, and in a group that is failed over. */
-const lacksData = (volume: Volume, row: number): boolean => isNeverFormatted(volume.filesystem) && isFailedOver(row);

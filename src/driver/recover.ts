@@ -2,7 +2,7 @@ import type { Backend } from '../backend/backend.js';
 import { Rounds } from '../backend/rounds.js';
 import type { DeferredRemoval, NodeMount } from '../contracts/node-journal.js';
 import { asDriverError } from '../domain/errors.js';
-import { isOwnMount } from '../domain/attachment.js';
+import { isExportedTo, isOwnMount } from '../domain/attachment.js';
 import { within } from '../domain/signals.js';
 import { planOf, settle } from '../saga/saga.js';
 import type { Attachments } from './attachments.js';
@@ -15,6 +15,8 @@ import { importSaga, releaseSaga, type ImportPlan } from './import.js';
 import { LateChanges } from './late.js';
 import { mountSaga } from './mount.js';
 import { FOREIGN_LOCK_WAIT_MS, needsItsNode, type Operations, type Settler } from './operations.js';
+import { peerExportSaga, type PeerPlan } from './peer-export.js';
+import { PeerWatch } from './peer-watch.js';
 import type { MountPlan } from './plan-mount.js';
 import { resizeSaga } from './resize.js';
 import type { Resizes } from './resizes.js';
@@ -72,6 +74,10 @@ export function settlersOf(ctx: DriverContext): Record<string, Settler> {
       const plan = planOf<ResizePlan>(operation);
       await settle(resizeSaga(backendOf(plan.volume.spec.backend), plan), operation, run);
     },
+    'peer-export': async (operation, run) => {
+      const plan = planOf<PeerPlan>(operation);
+      await settle(peerExportSaga(ctx, backendOf(plan.volume.spec.backend), plan), operation, run);
+    },
     unmount: async (operation, run) => {
       const plan = planOf<UnmountPlan>(operation);
       await settle(unmountSaga(ctx, backendOf(plan.backend), plan), operation, run);
@@ -89,6 +95,7 @@ export class Recovery {
   readonly #attachments: Attachments;
   readonly #late: LateChanges;
   readonly #resizes: Resizes;
+  readonly #peers: PeerWatch;
   readonly #rounds = new Rounds(async (signal) => this.#runRound(signal), ROUND_INTERVAL_MS);
   /** What is mounted here and may have been taken by another node. */
   readonly #losses = new Rounds(async (signal) => this.#releaseRobbed(signal), ROUND_INTERVAL_MS);
@@ -100,6 +107,7 @@ export class Recovery {
     this.#attachments = parts.attachments;
     this.#late = new LateChanges(ctx, parts.operations);
     this.#resizes = parts.resizes;
+    this.#peers = new PeerWatch(ctx, parts);
   }
 
   start(): void {
@@ -123,6 +131,7 @@ export class Recovery {
     await this.#attempt(stopped, 'look for late changes', async () => this.#undoLate(stopped));
     await this.#attempt(stopped, 'start groups', async () => this.#startGroups(stopped));
     await this.#attempt(stopped, 'release what nobody uses', async () => this.#releaseAttachments(stopped));
+    await this.#attempt(stopped, 'look after peer persistence', async () => this.#lookAtPeers(stopped));
     await this.#attempt(stopped, 'look for expired snapshots', async () => this.#forgetExpired(stopped));
     await this.#attempt(stopped, 'finish what was to grow', async () => this.#resizes.finish(stopped));
     await this.#tidyHost(stopped);
@@ -184,6 +193,15 @@ export class Recovery {
     }
   }
 
+  /** What is mounted here from two arrays, or should be. */
+  async #lookAtPeers(stopped: AbortSignal): Promise<void> {
+    for (const volume of await this.#peers.list(within(STEP_TIMEOUT_MS, stopped))) {
+      await this.#attempt(stopped, `see that ${volume} is mounted from both arrays`, async (signal) =>
+        this.#peers.look(volume, signal),
+      );
+    }
+  }
+
   /** What an attach or a detach that was cut short has left on this host. */
   async #tidyHost(stopped: AbortSignal): Promise<void> {
     const { store, backends } = this.#ctx;
@@ -224,8 +242,7 @@ export class Recovery {
     const { store, backends, journal } = this.#ctx;
     await this.#operations.withVolume({ volume: work.volume, keys: [] }, signal, async (held) => {
       const attachment = await store.find('attachment', work.volume, held.signal);
-      const usedAgain = attachment?.side === work.side && attachment.host === work.host;
-      if (!usedAgain) {
+      if (!isExportedTo(attachment, work)) {
         await this.#detachReturned(work, held.signal);
         await backends.get(work.backend).array(work.side).removeVluns(work.arrayName, work.host, held.signal);
         // What appeared in between.

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Backend } from '../backend/backend.js';
 import type { Write } from '../contracts/store.js';
-import type { Attachment } from '../domain/attachment.js';
+import { exportSides, type Attachment, type ExportSide } from '../domain/attachment.js';
 import { asDriverError } from '../domain/errors.js';
 import type { Side } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
@@ -12,7 +12,8 @@ import type { DriverContext } from './context.js';
  * States that a crash can leave, and what redo makes of each:
  * - still mounted                → unmounted
  * - unmounted, device there      → detached by its WWN
- * - detached, still exported     → unexported, read back; on a dead array recorded and done when it returns (rule 29)
+ * - detached, still exported     → unexported, read back, of a pair from both arrays; on a dead one recorded and done when it
+ *                                  returns (rule 29)
  */
 
 export interface UnmountPlan {
@@ -40,7 +41,11 @@ export function unmountSaga(ctx: DriverContext, backend: Backend, plan: UnmountP
   return {
     kind: 'unmount',
     afterCrash: 'redo',
-    steps: [unmountStep(ctx), detachStep(ctx, backend), unexportStep(ctx, backend)],
+    steps: [
+      unmountStep(ctx),
+      detachStep(ctx, backend),
+      ...exportSides(attachment).map((from) => unexportStep(ctx, backend, from)),
+    ],
     result: () => [{ remove: 'attachment', key: attachment.volume }],
     undone: () => [{ put: 'attachment', key: attachment.volume, value: attachment }],
   };
@@ -67,12 +72,11 @@ function detachStep(ctx: DriverContext, backend: Backend): UnmountStep {
   };
 }
 
-function unexportStep(ctx: DriverContext, backend: Backend): UnmountStep {
+function unexportStep(ctx: DriverContext, backend: Backend, { side, host }: ExportSide): UnmountStep {
   return {
-    name: 'remove the export',
-    async do({ plan, signal }) {
-      const { attachment, arrayName } = plan;
-      await unexport({ ctx, backend }, { ...attachment, arrayName }, signal);
+    name: `remove the export from ${backend.array(side).label}`,
+    async do({ plan: { attachment, arrayName }, signal }) {
+      await unexport({ ctx, backend }, { volume: attachment.volume, arrayName, side, host }, signal);
     },
   };
 }

@@ -7,7 +7,7 @@ export interface Fabric {
   initiators(signal: AbortSignal): Promise<Initiators>;
   /** As in HostConnector. */
   findProblems(signal: AbortSignal): Promise<string[]>;
-  /** Makes the target ports of the connection reachable, as many as can be. @throws `refused` when none of it may be used */
+  /** Makes the target ports of the connection, those of both its halves, reachable, as many as can be. @throws `refused` when none of it may be used */
   reach(connection: Connection, signal: AbortSignal): Promise<Reached>;
   /** Ends what `reach` has made and no device uses any more. */
   leaveUnused(signal: AbortSignal): Promise<void>;

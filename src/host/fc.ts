@@ -3,6 +3,7 @@ import type { Initiators } from '../contracts/array.js';
 import type { Connection, HostConnector } from '../contracts/host.js';
 import type { Logger } from '../contracts/log.js';
 import { DriverError } from '../domain/errors.js';
+import { portNames } from './halves.js';
 import type { Fabric, Reached } from './fabric.js';
 import type { Run } from './run.js';
 import { createSanConnector } from './san.js';
@@ -64,7 +65,7 @@ class FcFabric implements Fabric {
 
   async reach(connection: Connection): Promise<Reached> {
     await this.#proveKernelDoesNotScan(connection);
-    const wanted = connection.targets.map(({ name }) => name.toLowerCase());
+    const wanted = portNames(connection);
     const nexuses = (await listNexuses(this.#sysRoot)).filter(({ port }) => wanted.includes(port));
     const missing = wanted
       .filter((name) => !nexuses.some(({ port }) => port === name))

@@ -5,6 +5,7 @@ import type { Connection, HostConnector } from '../contracts/host.js';
 import type { Logger } from '../contracts/log.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import { ensureChap } from './chap-secret.js';
+import { halvesOf } from './halves.js';
 import type { Fabric, Reached } from './fabric.js';
 import { IscsiLogins } from './iscsi-logins.js';
 import { isUnauthorized } from './iscsi-node.js';
@@ -69,9 +70,9 @@ class IscsiFabric implements Fabric {
     return problems;
   }
 
-  async reach({ targets }: Connection, signal: AbortSignal): Promise<Reached> {
+  async reach(connection: Connection, signal: AbortSignal): Promise<Reached> {
     const chap = await this.#findChap();
-    const portals = distinctPortals(targets);
+    const portals = distinctPortals(halvesOf(connection).flatMap(({ targets }) => targets));
     for (const portal of portals) this.#logins.hold(portal);
     const release = (): void => {
       for (const portal of portals) this.#logins.release(portal);

@@ -1,10 +1,11 @@
-import { readdir, readFile, realpath } from 'node:fs/promises';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Connection } from '../contracts/host.js';
 import { DriverError } from '../domain/errors.js';
 import { errorCode } from './error-code.js';
+import { halvesOf, portNames } from './halves.js';
 
 const PATIENCE_MS = 10_000;
 const POLL_MS = 50;
@@ -22,6 +23,8 @@ interface Lun {
   inquiry: z.infer<typeof inquirySchema>;
   /** The volume's data. */
   file: string;
+  /** Of the file: a pair that both arrays show is one file with two names. */
+  inode: string;
 }
 
 /**
@@ -53,8 +56,10 @@ export async function findFile(folder: string, wwn: string): Promise<string | un
   return luns.find((lun) => lun?.inquiry.wwn.toLowerCase() === wwn)?.file;
 }
 
-async function readLuns(folder: string, { targets, lun }: Connection): Promise<Lun[]> {
-  const found = await Promise.all(targets.map(async ({ name }) => findLun(path.join(folder, `${name}-lun-${lun}`))));
+/** Those of the active array first. */
+async function readLuns(folder: string, connection: Connection): Promise<Lun[]> {
+  const links = halvesOf(connection).flatMap(({ targets, lun }) => targets.map(({ name }) => `${name}-lun-${lun}`));
+  const found = await Promise.all(links.map(async (link) => findLun(path.join(folder, link))));
   return found.filter((each) => each !== undefined);
 }
 
@@ -62,7 +67,8 @@ async function readLuns(folder: string, { targets, lun }: Connection): Promise<L
 async function findLun(link: string): Promise<Lun | undefined> {
   try {
     const [file, text] = await Promise.all([realpath(link), readFile(`${link}.json`, 'utf8')]);
-    return { file, inquiry: inquirySchema.parse(JSON.parse(text)) };
+    const { dev, ino } = await stat(file, { bigint: true });
+    return { file, inode: `${dev}:${ino}`, inquiry: inquirySchema.parse(JSON.parse(text)) };
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw new DriverError('refused', `what the LUN at ${link} says of itself cannot be understood`, {
@@ -72,8 +78,9 @@ async function findLun(link: string): Promise<Lun | undefined> {
   }
 }
 
-function proveLun({ inquiry, file }: Lun, first: Lun, { wwn, sizeBytes, targets, lun }: Connection): void {
-  const ports = targets.map(({ name }) => name);
+function proveLun({ inquiry, inode }: Lun, first: Lun, connection: Connection): void {
+  const { wwn, sizeBytes, lun } = connection;
+  const ports = portNames(connection);
   const seen = `WWN ${inquiry.wwn}, ${inquiry.sizeBytes} bytes, ${inquiry.vendor} ${inquiry.product}, target port ${inquiry.targetPort}`;
   const same =
     inquiry.wwn.toLowerCase() === wwn &&
@@ -81,11 +88,11 @@ function proveLun({ inquiry, file }: Lun, first: Lun, { wwn, sizeBytes, targets,
     inquiry.vendor === '3PARdata' &&
     inquiry.product === 'VV' &&
     ports.includes(inquiry.targetPort.toLowerCase()) &&
-    file === first.file;
+    inode === first.inode;
   if (same) return;
   throw new DriverError(
     'refused',
-    `LUN ${lun} is not the expected volume: seen ${seen}${file === first.file ? '' : ', and other data than on the other path'}; expected WWN ${wwn}, ${sizeBytes} bytes, 3PARdata VV, target port ${ports.join(' or ')}`,
+    `LUN ${lun} is not the expected volume: seen ${seen}${inode === first.inode ? '' : ', and other data than on the other path'}; expected WWN ${wwn}, ${sizeBytes} bytes, 3PARdata VV, target port ${ports.join(' or ')}`,
     { next: 'compare with showvlun and showvv -showcols Name,VV_WWN on the array; nothing was attached' },
   );
 }

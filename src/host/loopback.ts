@@ -82,6 +82,18 @@ class LoopbackConnector implements HostConnector {
     throw movedAway(wwn);
   }
 
+  /** There is one loop device for all paths. */
+  async addPaths(connection: Connection, signal: AbortSignal): Promise<BlockDevice> {
+    const { wwn } = connection;
+    const [loop, file] = await Promise.all([
+      this.#findLoop(wwn, signal),
+      waitForLun(this.#folder, connection, signal).then(identifyFile),
+    ]);
+    if (loop === undefined) throw new DriverError('unavailable', `volume ${wwn} has no loop device here`);
+    if (!isSameFile(loop, file)) throw movedAway(wwn);
+    return prove(loop, connection);
+  }
+
   /** A loop device that was cut off stays cut off, whatever comes to its LUN. */
   async lunsInUse(): Promise<number[]> {
     return Promise.resolve([]);

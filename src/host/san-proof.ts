@@ -1,12 +1,13 @@
 import type { Connection } from '../contracts/host.js';
 import { DriverError } from '../domain/errors.js';
+import { lunAtPort, portNames } from './halves.js';
 import type { MultipathMap } from './multipath-map.js';
 import { identify, PRODUCT, VENDOR, type ScsiIdentity } from './scsi-identity.js';
 import { describe, listScsiPaths, nodeOf, type ScsiPath } from './scsi-paths.js';
 import type { HostAccess } from './sysfs.js';
 
 /**
- * Asks every path of the map who it is; each has to be the expected volume, on a port of the expected array (rules 9 and 10).
+ * Asks every path of the map who it is; each has to be the expected volume, on a port of an array that shows it (rules 9 and 10).
  * @returns the paths that answered @throws `refused` when one is anything else
  */
 export async function proveMap(
@@ -38,8 +39,8 @@ export async function provePath(
   { path, connection, map }: { path: ScsiPath; connection: Connection; map?: MultipathMap },
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { wwn, sizeBytes, targets } = connection;
-  const ports = targets.map(({ name }) => name.toLowerCase());
+  const { wwn, sizeBytes } = connection;
+  const ports = portNames(connection);
   const now = await identify(access.run, nodeOf(access, path), signal);
   const isKnown = path.wwn === wwn && path.sizeBytes === sizeBytes && path.vendor === VENDOR && path.model === PRODUCT;
   const isWanted = now === undefined || (now.wwn === wwn && now.vendor === VENDOR && now.product === PRODUCT);
@@ -49,12 +50,12 @@ export async function provePath(
 }
 
 function notTheVolume(path: ScsiPath, now: ScsiIdentity | undefined, connection: Connection): DriverError {
-  const { wwn, sizeBytes, targets, lun } = connection;
+  const { wwn, sizeBytes, lun } = connection;
   const held = path.holders.length === 0 ? '' : `, part of ${path.holders.join(', ')}`;
   const seen = `WWN ${now?.wwn ?? path.wwn ?? 'unknown'}${now !== undefined && now.wwn !== path.wwn ? ` (when scanned ${path.wwn ?? 'unknown'})` : ''}, ${path.sizeBytes} bytes, ${now?.vendor ?? path.vendor} ${now?.product ?? path.model}${held}`;
   return new DriverError(
     'refused',
-    `${describe(path)} is not the expected volume at LUN ${lun}: seen ${seen}; expected WWN ${wwn}, ${sizeBytes} bytes, ${VENDOR} ${PRODUCT}, target port ${targets.map(({ name }) => name).join(' or ')}, in no other device`,
+    `${describe(path)} is not the expected volume at LUN ${lunAtPort(connection, path.port) ?? lun}: seen ${seen}; expected WWN ${wwn}, ${sizeBytes} bytes, ${VENDOR} ${PRODUCT}, target port ${portNames(connection).join(' or ')}, in no other device`,
     { next: 'compare with showvlun -a and showvv -showcols Name,VV_WWN on the array; nothing was mounted' },
   );
 }

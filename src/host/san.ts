@@ -7,13 +7,13 @@ import { removeDevice } from './device-removal.js';
 import { proveUnused } from './exclusive.js';
 import type { Fabric, Reached } from './fabric.js';
 import { findMultipathProblems, proveMultipathdRuns } from './multipath-conf.js';
-import { findMap } from './multipath-map.js';
+import { findMap, type MultipathMap } from './multipath-map.js';
 import { proveMap, provePath } from './san-proof.js';
 import { refreshSanSize, resizeSanDevice } from './san-resize.js';
 import { waitForMap, waitForPath, type Seen } from './san-wait.js';
 import { identifyPatiently } from './scsi-identity.js';
-import { isAt, listScsiPaths, nodeOf, type ScsiPath } from './scsi-paths.js';
-import { removeWrongPaths } from './stale-paths.js';
+import { isAt, listScsiPaths, nodeOf, type Place, type ScsiPath } from './scsi-paths.js';
+import { removeStalePaths, removeWrongPaths } from './stale-paths.js';
 import type { HostAccess } from './sysfs.js';
 
 export interface SanOptions {
@@ -57,14 +57,32 @@ class SanConnector implements HostConnector {
     if (this.#options.usesMultipath) await proveMultipathdRuns(this.#access.run, signal);
     const reached = await this.#fabric.reach(connection, signal);
     try {
-      if (reached.nexuses.length === 0) throw unreachable(connection, reached.missing);
-      const used = this.#options.usesMultipath ? reached : { ...reached, nexuses: reached.nexuses.slice(0, 1) };
-      await removeWrongPaths(this.#access, { connection, nexuses: used.nexuses }, signal);
+      const all = placesOf(connection, reached);
+      if (all.places.length === 0) throw unreachable(connection, reached.missing);
+      const used = this.#options.usesMultipath ? all : { ...all, places: all.places.slice(0, 1), peerPlaces: [] };
+      await removeWrongPaths(this.#access, { connection, places: [...used.places, ...used.peerPlaces] }, signal);
       // A device that was left here may be older than the volume's size.
       await refreshSanSize(this.#access, this.#sized(connection), signal);
       return await (this.#options.usesMultipath
         ? this.#attachMap(connection, used, signal)
         : this.#attachPath(connection, used, signal));
+    } finally {
+      reached.release();
+    }
+  }
+
+  async addPaths(connection: Connection, signal: AbortSignal): Promise<BlockDevice> {
+    const device = await this.find(connection.wwn);
+    if (device === undefined) throw notAttached(connection);
+    if (!this.#options.usesMultipath) return device;
+    await proveMultipathdRuns(this.#access.run, signal);
+    const reached = await this.#fabric.reach(connection, signal);
+    try {
+      const found = placesOf(connection, reached);
+      await removeStalePaths(this.#access, { connection, places: [...found.places, ...found.peerPlaces] }, signal);
+      const { map, missing } = await this.#completeMap(connection, { ...found, minimumPaths: 0 }, signal);
+      this.#tellMissing(connection, missing);
+      return { path: map.path, wwn: connection.wwn, sizeBytes: connection.sizeBytes };
     } finally {
       reached.release();
     }
@@ -112,44 +130,55 @@ class SanConnector implements HostConnector {
     return { wwn, sizeBytes, usesMultipath: this.#options.usesMultipath };
   }
 
-  async #attachMap(connection: Connection, reached: Reached, signal: AbortSignal): Promise<BlockDevice> {
+  async #attachMap(connection: Connection, found: Found, signal: AbortSignal): Promise<BlockDevice> {
     const { wwn, sizeBytes } = connection;
-    const { minimumPaths, logger } = this.#options;
-    const expected = { connection, nexuses: reached.nexuses, minimumPaths };
-    const seen = await waitForMap(this.#access, expected, signal).catch(async (error: unknown) => {
-      throw signal.aborted ? await this.#notInTime(connection, reached) : error;
-    });
-    for (const path of seen.paths) if (path.wwn !== wwn) await provePath(this.#access, { path, connection }, signal);
-    if (seen.map === undefined) throw await this.#noMap(connection, { seen, reached }, signal);
-    const proven = await proveMap(this.#access, { map: seen.map, connection }, signal);
-    const usable = seen.active.filter(({ name }) => proven.some((each) => each.name === name));
-    const missing = missingOf(connection, { reached, usable });
-    if (usable.length < minimumPaths) throw tooFew(connection, { usable, minimumPaths, missing });
-    if (missing.length > 0) logger.warn(`volume ${wwn} has fewer paths than it should: ${missing.join('; ')}`, { wwn });
-    await proveUnused(seen.map.path, signal);
-    return { path: seen.map.path, wwn, sizeBytes };
+    const { minimumPaths } = this.#options;
+    const { map, usable, missing } = await this.#completeMap(connection, { ...found, minimumPaths }, signal);
+    const own = usable.filter((each) => isAt(each, found.places));
+    if (own.length < minimumPaths) throw tooFew(connection, { usable: own, minimumPaths, missing });
+    this.#tellMissing(connection, missing);
+    await proveUnused(map.path, signal);
+    return { path: map.path, wwn, sizeBytes };
   }
 
-  async #attachPath(connection: Connection, reached: Reached, signal: AbortSignal): Promise<BlockDevice> {
+  /** Waits for the map and its paths, as many as come, and proves them. */
+  async #completeMap(
+    connection: Connection,
+    wanted: Found & { minimumPaths: number },
+    signal: AbortSignal,
+  ): Promise<{ map: MultipathMap; usable: ScsiPath[]; missing: string[] }> {
+    const seen = await waitForMap(this.#access, { connection, ...wanted }, signal).catch(async (error: unknown) => {
+      throw signal.aborted ? await this.#notInTime(connection, wanted) : error;
+    });
+    const strangers = seen.paths.filter(({ wwn }) => wwn !== connection.wwn);
+    for (const path of strangers) await provePath(this.#access, { path, connection }, signal);
+    if (seen.map === undefined) throw await this.#noMap(connection, { seen, found: wanted }, signal);
+    const proven = await proveMap(this.#access, { map: seen.map, connection }, signal);
+    const usable = seen.active.filter(({ name }) => proven.some((each) => each.name === name));
+    return { map: seen.map, usable, missing: missingOf(wanted, usable) };
+  }
+
+  #tellMissing({ wwn }: Connection, missing: string[]): void {
+    if (missing.length === 0) return;
+    this.#options.logger.warn(`volume ${wwn} has fewer paths than it should: ${missing.join('; ')}`, { wwn });
+  }
+
+  async #attachPath(connection: Connection, found: Found, signal: AbortSignal): Promise<BlockDevice> {
     const { wwn, sizeBytes } = connection;
-    const { paths } = await waitForPath(
-      this.#access,
-      { connection, nexuses: reached.nexuses, minimumPaths: 1 },
-      signal,
-    );
+    const { paths } = await waitForPath(this.#access, { connection, ...found, minimumPaths: 1 }, signal);
     const [path] = paths;
-    if (path === undefined) throw noLun(connection, reached);
-    if (!(await provePath(this.#access, { path, connection }, signal))) throw noLun(connection, reached);
+    if (path === undefined) throw noLun(connection, found);
+    if (!(await provePath(this.#access, { path, connection }, signal))) throw noLun(connection, found);
     const node = nodeOf(this.#access, path);
     await proveUnused(node, signal);
     return { path: node, wwn, sizeBytes };
   }
 
-  async #notInTime(connection: Connection, reached: Reached): Promise<DriverError> {
+  async #notInTime(connection: Connection, found: Found): Promise<DriverError> {
     const { wwn, lun } = connection;
     const [map, all] = await Promise.all([findMap(this.#access, wwn), listScsiPaths(this.#access.sysRoot)]);
     const usable = all.filter(({ name }) => map?.paths.includes(name));
-    const missing = missingOf(connection, { reached, usable });
+    const missing = missingOf(found, usable);
     return new DriverError(
       'unavailable',
       `the time ran out before LUN ${lun} was there with all its paths: ${map === undefined ? 'no map yet' : `${map.path} with ${map.paths.join(', ')}`}${missing.length === 0 ? '' : `; missing: ${missing.join('; ')}`}`,
@@ -159,10 +188,10 @@ class SanConnector implements HostConnector {
 
   async #noMap(
     connection: Connection,
-    { seen: { paths }, reached }: { seen: Seen; reached: Reached },
+    { seen: { paths }, found }: { seen: Seen; found: Found },
     signal: AbortSignal,
   ): Promise<DriverError> {
-    if (paths.length === 0) return noLun(connection, reached);
+    if (paths.length === 0) return noLun(connection, found);
     const problems = await findMultipathProblems(this.#access.run, signal);
     return new DriverError(
       'unavailable',
@@ -172,9 +201,34 @@ class SanConnector implements HostConnector {
   }
 }
 
-function missingOf({ lun }: Connection, { reached, usable }: { reached: Reached; usable: ScsiPath[] }): string[] {
-  const absent = reached.nexuses.filter((nexus) => !usable.some((each) => isAt(each, [nexus], lun)));
-  return [...reached.missing, ...absent.map(({ label }) => `${label} (no usable path)`)];
+/** Where the LUN is to be found, as far as its ports can be reached. */
+interface Found {
+  /** On the active array. */
+  places: Place[];
+  /** On the other one, with peer persistence. */
+  peerPlaces: Place[];
+  /** Target ports that cannot be reached, each with the reason. */
+  missing: string[];
+}
+
+function placesOf(connection: Connection, { nexuses, missing }: Reached): Found {
+  const { peer, ...own } = connection;
+  const at = (half: Pick<Connection, 'targets' | 'lun'>): Place[] =>
+    nexuses
+      .filter(({ port }) => half.targets.some(({ name }) => name.toLowerCase() === port.toLowerCase()))
+      .map((nexus) => ({ ...nexus, lun: half.lun }));
+  return { places: at(own), peerPlaces: peer === undefined ? [] : at(peer), missing };
+}
+
+function missingOf({ places, peerPlaces, missing }: Found, usable: ScsiPath[]): string[] {
+  const absent = [...places, ...peerPlaces].filter((place) => !usable.some((each) => isAt(each, [place])));
+  return [...missing, ...absent.map(({ label }) => `${label} (no usable path)`)];
+}
+
+function notAttached({ wwn }: Connection): DriverError {
+  return new DriverError('unavailable', `volume ${wwn} has no device here that paths could be added to`, {
+    next: 'multipath -ll; the containers that use it have to be started anew',
+  });
 }
 
 function unreachable({ targets }: Connection, missing: string[]): DriverError {
@@ -195,8 +249,9 @@ function tooFew(
   );
 }
 
-function noLun({ lun }: Connection, { nexuses, missing }: Reached): DriverError {
-  const where = [...nexuses.map(({ label }) => label), ...missing];
+function noLun({ lun }: Connection, { places, peerPlaces, missing }: Found): DriverError {
+  const where = [...places, ...peerPlaces].map(({ label }) => label);
+  where.push(...missing);
   return new DriverError('unavailable', `LUN ${lun} did not appear on ${where.join('; ')}`, {
     next: 'look at the exports and their paths with: showvlun -a',
   });

@@ -25,6 +25,11 @@ export interface Nexus {
   label: string;
 }
 
+/** Where a LUN is looked for: its number may differ between arrays. */
+export interface Place extends Nexus {
+  lun: number;
+}
+
 /** One SCSI disk, as the kernel remembers it from when it was scanned; it may be another volume by now. */
 export interface ScsiPath {
   /** E.g. `sdb`. */
@@ -57,10 +62,11 @@ export function lunOf({ address }: Pick<ScsiPath, 'address'>): number {
   return number >= FLAT && number < 2 * FLAT ? number - FLAT : number;
 }
 
-/** Whether the disk is that LUN as one of them shows it. */
-export const isAt = (disk: ScsiPath, nexuses: Nexus[], lun: number): boolean =>
-  lunOf(disk) === lun &&
-  nexuses.some(({ host, channel, target }) => disk.address.startsWith(`${host}:${channel}:${target}:`));
+/** Whether the disk is at one of them. */
+export const isAt = (disk: ScsiPath, places: Place[]): boolean =>
+  places.some(
+    ({ host, channel, target, lun }) => lunOf(disk) === lun && disk.address.startsWith(`${host}:${channel}:${target}:`),
+  );
 
 export const nodeOf = ({ devRoot }: HostAccess, { name }: ScsiPath): string => path.join(devRoot, name);
 

@@ -1,15 +1,17 @@
 import type { Connection } from '../contracts/host.js';
 import { DriverError } from '../domain/errors.js';
+import { lunAtPort, portNames } from './halves.js';
 import { removeDevice } from './device-removal.js';
 import { provePathUnused, proveUnused } from './exclusive.js';
 import { listMaps, removeMap, stopQueueing } from './multipath-map.js';
 import { identify } from './scsi-identity.js';
-import { deletePath, describe, isAt, listScsiPaths, lunOf, nodeOf, type Nexus, type ScsiPath } from './scsi-paths.js';
+import { deletePath, describe, isAt, listScsiPaths, lunOf, nodeOf, type Place, type ScsiPath } from './scsi-paths.js';
 import type { HostAccess } from './sysfs.js';
 
 interface Wanted {
   connection: Connection;
-  nexuses: Nexus[];
+  /** Where the LUN is to be, on either array. */
+  places: Place[];
 }
 
 /**
@@ -32,24 +34,32 @@ export async function removeWrongPaths(access: HostAccess, wanted: Wanted, signa
   await removeStale(access, wanted, signal);
 }
 
+/**
+ * The same for a device that is in use: its paths stay, and nothing but what is at the wanted addresses is judged.
+ * @throws `busy` or `refused`, and then no path may be added
+ */
+export async function removeStalePaths(access: HostAccess, wanted: Wanted, signal: AbortSignal): Promise<void> {
+  await findStrays(access, wanted);
+  await removeStale(access, wanted, signal);
+}
+
 /** Paths of the wanted WWN to the passive array, or at another LUN number. @throws `refused` for a target port that nobody knows */
 async function findStrays(access: HostAccess, { connection }: Wanted): Promise<ScsiPath[]> {
-  const { wwn, lun, targets, passive } = connection;
-  const ports = targets.map(({ name }) => name.toLowerCase());
+  const { wwn, passive } = connection;
   const strays: ScsiPath[] = [];
   for (const each of await listScsiPaths(access.sysRoot)) {
     if (each.wwn !== wwn) continue;
-    const isTarget = each.port !== undefined && ports.includes(each.port);
+    const lun = lunAtPort(connection, each.port);
     const isPassive = each.port !== undefined && passive?.targetNames.includes(each.port) === true;
-    if (!isTarget && !isPassive) throw unknownPort(each, connection);
+    if (lun === undefined && !isPassive) throw unknownPort(each, connection);
     if (isPassive || lunOf(each) !== lun) strays.push(each);
   }
   return strays;
 }
 
 /** Rule 13: entries at the wanted addresses that are known as something that is not there any more. */
-async function removeStale(access: HostAccess, { connection, nexuses }: Wanted, signal: AbortSignal): Promise<void> {
-  const there = (await listScsiPaths(access.sysRoot)).filter((each) => isAt(each, nexuses, connection.lun));
+async function removeStale(access: HostAccess, { connection, places }: Wanted, signal: AbortSignal): Promise<void> {
+  const there = (await listScsiPaths(access.sysRoot)).filter((each) => isAt(each, places));
   const judged = await Promise.all(
     there.map(async (each) => ((await isStale(access, { path: each, connection }, signal)) ? each : undefined)),
   );
@@ -69,7 +79,7 @@ async function isStale(
   throw new DriverError(
     'refused',
     `${describe(known)} is volume ${now.wwn}, alive and well, where the array has put volume ${connection.wwn}`,
-    { next: `compare with: showvlun -a; LUN ${connection.lun} belongs to two volumes` },
+    { next: `compare with: showvlun -a; LUN ${lunOf(known)} belongs to two volumes` },
   );
 }
 
@@ -98,10 +108,11 @@ async function removeStalePath(access: HostAccess, gone: ScsiPath, signal: Abort
   await deletePath(access, now, signal);
 }
 
-function unknownPort(stray: ScsiPath, { wwn, targets }: Connection): DriverError {
+function unknownPort(stray: ScsiPath, connection: Connection): DriverError {
+  const { wwn } = connection;
   return new DriverError(
     'refused',
-    `${describe(stray)} also shows volume ${wwn}, but its target port is none of ${targets.map(({ name }) => name).join(', ')}, nor known of the other array; which copy it leads to is not proven`,
+    `${describe(stray)} also shows volume ${wwn}, but its target port is none of ${portNames(connection).join(', ')}, nor known of the other array; which copy it leads to is not proven`,
     {
       next: `add that port to hpe.conf if it is the array's; or, if nothing uses it: echo 1 > /sys/block/${stray.name}/device/delete`,
     },

@@ -261,7 +261,7 @@ export function planOf<P>(operation: Operation): P {
 }
 
 /** What the steps of the same kind of saga have put there. */
-function factsOf<F extends object>(operation: Operation): F {
+export function factsOf<F extends object>(operation: Operation): F {
   return operation.facts as F;
 }
 /* oxlint-enable */

@@ -5,6 +5,15 @@ import type { Group } from './model.js';
 import { RequestLog } from './request-log.js';
 import type { Seed } from './seed.js';
 
+interface PairSetup {
+  seed: Seed;
+  fabric: Fabric;
+  /** Absent: they have none. */
+  witness?: string | undefined;
+  /** @defaultValue 2000 */
+  failoverDelayMs?: number;
+}
+
 /**
  * Both arrays and what is between them. Everything that changes an array (WSAPI, CLI, control, timers) runs inside
  * `exclusive`; reading needs no lock.
@@ -25,14 +34,21 @@ export class ArrayPair {
   copySeconds: number;
   /** While true none of them ends. */
   copyHold = false;
+  /** Address of the quorum witness, and whether both arrays see it. */
+  readonly witness: string | undefined;
+  witnessUp = true;
+  /** Between the loss of an array and the automatic failover to the other. */
+  readonly failoverDelayMs: number;
   #queue: Promise<unknown> = Promise.resolve();
   readonly #timers = new Set<NodeJS.Timeout>();
 
-  constructor(arrays: readonly [SimulatedArray, SimulatedArray], setup: { seed: Seed; fabric: Fabric }) {
+  constructor(arrays: readonly [SimulatedArray, SimulatedArray], setup: PairSetup) {
     this.arrays = arrays;
     this.seed = setup.seed;
     this.fabric = setup.fabric;
     this.copySeconds = setup.seed.copySeconds;
+    this.witness = setup.witness;
+    this.failoverDelayMs = setup.failoverDelayMs ?? 2000;
   }
 
   findArray(name: string): SimulatedArray | undefined {

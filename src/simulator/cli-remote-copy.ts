@@ -2,7 +2,8 @@ import { CliError } from './cli-arguments.js';
 import type { Call, Command } from './cli-command.js';
 import { failover, overrideFailsafe, recover, restore, reverse, switchover } from './disaster-recovery.js';
 import { dismissVolume } from './membership.js';
-import { checkTarget } from './remote-copy.js';
+import type { Policies } from './model.js';
+import { checkTarget, modifyGroup } from './remote-copy.js';
 import { startGroup, stopGroup, synchronise } from './replication.js';
 
 const stoprcopygroup: Command = {
@@ -59,16 +60,19 @@ const dismissrcopyvv: Command = {
 const setrcopygroup: Command = {
   usage:
     'setrcopygroup failover|recover|restore|switchover|reverse|override [-f] [-t <target_name>] [-nostart] ' +
-    '[-natural|-current] [-local] [-nosnap] [-nopromote] [-discard] [-waittask] <group_name>',
+    '[-natural|-current] [-local] [-nosnap] [-nopromote] [-discard] [-waittask] <group_name>; ' +
+    'setrcopygroup pol <policy>[,<policy>...] <group_name>',
   options: ['-f', '-nostart', '-natural', '-current', '-local', '-nosnap', '-nopromote', '-discard', '-waittask'],
   valueOptions: ['-t'],
-  notSimulated: ['pol', 'period', 'mode', 'cpg'],
-  words: [2, 2],
+  notSimulated: ['period', 'mode', 'cpg'],
+  words: [2, 3],
   changes: true,
   async run(call) {
-    const [action = ''] = call.given.words;
+    const [action = '', second = '', ...rest] = call.given.words;
+    if (action === 'pol') return setPolicies(call, second.split(','));
     const change = roleChanges.get(action);
     if (change === undefined) throw new CliError(`Error: Invalid subcommand ${action}. Usage: ${setrcopygroup.usage}`);
+    if (rest.length > 0) throw new CliError(`Error: Invalid argument ${rest[0]}. Usage: ${setrcopygroup.usage}`);
     const misplaced = [...call.given.options].find(
       (option) => optionActions[option] !== undefined && !optionActions[option].includes(action),
     );
@@ -77,6 +81,26 @@ const setrcopygroup: Command = {
     return [];
   },
 };
+
+function setPolicies(call: Call, names: string[]): string[] {
+  const { pair, array, given } = call;
+  if (given.words.length !== 3) throw new CliError(`Error: too few arguments. Usage: ${setrcopygroup.usage}`);
+  const policies: Partial<Policies> = {};
+  for (const name of names) {
+    const policy = POLICIES.get(name.replace(/^no_/, ''));
+    if (policy === undefined) throw new CliError(`Error: Invalid policy ${name}. Usage: ${setrcopygroup.usage}`);
+    policies[policy] = !name.startsWith('no_');
+  }
+  modifyGroup(pair, array, { name: targetedGroup(call), change: { policies } });
+  return [];
+}
+
+const POLICIES = new Map<string, keyof Policies>([
+  ['auto_recover', 'autoRecover'],
+  ['over_per_alert', 'overPeriodAlert'],
+  ['auto_failover', 'autoFailover'],
+  ['path_management', 'pathManagement'],
+]);
 
 /** Options that mean something to these actions only. */
 const optionActions: Record<string, string[]> = {

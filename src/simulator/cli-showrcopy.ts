@@ -1,3 +1,4 @@
+import type { ArrayPair } from './array-pair.js';
 import { CliError } from './cli-arguments.js';
 import type { Call, Command } from './cli-command.js';
 import { formatGroup } from './cli-group-table.js';
@@ -10,13 +11,15 @@ import { formatPos } from './vluns.js';
 
 /** The status is on the third line, behind an empty one: clients look for it there (reference 7.3, 7.4). */
 const showrcopy: Command = {
-  usage: 'showrcopy [-d] [groups [<group_name>] | links | targets]',
+  usage: 'showrcopy [-d] [-qw] [groups [<group_name>] | links | targets]',
   // The detailed view shows nothing more on an array with one target.
-  options: ['-d'],
+  options: ['-d', '-qw'],
   words: [0, 2],
   changes: false,
   run(call) {
     const [part, name] = call.given.words;
+    if (call.given.options.has('-qw') && part !== 'targets')
+      throw new CliError(`Error: Option -qw is for targets only. Usage: ${showrcopy.usage}`);
     const sections = part === undefined ? [targets, links, groups] : [SECTIONS.get(part)];
     if (sections.includes(undefined))
       throw new CliError(`Error: Invalid subcommand ${part}. Usage: ${showrcopy.usage}`);
@@ -26,12 +29,19 @@ const showrcopy: Command = {
   },
 };
 
-function targets({ pair, array, style }: Call): string[] {
+/** With `-qw` the quorum witness, too; the names of its columns are this simulator's choice. */
+function targets({ pair, array, style, given: { options } }: Call): string[] {
   const status = pair.connected ? 'ready' : 'failed';
   const policy = array.mirrorConfig ? 'mirror_config' : 'no_mirror_config';
-  const columns = ['Name', 'ID', 'Type', 'Status', 'Options', 'Policy'];
-  const rows = [[array.targetName, 1, 'IP', status, '-', policy]];
+  const witness = options.has('-qw') ? { 'Witness-IP': pair.witness ?? '-', 'Q-Status': witnessStatus(pair) } : {};
+  const columns = ['Name', 'ID', 'Type', 'Status', 'Options', 'Policy', ...Object.keys(witness)];
+  const rows = [[array.targetName, 1, 'IP', status, '-', policy, ...Object.values(witness)]];
   return ['', 'Target Information', '', ...formatTable({ columns, rows }, style)];
+}
+
+function witnessStatus({ witness, witnessUp }: ArrayPair): string {
+  if (witness === undefined) return '-';
+  return witnessUp ? 'Started' : 'Failed';
 }
 
 /** Each link is listed as it sends and as it receives. */

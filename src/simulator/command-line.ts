@@ -9,7 +9,8 @@ import type { FabricName, PairOptions } from './pair.js';
 export class UsageError extends Error {}
 
 export const USAGE = `usage: hpe-3par-sim pair --dir DIR [--latency MS] [--fabric none|loopback|lio] [--addresses A,B]
-         [--wsapi-port N] [--ssh-port N] [--user U] [--password P] [--os 3.3.1] [--seed FILE]`;
+         [--wsapi-port N] [--ssh-port N] [--user U] [--password P] [--os 3.3.1] [--seed FILE]
+         [--witness IP|none] [--failover-delay MS]`;
 
 /** @throws UsageError */
 export async function parseCommandLine(args: string[]): Promise<PairOptions> {
@@ -25,6 +26,9 @@ export async function parseCommandLine(args: string[]): Promise<PairOptions> {
   if (values.user !== undefined) options.user = values.user;
   if (values.password !== undefined) options.password = values.password;
   if (values.os !== undefined) options.os = parseOs(values.os);
+  if (values.witness !== undefined) options.witness = parseWitness(values.witness);
+  if (values['failover-delay'] !== undefined)
+    options.failoverDelayMs = wholeNumber('--failover-delay', values['failover-delay'], 600_000);
   if (values.seed !== undefined) options.seed = await readSeed(values.seed);
   return options;
 }
@@ -46,6 +50,8 @@ function parse(args: string[]) {
         password: text,
         os: text,
         seed: text,
+        witness: text,
+        'failover-delay': text,
       },
     });
   } catch (error) {
@@ -72,6 +78,11 @@ function parseAddresses(text: string): [string, string] {
   }
   if (first === second) throw new UsageError('--addresses: each array needs an address of its own');
   return [first, second];
+}
+
+function parseWitness(text: string): string {
+  if (!isIPv4(text) && text !== 'none') throw new UsageError('--witness takes an IPv4 address, or none');
+  return text;
 }
 
 function parseOs(text: string): string {

@@ -47,6 +47,9 @@ const actions: Record<string, (request: ControlRequest) => unknown> = {
     const { up } = z.strictObject({ up: z.boolean() }).parse(body);
     return pair.exclusive(() => setLink(pair, up));
   },
+  'POST /witness': ({ pair, body }) => {
+    pair.witnessUp = z.strictObject({ up: z.boolean() }).parse(body).up;
+  },
   'POST /copy-time': ({ pair, body }) => {
     pair.copySeconds = z.strictObject({ seconds: z.number().min(0).max(600) }).parse(body).seconds;
   },

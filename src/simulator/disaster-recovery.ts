@@ -33,9 +33,15 @@ export function failover(array: SimulatedArray, request: GroupAction): void {
   if (group.state === 'started') throw new Refusal('RCOPY_GROUP_STARTED', `group ${group.name} is started`);
   if (group.members.length === 0) throw new Refusal('RCOPY_GROUP_EMPTY', `group ${group.name} has no volumes`);
   if (group.state === 'new') throw new Refusal('RCOPY_GROUP_NOT_STARTED', `group ${group.name} was never started`);
+  takeOver(group);
+  group.stoppedByOutage = false;
+}
+
+/** This side becomes primary without asking the other, which learns of it when the two meet. */
+export function takeOver(group: Group): void {
   flipRole(group);
   group.takeovers += 1;
-  group.stoppedByOutage = false;
+  group.takeoverDue = false;
 }
 
 /** Action 9 on the array that took over: rows 4 and 4c to 5. The other array's data are overwritten. */

@@ -3,7 +3,9 @@ import { dirname, join } from 'node:path';
 import type { SimulatedArray } from './array.js';
 import type { Volume } from './model.js';
 import { activeVluns } from './vluns.js';
-import { renewInode } from './volume-data.js';
+import { isShown, sharedFiles } from './peer-persistence.js';
+import type { SharedFile } from './peer-persistence.js';
+import { isSameFile, renewInode, shareData } from './volume-data.js';
 
 /** What hosts see of the arrays. */
 export interface Fabric {
@@ -53,7 +55,7 @@ export class LinkFabric implements Fabric {
 
   /**
    * Makes the links agree with the arrays. An initiator that lost its last path to a volume (VLUN or path removed, array
-   * without power, role no longer Primary) is cut off: the data moves to a new inode. Initiators that keep a path to the
+   * without power, role no longer Primary) is cut off: the data moves to a new inode. A Peer Persistence pair is one file. Initiators that keep a path to the
    * same volume are cut off with it; two hosts on one volume is what this driver never does.
    */
   async refresh(arrays: readonly SimulatedArray[]): Promise<void> {
@@ -64,7 +66,9 @@ export class LinkFabric implements Fabric {
     const before = this.#shown;
     this.#shown = wanted;
     for (const [link, lun] of before) if (!isSame(wanted.get(link), lun)) await removeLink(lun);
-    for (const lun of lostDevices(before, wanted)) await renewInode(lun.array.dataFile(lun.volume));
+    const shared = sharedFiles(arrays);
+    for (const lun of lostDevices(before, wanted)) await cutOff(lun, [...wanted.values()], shared);
+    for (const { from, to } of shared) await shareData(from, to);
     for (const [link, lun] of wanted) {
       if (!isSame(before.get(link), lun)) await makeLink(lun);
       else if (before.get(link)?.sizeMiB !== lun.sizeMiB) await describeLun(lun);
@@ -92,10 +96,20 @@ function lostDevices(before: Map<string, Lun>, wanted: Map<string, Lun>): Lun[] 
   return [...lost.values()];
 }
 
+/** Unless the initiator sees the same file through the other array; a pair stays one file. */
+async function cutOff({ dataFile, initiator }: Lun, wanted: Lun[], shared: SharedFile[]): Promise<void> {
+  for (const other of wanted) {
+    if (other.initiator === initiator && (await isSameFile(other.dataFile, dataFile))) return;
+  }
+  await renewInode(dataFile);
+  const twin = shared.find(({ from, to }) => from === dataFile || to === dataFile);
+  if (twin !== undefined) await shareData(dataFile, twin.from === dataFile ? twin.to : twin.from);
+}
+
 function lunsOf(array: SimulatedArray, dir: string): Lun[] {
   if (!array.powered) return [];
   return activeVluns(array)
-    .filter(({ volume }) => array.findGroupOf(volume)?.role !== 'secondary')
+    .filter(({ volume }) => isShown(array, volume))
     .map(({ volume, lun, port, initiator }) => {
       // Directory and file names in the spelling that Linux gives WWNs in.
       const owner = port.kind === 'fc' ? initiator.toLowerCase() : initiator;

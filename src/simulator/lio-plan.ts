@@ -1,5 +1,7 @@
 import type { SimulatedArray } from './array.js';
 import type { Chap, Port, Volume } from './model.js';
+import { isShown, sharedFiles } from './peer-persistence.js';
+import type { SharedFile } from './peer-persistence.js';
 import { admitted, isSamePos } from './vluns.js';
 
 /** A port of an array as a kernel target. */
@@ -51,17 +53,14 @@ export interface Plan {
   ports: TargetPort[];
   devices: Device[];
   luns: MappedLun[];
-  /** Data files of two arrays that are to be one file. */
-  shared: { from: string; to: string }[];
+  shared: SharedFile[];
 }
 
 /** What the kernel is to show for the arrays as they are. */
 export function planTargets(arrays: readonly SimulatedArray[]): Plan {
-  const plan: Plan = { ports: [], devices: [], luns: [], shared: [] };
+  const plan: Plan = { ports: [], devices: [], luns: [], shared: sharedFiles(arrays) };
   arrays.forEach((array, index) => {
     addArray(plan, array, index + 1);
-    const peer = arrays.find((each) => each !== array);
-    if (peer !== undefined) plan.shared.push(...sharedFiles(array, peer));
   });
   return plan;
 }
@@ -120,18 +119,6 @@ function vlunsAt(array: SimulatedArray, port: Port): { volume: Volume; lun: numb
     );
 }
 
-const isShown = (array: SimulatedArray, volume: Volume): boolean =>
-  array.findGroupOf(volume)?.role !== 'secondary' || isPaired(array, volume);
-
-/** Both arrays show it: Peer Persistence while it replicates, with one WWN on both sides (reference 6.4). */
-function isPaired(array: SimulatedArray, volume: Volume): boolean {
-  const group = array.findGroupOf(volume);
-  const member = group?.members.find((each) => each.local === volume);
-  if (group === undefined || member === undefined) return false;
-  const pathsManaged = group.state === 'started' && group.mode === 1 && group.policies.pathManagement;
-  return pathsManaged && member.syncStatus === 'synced' && member.remote.wwn === volume.wwn;
-}
-
 function deviceOf(array: SimulatedArray, volume: Volume, group: number): Device {
   return {
     systemId: array.systemId,
@@ -143,13 +130,4 @@ function deviceOf(array: SimulatedArray, volume: Volume, group: number): Device 
     alua: array.findGroupOf(volume)?.role === 'secondary' ? 'standby' : 'optimized',
     readOnly: volume.readOnly === true,
   };
-}
-
-/** Every write to a synchronous pair is on both sides at once: one file. */
-function sharedFiles(array: SimulatedArray, peer: SimulatedArray): Plan['shared'] {
-  return [...array.groups.values()]
-    .filter((group) => group.role === 'primary')
-    .flatMap((group) => group.members)
-    .filter(({ local }) => isPaired(array, local))
-    .map(({ local, remote }) => ({ from: array.dataFile(local), to: peer.dataFile(remote) }));
 }

@@ -239,4 +239,6 @@ export interface Group {
   takeovers: number;
   /** The array lost power since it last saw its peer: its role may be out of date (reference 6.5, row 4c). */
   recheckRole: boolean;
+  /** Peer Persistence: the primary has lost power, and this side becomes primary in a moment. */
+  takeoverDue: boolean;
 }

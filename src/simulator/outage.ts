@@ -1,14 +1,16 @@
 import type { SimulatedArray } from './array.js';
 import type { ArrayPair } from './array-pair.js';
+import { carryOutTakeOvers, orderTakeOvers } from './automatic-failover.js';
 import { Refusal } from './codes.js';
 import { beginReplication, checkMemberSizes, endReplication, findDirection, startedDirections } from './replication.js';
 import type { Direction } from './replication.js';
 import { failTasks } from './tasks.js';
 import { formatPos } from './vluns.js';
 
-/** Power of one array: reference 6.5, rows 3, 4b and 4c. */
+/** Power of one array: reference 6.5, rows 3, 4b, 4c and 9. */
 export async function setPower(pair: ArrayPair, array: SimulatedArray, on: boolean): Promise<void> {
   if (array.powered === on) return;
+  if (on) carryOutTakeOvers(pair.peerOf(array));
   array.powered = on;
   if (on) return reconnect(pair);
   array.dropConnections();
@@ -16,6 +18,8 @@ export async function setPower(pair: ArrayPair, array: SimulatedArray, on: boole
   for (const group of array.groups.values()) group.recheckRole = true;
   // Its hosts are cut off first: what the peer gets is then exactly what this array goes down with.
   await pair.fabric.refresh(pair.arrays);
+  carryOutTakeOvers(array);
+  orderTakeOvers(pair, array);
   await stopAll(pair);
   await failTasks(array);
 }

@@ -36,6 +36,10 @@ export interface PairOptions {
   os?: string;
   /** Content of a seed file; see seed.ts. */
   seed?: unknown;
+  /** Address that the arrays have as their quorum witness, or `none`. */
+  witness?: string;
+  /** Between the loss of an array and the automatic failover. */
+  failoverDelayMs?: number;
 }
 
 /** One array in the line that is printed when the pair is ready. */
@@ -58,6 +62,8 @@ export interface ReadyArray {
   iqn: string[];
   /** What this array calls its remote copy target, the other one. */
   targetName: string;
+  /** Address of the quorum witness of that target. */
+  quorumWitness: string | undefined;
 }
 
 export interface ReadyLine {
@@ -84,9 +90,11 @@ const OWN_DEFAULTS = {
   user: '3paradm',
   password: '3pardata',
   os: '3.3.1',
+  witness: '10.30.0.10',
 } as const;
 
-type Setup = Required<Omit<PairOptions, 'seed' | 'addresses'>> & { addresses: readonly [string, string] };
+type Setup = Required<Omit<PairOptions, 'seed' | 'addresses' | 'failoverDelayMs'>> &
+  Pick<PairOptions, 'failoverDelayMs'> & { addresses: readonly [string, string] };
 
 interface Running {
   close(): Promise<void>;
@@ -133,7 +141,12 @@ function makePair(setup: Setup, seed: Seed): ArrayPair {
   const arrays = [make(seed.arrays[0]), make(seed.arrays[1])] as const;
   const links = setup.fabric === 'loopback' ? join(setup.dir, 'fabric') : undefined;
   const fabric = setup.fabric === 'lio' ? new LioFabric(arrays) : new LinkFabric(links);
-  return new ArrayPair(arrays, { seed, fabric });
+  return new ArrayPair(arrays, {
+    ...setup,
+    seed,
+    fabric,
+    witness: setup.witness === 'none' ? undefined : setup.witness,
+  });
 }
 
 async function startServers(setup: Setup, pair: ArrayPair, running: Running[]): Promise<[ReadyArray, ReadyArray]> {
@@ -186,6 +199,7 @@ async function startArray(setup: ArraySetup, running: Running[]): Promise<ReadyA
     iscsiPortals: iscsi.map((port) => `${port.ip ?? ''}:3260`),
     iqn: iscsi.map((port) => port.iqn ?? ''),
     targetName: array.targetName,
+    quorumWitness: pair.witness,
   };
 }
 

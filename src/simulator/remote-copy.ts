@@ -61,6 +61,7 @@ function newGroup(id: number, wanted: CreateGroup, remoteGroupName: string): Gro
     stoppedByOutage: false,
     takeovers: 0,
     recheckRole: false,
+    takeoverDue: false,
   };
 }
 

@@ -152,10 +152,7 @@ export async function endReplication(direction: Direction, options: { byOutage: 
   const { source, sink } = direction;
   for (const [from, to] of memberPairs(direction)) {
     const synced = from.syncStatus === 'synced';
-    if (synced && !isPeriodic(source.group.mode)) {
-      // A file that was shared is two from now on.
-      await copyData(source.array.dataFile(from.local), sink.array.dataFile(to.local));
-    }
+    await separate(direction, [from, to], { upToDate: synced && !isPeriodic(source.group.mode) });
     // An interrupted first copy is worth nothing, a completed one only grows old.
     from.syncStatus = to.syncStatus = synced || from.lastSync !== undefined ? 'notSynced' : 'stale';
   }
@@ -163,6 +160,18 @@ export async function endReplication(direction: Direction, options: { byOutage: 
     group.state = 'stopped';
     group.stoppedByOutage = options.byOutage;
   }
+}
+
+/** A file that was shared is two from now on; hosts keep the one that they have open on the array that lives. */
+async function separate(
+  { source, sink }: Direction,
+  [from, to]: [Member, Member],
+  { upToDate }: { upToDate: boolean },
+): Promise<void> {
+  const files = [source.array.dataFile(from.local), sink.array.dataFile(to.local)] as const;
+  const isShared = await isSameFile(...files);
+  if (isShared && !source.array.powered) await copyData(files[1], files[0]);
+  else if (isShared || upToDate) await copyData(...files);
 }
 
 /** Copies what the source's members hold now, whatever the state of the group. */

@@ -9,6 +9,8 @@ export async function viewState(pair: ArrayPair): Promise<object> {
   return {
     linkUp: pair.linkUp,
     connected: pair.connected,
+    witness: pair.witness,
+    witnessUp: pair.witnessUp,
     latencyMs: pair.latencyMs,
     syncHold: pair.syncHold,
     copySeconds: pair.copySeconds,

@@ -26,7 +26,7 @@ export async function copyData(from: string, to: string): Promise<void> {
   await rename(await copyBeside(from, to), to);
 }
 
-/** Whether two names are one file: the fabric `lio` does that to synchronous pairs. */
+/** Whether two names are one file: fabrics do that to Peer Persistence pairs. */
 export async function isSameFile(a: string, b: string): Promise<boolean> {
   const [first, second] = await Promise.all([stat(a, { bigint: true }), stat(b, { bigint: true })]);
   return first.ino === second.ino && first.dev === second.dev;

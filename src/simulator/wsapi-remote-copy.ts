@@ -121,6 +121,7 @@ function viewPartner(pair: ArrayPair, array: SimulatedArray): object {
     type: 1,
     status: pair.connected ? 3 : 4,
     policies: { mirrorConfig: array.mirrorConfig },
+    ...(pair.witness !== undefined && { quorumIpAddress: pair.witness }),
     remoteId: pair.peerOf(array).systemId,
   };
 }

@@ -22,6 +22,7 @@ const mount: z.ZodType<NodeMount> = z.preprocess(
     mountpoint: z.string(),
     side,
     host: z.string(),
+    peer: z.strictObject({ host: z.string() }).exactOptional(),
     generation: z.number().exactOptional(),
     ids: z.array(mountId),
   }),

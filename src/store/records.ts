@@ -134,6 +134,7 @@ const attachment: z.ZodType<Attachment> = z.strictObject({
   generation: z.number(),
   side,
   host: z.string(),
+  peer: z.strictObject({ host: z.string() }).exactOptional(),
   state: z.enum(['attaching', 'attached', 'detaching']),
   mountpoint: z.string(),
   device: blockDevice.exactOptional(),

@@ -88,7 +88,8 @@ async function use(key: string, fence: Fence, turn: number): Promise<void> {
 async function takeTurns(key: string): Promise<void> {
   const until = performance.now() + Number(seconds) * 1_000;
   // Locks are not fair: the others may take them all until they are done.
-  for (let turn = 1; performance.now() < until || !hasStoodStill; turn += 1) {
+  const isDone = (): boolean => performance.now() >= until && hasStoodStill;
+  for (let turn = 1; !isDone(); turn += 1) {
     try {
       const fence = await store.lock([key], AbortSignal.timeout(8_000));
       try {

@@ -9,6 +9,8 @@ const PREFIX = '/hpe-volume-plugin/v1/';
 export interface EtcdView {
   /** Keys below our prefix, and texts. */
   read(): Promise<[string, string][]>;
+  /** Takes keys below our prefix away behind everybody's back; all that start so. */
+  lose(start: string): Promise<void>;
   /** What etcd does 10 s after the death of a daemon: the leases of its locks and of its presence end. */
   endLeases(of: DaemonProcess): Promise<void>;
 }
@@ -16,6 +18,7 @@ export interface EtcdView {
 export function etcdView(client: Etcd3): EtcdView {
   return {
     read: async () => Object.entries(await client.namespace(PREFIX).getAll().strings()),
+    lose: async (start) => void (await client.delete().prefix(`${PREFIX}${start}`)),
     async endLeases({ stateDir }) {
       const nodeId = (await readFile(path.join(stateDir, 'node-id'), 'utf8')).trim();
       const { kvs } = await client.getAll().prefix(PREFIX).exec();

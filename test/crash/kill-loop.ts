@@ -23,7 +23,7 @@ export interface Finding {
 export interface KillReport {
   points: number;
   ends: Record<End, number>;
-  /** Calls of the verb when nobody disturbs it. */
+  /** Calls of the verb, from the first one on that is struck, when nobody disturbs it. */
   calls: number;
   findings: Finding[];
 }
@@ -44,8 +44,9 @@ export async function killEverywhere(
   const report: KillReport = { points: 0, ends: { undone: 0, done: 0, robbed: 0 }, calls: 0, findings: [] };
   try {
     const calls = await rehearse(scene, stage);
-    report.calls = calls.length;
-    for (let call = (first % calls.length) + 1; ; call += stride) {
+    const before = scene.from === undefined ? 0 : calls.findIndex(({ label }) => scene.from?.test(label));
+    report.calls = calls.length - before;
+    for (let call = before + (first % report.calls) + 1; ; call += stride) {
       let struck = 0;
       for (const when of ['before', 'after'] as const) {
         const outcome = await killAt(scene, stage, { call, when, signal: 'SIGKILL' });
@@ -146,15 +147,27 @@ async function killAt(scene: Scene, stage: Stage, strike: Strike): Promise<Outco
   await daemon.kill();
   const last = struck.calls[struck.number - 1];
   const point = `${struck.when} #${struck.number} ${last?.label ?? '?'}`;
-  const expected = expectedEnds(scene, struck);
+  const expected: End[] = scene.lookBeforeRepeat === undefined ? expectedEnds(scene, struck) : ['done'];
   const what = await bystander.disturbances(`killed ${point}`);
   await lane.endLeases();
   await daemon.start();
+  if (scene.lookBeforeRepeat !== undefined) what.push(...(await repeat(scene, lane)));
   const { end, left } = await converge(stage, expected);
   what.push(...left, ...(await bystander.disturbances(`settled ${point}`)));
   if (what.length > 0) what.push(...(await daemon.warnings()));
   else await backToStart(scene, stage, end).catch((error: unknown) => what.push(`${end}, but then: ${String(error)}`));
   return { point, end, what };
+}
+
+/** What is wrong, after the command was typed again. */
+async function repeat(scene: Scene, lane: Lane): Promise<string[]> {
+  try {
+    await scene.lookBeforeRepeat?.(lane);
+    await scene.act(lane.docker, lane);
+    return [];
+  } catch (error) {
+    return [`typed again: ${String(error)}`];
+  }
 }
 
 /** Which end it came to, and what differs from it when the time for it is over. */

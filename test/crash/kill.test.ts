@@ -1,6 +1,8 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { densityOf, strideOf } from './density.js';
 import { killEverywhere, type Finding, type KillReport } from './kill-loop.js';
+import { IMPORT_SCENES } from './import-scenes.js';
+import { METADATA_SCENES } from './metadata-scenes.js';
 import { SCENES } from './scenes.js';
 import { TAKE_OVER } from './take-over-scene.js';
 
@@ -8,6 +10,7 @@ import { TAKE_OVER } from './take-over-scene.js';
  * Every verb is killed with SIGKILL just before and just after every outward call: array request, metadata write, Linux tool,
  * file of the state directory. The daemon is started again, and converges without any further verb: Create and Mount are
  * undone (or were complete), Unmount and Remove are finished (or were not begun). A take-over that was begun is not given back.
+ * What rebuilds or imports metadata is typed again instead, and then ends as if nobody had disturbed it.
  */
 
 /** Calls: all of them, or one in so many. */
@@ -16,7 +19,7 @@ const STRIDE = strideOf({ inCI: 1, byHand: 8 });
 const TAKE_OVER_PARTS = 4;
 const cases = [
   ...Array.from({ length: TAKE_OVER_PARTS }, (_, part) => ({ scene: TAKE_OVER, part, parts: TAKE_OVER_PARTS })),
-  ...SCENES.map((scene) => ({ scene, part: 0, parts: 1 })),
+  ...[...SCENES, ...IMPORT_SCENES, ...METADATA_SCENES].map((scene) => ({ scene, part: 0, parts: 1 })),
 ];
 const totals = new Map<string, Omit<KillReport, 'calls'>>();
 
@@ -71,7 +74,7 @@ function expectAllEnds(): void {
     const ends = totals.get(`${scene.verb} (${scene.title}), ${scene.store}`)?.ends;
     // A sparse scene may pass over the few calls that decide.
     if (ends === undefined || scene.sparse !== undefined) continue;
-    expect(ends.undone).toBeGreaterThan(0);
+    expect(ends.undone > 0).toBe(scene.lookBeforeRepeat === undefined);
     expect(ends.done).toBeGreaterThan(0);
     expect(ends.robbed > 0).toBe(scene.robs !== undefined);
   }

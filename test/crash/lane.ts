@@ -33,6 +33,8 @@ export interface Lane {
   daemons: DaemonProcess[];
   /** Keys below our prefix, and texts. */
   metadata(): Promise<[string, string][]>;
+  /** Takes keys below our prefix out of etcd behind everybody's back; all that start so. */
+  loseMetadata(start: string): Promise<void>;
   /** What etcd does 10 s after the death of `daemon`: its leases end; its next run may then take its locks. */
   endLeases(): Promise<void>;
   /** A container on that mountpoint; it is stopped with the lane at the latest. */
@@ -84,6 +86,7 @@ export async function openLane(options: LaneOptions): Promise<Lane> {
       docker: patient(daemon.docker),
       daemons: [daemon, ...rivals],
       metadata: metadata?.read ?? (async () => daemon.embeddedMetadata()),
+      loseMetadata: async (start) => metadata?.lose(start),
       endLeases: async () => metadata?.endLeases(daemon),
       startContainer: async (mountpoint) => {
         const container = await Bystander.start(mountpoint);

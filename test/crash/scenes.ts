@@ -16,7 +16,7 @@ export type End = 'undone' | 'done' | 'robbed';
 
 /** One verb in one situation. The volume that it is about is `v`; `calm` is in use all the while. */
 export interface Scene {
-  verb: 'Create' | 'Mount' | 'Unmount' | 'Remove' | 'Resize';
+  verb: 'Create' | 'Mount' | 'Unmount' | 'Remove' | 'Resize' | 'Release' | 'Rebuild' | 'Import of metadata';
   title: string;
   store: LaneOptions['store'];
   /** Options of `calm`; it is made and mounted before `prepare`. */
@@ -27,8 +27,15 @@ export interface Scene {
   act(docker: DockerClient, lane: Lane): Promise<unknown>;
   /** Of its calls one in so many is struck, where elsewhere each one is: they are many, and most of them only look. */
   sparse?: number;
+  /** What comes before the first call like this only looks, and is not struck. */
+  from?: RegExp;
   /** The call after which the verb has to end as done, and before which as undone. */
   decisive: RegExp;
+  /**
+   * Of a command that nobody goes on with but who types it again, which then ends as done: what is asked before.
+   * @throws when what it had come to is taken for the whole, or anything is lost
+   */
+  lookBeforeRepeat?: (lane: Lane) => Promise<void>;
   /** Of a Mount that takes the volume from another node. */
   robs?: {
     /** The call after which the other node has lost the volume, whatever follows. */
@@ -44,7 +51,7 @@ const RETAINED = { virtualCopyOf: 'calm', expirationHours: '9', retentionHours: 
 export const PLAIN = { size: '1', backend: 'plain' };
 /** The mount that makes the file system makes its root, too, or the next one does it all again (rule 22). */
 const OWNED = { ...PLAIN, fsOwner: '1001:1002', fsMode: '0750' };
-const member = (group: string): Record<string, string> => ({ size: '1', replicationGroup: group });
+export const member = (group: string): Record<string, string> => ({ size: '1', replicationGroup: group });
 const IN_SETS = { ...PLAIN, 'qos-name': 'gold', 'flash-cache': 'True' };
 const CLONE = { cloneOf: 'calm' };
 export const ID = 'a'.repeat(64);
@@ -57,7 +64,7 @@ export async function succeed(answer: Promise<string>): Promise<void> {
 }
 
 /** A container that was started with `v` and has ended. */
-async function useOnce({ docker }: Lane, look: (mountpoint: string) => Promise<void>): Promise<void> {
+export async function useOnce({ docker }: Lane, look: (mountpoint: string) => Promise<void>): Promise<void> {
   await look(await docker.mount('v', OTHER_ID));
   await succeed(docker.unmount('v', OTHER_ID));
 }
@@ -86,7 +93,7 @@ async function makeGoldSet({ simulator }: Lane): Promise<void> {
   await admin.done('POST', '/qos', { name: 'gold', type: 1, ioMaxLimit: 1000 });
 }
 
-function create(title: string, options: Record<string, string>, more: Partial<Scene> = {}): Scene {
+export function create(title: string, options: Record<string, string>, more: Partial<Scene> = {}): Scene {
   return {
     verb: 'Create',
     title,

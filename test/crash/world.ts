@@ -14,6 +14,8 @@ import type { Lane } from './lane.js';
 
 /** What the living keep, and what ends by itself or is looked for in vain for an hour: rounds of recovery take locks for a moment. */
 const PASSING = /^(lock|session|node|late)\//;
+/** Keys whose text is no record. */
+const BARE = /^(lock|session)\/|^root$|^follows\//;
 const envelope = z.object({ record: z.record(z.string(), z.unknown()) });
 type Entry = { key: string; record: Record<string, unknown> };
 
@@ -66,10 +68,8 @@ function missing(from: readonly string[], others: readonly string[]): string[] {
 }
 
 function entryOf(key: string, text: string): Entry {
-  const parsed = envelope.safeParse(
-    key.startsWith('lock/') || key.startsWith('session/') || key === 'root' ? {} : JSON.parse(text),
-  );
-  return { key, record: parsed.success ? parsed.data.record : {} };
+  const parsed = envelope.safeParse(BARE.test(key) ? {} : JSON.parse(text));
+  return { key: key.replace(/^follows\/.*/, 'follows'), record: parsed.success ? parsed.data.record : {} };
 }
 
 function nameVolumes(array: SimulatedArray, names: Map<string, string>): void {
@@ -85,8 +85,7 @@ function arrayLines(array: SimulatedArray): string[] {
   const on = array.name;
   return [
     ...[...array.volumes.values()].map(
-      ({ name, comment, sizeMiB }) =>
-        `${on}: volume ${name} ${comment === '' ? 'without a tag' : 'tagged'}, ${sizeMiB / 1024} GiB`,
+      ({ name, comment, sizeMiB }) => `${on}: volume ${name} ${saidOf(comment)}, ${sizeMiB / 1024} GiB`,
     ),
     ...[...array.hosts.values()].map(({ name }) => `${on}: host ${name}`),
     ...[...array.volumeSets.values()].map(({ name, members, flashCache }) => {
@@ -99,6 +98,24 @@ function arrayLines(array: SimulatedArray): string[] {
       ...members.map(({ local, syncStatus }) => `${on}: group ${name} has ${local.name} ${syncStatus}`),
     ]),
   ];
+}
+
+/** Of a tag only whose it is: what else it holds is drawn anew. */
+function saidOf(comment: string): string {
+  if (comment === '') return 'without a tag';
+  const { spec, display_name: name } = z
+    .looseObject({ spec: z.unknown(), display_name: z.string() })
+    .catch({ spec: undefined, display_name: comment })
+    .parse(objectIn(comment));
+  return spec === undefined ? `with the comment ${name}` : `tagged`;
+}
+
+function objectIn(comment: string): unknown {
+  try {
+    return JSON.parse(comment);
+  } catch {
+    return undefined;
+  }
 }
 
 /** One line for each record that does not end by itself. */

@@ -159,6 +159,13 @@ export class FakeSanHost {
     symlinkSync(this.#mapNode, path.join(this.devRoot, 'mapper', `3${wwn}`));
   }
 
+  /** As multipathd does with a new path; one that is there already stays. */
+  addPathToMap(wwn: string, disk: string): void {
+    const kernelName = this.devices.find((each) => this.#read(`block/${each}/dm/name`) === `3${wwn}`) ?? '';
+    this.#link(`devices/virtual/block/${kernelName}/slaves/${disk}`, `block/${disk}`);
+    this.#link(`block/${disk}/holders/${kernelName}`, `devices/virtual/block/${kernelName}`);
+  }
+
   /** Something, e.g. LVM, is built on the disk or map. */
   addHolder(name: string, holder: string): void {
     this.#link(`block/${name}/holders/${holder}`, 'devices');

@@ -5,10 +5,14 @@ export interface GroupCommands {
   /** What the secondary array calls the group. */
   nameThere: string;
   stop(): Promise<void>;
+  start(): Promise<void>;
   /** The secondary array takes over; the group has to be stopped. */
   failover(): Promise<void>;
   recover(): Promise<void>;
   restore(): Promise<void>;
+  /** Peer persistence: to the secondary array, under I/O, and back. */
+  switchover(): Promise<void>;
+  switchBack(): Promise<void>;
   /** The natural direction turns round, and the secondary array replicates to the primary one. */
   turnRound(): Promise<void>;
 }
@@ -21,9 +25,12 @@ export function commandsFor(pair: ReadyPair, group: string): GroupCommands {
   return {
     nameThere,
     stop: async () => here('stoprcopygroup -f'),
+    start: async () => here('startrcopygroup'),
     failover: async () => there('setrcopygroup failover -f'),
     recover: async () => there('setrcopygroup recover -f'),
     restore: async () => there('setrcopygroup restore -f'),
+    switchover: async () => here('setrcopygroup switchover -f'),
+    switchBack: async () => there('setrcopygroup switchover -f'),
     async turnRound() {
       await here('stoprcopygroup -f');
       await here('setrcopygroup reverse -f');

@@ -32,7 +32,7 @@ export async function startArrays() {
     return array;
   };
   const [a, b] = [await make(0), await make(1)];
-  const pair = new ArrayPair([a, b], { seed, fabric: new LinkFabric(undefined) });
+  const pair = new ArrayPair([a, b], { witness: '10.30.0.10', seed, fabric: new LinkFabric(undefined) });
   const serve = (array: SimulatedArray) =>
     startSshServer({
       pair,

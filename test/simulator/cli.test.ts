@@ -51,6 +51,12 @@ describe('showrcopy', () => {
     ]);
   });
 
+  it('prints the quorum witness of the target with -qw', async () => {
+    expect(await arrays.operator.csvOnA('showrcopy -qw targets')).toContain(
+      'Name,ID,Type,Status,Options,Policy,Witness-IP,Q-Status\nsim-b-rc,1,IP,ready,-,mirror_config,10.30.0.10,Started\n',
+    );
+  });
+
   it('prints groups as CSV, with the options of a periodic one quoted', async () => {
     await makeReplicatedVolume(arrays, 2);
     const [local, remote] = [arrays.a.getVolume('vol1').id, arrays.b.getVolume('vol1').id];
@@ -173,6 +179,15 @@ describe('remote copy commands', () => {
     expect([...arrays.a.volumes.keys(), ...arrays.b.volumes.keys()]).toEqual(['vol1']);
   });
 
+  it('setrcopygroup pol sets the policies of Peer Persistence on both arrays', async () => {
+    await makeReplicatedVolume(arrays);
+    await arrays.operator.onA('setrcopygroup pol auto_failover,path_management,auto_recover RCG1');
+    await arrays.operator.onA('setrcopygroup pol no_auto_recover RCG1');
+    for (const group of [arrays.a.getGroup('RCG1'), arrays.b.getGroup(peerGroup)]) {
+      expect(group.policies).toMatchObject({ autoFailover: true, pathManagement: true, autoRecover: false });
+    }
+  });
+
   it.each([
     ['stoprcopygroup', 'Error: too few arguments. Usage: stoprcopygroup '],
     ['stoprcopygroup RCG1 RCG2', 'Error: Invalid argument RCG2. Usage: stoprcopygroup '],
@@ -182,7 +197,10 @@ describe('remote copy commands', () => {
     ['stoprcopygroup RCG2', 'Error: group matching RCG2 does not exist on the system\n'],
     ['startrcopygroup RCG1', 'Error: group RCG1 is started already\n'],
     ['setrcopygroup upgrade -f RCG1', 'Error: Invalid subcommand upgrade. Usage: setrcopygroup '],
-    ['setrcopygroup pol auto_recover RCG1', 'Error: subcommand pol is not simulated. Usage: setrcopygroup failover|'],
+    ['setrcopygroup pol auto_recover', 'Error: too few arguments. Usage: setrcopygroup '],
+    ['setrcopygroup pol active_active RCG1', 'Error: Invalid policy active_active. Usage: setrcopygroup '],
+    ['setrcopygroup failover -f RCG1 RCG2', 'Error: Invalid argument RCG2. Usage: setrcopygroup '],
+    ['showrcopy -qw groups', 'Error: Option -qw is for targets only. Usage: showrcopy '],
     ['setrcopygroup period 5m sim-b-rc RCG1', 'Error: subcommand period is not simulated. '],
     ['setrcopygroup mode periodic sim-b-rc RCG1', 'Error: subcommand mode is not simulated. '],
     ['setrcopygroup cpg -usr_cpg cpg-a sim-b-rc:cpg-b RCG1', 'Error: subcommand cpg is not simulated. '],

@@ -273,6 +273,8 @@ describe('remote copy groups', () => {
             name: 'targetArray',
             mode: 'asynchronous',
             autoRecover: true,
+            autoFailover: false,
+            pathManagement: false,
             state: 'logging',
             roleReversed: true,
             syncPeriod: 900,

@@ -137,10 +137,37 @@ export const brokenReplication: BrokenFile[] = [
     ],
   },
   {
-    name: 'a quorum witness',
-    edits: [['synchronous,', 'synchronous,quorum_witness_ip:10.0.0.3,']],
+    name: 'a quorum witness of a group that is not synchronous',
+    edits: [['synchronous,', 'asynchronous,quorum_witness_ip:10.0.0.3,']],
     messages: [
-      ':15: [DEFAULT] replication_device.quorum_witness_ip: peer persistence is not supported yet; fix: remove it; the volumes are then replicated without automatic failover',
+      ':15: [DEFAULT] replication_device.quorum_witness_ip: peer persistence is not possible with replication_mode asynchronous; fix: write replication_mode:synchronous, or remove quorum_witness_ip; the volumes are then replicated without automatic failover',
+    ],
+  },
+  {
+    name: 'a quorum witness that is no address',
+    edits: [['synchronous,', 'synchronous,quorum_witness_ip:10.0.0,']],
+    messages: [
+      ':15: [DEFAULT] replication_device.quorum_witness_ip: "10.0.0" is neither an address nor a host name; fix: write an address such as 10.0.0.1, or a host name',
+    ],
+  },
+  {
+    name: 'a quorum witness with two WWNs',
+    edits: [
+      ['synchronous,', 'synchronous,quorum_witness_ip:10.0.0.3,'],
+      ['san_login', 'secondary_wwn = different\nsan_login'],
+    ],
+    messages: [
+      ':9: [DEFAULT] secondary_wwn: peer persistence (quorum_witness_ip) needs one WWN for both copies, so that they are one device; fix: write same, or leave it out; or remove quorum_witness_ip from replication_device',
+    ],
+  },
+  {
+    name: 'a quorum witness without multipath',
+    edits: [
+      ['synchronous,', 'synchronous,quorum_witness_ip:10.0.0.3,'],
+      ['san_login', 'use_multipath = false\nsan_login'],
+    ],
+    messages: [
+      ':9: [DEFAULT] use_multipath: one path cannot follow the volume from one array to the other, as peer persistence (quorum_witness_ip) wants it; fix: write true, or remove quorum_witness_ip from replication_device',
     ],
   },
   {
