@@ -2,12 +2,22 @@ import { z } from 'zod';
 
 /** What we read of the array's answers; members that we do not need are passed over. Numbers are explained where they are mapped. */
 
+/** As far as a date goes. */
+const LAST_SECOND = 8_640_000_000_000;
+
 export const systemAnswer = z.object({
   id: z.int().positive(),
   name: z.string().min(1),
   systemVersion: z.string(),
   /** Newer versions have none. */
-  licenseInfo: z.object({ licenses: z.array(z.object({ name: z.string() })).optional() }).optional(),
+  licenseInfo: z
+    .object({
+      /** One without an end has no time, or a time that is none. */
+      licenses: z
+        .array(z.object({ name: z.string(), expiryTimeSec: z.number().max(LAST_SECOND).optional().catch(undefined) }))
+        .optional(),
+    })
+    .optional(),
 });
 export type SystemAnswer = z.infer<typeof systemAnswer>;
 
@@ -123,11 +133,18 @@ export const groupAnswer = z.object({
 });
 export type GroupAnswer = z.infer<typeof groupAnswer>;
 
-/** A collection. An array that sends fewer members than it counts has cut the answer, and half a list proves nothing. */
+/**
+ * A collection. Arrays send a long one in chunks of HTTP, as one answer; in which other way they may divide it stands in no
+ * source. One that sends fewer members than it counts has cut the answer, and half a list proves nothing.
+ */
 export const listOf = <T>(member: z.ZodType<T>): z.ZodType<T[]> =>
   z
     .object({ total: z.int().optional(), members: z.array(member) })
-    .refine((list) => list.total === undefined || list.members.length >= list.total, { error: 'members are missing' })
+    .superRefine(({ total, members }, context) => {
+      if (total === undefined || members.length >= total) return;
+      const message = `it counts ${total} members and has sent ${members.length}: half a list proves nothing`;
+      context.addIssue({ code: 'custom', message });
+    })
     .transform((list) => list.members);
 
 /** What a request has for `N:S:P`. */

@@ -1,4 +1,4 @@
-import type { ArrayClient, ArrayFeatures, ArrayIdentity, PinStore } from '../contracts/array.js';
+import type { ArrayClient, ArrayFeatures, ArrayIdentity, ExpiredLicence, PinStore } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
 import { Cli } from './cli.js';
 import { WsapiClones } from './clones.js';
@@ -45,7 +45,7 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
       known ??= toIdentity(await wsapi.get({ path: 'system', schema: systemAnswer }, signal));
       return known;
     },
-    features: async (signal) => toFeatures(await wsapi.get({ path: 'system', schema: systemAnswer }, signal)),
+    features: async (signal) => toFeatures(await wsapi.getDated({ path: 'system', schema: systemAnswer }, signal)),
     findCpg: async (name, signal) => findCpg(wsapi, name, signal),
     lastContact: () => wsapi.lastContact,
     findVolume: async (name, signal) => volumes.find(name, signal),
@@ -85,7 +85,17 @@ const toIdentity = (answer: SystemAnswer): ArrayIdentity => ({
   osVersion: answer.systemVersion,
 });
 
-function toFeatures({ systemVersion, licenseInfo }: SystemAnswer): ArrayFeatures {
-  const licences = licenseInfo?.licenses?.map(({ name }) => name);
-  return { osVersion: systemVersion, ...(licences === undefined ? {} : { licences }) };
+/** A licence that has run out is none, by the clock of the array that judges it (rule 43); one that tells no time is believed. */
+function toFeatures({ answer, at }: { answer: SystemAnswer; at: Date | undefined }): ArrayFeatures {
+  const { systemVersion: osVersion, licenseInfo } = answer;
+  const listed = licenseInfo?.licenses;
+  if (listed === undefined) return { osVersion };
+  const licences: string[] = [];
+  const expired: ExpiredLicence[] = [];
+  for (const { name, expiryTimeSec = 0 } of listed) {
+    const end = new Date(expiryTimeSec * 1000);
+    if (at === undefined || !(expiryTimeSec > 0) || end > at) licences.push(name);
+    else expired.push({ name, at: end.toISOString() });
+  }
+  return { osVersion, licences, ...(expired.length === 0 ? {} : { expired }) };
 }

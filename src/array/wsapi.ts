@@ -16,6 +16,8 @@ const CALL_DEADLINE_MS = 30_000;
 /** Without an answer for this long, an array is called silent, whoever gave up. */
 const SILENCE_MS = 3_000;
 
+const OTHER_WSAPI = 'try again; if it stays so, report it with what the array prints for: showversion, showwsapi';
+
 /** WSAPI's number for a key that it does not know, or no longer (reference 1.2). */
 const INV_SESS_KEY = 6;
 
@@ -61,16 +63,25 @@ export class Wsapi {
     return this.#lastContact;
   }
 
-  async get<T>({ path, schema }: Read<T>, signal: AbortSignal): Promise<T> {
+  async get<T>(read: Read<T>, signal: AbortSignal): Promise<T> {
+    return (await this.getDated(read, signal)).answer;
+  }
+
+  /** With the time by the array's clock, where it says one. */
+  async getDated<T>({ path, schema }: Read<T>, signal: AbortSignal): Promise<{ answer: T; at: Date | undefined }> {
     const reply = await this.#call({ method: 'GET', path }, signal);
     const answer = reply.status === 200 ? schema.safeParse(parseJson(reply.text)) : undefined;
-    if (answer?.success === true) return answer.data;
+    if (answer?.success === true) {
+      const at = new Date(reply.date ?? '');
+      return { answer: answer.data, at: Number.isNaN(at.getTime()) ? undefined : at };
+    }
     const issue = answer?.error?.issues[0];
     const what = issue === undefined ? '' : `: ${issue.path.map(String).join('.') || 'the body'}: ${issue.message}`;
     throw new DriverError(
       'unavailable',
       `${this.label}: the answer to ${callOf({ method: 'GET', path })} cannot be understood${what}`,
-      { next: CHECK_ADDRESS },
+      // It is WSAPI, but not as we know it.
+      { next: issue?.code === 'custom' ? OTHER_WSAPI : CHECK_ADDRESS },
     );
   }
 

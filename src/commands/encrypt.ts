@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { loadConfig } from '../config/config.js';
@@ -11,6 +10,7 @@ import type { Logger } from '../contracts/log.js';
 import type { Passphrases } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import { Secret } from '../domain/secret.js';
+import { createDurably } from '../store/durable-file.js';
 import { askSecret, type Terminal } from './ask-secret.js';
 import { openStore } from './build.js';
 import { UsageError } from './usage.js';
@@ -130,13 +130,7 @@ const silent: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignor
 /** @throws `refused` when the file is there: the passwords that it has encrypted would be lost with it */
 async function createKey(file: string): Promise<void> {
   try {
-    const handle = await open(file, 'wx', 0o600);
-    try {
-      await handle.writeFile(`${randomBytes(32).toString('base64url')}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await createDurably(file, `${randomBytes(32).toString('base64url')}\n`);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const next = reason.startsWith('EEXIST') ? 'leave --new-key out to use the key that is there' : 'name another file';

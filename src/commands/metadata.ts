@@ -1,10 +1,11 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { loadConfig } from '../config/config.js';
 import type { Logger } from '../contracts/log.js';
 import { DriverError } from '../domain/errors.js';
+import { createDurably } from '../store/durable-file.js';
 import { openNodeJournal } from '../store/node-journal.js';
 import { openStore } from './build.js';
 import { ask, LARGE_TIMEOUT_MS } from './daemon-client.js';
@@ -25,7 +26,7 @@ export async function backup(args: string[]): Promise<string[]> {
   const answer = await request(where, '/backup', {});
   const { text } = z.object({ text: z.string() }).parse(answer);
   try {
-    await writeFile(file, text, { flag: 'wx', mode: 0o600, flush: true });
+    await createDurably(file, text);
   } catch (error) {
     throw new DriverError('invalid', `the backup cannot be written: ${textOf(error)}`, {
       cause: error,

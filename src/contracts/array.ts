@@ -20,8 +20,15 @@ export interface ArrayIdentity {
 export interface ArrayFeatures {
   /** `3.3.1.215` */
   osVersion: string;
-  /** Absent: the array does not tell, as newer ones. */
+  /** Those that hold by the array's own clock. Absent: the array does not tell, as newer ones. */
   licences?: string[];
+  expired?: ExpiredLicence[];
+}
+
+export interface ExpiredLicence {
+  name: string;
+  /** ISO 8601. */
+  at: string;
 }
 
 export interface ArrayCpg {

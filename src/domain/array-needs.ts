@@ -13,6 +13,7 @@ interface Abilities {
   osVersion: string;
   /** Absent: it does not tell. */
   licences?: string[];
+  expired?: { name: string; at: string }[];
 }
 
 /** Whether an array has to be asked for what it can do, before such a volume is made on it. */
@@ -20,7 +21,7 @@ export const needsAbilities = ({ provisioning, compression, flashCache }: Volume
   provisioning === 'dedup' || compression || flashCache === true;
 
 /** Which options of the volume the array cannot honour, and why; empty when it can. */
-export function unmetNeeds(spec: VolumeSpec, { osVersion, licences }: Abilities): string[] {
+export function unmetNeeds(spec: VolumeSpec, { osVersion, licences, expired = [] }: Abilities): string[] {
   const older = (than: string): boolean => compareVersions(osVersion, than) < 0;
   const unmet: string[] = [];
   if (spec.provisioning === 'dedup' && older(DEDUP_OS))
@@ -29,10 +30,18 @@ export function unmetNeeds(spec: VolumeSpec, { osVersion, licences }: Abilities)
     unmet.push(`flash-cache needs 3PAR OS ${FLASH_CACHE_OS}, and it runs ${osVersion}`);
   if (spec.compression && older(COMPRESSION_OS))
     unmet.push(`compression needs 3PAR OS ${COMPRESSION_OS}, and it runs ${osVersion}`);
-  const isLicensed = licences?.some((name) => COMPRESSION_LICENCES.some((licence) => name.includes(licence)));
-  if (spec.compression && isLicensed === false) unmet.push('compression needs a licence that it does not have');
+  if (spec.compression && licences?.some(isToCompress) === false) {
+    const former = expired.find(({ name }) => isToCompress(name));
+    unmet.push(
+      former === undefined
+        ? 'compression needs a licence that it does not have'
+        : `compression needs a licence, and its licence ${former.name} has expired at ${former.at}`,
+    );
+  }
   return unmet;
 }
+
+const isToCompress = (name: string): boolean => COMPRESSION_LICENCES.some((licence) => name.includes(licence));
 
 const parts = (version: string): number[] => version.split('.').map((part) => Number.parseInt(part, 10) || 0);
 

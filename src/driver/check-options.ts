@@ -36,6 +36,17 @@ export async function checkOptions(backend: Backend, wanted: Wanted, signal: Abo
   });
 }
 
+/** The CPGs of a volume that is to be on that array alone. @throws `invalid` with every problem */
+export async function checkPlace(
+  backend: Backend,
+  side: Side,
+  asked: { place: Place; signal: AbortSignal },
+): Promise<void> {
+  const { problems } = await findPlace(backend, side, asked);
+  if (problems.length === 0) return;
+  throw new DriverError('invalid', problems.join('; '), { next: 'see them with: showcpg; nothing was changed' });
+}
+
 interface FoundPlace {
   side: Side;
   domain: string | undefined;

@@ -10,6 +10,7 @@ import type { Group, Side } from '../domain/replication.js';
 import type { CreateRequest } from '../domain/request.js';
 import { homeSide, type FilesystemRecord, type Volume, type VolumeSpec } from '../domain/volume.js';
 import type { Saga, Step } from '../saga/saga.js';
+import { checkPlace } from './check-options.js';
 import { proveSource } from './copy-source.js';
 
 /*
@@ -61,6 +62,9 @@ export async function planClone(
   const sizeGiB = sizeMiB / 1024;
   checkSize(source, sizeGiB, request);
   const volume = cloneRecord(name, { backend, source, side, request, filesystem, sizeGiB });
+  if (request.cpg !== undefined || request.snapCpg !== undefined) {
+    await checkPlace(backend, side, { place: volume, signal });
+  }
   return {
     volume,
     source,
@@ -133,15 +137,20 @@ function cloneRecord(name: string, { backend, source, side, request, filesystem,
   };
 }
 
-/** Beside its source, unless the request says otherwise. */
+/** Beside its source, unless the request says otherwise. It has no copy, so on the primary array a CPG needs no pair in hpe.conf. */
 function placeOf({ backend, source, side, request }: Omit<Parts, 'filesystem' | 'sizeGiB'>): {
   cpg: string;
   snapCpg: string;
 } {
-  const isAsked = request.cpg !== undefined || request.snapCpg !== undefined;
-  const place = backend.placeOf(isAsked ? request : {});
-  const cpg = (request.cpg === undefined ? source.cpg[side] : undefined) ?? place.cpg[side];
-  const snapCpg = (request.snapCpg === undefined ? source.snapCpg[side] : undefined) ?? place.snapCpg[side];
+  const { settings } = backend;
+  const mapped = side === 'primary' ? undefined : backend.placeOf(request);
+  const ofOption = { cpg: mapped?.cpg[side] ?? request.cpg, snapCpg: mapped?.snapCpg[side] ?? request.snapCpg };
+  const ofSource = {
+    cpg: source.cpg[side] ?? settings.cpg[side],
+    snapCpg: source.snapCpg[side] ?? settings.snapCpg[side],
+  };
+  const cpg = request.cpg === undefined ? ofSource.cpg : ofOption.cpg;
+  const snapCpg = request.snapCpg === undefined ? ofSource.snapCpg : ofOption.snapCpg;
   if (cpg !== undefined && snapCpg !== undefined) return { cpg, snapCpg };
   throw new DriverError('internal', `backend ${backend.name} has no CPG on the ${side} array`);
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Refusal } from './codes.js';
+import { isLicenseFor, type License } from './licenses.js';
 import type { Cpg, FlashCache, Group, Host, Port, Schedule, Task, Volume, VlunTemplate, VolumeSet } from './model.js';
 import type { ArraySeed, PortSeed } from './seed.js';
 import { Sessions } from './sessions.js';
@@ -13,7 +14,7 @@ export class SimulatedArray {
   readonly targetName: string;
   /** `3.3.1`. */
   readonly os: string;
-  readonly licenses: string[];
+  readonly licenses: License[];
   readonly domains: string[];
   readonly cpgs: Cpg[];
   readonly ports: Port[];
@@ -36,7 +37,7 @@ export class SimulatedArray {
   #nextId = 1;
   readonly #powerOffListeners = new Set<() => void>();
 
-  constructor(seed: ArraySeed, setup: { dir: string; os: string; licenses: string[]; sessions: Sessions }) {
+  constructor(seed: ArraySeed, setup: { dir: string; os: string; licenses: License[]; sessions: Sessions }) {
     this.name = seed.name;
     this.systemId = seed.systemId;
     this.targetName = seed.targetName;
@@ -63,8 +64,7 @@ export class SimulatedArray {
 
   /** @throws Refusal 403 */
   checkLicense(name: string): void {
-    // reference 3.1
-    if (this.licenses.some((license) => license.includes(name) || license.includes('Golden License'))) return;
+    if (this.licenses.some((license) => isLicenseFor(name, license, this.now()))) return;
     throw new Refusal('UNLICENSED_FEATURE', `the system is not licensed for ${name}`);
   }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { license, type License } from './licenses.js';
 
 const name = z.string().min(1).max(31);
 const position = z.strictObject({ node: z.int().min(0), slot: z.int().min(0), cardPort: z.int().min(1) });
@@ -48,7 +49,7 @@ const arraySeed = z.strictObject({
   targetName: name,
   domains: z.array(name).default([]),
   /** Absent: those of the pair. */
-  licenses: z.array(z.string().min(1)).optional(),
+  licenses: z.array(license).optional(),
   /** null: there is none. */
   flashCache: z
     .strictObject({ sizeGiB: z.int().min(16), mode: z.union([z.literal(1), z.literal(2)]) })
@@ -63,7 +64,7 @@ const arrayOverride = arraySeed.partial();
 
 const seedFile = z.strictObject({
   arrays: z.array(arrayOverride).max(2).default([]),
-  licenses: z.array(z.string().min(1)).optional(),
+  licenses: z.array(license).optional(),
   /** Starting a group without members (reference 12.8). */
   emptyGroupStart: z.enum(['accepted', 'refused']).optional(),
   /** Started groups of different modes on one target (reference 6.1, code 236). */
@@ -84,7 +85,7 @@ export type PortSeed = z.infer<typeof port>;
 /** What the pair starts from; behaviour that real arrays differ in is a switch here. */
 export interface Seed {
   arrays: [ArraySeed, ArraySeed];
-  licenses: string[];
+  licenses: License[];
   emptyGroupStart: 'accepted' | 'refused';
   mixedModes: 'accepted' | 'refused';
   syncSeconds: number;

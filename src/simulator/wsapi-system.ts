@@ -1,4 +1,5 @@
 import type { SimulatedArray } from './array.js';
+import { viewLicense } from './licenses.js';
 import type { Cpg, Port, PortPos } from './model.js';
 import { collection, OK, param } from './wsapi-route.js';
 import type { Route } from './wsapi-route.js';
@@ -87,7 +88,7 @@ function viewSystem(array: SimulatedArray): object {
       issueTimeSec: 1_400_000_000,
       issueTime8601: '2014-05-13T16:53:20+00:00',
       diskCount: 24,
-      licenses: array.licenses.map((name) => ({ name })),
+      licenses: array.licenses.map(viewLicense),
       licenseState: {},
     },
     parameters: {

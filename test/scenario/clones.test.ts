@@ -11,6 +11,9 @@ import { Site, waitFor, type Replica } from './site.js';
 /** hpe.conf names no shorter one; a Mount waits half of it for a copy. */
 const TIMEOUT = ['docker_timeout = 20'];
 
+/** The other array has a pair of the first two. */
+const CPGS = ['cpg-a', 'cpg-a-snap', 'cpg-a-own'].map((name) => ({ name }));
+
 const hasXfs = readFileSync('/proc/filesystems', 'utf8').includes('\txfs\n');
 if (!hasXfs) process.stderr.write('a larger clone is not tested: this kernel has no xfs\n');
 
@@ -20,7 +23,7 @@ let source: Replica;
 let file: string;
 
 beforeAll(async () => {
-  site = await Site.start({ more: TIMEOUT });
+  site = await Site.start({ more: TIMEOUT, seed: { arrays: [{ cpgs: CPGS }] } });
   source = await site.createVolume();
   file = path.join(await site.mount(source), 'file');
   await writeFile(file, 'before', { flush: true });
@@ -233,6 +236,19 @@ it('is made where its source is, as far as it is not told otherwise', async () =
     expect(await remove('c12')).toBe('');
   }
   expect(await remove('placed')).toBe('');
+});
+
+it('of a replicated volume needs no pair in cpg_map, since it has no copy, and a CPG that is not there is told before', async () => {
+  const { docker, control } = site.node;
+  expect(await clone('c15', { cpg: 'cpg-a-own' })).toBe('');
+  expect(await docker.status('c15')).toMatchObject({ cpg: 'cpg-a-own', snapCpg: 'cpg-a-snap' });
+  expect(await remove('c15')).toBe('');
+  await control.clearLog();
+  for (const options of [{ cpg: 'nothing' }, { snapcpg: 'nothing' }] as const) {
+    expect(await clone('c15', options)).toMatch(/^primary array .* has no CPG nothing; .*nothing was changed$/);
+  }
+  const changes = (await control.log()).filter(({ method, path: at }) => method === 'POST' && at?.includes('/volumes'));
+  expect(changes).toEqual([]);
 });
 
 it('the clone of a failed over volume is made on the array that is active now, and mounted from there', async () => {

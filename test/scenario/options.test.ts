@@ -179,6 +179,19 @@ describe('what an array cannot do', () => {
     expect(await arrayObjects(poor.control)).toEqual([]);
     await poor.close();
   });
+
+  it('a licence that has run out by the array’s clock is none', async () => {
+    const expires = new Date(Date.now() + 3_600_000).toISOString();
+    const late = await startNode({ seed: { licenses: ['Remote Copy', { name: 'Compression', expires }] } });
+    const options = { size: '16', compression: 'True', backend: 'plain' };
+    expect(await late.docker.create('v', options)).toBe('');
+    await late.control.clock(arrayOf(late.pair, 'primary').name, 2);
+    expect(await late.docker.create('w', options)).toMatch(
+      /^primary array .*: compression needs a licence, and its licence Compression has expired at 20\S+; next: .*nothing was changed$/,
+    );
+    expect(await late.docker.remove('v')).toBe('');
+    await late.close();
+  });
 });
 
 describe('docs/options.md', () => {

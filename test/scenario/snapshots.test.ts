@@ -153,6 +153,14 @@ describe('A snapshot of a plain volume', () => {
   });
 });
 
+/** Names of the volume sets that it is in. */
+async function setsWith(arrayVolume: string): Promise<string[]> {
+  const { arrays } = await stateOf(site.node.control);
+  return arrays.flatMap(({ volumeSets }) =>
+    volumeSets.filter(({ members }) => members.includes(arrayVolume)).map(({ name }) => name),
+  );
+}
+
 /** A snapshot that an administrator or a schedule made. */
 async function addForeignSnapshot(of: string, name: string): Promise<{ remove(): Promise<void> }> {
   const client = await new WsapiClient(arrayOf(site.node.pair, 'primary')).login();
@@ -182,7 +190,9 @@ describe('A snapshot that a schedule makes while its volume is being removed', (
     ['is deleted', 'DELETE', '/volumes/dcv-'],
   ])('is named, and nothing stays open, when the volume %s just then', async (_when, method, pathRegex) => {
     const { docker, control } = site.node;
-    const volume = await site.createVolume();
+    const volume = await site.createVolume(undefined, { 'flash-cache': 'true' });
+    const sets = await setsWith(volume.arrayVolume);
+    expect(sets).toHaveLength(1);
     await site.useOnce(volume);
     const { refusal, made } = await removeDuring(volume.name, { method, pathRegex });
     expect(refusal).toMatch(/has snapshots: night\.1, made on primary array/);
@@ -193,6 +203,7 @@ describe('A snapshot that a schedule makes while its volume is being removed', (
     const status = await docker.status(volume.name);
     expect(status).toMatchObject({ state: 'ready' });
     expect('replication' in status).toBe(!isOut);
+    expect(await setsWith(volume.arrayVolume)).toEqual(sets);
     expect(await volumesOf(site.secondary)).toEqual(isOut ? [] : [volume.arrayVolume]);
     await site.useOnce(volume);
     expect(await docker.remove(volume.name)).toMatch(/has snapshots: night\.1/);

@@ -125,3 +125,29 @@ describe('connections to one array', () => {
     expect(performance.now() - began).toBeLessThan(15_000);
   }, 30_000);
 });
+
+describe('an answer in chunks, as arrays send long lists', () => {
+  const members = Array.from({ length: 2_000 }, (_, id) => ({ id, name: `volume-${id}`, comment: 'c'.repeat(100) }));
+  const text = JSON.stringify({ total: members.length, members });
+  const pieces = text.match(/.{1,1000}/g) ?? [];
+
+  /** Sends so many of the pieces, and then ends the list, or gives up in its middle. */
+  const chunking = (count: number, giveUp?: string): Server =>
+    createHttps({ key: pem.private, cert: pem.cert }, (_request, response) => {
+      for (const piece of pieces.slice(0, count)) response.write(piece);
+      if (giveUp === undefined) response.end();
+      else response.write(giveUp, () => response.destroy());
+    });
+
+  it('is read as a whole', async () => {
+    const array = await connect(chunking(pieces.length));
+    expect(pieces.length).toBeGreaterThan(100);
+    expect((await array.exchange(READ, patience(20_000))).text).toBe(text);
+  });
+
+  it('is no answer when the array gives up in the middle of it', async () => {
+    const error = '"success":false,"message":{"code":101,"desc":"Invalid cursor id for chunking"}';
+    const array = await connect(chunking(50, error));
+    await expect(array.exchange(READ, patience(20_000))).rejects.toBeInstanceOf(NoReply);
+  });
+});

@@ -139,6 +139,23 @@ describe('what an array has', () => {
     expect(await array.features(soon())).toEqual({ osVersion: '3.3.1.215', licences: ['Golden License'] });
     api.get('/system').reply(200, { ...SYSTEM, licenseInfo: undefined });
     expect(await array.features(soon())).toEqual({ osVersion: '3.3.1.215' });
+    const licenses = [
+      { name: 'Compression', expiryTimeSec: 1_795_000_000 },
+      { name: 'Remote Copy', expiryTimeSec: 1_799_000_000 },
+      { name: 'Virtual Copy' },
+    ];
+    const dated = { ...SYSTEM, licenseInfo: { licenses } };
+    // By the array's clock, whatever ours says; one that tells no time is believed.
+    api.get('/system').reply(200, dated, { Date: 'Sat, 28 Nov 2026 18:00:00 GMT' });
+    expect(await array.features(soon())).toEqual({
+      osVersion: '3.3.1.215',
+      licences: ['Remote Copy', 'Virtual Copy'],
+      expired: [{ name: 'Compression', at: '2026-11-18T11:06:40.000Z' }],
+    });
+    api.get('/system').reply(200, dated, { Date: 'Sat, 28 Nov 2020 18:00:00 GMT' });
+    expect((await array.features(soon())).licences).toHaveLength(3);
+    api.get('/system').reply(200, dated);
+    expect((await array.features(soon())).licences).toHaveLength(3);
   });
 
   it('is a CPG with its domain, or certainly none', async () => {

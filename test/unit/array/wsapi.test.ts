@@ -247,7 +247,8 @@ describe('answers that cannot be trusted', () => {
       .reply(200, { total: 2, members: [member] });
     const failure = await failureOf(array.findVluns(VOLUME_NAME, soon()));
     expect(failure.code).toBe('unavailable');
-    expect(failure.message).toContain('members are missing');
+    expect(failure.message).toContain('it counts 2 members and has sent 1: half a list proves nothing');
+    expect(failure.next).toContain('showversion');
   });
 
   it('takes only the right error number for the absence of an object', async () => {

@@ -1,4 +1,5 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
@@ -79,6 +80,20 @@ describe('encrypt --key-file', () => {
       message: expect.stringContaining('EEXIST'),
     });
     expect(readFileSync(key, 'utf8')).toBe('a key of some length\n');
+  });
+
+  it('leaves no empty key file behind when the disk is full', async () => {
+    const full = at('full');
+    mkdirSync(full);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4k', 'none', full]);
+    try {
+      writeFileSync(path.join(full, 'filler'), Buffer.alloc(4096));
+      const failure = await failureOf(encrypt(['--key-file', path.join(full, 'key'), '--new-key'], piped('x')));
+      expect(failure).toMatchObject({ code: 'refused', message: expect.stringContaining('ENOSPC') });
+      expect(readdirSync(full)).toEqual(['filler']);
+    } finally {
+      execFileSync('umount', [full]);
+    }
   });
 
   it('refuses a key that others can read, one that is too short, and none', async () => {

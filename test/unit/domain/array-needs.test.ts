@@ -44,4 +44,11 @@ describe('what a volume needs of its array', () => {
       'compression needs a licence that it does not have',
     ]);
   });
+
+  it('is a licence that has not expired', () => {
+    const expired = [{ name: 'Compression', at: '2026-11-18T11:06:40.000Z' }];
+    expect(
+      unmetNeeds({ ...PLAIN, compression: true }, { osVersion: NEW.osVersion, licences: ['Remote Copy'], expired }),
+    ).toEqual(['compression needs a licence, and its licence Compression has expired at 2026-11-18T11:06:40.000Z']);
+  });
 });
