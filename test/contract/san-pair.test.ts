@@ -138,6 +138,22 @@ describe('a volume that both arrays show', () => {
   });
 });
 
+it('where volumes move between arrays, its multipath settings have to follow', async () => {
+  const { run, sysRoot, devRoot, stateDir } = host;
+  const options = { run, sysRoot, devRoot, stateDir, logger, usesMultipath: true, minimumPaths: 1, chap: false };
+  const device =
+    'device {\nvendor 3PARdata\nproduct VV\npath_grouping_policy group_by_prio\nprio alua\nfailback immediate\nno_path_retry 18\n}';
+  host.failures.set('multipathd show config', {
+    stdout: `defaults {\nfind_multipaths no\n}\ndevices {\n${device}\n}\n`,
+  });
+  const handlers = async (movesBetweenArrays: boolean): Promise<string[]> =>
+    (await createIscsiConnector({ ...options, movesBetweenArrays }).findProblems(signal())).filter((each) =>
+      each.includes('hardware_handler'),
+    );
+  expect(await handlers(false)).toEqual([]);
+  expect(await handlers(true)).toHaveLength(1);
+});
+
 describe('the paths that a device in use lacks', () => {
   const add = async (connection = paired) => connector.addPaths(connection, signal());
 
