@@ -1,4 +1,4 @@
-import type { Export, ExportTo, Vlun } from '../contracts/array.js';
+import type { Export, ExportTo, Target, Vlun } from '../contracts/array.js';
 import { DriverError } from '../domain/errors.js';
 import { ArrayRefusal } from './codes.js';
 import type { Hosts } from './hosts.js';
@@ -60,12 +60,20 @@ export class Exports {
     this.#vluns = vluns;
   }
 
+  /** Undefined when it is not shown on all ports. */
+  async find(volume: string, host: string, signal: AbortSignal): Promise<Export | undefined> {
+    const templates = await this.#vluns.findTemplates(volume, host, signal);
+    if (templates.length === 0) return undefined;
+    const ports = await this.#ports.forHost(await this.#hosts.pathsOf(host, signal), signal);
+    const lun = fullestLun(templates, ports);
+    return ports.every((port) => isShown(templates, lun, port)) ? { host, lun, targets: targetsOf(ports) } : undefined;
+  }
+
   async ensure(volume: string, { host, avoid = [] }: ExportTo, signal: AbortSignal): Promise<Export> {
     const ports = await this.#ports.forHost(await this.#hosts.pathsOf(host, signal), signal);
     try {
       const lun = await this.#ensureOnAll({ volume, host, ports, avoid }, signal);
-      const targets = ports.map(({ name, portal }) => (portal === undefined ? { name } : { name, portal }));
-      return { host, lun, targets };
+      return { host, lun, targets: targetsOf(ports) };
     } catch (thrown) {
       // It may be that one of the ports is gone.
       this.#ports.forget();
@@ -220,6 +228,9 @@ export function gapsOf(taken: ReadonlySet<number>): { from: number; to: number |
   }
   return [...gaps, { from, to: undefined }];
 }
+
+const targetsOf = (ports: TargetPort[]): Target[] =>
+  ports.map(({ name, portal }) => (portal === undefined ? { name } : { name, portal }));
 
 const isShown = (templates: Vlun[], lun: number, { position }: TargetPort): boolean =>
   templates.some((vlun) => vlun.lun === lun && (vlun.port === undefined || vlun.port === position));

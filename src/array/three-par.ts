@@ -59,6 +59,7 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
     ensureHost: async (name, initiators, signal) =>
       (await together([hosts.ensure(name, initiators, signal), ports.list(signal)]))[0],
     findHost: async (initiators, signal) => hosts.findOwner(initiators, signal),
+    findExport: async (volume, host, signal) => exports.find(volume, host, signal),
     ensureVlun: async (volume, to, signal) => exports.ensure(volume, to, signal),
     targetNames: async (protocol, signal) => ports.names(protocol, signal),
     findVluns: async (volume, signal) => vluns.find(volume, signal),

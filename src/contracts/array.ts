@@ -186,6 +186,8 @@ export interface ArrayClient {
   findHost(initiators: Initiators, signal: AbortSignal): Promise<string | undefined>;
   /** Exports the volume to the host on all its ports, on a LUN that the array chooses; an export that is there already is answered. */
   ensureVlun(volume: string, to: ExportTo, signal: AbortSignal): Promise<Export>;
+  /** The export to that host as it is; undefined when there is none, or not on all its ports. */
+  findExport(volume: string, host: string, signal: AbortSignal): Promise<Export | undefined>;
   /** Names of all its ready target ports of that protocol; read again only now and then. */
   targetNames(protocol: Initiators['protocol'], signal: AbortSignal): Promise<string[]>;
   /** All exports of one volume, templates and active ones. */

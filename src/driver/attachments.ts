@@ -11,8 +11,9 @@ import type { DriverContext } from './context.js';
 import { groupKeyOf } from './inventory.js';
 import { describeUsers, LocalRelease, type AttachedHere } from './local-release.js';
 import { LocalUsers } from './local-users.js';
-import type { Held, Operations } from './operations.js';
-import { mountQuestion } from './plan-mount.js';
+import { groupRecordKey, type Held, type Operations } from './operations.js';
+import { noteActiveSide } from './note-active.js';
+import { mountQuestion, withActive } from './plan-mount.js';
 import { planUnmount, unmountSaga } from './unmount.js';
 
 interface Attached {
@@ -65,7 +66,7 @@ export class Attachments {
       await this.#refuseIfUsed(attachedHere(at), held.signal);
       return undefined;
     }
-    if (at.group !== undefined && !(await this.#isOnActiveSide(at.group, at, held.signal))) {
+    if (at.group !== undefined && !(await this.#isOnActiveSide(held, at.group, at))) {
       if (this.users.areThere(volume.name)) throw staleSide(at.group, at);
       // An Unmount left it because something held the device; nobody is on record, so it can go now.
       await this.#refuseIfUsed(attachedHere(at), held.signal);
@@ -140,6 +141,7 @@ export class Attachments {
         logger.info('still in use, detached later', { volume: name, users: describeUsers(users) });
         return;
       }
+      if (attachment.peer !== undefined) await noteActiveSide(this.#ctx, { volume, backend }, held.signal);
       await this.detach(held, { volume, backend, attachment });
     });
   }
@@ -170,13 +172,16 @@ export class Attachments {
   }
 
   async #isOnActiveSide(
+    held: Held,
     group: Group,
     { volume, backend, attachment, override }: Attached & { override: Override | undefined },
-    signal: AbortSignal,
   ): Promise<boolean> {
-    const proven = await proveActiveSide(mountQuestion({ backend, volume, group }, override?.side), signal);
+    const proven = await proveActiveSide(mountQuestion({ backend, volume, group }, override?.side), held.signal);
     if (proven.overridden) this.#ctx.logger.warn(proven.warning ?? '', { volume: volume.name, override });
-    return attachment.peer === undefined ? proven.side === attachment.side : !isSplit(proven.observation);
+    if (attachment.peer === undefined) return proven.side === attachment.side;
+    if (isSplit(proven.observation)) return false;
+    if (proven.side !== group.lastActive) await held.commit([groupWrite(withActive(group, proven))]);
+    return true;
   }
 
   /** The kernel's answer, whatever is on record. */
@@ -193,6 +198,12 @@ export class Attachments {
     });
   }
 }
+
+const groupWrite = (value: Group): Write => ({
+  put: 'group',
+  key: groupRecordKey(value.backend, value.name),
+  value,
+});
 
 function attachedHere({ volume, backend, attachment }: Attached): AttachedHere & { volume: string } {
   const { device, mountpoint, side } = attachment;

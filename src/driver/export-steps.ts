@@ -3,7 +3,10 @@ import { isExportedTo } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
 import type { Side } from '../domain/replication.js';
 import type { DriverContext } from './context.js';
-import type { ExportFacts, MountFacts, MountPlan, MountStep } from './plan-mount.js';
+import type { Volume } from '../domain/volume.js';
+import type { Write } from '../contracts/store.js';
+import type { Step } from '../saga/saga.js';
+import type { ExportFacts, MountFacts, MountPlan } from './plan-mount.js';
 import { unexport } from './unmount.js';
 
 interface Parts {
@@ -11,19 +14,24 @@ interface Parts {
   backend: Backend;
 }
 
-/** Exports the volume of one array to this host: that of the active one, and of a pair then that of the other. */
-export function exportSteps(parts: Parts, plan: MountPlan, side: Side): MountStep[] {
+/** What has to be known to export a volume to this host. */
+export type ExportPlan = Pick<MountPlan, 'volume' | 'side' | 'hostName' | 'initiators' | 'exportedTo'>;
+
+type ExportStep<P> = Step<P, MountFacts, Write>;
+
+/** Exports the volume from one array to this host; what is found out of the array that is not the plan's stands under `peer`. */
+export function exportSteps<P extends ExportPlan>(parts: Parts, plan: P, side: Side): ExportStep<P>[] {
   return [hostStep(parts, plan, side), exportStep(parts, plan, side)];
 }
 
-const factsOf = (plan: MountPlan, side: Side, facts: MountFacts): ExportFacts =>
+const factsOf = (plan: ExportPlan, side: Side, facts: MountFacts): ExportFacts =>
   side === plan.side ? facts : (facts.peer ?? {});
 
-function found(plan: MountPlan, side: Side, facts: ExportFacts): Partial<MountFacts> {
+function found(plan: ExportPlan, side: Side, facts: ExportFacts): Partial<MountFacts> {
   return side === plan.side ? facts : { peer: facts };
 }
 
-function hostStep({ ctx, backend }: Parts, plan: MountPlan, side: Side): MountStep {
+function hostStep<P extends ExportPlan>({ ctx, backend }: Parts, plan: P, side: Side): ExportStep<P> {
   const array = backend.array(side);
   return {
     name: `find this host on ${array.label}`,
@@ -41,7 +49,7 @@ function hostStep({ ctx, backend }: Parts, plan: MountPlan, side: Side): MountSt
   };
 }
 
-function exportStep({ ctx, backend }: Parts, plan: MountPlan, side: Side): MountStep {
+function exportStep<P extends ExportPlan>({ ctx, backend }: Parts, plan: P, side: Side): ExportStep<P> {
   const array = backend.array(side);
   const { arrayName, name } = plan.volume;
   const hostOf = (facts: MountFacts): string => factsOf(plan, side, facts).host ?? plan.hostName;
@@ -67,7 +75,7 @@ function exportStep({ ctx, backend }: Parts, plan: MountPlan, side: Side): Mount
 }
 
 /** Those on the other array were looked at when the mount was planned. @throws `busy` */
-function refuseOtherHosts({ exportedTo, volume }: MountPlan, host: string): void {
+function refuseOtherHosts({ exportedTo, volume }: ExportPlan, host: string): void {
   const foreign = exportedTo.filter((each) => each !== host);
   if (foreign.length === 0) return;
   throw new DriverError('busy', `volume ${volume.name} is exported to another host already: ${foreign.join(', ')}`, {
@@ -78,7 +86,7 @@ function refuseOtherHosts({ exportedTo, volume }: MountPlan, host: string): void
 /** Unless that host has the volume from there again. A host entry of ours goes with it, also when it has no export. */
 async function removeLateExport(
   { ctx, backend }: Parts,
-  { volume: { name, arrayName } }: MountPlan,
+  { volume: { name, arrayName } }: { volume: Volume },
   { side, host, signal }: { side: Side; host: string; signal: AbortSignal },
 ): Promise<void> {
   const attachment = await ctx.store.find('attachment', name, signal);

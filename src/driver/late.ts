@@ -8,6 +8,7 @@ import { createSaga, type CreatePlan } from './create.js';
 import { importSaga, releaseSaga, type ImportPlan } from './import.js';
 import { mountSaga } from './mount.js';
 import { FOREIGN_LOCK_WAIT_MS, type Operations } from './operations.js';
+import { peerExportSaga, type PeerPlan } from './peer-export.js';
 import type { MountPlan } from './plan-mount.js';
 import { snapshotSaga, type SnapshotPlan } from './snapshot.js';
 import { findScheduleOwner } from './snapshots-of.js';
@@ -94,6 +95,10 @@ const LOOKS: Record<string, Look> = {
   async mount(ctx, operation, signal) {
     const plan = planOf<MountPlan>(operation);
     await undoLate(mountSaga(ctx, backendOf(ctx, plan), plan), operation, signal);
+  },
+  async 'peer-export'(ctx, operation, signal) {
+    const plan = planOf<PeerPlan>(operation);
+    await undoLate(peerExportSaga(ctx, backendOf(ctx, plan), plan), operation, signal);
   },
 };
 

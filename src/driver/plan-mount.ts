@@ -198,7 +198,10 @@ function nextGeneration({ volume, attachments }: MountRequest): number {
 }
 
 /** An epoch that only grows, and changes exactly when the side does (rule 5). */
-function withActive(group: Group, { side, row, overridden }: ProvenSide): Group {
+export function withActive(
+  group: Group,
+  { side, row, overridden }: Omit<ProvenSide, 'observation' | 'warning'>,
+): Group {
   const { passedOver, ...known } = group;
   const skipped = overridden ? (row === 8 ? otherSide(side) : passedOver) : undefined;
   return {

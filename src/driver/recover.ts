@@ -15,6 +15,8 @@ import { importSaga, releaseSaga, type ImportPlan } from './import.js';
 import { LateChanges } from './late.js';
 import { mountSaga } from './mount.js';
 import { FOREIGN_LOCK_WAIT_MS, needsItsNode, type Operations, type Settler } from './operations.js';
+import { peerExportSaga, type PeerPlan } from './peer-export.js';
+import { PeerWatch } from './peer-watch.js';
 import type { MountPlan } from './plan-mount.js';
 import { resizeSaga } from './resize.js';
 import type { Resizes } from './resizes.js';
@@ -67,6 +69,10 @@ export function settlersOf(ctx: DriverContext): Record<string, Settler> {
       const plan = planOf<ResizePlan>(operation);
       await settle(resizeSaga(backendOf(plan.volume.spec.backend), plan), operation, run);
     },
+    'peer-export': async (operation, run) => {
+      const plan = planOf<PeerPlan>(operation);
+      await settle(peerExportSaga(ctx, backendOf(plan.volume.spec.backend), plan), operation, run);
+    },
     unmount: async (operation, run) => {
       const plan = planOf<UnmountPlan>(operation);
       await settle(unmountSaga(ctx, backendOf(plan.backend), plan), operation, run);
@@ -84,6 +90,7 @@ export class Recovery {
   readonly #attachments: Attachments;
   readonly #late: LateChanges;
   readonly #resizes: Resizes;
+  readonly #peers: PeerWatch;
   readonly #rounds = new Rounds(async (signal) => this.#runRound(signal), ROUND_INTERVAL_MS);
   /** What is mounted here and may have been taken by another node. */
   readonly #losses = new Rounds(async (signal) => this.#releaseRobbed(signal), ROUND_INTERVAL_MS);
@@ -95,6 +102,7 @@ export class Recovery {
     this.#attachments = parts.attachments;
     this.#late = new LateChanges(ctx, parts.operations);
     this.#resizes = parts.resizes;
+    this.#peers = new PeerWatch(ctx, parts);
   }
 
   start(): void {
@@ -118,6 +126,7 @@ export class Recovery {
     await this.#attempt(stopped, 'look for late changes', async () => this.#undoLate(stopped));
     await this.#attempt(stopped, 'start groups', async () => this.#startGroups(stopped));
     await this.#attempt(stopped, 'release what nobody uses', async () => this.#releaseAttachments(stopped));
+    await this.#attempt(stopped, 'look after peer persistence', async () => this.#lookAtPeers(stopped));
     await this.#attempt(stopped, 'look for expired snapshots', async () => this.#forgetExpired(stopped));
     await this.#attempt(stopped, 'finish what was to grow', async () => this.#resizes.finish(stopped));
     await this.#tidyHost(stopped);
@@ -176,6 +185,15 @@ export class Recovery {
       await this.#attempt(stopped, `release ${volume}`, async (signal) => {
         await this.#attachments.releaseUnused(volume, signal);
       });
+    }
+  }
+
+  /** What is mounted here from two arrays, or should be. */
+  async #lookAtPeers(stopped: AbortSignal): Promise<void> {
+    for (const volume of await this.#peers.list(within(STEP_TIMEOUT_MS, stopped))) {
+      await this.#attempt(stopped, `see that ${volume} is mounted from both arrays`, async (signal) =>
+        this.#peers.look(volume, signal),
+      );
     }
   }
 

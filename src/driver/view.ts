@@ -48,8 +48,7 @@ export function viewOf({ node, records, mount, backend, polled }: ViewParts): Vo
     snapCpg: volume.snapCpg[live] ?? null,
     ...(volume.spec.qosName === undefined ? {} : { qosName: volume.spec.qosName }),
     ...(volume.spec.flashCache === true ? { flashCache: true } : {}),
-    holder:
-      attachment === undefined ? null : { node: attachment.nodeName, array: attachment.side, state: attachment.state },
+    holder: attachment === undefined ? null : holderOf(attachment),
     mounts: mount === undefined ? 0 : mount.ids.reduce((sum, each) => sum + each.count, 0),
   };
   if (volume.origin?.kind === 'snapshot') status['snapshotOf'] = snapshotOf(volume.origin);
@@ -64,6 +63,11 @@ export function viewOf({ node, records, mount, backend, polled }: ViewParts): Vo
   if (isLost)
     status['fenced'] = `this node lost the volume to ${attachment?.nodeName ?? 'nobody'}; what uses it here is cut off`;
   return { name: volume.name, mountpoint: isLost ? '' : mountpointOf(mount), createdAt: volume.createdAt, status };
+}
+
+/** Of peer persistence both arrays serve it; `array` is the one that was active at the mount. */
+function holderOf({ nodeName: node, side: array, peer, state }: Attachment): Json {
+  return { node, array, ...(peer === undefined ? {} : { bothArrays: true }), state };
 }
 
 function snapshotOf({ of, side, expiresAt, retainedUntil, schedule }: Extract<Origin, { kind: 'snapshot' }>): Json {

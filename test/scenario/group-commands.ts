@@ -5,6 +5,7 @@ export interface GroupCommands {
   /** What the secondary array calls the group. */
   nameThere: string;
   stop(): Promise<void>;
+  start(): Promise<void>;
   /** The secondary array takes over; the group has to be stopped. */
   failover(): Promise<void>;
   recover(): Promise<void>;
@@ -24,6 +25,7 @@ export function commandsFor(pair: ReadyPair, group: string): GroupCommands {
   return {
     nameThere,
     stop: async () => here('stoprcopygroup -f'),
+    start: async () => here('startrcopygroup'),
     failover: async () => there('setrcopygroup failover -f'),
     recover: async () => there('setrcopygroup recover -f'),
     restore: async () => there('setrcopygroup restore -f'),

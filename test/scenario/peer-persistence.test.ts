@@ -3,7 +3,8 @@ import { execFile } from 'node:child_process';
 import { readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { Site, type Replica } from './site.js';
+import { arrayObjects, stateOf } from '../simulator-state.js';
+import { Site, waitFor, type Replica } from './site.js';
 
 const run = promisify(execFile);
 const OTHER_ID = 'b'.repeat(64);
@@ -17,8 +18,24 @@ async function write(mountpoint: string, file: string): Promise<void> {
 const filesIn = async (mountpoint: string): Promise<string[]> => (await readdir(mountpoint)).toSorted();
 
 /** What `docker volume inspect` says of its holder. */
-const holderOf = async (site: Site, { name }: Replica): Promise<unknown> =>
-  (await site.node.docker.status(name))['holder'];
+const holderOf = async (site: Site, { name }: Replica): Promise<Record<string, unknown>> => {
+  const { holder } = await site.node.docker.status(name);
+  return holder as Record<string, unknown>;
+};
+
+const roleOn = async (site: Site, array: string): Promise<string | undefined> =>
+  (await stateOf(site.node.control)).arrays.find(({ name }) => name === array)?.groups[0]?.role;
+
+/** The export of the second array takes so long that something can happen meanwhile. */
+async function mountUnderDelayedExport(site: Site, volume: Replica): Promise<{ mounted: Promise<string> }> {
+  const { pair } = site.node.simulator;
+  const match = { method: 'POST', pathRegex: '/vluns' };
+  await site.node.control.fault({ array: site.secondary, match, effect: 'delay', ms: 800 });
+  const mounted = site.mount(volume);
+  mounted.catch(() => undefined);
+  await waitFor(() => pair.faults.list().length === 0);
+  return { mounted };
+}
 
 describe('with a quorum witness', () => {
   let site: Site;
@@ -64,5 +81,121 @@ describe('with a quorum witness', () => {
     expect(await site.exporting(volume)).toEqual([]);
     await volume.type.switchBack();
     expect(await site.node.docker.remove(volume.name)).toBe('');
+  });
+
+  it('rule 29: of a dead array the export stays until it is back; the volume is mounted from the other one, which has taken over', async () => {
+    const volume = await site.createVolume();
+    const mountpoint = await site.mount(volume);
+    await write(mountpoint, 'before');
+    await site.node.control.power(site.primary, false);
+    await waitFor(async () => (await roleOn(site, site.secondary)) === 'primary');
+    // The container goes on, and may end.
+    await write(mountpoint, 'after');
+    await site.unmount(volume);
+    expect(await site.exporting(volume)).toEqual([site.primary]);
+
+    const again = await site.mount(volume);
+    expect(await site.exporting(volume)).toEqual([site.primary, site.secondary]);
+    expect(await holderOf(site, volume)).toMatchObject({ array: 'secondary' });
+    expect(await filesIn(again)).toEqual(['after', 'before']);
+    expect(await holderOf(site, volume)).not.toHaveProperty('bothArrays');
+
+    // The array is back, and what it exports belongs to the mount again.
+    await site.node.control.power(site.primary, true);
+    await site.node.restart();
+    await waitFor(async () => (await holderOf(site, volume))['bothArrays'] === true);
+    expect(await site.exporting(volume)).toEqual([site.primary, site.secondary]);
+    await write(again, 'both');
+    await volume.type.switchBack();
+    await write(again, 'home');
+    await site.unmount(volume);
+    expect(await site.exporting(volume)).toEqual([]);
+    expect(await site.node.docker.remove(volume.name)).toBe('');
+    expect(await arrayObjects(site.node.control)).toEqual([]);
+  }, 60_000);
+
+  it('rule 3: a switchover in the very moment of the export is no matter, since the device has the paths of both', async () => {
+    const volume = await site.createVolume();
+    await site.useOnce(volume);
+    const { mounted } = await mountUnderDelayedExport(site, volume);
+    await volume.type.switchover();
+    await write(await mounted, 'there');
+    expect(await site.exporting(volume)).toEqual([site.primary, site.secondary]);
+    await site.unmount(volume);
+    expect(await site.node.records('group')).toContainEqual(
+      expect.objectContaining({ lastActive: 'secondary', epoch: 2 }),
+    );
+    await volume.type.switchBack();
+    expect(await site.node.docker.remove(volume.name)).toBe('');
+  });
+
+  it('rule 3: a pair that parts in the moment of the export is undone, and mounted from the active array alone', async () => {
+    const volume = await site.createVolume();
+    await site.useOnce(volume);
+    const { mounted } = await mountUnderDelayedExport(site, volume);
+    await volume.type.stop();
+    await expect(mounted).rejects.toThrow(/stopped, or fell out of sync.*rolled back; next: start the container again/);
+    expect(await site.exporting(volume)).toEqual([]);
+    expect(await site.mountedFrom(volume)).toEqual([site.primary]);
+    expect(await holderOf(site, volume)).not.toHaveProperty('bothArrays');
+
+    // The group is started again: the next round completes it.
+    await volume.type.start();
+    await site.node.restart();
+    await waitFor(async () => (await site.exporting(volume)).length === 2);
+    await site.unmount(volume);
+    expect(await site.exporting(volume)).toEqual([]);
+    expect(await site.node.docker.remove(volume.name)).toBe('');
+  });
+
+  it('an export that somebody took away from a mounted volume comes back with the next round', async () => {
+    const volume = await site.createVolume();
+    await site.mount(volume);
+    const { pair, arrays } = site.node.simulator;
+    await pair.exclusive(() => void arrays[1].vluns.splice(0));
+    expect(await site.exporting(volume)).toEqual([site.primary]);
+    await site.node.restart();
+    await waitFor(async () => (await site.exporting(volume)).length === 2);
+    await site.unmount(volume);
+    expect(await site.exporting(volume)).toEqual([]);
+    expect(await site.node.docker.remove(volume.name)).toBe('');
+  });
+
+  it('rules 5 and 7: what was written on the other array after a switchover is not left behind by a restore that is not synced', async () => {
+    const volume = await site.createVolume();
+    const mountpoint = await site.mount(volume);
+    await volume.type.switchover();
+    await write(mountpoint, 'there');
+    await site.unmount(volume);
+    expect(await site.node.records('group')).toContainEqual(expect.objectContaining({ lastActive: 'secondary' }));
+    const { control } = site.node;
+    // Home again, while the primary copy still waits for the last of it.
+    await control.holdSync(true);
+    await volume.type.restore();
+    expect(await site.refusalOf(volume)).toMatch(/last used on the secondary array.*not synced back yet/);
+    await control.holdSync(false);
+    expect(await filesIn(await site.mount(volume))).toEqual(['there']);
+  });
+
+  it("rule 46: after an operator's failover under a mounted volume nobody joins it, and no other member is mounted", async () => {
+    const volume = await site.createVolume();
+    const member = await site.createVolume(volume.group);
+    await site.useOnce(member);
+    await site.mount(volume);
+    await volume.type.stop();
+    await volume.type.failover();
+    expect(await site.refusalOf(volume, OTHER_ID)).toMatch(
+      /both claim the Primary role of group .* mounted here from both.* next: stop all containers/,
+    );
+    expect(await site.refusalOf(member)).toMatch(
+      /both claim the Primary role of group .* attached to both of them on node node1.* next: stop the containers/,
+    );
+    await site.unmount(volume);
+    expect(await site.exporting(volume)).toEqual([]);
+    // From then on it is a failover as any other.
+    expect(await site.mountedFrom(volume)).toEqual([site.secondary]);
+    await site.unmount(volume);
+    await volume.type.restore();
+    for (const { name } of [volume, member]) expect(await site.node.docker.remove(name)).toBe('');
   });
 });

@@ -1,0 +1,204 @@
+import type { Backend } from '../backend/backend.js';
+import { askActiveSide, type ActiveSideFinding } from '../backend/observe.js';
+import { isPaired, isSplit } from '../backend/paired.js';
+import type { Export } from '../contracts/array.js';
+import type { Connection } from '../contracts/host.js';
+import { exportSides, isOwnMount, type Attachment } from '../domain/attachment.js';
+import { arrayHostName } from '../domain/names.js';
+import { otherSide, type Group, type Side } from '../domain/replication.js';
+import type { Volume } from '../domain/volume.js';
+import type { Attachments } from './attachments.js';
+import type { DriverContext } from './context.js';
+import { getGroup, groupLocks } from './inventory.js';
+import { noteActiveSide } from './note-active.js';
+import { FOREIGN_LOCK_WAIT_MS, type Held, type Operations } from './operations.js';
+import { peerExportSaga, planPeerExport, withExport } from './peer-export.js';
+import { mountQuestion } from './plan-mount.js';
+
+/** Paths that did not come when they were asked for are asked for again. */
+const PATHS_AGAIN_MS = 10 * 60_000;
+
+interface Watched {
+  volume: Volume;
+  backend: Backend;
+  group: Group;
+  attachment: Attachment;
+}
+
+/**
+ * Peer persistence of what is mounted here: a volume that was mounted from one array only gets its other half as soon as both
+ * arrays hold the same data again, and one that lost it gets it back.
+ */
+export class PeerWatch {
+  readonly #ctx: DriverContext;
+  readonly #operations: Operations;
+  readonly #attachments: Attachments;
+  /** Volumes whose device was given all its paths, and when (monotonic, ms); forgotten when their pair parts. */
+  readonly #complete = new Map<string, number>();
+
+  constructor(ctx: DriverContext, parts: { operations: Operations; attachments: Attachments }) {
+    this.#ctx = ctx;
+    this.#operations = parts.operations;
+    this.#attachments = parts.attachments;
+  }
+
+  /** Volumes of this node that it has to look after. */
+  async list(signal: AbortSignal): Promise<string[]> {
+    const { store, node, backends } = this.#ctx;
+    const hasWitness = backends.all().some((each) => each.settings.replication?.witness !== undefined);
+    if (!hasWitness) return [];
+    const all = await store.list('attachment', signal);
+    return all.filter((each) => each.node === node.id && isWhole(each)).map((each) => each.volume);
+  }
+
+  /** One look at one volume, and what it needs. @throws why it did not get it */
+  async look(name: string, signal: AbortSignal): Promise<void> {
+    const watched = await this.#find(name, signal);
+    if (watched === undefined) return;
+    const finding = await ask(watched, signal);
+    this.#tellSplit(watched, finding);
+    const { volume, backend, group, attachment } = watched;
+    const { side } = finding.verdict;
+    if (attachment.peer !== undefined && side !== undefined && side !== group.lastActive) {
+      await noteActiveSide(this.#ctx, { volume, backend }, signal);
+    }
+    if (!isPaired(backend, volume, finding.observation)) this.#complete.delete(name);
+    else if (!this.#isComplete(name) || attachment.peer === undefined || (await lacksExport(watched, signal))) {
+      await this.#complement(name, signal);
+    }
+  }
+
+  async #find(name: string, signal: AbortSignal): Promise<Watched | undefined> {
+    const { store, node, backends, journal } = this.#ctx;
+    const [volume, attachment] = [
+      await store.find('volume', name, signal),
+      await store.find('attachment', name, signal),
+    ];
+    if (volume === undefined || attachment === undefined || !isWhole(attachment)) return undefined;
+    const mount = journal.findMount(name);
+    if (mount === undefined || !isOwnMount(node.id, mount, attachment)) return undefined;
+    const backend = backends.get(volume.spec.backend);
+    const group = await getGroup(store, volume, signal);
+    if (group === undefined || backend.settings.replication?.witness === undefined) return undefined;
+    return { volume, backend, group, attachment };
+  }
+
+  #isComplete(name: string): boolean {
+    const at = this.#complete.get(name);
+    return at !== undefined && performance.now() - at < PATHS_AGAIN_MS;
+  }
+
+  /** Nothing is taken away here: whoever writes would lose it unasked. */
+  #tellSplit({ volume, backend, group, attachment }: Watched, { observation }: ActiveSideFinding): void {
+    if (attachment.peer === undefined || !isSplit(observation)) return;
+    const labels = backend.sides.map((side) => backend.array(side).label).join(' and ');
+    this.#ctx.logger.error(
+      `${labels} both claim the Primary role of group ${group.name}, and volume ${volume.name} is mounted here from both of them: what is written may be in either copy`,
+      {
+        volume: volume.name,
+        next: `stop all containers that use ${volume.name} now; then see which copy is good, and bring the group together: showrcopy groups ${group.name}`,
+      },
+    );
+  }
+
+  /** With the locks of the volume and its group, so that neither an Unmount nor a stop of the group comes in between. */
+  async #complement(name: string, signal: AbortSignal): Promise<void> {
+    const volume = await this.#ctx.store.find('volume', name, signal);
+    if (volume === undefined) return;
+    const on = { volume: name, keys: groupLocks(volume), lockWaitMs: FOREIGN_LOCK_WAIT_MS };
+    await this.#attachments.users.exclusively(name, async () =>
+      this.#operations.withVolume(on, signal, async (held) => this.#complementUnder(held, name)),
+    );
+  }
+
+  async #complementUnder(held: Held, name: string): Promise<void> {
+    const { signal } = held;
+    let watched = await this.#find(name, signal);
+    if (watched !== undefined && !(await this.#isIntact(watched, signal))) return;
+    for (const side of ['primary', 'secondary'] as const) {
+      if (watched === undefined || !(await this.#isPairedNow(watched, signal))) return;
+      if ((await findExport(watched, side, signal)) !== undefined) continue;
+      await this.#export(held, watched, side);
+      watched = await this.#find(name, signal);
+    }
+    if (watched === undefined) return;
+    const finding = await ask(watched, signal);
+    const { volume, backend, attachment } = watched;
+    if (attachment.peer === undefined || !isPaired(backend, volume, finding.observation)) return;
+    const connection = await connectionOf(watched, finding.verdict.side ?? attachment.side, signal);
+    if (connection === undefined) return;
+    await this.#ctx.connector(backend).addPaths(connection, signal);
+    this.#complete.set(name, performance.now());
+  }
+
+  /**
+   * What is mounted from one array only and was cut off from it meanwhile must not go on from the other: the data there may be
+   * others than those that the file system remembers.
+   */
+  async #isIntact(watched: Watched, signal: AbortSignal): Promise<boolean> {
+    const { attachment, backend, volume } = watched;
+    const { peer, side, device } = attachment;
+    if (peer !== undefined) return true;
+    const finding = await ask(watched, signal);
+    const isThere = device !== undefined && (await this.#ctx.connector(backend).isCurrent(device.wwn, signal));
+    if (finding.verdict.side === side && isThere) return true;
+    this.#ctx.logger.warn(
+      `mounted from ${backend.array(side).label} only, and cut off from it or no longer active there`,
+      {
+        volume: volume.name,
+        next: `stop all containers that use ${volume.name} here, then start them again`,
+      },
+    );
+    return false;
+  }
+
+  async #isPairedNow(watched: Watched, signal: AbortSignal): Promise<boolean> {
+    return isPaired(watched.backend, watched.volume, (await ask(watched, signal)).observation);
+  }
+
+  async #export(held: Held, { volume, backend, attachment }: Watched, missing: Side): Promise<void> {
+    const { journal, node, logger } = this.#ctx;
+    const { signal } = held;
+    const initiators = await this.#ctx.connector(backend).initiators(signal);
+    const hostName = arrayHostName(node.name);
+    const plan = await planPeerExport(backend, { volume, attachment, missing, hostName, initiators }, signal);
+    const claim = [{ put: 'attachment' as const, key: volume.name, value: withExport(plan, {}) }];
+    const facts = await held.run(peerExportSaga(this.#ctx, backend, plan), { plan, volume: volume.name, claim });
+    const { host, peer } = withExport(plan, facts);
+    const mount = journal.findMount(volume.name);
+    if (mount !== undefined) await journal.saveMount({ ...mount, host, ...(peer === undefined ? {} : { peer }) });
+    logger.info(`mounted from ${backend.array(missing).label}, too`, { volume: volume.name });
+  }
+}
+
+const isWhole = ({ state, device }: Attachment): boolean => state === 'attached' && device !== undefined;
+
+const ask = async ({ backend, volume, group }: Watched, signal: AbortSignal): Promise<ActiveSideFinding> =>
+  askActiveSide(mountQuestion({ backend, volume, group }, undefined), signal);
+
+/** The export of one array to this node, by the host entry that is on record. */
+async function findExport(
+  { backend, volume, attachment }: Watched,
+  side: Side,
+  signal: AbortSignal,
+): Promise<Export | undefined> {
+  const on = exportSides(attachment).find((each) => each.side === side);
+  return on && backend.array(side).findExport(volume.arrayName, on.host, signal);
+}
+
+async function lacksExport(watched: Watched, signal: AbortSignal): Promise<boolean> {
+  const found = await Promise.all(watched.backend.sides.map(async (side) => findExport(watched, side, signal)));
+  return found.includes(undefined);
+}
+
+/** The active array first. */
+async function connectionOf(watched: Watched, active: Side, signal: AbortSignal): Promise<Connection | undefined> {
+  const { volume, attachment } = watched;
+  const [own, peer] = await Promise.all(
+    [active, otherSide(active)].map(async (side) => findExport(watched, side, signal)),
+  );
+  const wwn = volume.wwn[active];
+  const sizeBytes = attachment.device?.sizeBytes;
+  if (own === undefined || peer === undefined || wwn === undefined || sizeBytes === undefined) return undefined;
+  return { targets: own.targets, lun: own.lun, wwn, sizeBytes, peer: { targets: peer.targets, lun: peer.lun } };
+}
