@@ -63,7 +63,7 @@ export class WsapiRemoteCopy implements RemoteCopy {
       .get({ path: `remotecopytargets/${segment(target)}`, schema: partnerAnswer }, signal)
       .catch((thrown: unknown) => {
         // The number that arrays give to this is not published.
-        if (thrown instanceof ArrayRefusal && thrown.code === 'not-found') return undefined;
+        if (thrown instanceof ArrayRefusal && thrown.status === 404) return undefined;
         throw thrown;
       });
     return found?.quorumIpAddress === '' ? undefined : found?.quorumIpAddress;

@@ -37,13 +37,18 @@ export class LocalUsers {
   async join(mount: Omit<NodeMount, 'ids'>, id: string): Promise<void> {
     const join = (ids: MountId[]): MountId[] => withMountId(ids, this.mountId(id));
     this.#unseenSince.delete(mount.volume);
-    const known = await this.#change(mount.volume, join);
+    const known = await this.#change(mount.volume, (found) => ({ ...found, ids: join(found.ids) }));
     if (known === undefined) await this.#journal.saveMount({ ...mount, ids: join([]) });
   }
 
   /** One user by that id less; answers the mount as it is then, undefined when there is none. */
   async leave(volume: string, id: string): Promise<NodeMount | undefined> {
-    return this.#change(volume, (ids) => withoutMountId(ids, id));
+    return this.#change(volume, (mount) => ({ ...mount, ids: withoutMountId(mount.ids, id) }));
+  }
+
+  /** Other host entries than before; the users stay. */
+  async noteExports(volume: string, hosts: Pick<NodeMount, 'host' | 'peer'>): Promise<void> {
+    await this.#change(volume, (mount) => ({ ...mount, ...hosts }));
   }
 
   /** A new mount: what the kernel said of an earlier one is void. */
@@ -83,11 +88,11 @@ export class LocalUsers {
   }
 
   /** Unmounts of several containers come at once; one change at a time loses none. */
-  async #change(volume: string, change: (ids: MountId[]) => MountId[]): Promise<NodeMount | undefined> {
+  async #change(volume: string, change: (mount: NodeMount) => NodeMount): Promise<NodeMount | undefined> {
     const mine = this.#lastChange.then(async () => {
       const mount = this.#journal.findMount(volume);
       if (mount === undefined) return undefined;
-      const changed = { ...mount, ids: change(mount.ids) };
+      const changed = change(mount);
       await this.#journal.saveMount(changed);
       return changed;
     });

@@ -157,7 +157,7 @@ export class PeerWatch {
   }
 
   async #export(held: Held, { volume, backend, attachment }: Watched, missing: Side): Promise<void> {
-    const { journal, node, logger } = this.#ctx;
+    const { node, logger } = this.#ctx;
     const { signal } = held;
     const initiators = await this.#ctx.connector(backend).initiators(signal);
     const hostName = arrayHostName(node.name);
@@ -165,8 +165,7 @@ export class PeerWatch {
     const claim = [{ put: 'attachment' as const, key: volume.name, value: withExport(plan, {}) }];
     const facts = await held.run(peerExportSaga(this.#ctx, backend, plan), { plan, volume: volume.name, claim });
     const { host, peer } = withExport(plan, facts);
-    const mount = journal.findMount(volume.name);
-    if (mount !== undefined) await journal.saveMount({ ...mount, host, ...(peer === undefined ? {} : { peer }) });
+    await this.#attachments.users.noteExports(volume.name, { host, ...(peer === undefined ? {} : { peer }) });
     logger.info(`mounted from ${backend.array(missing).label}, too`, { volume: volume.name });
   }
 }

@@ -50,6 +50,13 @@ describe('the users of a volume on this node', () => {
     expect(users.areThere('v')).toBe(false);
   });
 
+  it('none that leaves is lost while its exports go on record anew', async () => {
+    const peer = { host: 'node1-there' };
+    await Promise.all([users.noteExports('v', { host: 'node1', peer }), users.leave('v', 'a')]);
+    await users.join(mount, 'b');
+    expect(await users.leave('v', 'b')).toMatchObject({ host: 'node1', peer, ids: [] });
+  });
+
   it('a new Mount begins that time anew', async () => {
     users.noteKernel('v', false);
     now += 4 * MINUTE;

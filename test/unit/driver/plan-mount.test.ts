@@ -14,7 +14,17 @@ const alone: RemoteCopyGroup = {
   name: 'RCG1',
   remoteName: 'RCG1.r1',
   role: 'primary',
-  targets: [{ name: 'peer', roleReversed: false, state: 'stopped', mode: 'synchronous', autoRecover: true, autoFailover: false, pathManagement: false }],
+  targets: [
+    {
+      name: 'peer',
+      roleReversed: false,
+      state: 'stopped',
+      mode: 'synchronous',
+      autoRecover: true,
+      autoFailover: false,
+      pathManagement: false,
+    },
+  ],
   members: [{ volume: 'dcv-1', remoteVolume: 'dcv-1', syncStatus: 'synced' }],
 };
 
