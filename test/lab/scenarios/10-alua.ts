@@ -3,7 +3,7 @@ import { administratorOf, type Administrator } from '../inside/administrator.js'
 import { expectEqual } from '../inside/checks.js';
 import { eventually, run as runTool } from '../inside/command.js';
 import { expectRecords, startDirectWriter } from '../inside/direct-writer.js';
-import { expectPathGroups } from '../inside/path-groups.js';
+import { expectPathGroups } from '../inside/maps.js';
 import { multipathMaps } from '../inside/san.js';
 import type { Site } from '../inside/site.js';
 import type { Scenario, ScenarioOptions } from './scenario.js';

@@ -4,8 +4,8 @@ import { expect, expectEqual } from '../inside/checks.js';
 import { eventually } from '../inside/command.js';
 import { docker } from '../inside/docker.js';
 import { arrayWwpn } from '../inside/fibre-channel.js';
-import { expectPathGroups } from '../inside/path-groups.js';
-import { multipathMaps, pathStates } from '../inside/san.js';
+import { expectPathGroups, mapOf, workingPorts } from '../inside/maps.js';
+import { multipathMaps } from '../inside/san.js';
 import type { Site } from '../inside/site.js';
 import { startWriter, type Writer } from '../inside/writer.js';
 import type { Scenario, ScenarioOptions } from './scenario.js';
@@ -103,8 +103,7 @@ async function loss(site: Site, { writer, map, portsOf }: Running & { portsOf: P
     await writer.more(RECORDS);
     site.note(`${RECORDS} records ${((performance.now() - start) / 1000).toFixed(1)} s after the loss of the array`);
     await eventually(async () => {
-      const working = (await pathStates(map)).filter(({ isActive, checker }) => isActive && checker === 'ready');
-      expectEqual(working.map(({ target }) => target).toSorted(), portsOf(secondary).toSorted(), 'working paths');
+      expectEqual(await workingPorts(map), portsOf(secondary).toSorted(), 'working paths');
     }, NOTICED_MS);
     await writer.more(RECORDS);
   });
@@ -141,9 +140,4 @@ async function expectReplicating({ control }: Site): Promise<void> {
   const { arrays } = await stateOf(control);
   const groups = arrays.flatMap((array) => array.groups.map(({ role, state }) => `${array.name} ${role} ${state}`));
   expectEqual(groups, ['sim-a secondary started', 'sim-b primary started'], 'groups');
-}
-
-async function mapOf(volume: string): Promise<string> {
-  const { Status } = await docker.inspectVolume(volume);
-  return `3${String(Status['wwn']).toLowerCase()}`;
 }

@@ -1,5 +1,18 @@
 import { expect, expectEqual } from './checks.js';
-import { pathGroups } from './san.js';
+import { docker } from './docker.js';
+import { pathGroups, pathStates } from './san.js';
+
+/** WWID of the map of a Docker volume. */
+export async function mapOf(volume: string): Promise<string> {
+  const { Status } = await docker.inspectVolume(volume);
+  return `3${String(Status['wwn']).toLowerCase()}`;
+}
+
+/** Target ports of the paths that I/O may go to, sorted. */
+export async function workingPorts(map: string): Promise<string[]> {
+  const working = (await pathStates(map)).filter(({ isActive, checker }) => isActive && checker === 'ready');
+  return working.map(({ target }) => target).toSorted();
+}
 
 /**
  * @throws unless the map has exactly these two groups of paths, by their target ports: the one that is in use, and the one that
