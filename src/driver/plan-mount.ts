@@ -168,7 +168,7 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
       : {
           knownGroup: group,
           group: withActive(group, proven),
-          ...warningOf(request, proven, unpaired(backend, volume, proven)),
+          ...warningOf(request, proven, oneArrayOnly(backend, volume, proven)),
         }),
     ...(override === undefined ? {} : { override: override.side }),
   };
@@ -217,7 +217,7 @@ export function withActive(
 }
 
 /** With peer persistence: why it comes from one array only. */
-function unpaired(backend: Backend, volume: Volume, { side, observation }: ProvenSide): string | undefined {
+function oneArrayOnly(backend: Backend, volume: Volume, { side, observation }: ProvenSide): string | undefined {
   const reason = hasWitness(backend) ? whyUnpaired(backend, volume, observation) : undefined;
   return (
     reason && `mounted from ${backend.array(side).label} only, until both arrays hold the same data again: ${reason}`
@@ -231,11 +231,11 @@ const joined = (...texts: (string | undefined)[]): string | undefined =>
 function warningOf(
   { volume, override }: MountRequest,
   proven: ProvenSide,
-  unpaired: string | undefined,
+  alone: string | undefined,
 ): { warning?: string } {
   const lifted = lacksData(volume, proven.row)
     ? `volume ${volume.name} has never been formatted and its group is failed over; an operator's override lets its blank ${proven.side} copy be taken for new`
-    : joined(proven.warning, unpaired);
+    : joined(proven.warning, alone);
   if (lifted === undefined) return {};
   if (override === undefined || !(proven.overridden || lacksData(volume, proven.row))) return { warning: lifted };
   const { reason, madeBy, until } = override;

@@ -96,7 +96,7 @@ describe('killed between the two arrays', () => {
     await daemon.docker.mount('v');
     await killAt(calls, { pattern, when }, unmount);
     await daemon.start();
-    await waitFor(async () => (await exporting()).length === 0);
     await waitFor(async () => (await daemon.docker.status('v'))['holder'] === null);
+    expect(await exporting()).toEqual([]);
   });
 });
