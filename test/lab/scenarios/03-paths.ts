@@ -1,7 +1,8 @@
 import { expect, expectEqual } from '../inside/checks.js';
 import { eventually } from '../inside/command.js';
 import { docker } from '../inside/docker.js';
-import { multipathMaps, pathStates } from '../inside/san.js';
+import { mapOf, workingPorts } from '../inside/maps.js';
+import { multipathMaps } from '../inside/san.js';
 import type { Site } from '../inside/site.js';
 import { startWriter } from '../inside/writer.js';
 import type { Scenario } from './scenario.js';
@@ -63,15 +64,9 @@ async function run(site: Site, port: string): Promise<void> {
   });
 }
 
-async function mapOf(volume: string): Promise<string> {
-  const { Status } = await docker.inspectVolume(volume);
-  return `3${String(Status['wwn']).toLowerCase()}`;
-}
-
 async function expectActive(map: string, count: number): Promise<void> {
   await eventually(async () => {
-    const active = (await pathStates(map)).filter(({ isActive, checker }) => isActive && checker === 'ready');
-    expectEqual(active.length, count, 'working paths');
+    expectEqual((await workingPorts(map)).length, count, 'working paths');
   }, NOTICED_MS);
 }
 
