@@ -1,13 +1,16 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, statfs, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { readFileSync } from 'node:fs';
+import { askDaemon } from '../../src/commands/daemon-client.js';
 import { arrayOf, operator } from '../pair-client.js';
 import { arrayObjects, arrayOutline, stateOf } from '../simulator-state.js';
 import { Site, waitFor, type Replica } from './site.js';
 
 const run = promisify(execFile);
+const XFS = readFileSync('/proc/filesystems', 'utf8').includes('\txfs\n');
 const OTHER_ID = 'b'.repeat(64);
 
 /** Writes a file through to the array. @throws when the device is cut off */
@@ -177,6 +180,26 @@ describe('with a quorum witness', () => {
     await control.holdSync(false);
     expect(await filesIn(await site.mount(volume))).toEqual(['there']);
   });
+
+  (XFS ? it : it.skip)(
+    'rule 38: grows while it is mounted from both arrays, and goes on from the other one',
+    async () => {
+      const volume = await site.createVolume(undefined, { fsType: 'xfs' });
+      const mountpoint = await site.mount(volume);
+      await write(mountpoint, 'before');
+      await askDaemon(path.join(site.node.dir, 'state'), '/resize', { volume: volume.name, gib: 2 });
+      const { blocks, bsize } = await statfs(mountpoint);
+      expect(blocks * bsize).toBeGreaterThan(1.8 * 1024 ** 3);
+      await volume.type.switchover();
+      await write(mountpoint, 'there');
+      await site.unmount(volume);
+      expect(await filesIn(await site.mount(volume))).toEqual(['before', 'there']);
+      expect(await site.exporting(volume)).toEqual([site.primary, site.secondary]);
+      await site.unmount(volume);
+      await volume.type.switchBack();
+      expect(await site.node.docker.remove(volume.name)).toBe('');
+    },
+  );
 
   it("rule 46: after an operator's failover under a mounted volume nobody joins it, and no other member is mounted", async () => {
     const volume = await site.createVolume();
