@@ -162,7 +162,8 @@ function buildConnector(
     const initiator = loopbackInitiator(protocol, node.id);
     return createLoopbackConnector({ fabricDir: loopbackFabric, initiator, protocol, run, stateDir });
   }
-  const options = { run, stateDir, usesMultipath, minimumPaths, logger };
+  const movesBetweenArrays = replication?.quorumWitnessIp !== undefined;
+  const options = { run, stateDir, usesMultipath, minimumPaths, movesBetweenArrays, logger };
   if (protocol === 'iscsi') return createIscsiConnector({ ...options, chap });
   return createFcConnector({ ...options, equalWwns: replication?.secondaryWwn === 'same' });
 }

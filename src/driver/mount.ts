@@ -1,12 +1,13 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Backend } from '../backend/backend.js';
 import { proveActiveSide } from '../backend/observe.js';
-import { isPaired } from '../backend/paired.js';
+import { whyUnpaired } from '../backend/paired.js';
 import type { Connection } from '../contracts/host.js';
 import type { NodeMount } from '../contracts/node-journal.js';
 import type { Write } from '../contracts/store.js';
 import type { Attachment } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
-import { otherSide } from '../domain/replication.js';
+import { otherSide, type Group } from '../domain/replication.js';
 import type { Saga } from '../saga/saga.js';
 import type { DriverContext } from './context.js';
 import { exportSteps } from './export-steps.js';
@@ -17,6 +18,10 @@ import { groupRecordKey } from './operations.js';
 import { findPassiveCopy } from './passive-copy.js';
 import { mountQuestion, type MountFacts, type MountPlan, type MountStep } from './plan-mount.js';
 import { takeOverStep } from './take-over.js';
+
+/** One answer that got lost is no reason to undo a mount. */
+const PAIR_TRIES = 3;
+const PAIR_PAUSE_MS = 1_000;
 
 /*
  * States that a crash can leave, and what undo makes of each:
@@ -95,10 +100,12 @@ function confirmRolesStep(backend: Backend, plan: MountPlan): MountStep {
     async do({ signal }) {
       const { knownGroup: group, volume, side, override } = plan;
       if (group === undefined) return;
+      if (plan.paired) {
+        await confirmPair(backend, { group, volume }, signal);
+        return;
+      }
       const again = await proveActiveSide(mountQuestion({ backend, group, volume }, override), signal);
-      // A device with the paths of both follows the role.
-      if (plan.paired ? isPaired(backend, volume, again.observation) : again.side === side) return;
-      if (plan.paired) throw notPaired(group.name);
+      if (again.side === side) return;
       throw new DriverError(
         'refused',
         `group ${group.name} moved to the ${again.side} array while the volume was being exported and attached`,
@@ -110,14 +117,29 @@ function confirmRolesStep(backend: Backend, plan: MountPlan): MountStep {
   };
 }
 
-const notPaired = (group: string): DriverError =>
-  new DriverError(
-    'refused',
-    `group ${group} stopped, or fell out of sync, while the volume was being exported from both arrays and attached`,
-    {
-      next: 'start the container again; it then comes from the array that is active, and from the other one when it is back in sync',
-    },
-  );
+/** A device with the paths of both follows the role, as long as they are a pair. */
+async function confirmPair(
+  backend: Backend,
+  of: { group: Group; volume: MountPlan['volume'] },
+  signal: AbortSignal,
+): Promise<void> {
+  const { group, volume } = of;
+  for (let attempt = 1; ; attempt += 1) {
+    const { observation } = await proveActiveSide(mountQuestion({ backend, group, volume }, undefined), signal);
+    const reason = whyUnpaired(backend, volume, observation);
+    if (reason === undefined) return;
+    if (attempt >= PAIR_TRIES) {
+      throw new DriverError(
+        'refused',
+        `group ${group.name} stopped, or fell out of sync, while the volume was being exported from both arrays and attached (${reason})`,
+        {
+          next: 'start the container again; it then comes from the array that is active, and from the other one when it is back in sync',
+        },
+      );
+    }
+    await pause(PAIR_PAUSE_MS, undefined, { signal });
+  }
+}
 
 function attachStep(ctx: DriverContext, backend: Backend): MountStep {
   const connector = ctx.connector(backend);

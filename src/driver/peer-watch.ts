@@ -1,6 +1,6 @@
 import type { Backend } from '../backend/backend.js';
 import { askActiveSide, type ActiveSideFinding } from '../backend/observe.js';
-import { isPaired, isSplit } from '../backend/paired.js';
+import { hasWitness, isPaired, isSplit } from '../backend/paired.js';
 import type { Export } from '../contracts/array.js';
 import type { Connection } from '../contracts/host.js';
 import { exportSides, isOwnMount, type Attachment } from '../domain/attachment.js';
@@ -45,8 +45,7 @@ export class PeerWatch {
   /** Volumes of this node that it has to look after. */
   async list(signal: AbortSignal): Promise<string[]> {
     const { store, node, backends } = this.#ctx;
-    const hasWitness = backends.all().some((each) => each.settings.replication?.witness !== undefined);
-    if (!hasWitness) return [];
+    if (!backends.all().some(hasWitness)) return [];
     const all = await store.list('attachment', signal);
     return all.filter((each) => each.node === node.id && isWhole(each)).map((each) => each.volume);
   }
@@ -79,7 +78,7 @@ export class PeerWatch {
     if (mount === undefined || !isOwnMount(node.id, mount, attachment)) return undefined;
     const backend = backends.get(volume.spec.backend);
     const group = await getGroup(store, volume, signal);
-    if (group === undefined || backend.settings.replication?.witness === undefined) return undefined;
+    if (group === undefined || !hasWitness(backend)) return undefined;
     return { volume, backend, group, attachment };
   }
 

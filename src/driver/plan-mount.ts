@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Backend } from '../backend/backend.js';
 import { proveActiveSide, type ActiveSideRequest, type ProvenSide } from '../backend/observe.js';
-import { isPaired } from '../backend/paired.js';
+import { hasWitness, isPaired, whyUnpaired } from '../backend/paired.js';
 import type { Write } from '../contracts/store.js';
 import { exportSides, type Attachment, type BlockDevice } from '../domain/attachment.js';
 import { isFailedOver } from '../domain/active-side.js';
@@ -165,7 +165,11 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
     generation,
     ...(group === undefined || proven === undefined
       ? {}
-      : { knownGroup: group, group: withActive(group, proven), ...warningOf(request, proven) }),
+      : {
+          knownGroup: group,
+          group: withActive(group, proven),
+          ...warningOf(request, proven, oneArrayOnly(backend, volume, proven)),
+        }),
     ...(override === undefined ? {} : { override: override.side }),
   };
 }
@@ -212,11 +216,26 @@ export function withActive(
   };
 }
 
+/** With peer persistence: why it comes from one array only. */
+function oneArrayOnly(backend: Backend, volume: Volume, { side, observation }: ProvenSide): string | undefined {
+  const reason = hasWitness(backend) ? whyUnpaired(backend, volume, observation) : undefined;
+  return (
+    reason && `mounted from ${backend.array(side).label} only, until both arrays hold the same data again: ${reason}`
+  );
+}
+
+const joined = (...texts: (string | undefined)[]): string | undefined =>
+  texts.filter((each) => each !== undefined).join('; ') || undefined;
+
 /** What the log says of a mount that is not beyond doubt, with the override that allows it. */
-function warningOf({ volume, override }: MountRequest, proven: ProvenSide): { warning?: string } {
+function warningOf(
+  { volume, override }: MountRequest,
+  proven: ProvenSide,
+  alone: string | undefined,
+): { warning?: string } {
   const lifted = lacksData(volume, proven.row)
     ? `volume ${volume.name} has never been formatted and its group is failed over; an operator's override lets its blank ${proven.side} copy be taken for new`
-    : proven.warning;
+    : joined(proven.warning, alone);
   if (lifted === undefined) return {};
   if (override === undefined || !(proven.overridden || lacksData(volume, proven.row))) return { warning: lifted };
   const { reason, madeBy, until } = override;

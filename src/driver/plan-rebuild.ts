@@ -101,9 +101,13 @@ function groupsOf(rebuilt: Rebuilt[], survey: Survey, known: Known): Group[] {
   return [...groups.values()];
 }
 
-/** The side that all attached members of the group are attached to; the more cautious one when they do not agree. */
+/**
+ * The side that all attached members of the group are attached to; the more cautious one when they do not agree. What is
+ * attached to both arrays follows the role, and does not tell.
+ */
 function usedSide(rebuilt: Rebuilt[], key: string): Side | undefined {
-  const sides = new Set(rebuilt.flatMap(({ attachment }) => (attachment?.group === key ? [attachment.side] : [])));
+  const attachments = rebuilt.flatMap(({ attachment }) => (attachment?.group === key ? [attachment] : []));
+  const sides = new Set(attachments.flatMap(({ side, peer }) => (peer === undefined ? [side] : [])));
   const [side] = sides;
   return sides.size > 1 ? 'secondary' : side;
 }

@@ -1,5 +1,5 @@
 import type { NodeJournal } from '../contracts/node-journal.js';
-import type { Attachment } from '../domain/attachment.js';
+import { exportSides, type Attachment } from '../domain/attachment.js';
 import { removeExportsCommand } from '../domain/names.js';
 import type { Volume } from '../domain/volume.js';
 import { groupKeyOf } from './inventory.js';
@@ -28,22 +28,24 @@ export function attachmentOf(
       host,
     })),
   );
-  const [first, second] = exported;
+  const [first] = exported;
   if (first === undefined) return undefined;
   const where = exported.map(({ side, host }) => `${host} (${side} array)`).join(' and ');
   const command = removeExportsCommand(arrayName, first.host);
-  if (second !== undefined) {
+  const mount = journal.findMount(name);
+  // With peer persistence both arrays export what is mounted here.
+  const own = mount?.backend === proven.backend.name ? exportSides(mount) : [];
+  const isOurs = exported.every(({ side, host }) => own.some((each) => each.side === side && each.host === host));
+  if (exported.length > 1 && !isOurs) {
     return `it is exported to ${where}; stop what uses it, remove the exports that nobody needs (${command}), and repeat this`;
   }
-  const mount = journal.findMount(name);
-  const { side, host } = first;
-  const isOurs = mount?.backend === proven.backend.name && mount.side === side && mount.host === host;
   const { device, generation } = mount ?? {};
-  if (!isOurs || device === undefined || generation === undefined || mount?.wwn !== volume.wwn[side]) {
+  const isThere = mount !== undefined && isOurs && mount.wwn === volume.wwn[mount.side];
+  if (!isThere || device === undefined || generation === undefined) {
     return `it is exported to ${where}, and this node's journal does not say that it has it mounted; repeat this command on that host, or, if nothing uses it there, remove the export: ${command}`;
   }
   const group = groupKeyOf(volume);
-  const { mountpoint } = mount;
+  const { mountpoint, side, host, peer } = mount;
   return {
     volume: name,
     ...(group === undefined ? {} : { group }),
@@ -52,6 +54,7 @@ export function attachmentOf(
     generation,
     side,
     host,
+    ...(peer === undefined ? {} : { peer }),
     state: 'attached',
     mountpoint,
     device,

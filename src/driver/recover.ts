@@ -131,7 +131,6 @@ export class Recovery {
     await this.#attempt(stopped, 'look for late changes', async () => this.#undoLate(stopped));
     await this.#attempt(stopped, 'start groups', async () => this.#startGroups(stopped));
     await this.#attempt(stopped, 'release what nobody uses', async () => this.#releaseAttachments(stopped));
-    await this.#attempt(stopped, 'look after peer persistence', async () => this.#lookAtPeers(stopped));
     await this.#attempt(stopped, 'look for expired snapshots', async () => this.#forgetExpired(stopped));
     await this.#attempt(stopped, 'finish what was to grow', async () => this.#resizes.finish(stopped));
     await this.#tidyHost(stopped);
@@ -141,6 +140,8 @@ export class Recovery {
         this.#removeExport(work, signal),
       );
     }
+    // Last, since exports of a node that lost the volume are in its way.
+    await this.#attempt(stopped, 'look after peer persistence', async () => this.#lookAtPeers(stopped));
   }
 
   async #settleOperations(stopped: AbortSignal): Promise<void> {

@@ -17,6 +17,8 @@ export interface FcOptions {
   usesMultipath: boolean;
   /** How many paths a map has to have at least. */
   minimumPaths: number;
+  /** Of a backend with peer persistence. */
+  movesBetweenArrays?: boolean;
   /** `secondary_wwn = same`: both copies of a volume get one WWN (rule 10). */
   equalWwns?: boolean;
   logger: Logger;

@@ -25,6 +25,8 @@ export interface IscsiOptions {
   usesMultipath: boolean;
   /** How many paths a map has to have at least. */
   minimumPaths: number;
+  /** Of a backend with peer persistence. */
+  movesBetweenArrays?: boolean;
   /** The arrays demand CHAP of this host. */
   chap: boolean;
   logger: Logger;

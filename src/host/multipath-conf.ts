@@ -46,13 +46,21 @@ async function findDaemonProblem(run: Run, signal: AbortSignal): Promise<Problem
   }
 }
 
-/** What of the host's multipath configuration is wrong or unwise for volumes of a 3PAR array, each with the way to mend it. */
-export async function findMultipathProblems(run: Run, signal: AbortSignal): Promise<string[]> {
+/**
+ * What of the host's multipath configuration is wrong or unwise for volumes of a 3PAR array, each with the way to mend it. `movesBetweenArrays`: with
+ * peer persistence the same map follows a volume from one array to the other.
+ */
+export async function findMultipathProblems(
+  run: Run,
+  { movesBetweenArrays }: { movesBetweenArrays: boolean },
+  signal: AbortSignal,
+): Promise<string[]> {
   const problem = await findDaemonProblem(run, signal);
   if (problem !== undefined) return [`${problem.what}; next: ${problem.next}`];
   try {
     const { stdout } = await run('multipathd', ['show', 'config'], { timeoutMs: TIMEOUT_MS, signal });
-    return judgeMultipathConf(parseMultipathConf(stdout));
+    const root = parseMultipathConf(stdout);
+    return [...judgeMultipathConf(root), ...(movesBetweenArrays ? judgeMoves(root) : [])];
   } catch (error) {
     if (!(error instanceof CommandError) || signal.aborted) throw error;
     return [`the configuration of multipathd cannot be read (${error.message}); next: multipathd show config`];
@@ -93,16 +101,41 @@ function judgeFindMultipaths(root: ConfSection): string[] {
   ];
 }
 
-function judgeDevice(root: ConfSection): string[] {
+/** Needed for peer persistence only, beside what all volumes need. */
+export function judgeMoves(root: ConfSection): string[] {
+  const order = inForce(root);
+  if (order === undefined) return [];
+  const problems: string[] = [];
+  const handler = valueOf(order, 'hardware_handler') ?? 'unset';
+  if (!/\balua$/.test(handler)) {
+    problems.push(
+      `hardware_handler is ${handler} for ${VENDOR} ${PRODUCT} instead of "1 alua", so that a volume with peer persistence does not follow a switchover; next: remove it from the overrides or device section of /etc/multipath.conf, then: multipathd reconfigure`,
+    );
+  }
+  const retry = valueOf(order, 'no_path_retry') ?? 'unset';
+  if (['fail', '0'].includes(retry)) {
+    problems.push(
+      `no_path_retry is ${retry} for ${VENDOR} ${PRODUCT}, so that containers get errors during an automatic failover; next: set no_path_retry 18 for it in /etc/multipath.conf, then: multipathd reconfigure`,
+    );
+  }
+  return problems;
+}
+
+/** What says something about our devices, in the order in which it counts; undefined when no device section is for them. */
+function inForce(root: ConfSection): ConfSection[] | undefined {
   const devices = sectionsOf(root, 'devices').flatMap((each) => sectionsOf(each, 'device'));
   const ours = devices.filter((each) => matchesArray(each));
-  if (ours.length === 0) {
+  if (ours.length === 0) return undefined;
+  return [...sectionsOf(root, 'overrides'), ...ours.toReversed(), ...sectionsOf(root, 'defaults')];
+}
+
+function judgeDevice(root: ConfSection): string[] {
+  const order = inForce(root);
+  if (order === undefined) {
     return [
       `multipathd knows no device ${VENDOR} ${PRODUCT}; next: update multipath-tools, or add the device section of HPE's 3PAR Linux guide to /etc/multipath.conf`,
     ];
   }
-  // What is in force: overrides before the device before the defaults.
-  const order = [...sectionsOf(root, 'overrides'), ...ours.toReversed(), ...sectionsOf(root, 'defaults')];
   const problems: string[] = [];
   for (const [key, wanted] of [
     ['path_grouping_policy', 'group_by_prio'],

@@ -22,6 +22,8 @@ export interface SanOptions {
   usesMultipath: boolean;
   /** How many paths a map has to have at least. */
   minimumPaths: number;
+  /** Of a backend with peer persistence. */
+  movesBetweenArrays?: boolean | undefined;
   logger: Logger;
 }
 
@@ -48,7 +50,7 @@ class SanConnector implements HostConnector {
   async findProblems(signal: AbortSignal): Promise<string[]> {
     const [fabric, multipath] = await Promise.all([
       this.#fabric.findProblems(signal),
-      this.#options.usesMultipath ? findMultipathProblems(this.#access.run, signal) : [],
+      this.#options.usesMultipath ? this.#findMultipathProblems(signal) : [],
     ]);
     return [...fabric, ...multipath];
   }
@@ -126,6 +128,11 @@ class SanConnector implements HostConnector {
     await this.#fabric.leaveUnused(signal);
   }
 
+  async #findMultipathProblems(signal: AbortSignal): Promise<string[]> {
+    const { movesBetweenArrays = false } = this.#options;
+    return findMultipathProblems(this.#access.run, { movesBetweenArrays }, signal);
+  }
+
   #sized({ wwn, sizeBytes }: { wwn: string; sizeBytes: number }) {
     return { wwn, sizeBytes, usesMultipath: this.#options.usesMultipath };
   }
@@ -192,7 +199,7 @@ class SanConnector implements HostConnector {
     signal: AbortSignal,
   ): Promise<DriverError> {
     if (paths.length === 0) return noLun(connection, found);
-    const problems = await findMultipathProblems(this.#access.run, signal);
+    const problems = await this.#findMultipathProblems(signal);
     return new DriverError(
       'unavailable',
       `LUN ${connection.lun} is there as ${paths.map(({ name }) => name).join(', ')}, but multipathd makes no map 3${connection.wwn} of it`,

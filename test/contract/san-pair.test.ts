@@ -103,6 +103,19 @@ describe('a volume that both arrays show', () => {
     expect(has(/delete|multipath -f/)).toBe(false);
   });
 
+  it('rule 10: such a path that joins the map while its own are awaited is refused, too', async () => {
+    host.luns.delete('4:7');
+    setTimeout(() => {
+      host.addSession(8, { target: 'iqn.2000-05.com.3pardata:neither', portal: '10.3.1.2:3260' });
+      host.addDisk({ name: 'sdf', address: '8:0:0:5', wwn: WWN });
+      host.addPathToMap(WWN, 'sdf');
+    }, 2000);
+    await expect(attach()).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringMatching(/sdf \(8:0:0:5, .*is not the expected volume/),
+    });
+  });
+
   it('rule 9: every path of the other array has to be the volume, too', async () => {
     host.luns.set('4:7', OTHER);
     await expect(attach()).rejects.toMatchObject({
@@ -136,6 +149,22 @@ describe('a volume that both arrays show', () => {
     });
     expect(disks()).toEqual([]);
   });
+});
+
+it('where volumes move between arrays, its multipath settings have to follow', async () => {
+  const { run, sysRoot, devRoot, stateDir } = host;
+  const options = { run, sysRoot, devRoot, stateDir, logger, usesMultipath: true, minimumPaths: 1, chap: false };
+  const device =
+    'device {\nvendor 3PARdata\nproduct VV\npath_grouping_policy group_by_prio\nprio alua\nfailback immediate\nno_path_retry 18\n}';
+  host.failures.set('multipathd show config', {
+    stdout: `defaults {\nfind_multipaths no\n}\ndevices {\n${device}\n}\n`,
+  });
+  const handlers = async (movesBetweenArrays: boolean): Promise<string[]> =>
+    (await createIscsiConnector({ ...options, movesBetweenArrays }).findProblems(signal())).filter((each) =>
+      each.includes('hardware_handler'),
+    );
+  expect(await handlers(false)).toEqual([]);
+  expect(await handlers(true)).toHaveLength(1);
 });
 
 describe('the paths that a device in use lacks', () => {

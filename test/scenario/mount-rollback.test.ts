@@ -15,16 +15,21 @@ const NODES = 3;
 const VOLUME = 'v';
 const EFFECTS: Effect[] = ['error', 'reset', 'lost-reply', 'done-but-error', 'ok-not-done', 'power-off'];
 
+const FEW_EFFECTS: Effect[] = ['error'];
+
 interface Scene {
   name: string;
   options: Record<string, string>;
   /** The verb is the first one after the daemon's start, so that its calls include the logins. */
   afterStart?: true;
+  /** Peer persistence. The ways to fail are the same on both arrays, so that one of them is enough. */
+  hasWitness?: true;
 }
 
 const SCENES: Scene[] = [
   { name: 'a plain volume', options: { size: '1', backend: 'plain' } },
   { name: 'a replicated volume', options: { size: '1', replicationGroup: 'g1' }, afterStart: true },
+  { name: 'a volume with peer persistence', options: { size: '1', replicationGroup: 'g1' }, hasWitness: true },
 ];
 
 const mount = async ({ docker }: Node): Promise<string> =>
@@ -105,12 +110,15 @@ async function tryUnmount(trial: Trial): Promise<string> {
 describe.each(SCENES)('$name', (scene) => {
   let nodes: Node[] = [];
   const detached = new Map<Node, string[]>();
+  const hasWitness = scene.hasWitness === true ? ({ hasWitness: true } as const) : {};
   let mountCalls: ArrayCall[] = [];
   let unmountCalls: ArrayCall[] = [];
 
   beforeAll(async () => {
-    nodes = await Promise.all(Array.from({ length: NODES }, async () => startNode()));
+    nodes = await Promise.all(Array.from({ length: NODES }, async () => startNode(hasWitness)));
     for (const node of nodes) {
+      // The roles stay, also when an array dies.
+      await node.control.witness(false);
       expect(await node.docker.create(VOLUME, scene.options)).toBe('');
       // The first mount makes the file system; its array calls are those of any other.
       expect(await mount(node)).toBe('');
@@ -142,9 +150,10 @@ describe.each(SCENES)('$name', (scene) => {
     calls: ArrayCall[],
     attempt: (trial: Trial) => Promise<string>,
   ): Promise<void> => {
-    const outcomes = new Outcomes(`${title} of ${scene.name}`, EFFECTS);
+    const effects = scene.hasWitness === true ? FEW_EFFECTS : EFFECTS;
+    const outcomes = new Outcomes(`${title} of ${scene.name}`, effects);
     try {
-      for (const effect of EFFECTS) {
+      for (const effect of effects) {
         await eachCall(nodes, calls.filter(canFail(effect)), async (node, call) => {
           const trial = { node, scene, call, effect, detached: detached.get(node) ?? [] };
           outcomes.add(call.title, effect, await attempt(trial));

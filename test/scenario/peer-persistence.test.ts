@@ -1,12 +1,16 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, statfs, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { arrayObjects, stateOf } from '../simulator-state.js';
+import { readFileSync } from 'node:fs';
+import { askDaemon } from '../../src/commands/daemon-client.js';
+import { arrayOf, operator } from '../pair-client.js';
+import { arrayObjects, arrayOutline, stateOf } from '../simulator-state.js';
 import { Site, waitFor, type Replica } from './site.js';
 
 const run = promisify(execFile);
+const XFS = readFileSync('/proc/filesystems', 'utf8').includes('\txfs\n');
 const OTHER_ID = 'b'.repeat(64);
 
 /** Writes a file through to the array. @throws when the device is cut off */
@@ -177,6 +181,26 @@ describe('with a quorum witness', () => {
     expect(await filesIn(await site.mount(volume))).toEqual(['there']);
   });
 
+  (XFS ? it : it.skip)(
+    'rule 38: grows while it is mounted from both arrays, and goes on from the other one',
+    async () => {
+      const volume = await site.createVolume(undefined, { fsType: 'xfs' });
+      const mountpoint = await site.mount(volume);
+      await write(mountpoint, 'before');
+      await askDaemon(path.join(site.node.dir, 'state'), '/resize', { volume: volume.name, gib: 2 });
+      const { blocks, bsize } = await statfs(mountpoint);
+      expect(blocks * bsize).toBeGreaterThan(1.8 * 1024 ** 3);
+      await volume.type.switchover();
+      await write(mountpoint, 'there');
+      await site.unmount(volume);
+      expect(await filesIn(await site.mount(volume))).toEqual(['before', 'there']);
+      expect(await site.exporting(volume)).toEqual([site.primary, site.secondary]);
+      await site.unmount(volume);
+      await volume.type.switchBack();
+      expect(await site.node.docker.remove(volume.name)).toBe('');
+    },
+  );
+
   it("rule 46: after an operator's failover under a mounted volume nobody joins it, and no other member is mounted", async () => {
     const volume = await site.createVolume();
     const member = await site.createVolume(volume.group);
@@ -197,5 +221,76 @@ describe('with a quorum witness', () => {
     await site.unmount(volume);
     await volume.type.restore();
     for (const { name } of [volume, member]) expect(await site.node.docker.remove(name)).toBe('');
+  });
+});
+
+describe('a group that does not fit', () => {
+  let site: Site;
+  beforeAll(async () => {
+    site = await Site.start({ hasWitness: true });
+  });
+  afterEach(async () => site.calmDown());
+  afterAll(async () => site.close());
+
+  const refusal = async (group: string): Promise<string> =>
+    site.node.docker.create('refused', { size: '1', replicationGroup: group });
+
+  it('rule 37: whose policies are not those of peer persistence is not joined; the command that it names makes it fit', async () => {
+    const volume = await site.createVolume();
+    const primary = arrayOf(site.node.pair, 'primary');
+    await operator(primary, `setrcopygroup pol no_auto_failover,no_path_management ${volume.group}`);
+    const before = await arrayOutline(site.node.control);
+    const text = await refusal(volume.group);
+    expect(text).toMatch(/needs its policies auto_failover and path_management, which are off/);
+    expect(await arrayOutline(site.node.control)).toEqual(before);
+    // Without them it is mounted as it was before: from one array.
+    expect(await site.mountedFrom(volume)).toEqual([site.primary]);
+    await site.unmount(volume);
+    const command = /type on the primary array: (setrcopygroup pol \S+ \S+);/.exec(text)?.[1];
+    await operator(primary, command ?? 'none was named');
+    expect(await refusal(volume.group)).toBe('');
+    for (const name of ['refused', volume.name]) expect(await site.node.docker.remove(name)).toBe('');
+  });
+
+  it('rule 37: nothing is made while the arrays ask another witness, or none', async () => {
+    const { pair } = site.node.simulator;
+    const { witness } = pair;
+    try {
+      for (const [other, words] of [
+        ['10.9.9.9', 'has 10.9.9.9'],
+        [undefined, 'has none'],
+      ] as const) {
+        Object.assign(pair, { witness: other });
+        const text = await refusal('NEW');
+        expect(text).toContain(words);
+        expect(text).toMatch(/showrcopy -qw targets/);
+        expect(await arrayObjects(site.node.control)).toEqual([]);
+      }
+    } finally {
+      Object.assign(pair, { witness });
+    }
+  });
+});
+
+describe('without a quorum witness in hpe.conf', () => {
+  let site: Site;
+  beforeAll(async () => {
+    site = await Site.start();
+  });
+  afterAll(async () => site.close());
+
+  it('rule 37: a group that fails over by itself is not joined', async () => {
+    const volume = await site.createVolume();
+    const primary = arrayOf(site.node.pair, 'primary');
+    await operator(primary, `setrcopygroup pol auto_failover,path_management ${volume.group}`);
+    const options = { size: '1', replicationGroup: volume.group };
+    const text = await site.node.docker.create('refused', options);
+    expect(text).toMatch(
+      /has auto_failover and path_management \(peer persistence\), and hpe.conf names no quorum_witness_ip/,
+    );
+    const command = /or type: (setrcopygroup pol \S+ \S+)$/.exec(text)?.[1];
+    await operator(primary, command ?? 'none was named');
+    expect(await site.node.docker.create('refused', options)).toBe('');
+    for (const name of ['refused', volume.name]) expect(await site.node.docker.remove(name)).toBe('');
   });
 });

@@ -27,12 +27,21 @@ interface Scene {
   state: 'started' | 'stopped';
   /** The verb is the first one after the daemon's start, so that its calls include the logins. */
   afterStart?: true;
+  /** Peer persistence. */
+  hasWitness?: true;
 }
 
 const makeKeeper = async ({ docker }: Node): Promise<void> => expect(await docker.create(KEEPER, OPTIONS)).toBe('');
 
 const SCENES: Scene[] = [
-  { name: 'a new group', prepare: async () => Promise.resolve(), state: 'started', afterStart: true },
+  {
+    // Its calls are those of any new group, and the question for the witness.
+    name: 'a new group with peer persistence',
+    prepare: async () => Promise.resolve(),
+    state: 'started',
+    afterStart: true,
+    hasWitness: true,
+  },
   { name: 'a started group with another member', prepare: makeKeeper, state: 'started' },
   {
     name: 'a group that an administrator stopped',
@@ -81,7 +90,7 @@ async function expectNoRecord(node: Node): Promise<void> {
 async function startNodes(scene: Scene): Promise<Node[]> {
   return Promise.all(
     Array.from({ length: NODES }, async () => {
-      const node = await startNode();
+      const node = await startNode(scene.hasWitness === true ? { hasWitness: true } : {});
       await scene.prepare(node);
       return node;
     }),

@@ -1,8 +1,10 @@
 import { expect, expectEqual } from '../inside/checks.js';
 import { eventually } from '../inside/command.js';
 import { docker } from '../inside/docker.js';
-import { multipathMaps, pathStates } from '../inside/san.js';
+import { mapOf, workingPorts } from '../inside/maps.js';
+import { multipathMaps } from '../inside/san.js';
 import type { Site } from '../inside/site.js';
+import { lastUnmountMs } from '../inside/unmounted.js';
 import { startWriter } from '../inside/writer.js';
 import type { Scenario } from './scenario.js';
 
@@ -10,8 +12,6 @@ const VOLUME = 'db';
 const CONTAINER = 'web';
 /** A path fails after pings, beacons and timers of the kernel: 15 to 25 s. */
 const NOTICED_MS = 120_000;
-/** Rule 29; dockerd itself would wait 60 s. */
-const UNMOUNT_MS = 30_000;
 
 export const iscsiPaths: Scenario = {
   name: 'iscsi-paths',
@@ -30,7 +30,7 @@ export const fcPaths: Scenario = {
 };
 
 async function run(site: Site, port: string): Promise<void> {
-  const { step, control, primary } = site;
+  const { step, control, primary, daemon } = site;
   await docker.createVolume(VOLUME, { replicationGroup: 'RCG1', size: '1' });
   const writer = await step('a container writes', async () => startWriter(CONTAINER, VOLUME));
   await writer.more(3);
@@ -53,7 +53,8 @@ async function run(site: Site, port: string): Promise<void> {
     await eventually(async () => expect(!(await docker.isRunning(CONTAINER)), 'it still runs'), NOTICED_MS);
   });
   await step('Unmount has let go of the device in bounded time', async () => {
-    await eventually(() => expectUnmounted(site), NOTICED_MS);
+    const ms = await eventually(() => lastUnmountMs(daemon), NOTICED_MS);
+    console.log(`    Unmount: ${ms} ms`);
     expectEqual(multipathMaps().filter(({ wwid }) => wwid === map).length, 0, 'maps of the volume');
   });
   await step('the array has power again: the rest is cleaned up', async () => {
@@ -63,26 +64,8 @@ async function run(site: Site, port: string): Promise<void> {
   });
 }
 
-async function mapOf(volume: string): Promise<string> {
-  const { Status } = await docker.inspectVolume(volume);
-  return `3${String(Status['wwn']).toLowerCase()}`;
-}
-
 async function expectActive(map: string, count: number): Promise<void> {
   await eventually(async () => {
-    const active = (await pathStates(map)).filter(({ isActive, checker }) => isActive && checker === 'ready');
-    expectEqual(active.length, count, 'working paths');
+    expectEqual((await workingPorts(map)).length, count, 'working paths');
   }, NOTICED_MS);
-}
-
-/** @throws unless the last Unmount that the daemon has told of succeeded, in time */
-function expectUnmounted({ daemon }: Site): void {
-  const lines = daemon
-    .log()
-    .split('\n')
-    .filter((line) => line.includes('"verb":"Unmount"') && line.includes('"ms":'));
-  const last = JSON.parse(lines.at(-1) ?? '{}') as { ms?: number; outcome?: string };
-  expectEqual(last.outcome, 'ok', 'outcome of Unmount');
-  expect((last.ms ?? 0) < UNMOUNT_MS, `Unmount took ${last.ms} ms`);
-  console.log(`    Unmount: ${last.ms} ms`);
 }

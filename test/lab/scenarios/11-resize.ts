@@ -3,7 +3,8 @@ import { expect, expectEqual } from '../inside/checks.js';
 import { eventually, run as runTool } from '../inside/command.js';
 import { STATE_DIR } from '../inside/daemon.js';
 import { docker } from '../inside/docker.js';
-import { multipathMaps, pathStates } from '../inside/san.js';
+import { mapOf, workingPorts } from '../inside/maps.js';
+import { multipathMaps } from '../inside/san.js';
 import type { Site } from '../inside/site.js';
 import { startWriter } from '../inside/writer.js';
 import type { Scenario } from './scenario.js';
@@ -88,11 +89,6 @@ async function resize(gib: number): Promise<string[]> {
   return ((await askDaemon(STATE_DIR, '/resize', { volume: VOLUME, gib }))?.result ?? []) as string[];
 }
 
-async function mapOf(volume: string): Promise<string> {
-  const { Status } = await docker.inspectVolume(volume);
-  return `3${String(Status['wwn']).toLowerCase()}`;
-}
-
 async function expectSize(map: string, gib: number, container = CONTAINER): Promise<void> {
   expectEqual(multipathMaps().filter(({ wwid }) => wwid === map).length, 1, 'maps of the volume');
   const bytes = (await runTool('blockdev', ['--getsize64', `/dev/mapper/${map}`])).trim();
@@ -103,7 +99,6 @@ async function expectSize(map: string, gib: number, container = CONTAINER): Prom
 
 async function expectActive(map: string, count: number): Promise<void> {
   await eventually(async () => {
-    const active = (await pathStates(map)).filter(({ isActive, checker }) => isActive && checker === 'ready');
-    expectEqual(active.length, count, 'working paths');
+    expectEqual((await workingPorts(map)).length, count, 'working paths');
   }, NOTICED_MS);
 }

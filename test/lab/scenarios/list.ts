@@ -9,6 +9,8 @@ import { contents } from './08-contents.js';
 import { others } from './09-others.js';
 import { alua } from './10-alua.js';
 import { fcResize, iscsiResize } from './11-resize.js';
+import { fcSwitchover, iscsiSwitchover } from './12-switchover.js';
+import { pairOutage } from './13-pair-outage.js';
 import type { Scenario } from './scenario.js';
 
 /** All scenarios, in the order of the run: long ones first, so that the last ones end together. */
@@ -22,6 +24,9 @@ export const scenarios: readonly Scenario[] = [
   fcStale,
   fcPaths,
   iscsiPaths,
+  pairOutage,
+  iscsiSwitchover,
+  fcSwitchover,
   iscsiResize,
   fcResize,
   iscsiChap,

@@ -7,7 +7,7 @@ import type { GroupTarget, RemoteCopyGroup, Side, SyncStatus } from '../../../sr
 
 // Nothing of it is asked.
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-const NOBODY = {} as ArrayClient;
+const NOBODY = { label: 'an array' } as ArrayClient;
 
 const backend = (witness?: string): Backend =>
   new Backend(

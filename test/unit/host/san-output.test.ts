@@ -6,7 +6,7 @@ import { createFcConnector, listNexuses } from '../../../src/host/fc.js';
 import { addSecret, parseLoginFailure, scansByItself } from '../../../src/host/iscsi-node.js';
 import { findSession, listSessions, nexusOf, portalText } from '../../../src/host/iscsi-sessions.js';
 import { parseInitiatorName } from '../../../src/host/iscsi.js';
-import { judgeMultipathConf, parseMultipathConf } from '../../../src/host/multipath-conf.js';
+import { judgeMoves, judgeMultipathConf, parseMultipathConf } from '../../../src/host/multipath-conf.js';
 import { findMap, listMaps, parseActivePaths } from '../../../src/host/multipath-map.js';
 import { run } from '../../../src/host/run.js';
 import { parseScsiId } from '../../../src/host/scsi-identity.js';
@@ -239,6 +239,22 @@ describe('the configuration of multipathd', () => {
   ])('%s is told with what to do', (_what, text, problem) => {
     expect(problemsOf(text)).toEqual([expect.stringMatching(problem)]);
     expect(problemsOf(text)[0]).toContain('; next: ');
+  });
+
+  it.each([
+    [
+      'another handler',
+      with3par('hardware_handler "1 alua"', 'hardware_handler "1 emc"'),
+      /^hardware_handler is 1 emc/,
+    ],
+    ['none', with3par('\t\thardware_handler "1 alua"\n', ''), /^hardware_handler is/],
+    ['no patience', with3par('no_path_retry 18', 'no_path_retry "fail"'), /^no_path_retry is fail/],
+  ])('for peer persistence %s is told with what to do, and for nothing else', (_what, text, problem) => {
+    const root = parseMultipathConf(text);
+    expect(judgeMoves(root)).toEqual([expect.stringMatching(problem)]);
+    expect(judgeMoves(root)[0]).toContain('; next: ');
+    expect(problemsOf(text)).toEqual([]);
+    expect(judgeMoves(parseMultipathConf(config))).toEqual([]);
   });
 
   it("a blacklist of the host's own disk is no matter of the volumes", () => {
