@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import { errorCode } from './error-code.js';
 import { portalKey, type Portal } from './iscsi-sessions.js';
+import { removeRecord, saveRecord } from './record-file.js';
 
 /**
  * Which session and which node record of open-iscsi are ours. Written before either is made, because a crash between the two
@@ -75,21 +76,11 @@ export class SessionRecords {
 
   async save(record: SessionRecord): Promise<void> {
     await this.#clean();
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    const file = this.#file(record);
-    const handle = await open(`${file}.new`, 'w', 0o600);
-    try {
-      await handle.writeFile(JSON.stringify(record));
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(`${file}.new`, file);
+    await saveRecord(this.#file(record), record);
   }
 
   async remove(portal: Portal): Promise<void> {
-    const file = this.#file(portal);
-    await Promise.all([rm(file, { force: true }), rm(`${file}.new`, { force: true })]);
+    await removeRecord(this.#file(portal));
   }
 
   async #clean(): Promise<void> {

@@ -1,8 +1,9 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { DriverError } from '../domain/errors.js';
 import { errorCode } from './error-code.js';
+import { removeRecord, saveRecord } from './record-file.js';
 
 /**
  * Which loop device is which volume's. Written before the device is made, because a crash between the two must not leave
@@ -43,22 +44,11 @@ export class LoopRecords {
   }
 
   async save(record: LoopRecord): Promise<void> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    const file = this.#file(record.wwn);
-    const handle = await open(`${file}.new`, 'w', 0o600);
-    try {
-      await handle.writeFile(JSON.stringify(record));
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(`${file}.new`, file);
+    await saveRecord(this.#file(record.wwn), record);
   }
 
   async remove(wwn: string): Promise<void> {
-    const file = this.#file(wwn);
-    // A crash may have come between a new record and its place.
-    await Promise.all([rm(file, { force: true }), rm(`${file}.new`, { force: true })]);
+    await removeRecord(this.#file(wwn));
   }
 
   #file(wwn: string): string {

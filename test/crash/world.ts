@@ -75,8 +75,9 @@ function entryOf(key: string, text: string): Entry {
 function nameVolumes(array: SimulatedArray, names: Map<string, string>): void {
   for (const volume of array.volumes.values()) {
     const tag = /"display_name":"([^"]+)"/.exec(volume.comment)?.[1];
-    if (tag !== undefined)
+    if (tag !== undefined && /^dc[vs]-/.test(volume.name)) {
       names.set(volume.name, `<${tag}>`).set(volume.name.replace('dcv-', 'vvs-'), `<set of ${tag}>`);
+    }
     names.set(volume.wwn.toLowerCase(), `<${tag ?? volume.name} on ${array.name}>`);
   }
 }

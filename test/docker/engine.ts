@@ -7,7 +7,7 @@ import { dockerdIn, type Dockerd } from './dockerd.js';
 
 const execute = promisify(execFile);
 const COMMAND_TIMEOUT_MS = 150_000;
-const TOOLS = ['sh', 'cat', 'dd', 'ls', 'md5sum', 'sleep', 'sync', 'tail', 'touch', 'wc', 'mkdir', 'rm'];
+const TOOLS = ['sh', 'cat', 'dd', 'df', 'ls', 'md5sum', 'sleep', 'sync', 'tail', 'touch', 'wc', 'mkdir', 'rm'];
 
 /** The image that containers of the tests and the demo run: Debian's static busybox and nothing else. */
 export const IMAGE = 'hpe-volume-plugin-busybox:1';

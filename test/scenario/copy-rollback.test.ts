@@ -1,12 +1,23 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import path from 'node:path';
 import { release } from '../../src/commands/release.js';
 import { createVolume } from '../../src/simulator/volumes.js';
 import { startNode, type Node } from '../harness.js';
-import { hostLeftovers } from '../host-leftovers.js';
-import { arrayObjects, arrayOutline } from '../simulator-state.js';
+import { arrayOutline } from '../simulator-state.js';
 import { arrayCalls, type ArrayCall, type Effect } from './array-calls.js';
-import { eachCall, Outcomes, strike } from './each-call.js';
+import { Outcomes, strike } from './each-call.js';
+import {
+  differs,
+  EFFECTS,
+  endNodes,
+  expectGone,
+  expectNoRecord,
+  itAtEachCall,
+  outlinesOf,
+  tryWayBack,
+  volumeNames,
+  type Trial,
+} from './trials.js';
 
 /* One failure at each array call of cloning, importing and their ways back, in each way that a call can fail. */
 
@@ -14,7 +25,6 @@ const NODES = 4;
 const SOURCE = 'source';
 const VOLUME = 'v';
 const OLD = 'old_data';
-const EFFECTS: Effect[] = ['error', 'reset', 'lost-reply', 'done-but-error', 'ok-not-done'];
 
 interface Scene {
   name: string;
@@ -73,76 +83,27 @@ const SCENES: Scene[] = [
   },
 ];
 
-const volumeNames = async ({ docker }: Node): Promise<string[]> =>
-  ((await docker.call('VolumeDriver.List')).Volumes ?? []).map((each) => each.Name);
-
-async function expectNoRecord(node: Node): Promise<void> {
-  expect(await node.records('operation')).toEqual([]);
-  expect((await node.records('volume')).map((each) => each.name)).not.toContain(VOLUME);
-}
-
-interface Trial {
-  node: Node;
-  scene: Scene;
-  call: ArrayCall;
-  effect: Effect;
-  without: string[];
-}
-
 /** One making under one fault, and what became of it. */
-async function tryMake(trial: Trial): Promise<string> {
-  const { node, scene, without } = trial;
-  const error = await strike(trial, scene.make);
+async function tryMake(trial: Trial, { make, unmake }: Scene): Promise<string> {
+  const { node } = trial;
+  const error = await strike(trial, make);
   if (error !== '') {
     expect(error).toContain('array of backend ');
     expect(error).not.toContain('not finished');
-    expect(await arrayOutline(node.control)).toEqual(without);
-    expect(await volumeNames(node)).not.toContain(VOLUME);
-    await expectNoRecord(node);
-    expect(await scene.make(node)).toBe('');
+    await expectGone(trial, VOLUME);
+    await expectNoRecord(node, VOLUME);
+    expect(await make(node)).toBe('');
   }
   expect(await volumeNames(node)).toContain(VOLUME);
   expect(await arrayOutline(node.control)).toContainEqual(expect.stringContaining(`"display_name":"${VOLUME}"`));
-  expect(await scene.unmake(node)).toBe('');
-  expect(await arrayOutline(node.control)).toEqual(without);
+  expect(await unmake(node)).toBe('');
+  await expectGone(trial, VOLUME);
   if (error === '') return 'recovered';
   return error.includes('everything was rolled back') ? 'rolled back' : 'not begun';
 }
 
-/** One way back under one fault, and what became of it. */
-async function tryUnmake(trial: Trial): Promise<string> {
-  const { node, scene, without } = trial;
-  expect(await scene.make(node)).toBe('');
-  const whole = await arrayOutline(node.control);
-  const error = await strike(trial, scene.unmake);
-  if (error === '') {
-    expect(await arrayOutline(node.control)).toEqual(without);
-    return 'done';
-  }
-  const turnedBack = (await node.docker.status(VOLUME))['state'] === 'ready';
-  if (turnedBack) expect(await arrayOutline(node.control)).toEqual(whole);
-  else expect(error).toMatch(/finished later, or by the same command again|the way back stopped: .* is gone from/);
-  expect(await scene.unmake(node)).toBe('');
-  expect(await arrayOutline(node.control)).toEqual(without);
-  return turnedBack ? 'turned back' : 'finished again';
-}
-
 /** That an array says to have ended a task that goes on is waited for 20 s: see unit/array/clones.test.ts. */
 const isShort = (effect: Effect) => (call: ArrayCall) => effect !== 'ok-not-done' || !call.title.includes('PUT tasks');
-
-/** To who reads, a lost answer is the same as a reset, and an error after the read as one before it. */
-const differs = (effect: Effect) => (call: ArrayCall) => call.changes || effect === 'error' || effect === 'reset';
-
-async function endNodes(nodes: Node[], scene: Scene): Promise<void> {
-  const left: string[] = [];
-  for (const node of nodes) {
-    await scene.tidy(node);
-    left.push(...(await arrayObjects(node.control)));
-    await node.close();
-    left.push(...(await hostLeftovers(node.dir)));
-  }
-  expect(left).toEqual([]);
-}
 
 describe.each(SCENES)('rules 31 and 39: $name', (scene) => {
   const outcomes = {
@@ -151,12 +112,12 @@ describe.each(SCENES)('rules 31 and 39: $name', (scene) => {
   };
   let nodes: Node[] = [];
   let calls: Record<'make' | 'unmake', ArrayCall[]> = { make: [], unmake: [] };
-  let without: string[][] = [];
+  let without = new Map<Node, string[]>();
 
   beforeAll(async () => {
     nodes = await Promise.all(Array.from({ length: NODES }, async () => startNode()));
     for (const node of nodes) await scene.prepare(node);
-    without = await Promise.all(nodes.map(async (node) => arrayOutline(node.control)));
+    without = await outlinesOf(nodes);
     const [node] = nodes;
     if (node === undefined) throw new Error('no node');
     // Without the logins.
@@ -168,28 +129,24 @@ describe.each(SCENES)('rules 31 and 39: $name', (scene) => {
   afterAll(async () => {
     outcomes.make.print();
     outcomes.unmake.print();
-    await endNodes(nodes, scene);
+    await endNodes(nodes, scene.tidy);
   });
 
-  const trial = (node: Node, call: ArrayCall, effect: Effect): Trial => ({
-    node,
-    scene,
-    call,
-    effect,
-    without: without[nodes.indexOf(node)] ?? [],
+  itAtEachCall('leaves nothing behind, or is there, when any one call fails with "%s"', {
+    volume: VOLUME,
+    outcomes: outcomes.make,
+    stage: () => ({ nodes, without, calls: (effect) => calls.make.filter(differs(effect)) }),
+    attempt: async (trial) => tryMake(trial, scene),
   });
 
-  it.each(EFFECTS)('leaves nothing behind, or is there, when any one call fails with "%s"', async (effect) => {
-    await eachCall(nodes, calls.make.filter(differs(effect)), async (node, call) => {
-      outcomes.make.add(call.title, effect, await tryMake(trial(node, call, effect)));
-    });
-    for (const node of nodes) await expectNoRecord(node);
-  });
-
-  it.each(EFFECTS)('goes, or stays as it was, when any one call fails with "%s"', async (effect) => {
-    await eachCall(nodes, calls.unmake.filter(differs(effect)).filter(isShort(effect)), async (node, call) => {
-      outcomes.unmake.add(call.title, effect, await tryUnmake(trial(node, call, effect)));
-    });
-    for (const node of nodes) await expectNoRecord(node);
+  itAtEachCall('goes, or stays as it was, when any one call fails with "%s"', {
+    volume: VOLUME,
+    outcomes: outcomes.unmake,
+    stage: () => ({
+      nodes,
+      without,
+      calls: (effect) => calls.unmake.filter(differs(effect)).filter(isShort(effect)),
+    }),
+    attempt: async (trial) => tryWayBack(trial, { ...scene, volume: VOLUME }),
   });
 });

@@ -1,11 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startNode, type Node } from '../harness.js';
-import { hostLeftovers } from '../host-leftovers.js';
 import { arrayOf, operator } from '../pair-client.js';
-import { arrayObjects, arrayOutline, stateOf } from '../simulator-state.js';
-import { arrayCalls, type ArrayCall, type Effect } from './array-calls.js';
-import { canFail, eachCall, Outcomes, strike } from './each-call.js';
+import { stateOf } from '../simulator-state.js';
+import { arrayCalls, type ArrayCall } from './array-calls.js';
+import { canFail, Outcomes, strike } from './each-call.js';
+import {
+  differs,
+  EFFECTS,
+  endNodes,
+  expectGone,
+  expectNoRecord,
+  itAtEachCall,
+  outlinesOf,
+  tryWayBack,
+  volumeNames,
+  type Trial,
+} from './trials.js';
 
 /*
  * One failure at each array call of a verb, in each way that a call can fail. Most of the time goes into waiting for an
@@ -17,7 +28,6 @@ const GROUP = 'g1';
 const OPTIONS = { size: '1', replicationGroup: GROUP };
 const VOLUME = 'v';
 const KEEPER = 'keeper';
-const EFFECTS: Effect[] = ['error', 'reset', 'lost-reply', 'done-but-error', 'ok-not-done'];
 
 interface Scene {
   name: string;
@@ -32,6 +42,8 @@ interface Scene {
 }
 
 const makeKeeper = async ({ docker }: Node): Promise<void> => expect(await docker.create(KEEPER, OPTIONS)).toBe('');
+
+const removeKeeper = async ({ docker }: Node): Promise<void> => expect(await docker.remove(KEEPER)).toBe('');
 
 const SCENES: Scene[] = [
   {
@@ -59,9 +71,6 @@ function firstOf(nodes: Node[]): Node {
   return first;
 }
 
-const volumeNames = async ({ docker }: Node): Promise<string[]> =>
-  ((await docker.call('VolumeDriver.List')).Volumes ?? []).map((each) => each.Name);
-
 /** Both copies, tagged as ours, in a group of that state on both arrays. */
 async function expectComplete(node: Node, groupState: string): Promise<void> {
   const { arrays } = await stateOf(node.control);
@@ -75,18 +84,6 @@ async function expectComplete(node: Node, groupState: string): Promise<void> {
   }
 }
 
-async function expectNothingOf(node: Node, before: string[]): Promise<void> {
-  expect(await arrayOutline(node.control)).toEqual(before);
-  expect(await volumeNames(node)).not.toContain(VOLUME);
-  expect((await node.docker.call('VolumeDriver.Get', { Name: VOLUME })).Err).toMatch(/there is no volume v/);
-}
-
-/** Not even what Docker does not get to see: the record of a volume that was not finished, and of its operation. */
-async function expectNoRecord(node: Node): Promise<void> {
-  expect(await node.records('operation')).toEqual([]);
-  expect((await node.records('volume')).map((each) => each.name)).not.toContain(VOLUME);
-}
-
 async function startNodes(scene: Scene): Promise<Node[]> {
   return Promise.all(
     Array.from({ length: NODES }, async () => {
@@ -97,34 +94,11 @@ async function startNodes(scene: Scene): Promise<Node[]> {
   );
 }
 
-/** Ends the nodes; nothing may be left of them, neither on their arrays nor on this host. */
-async function endNodes(nodes: Node[]): Promise<void> {
-  const left: string[] = [];
-  for (const node of nodes) {
-    left.push(await node.docker.remove(KEEPER), ...(await arrayObjects(node.control)));
-    await node.close();
-    left.push(...(await hostLeftovers(node.dir)));
-  }
-  expect(left.filter((each) => each !== '')).toEqual([]);
-}
-
 /** The calls of one good run of the verb. */
 async function goodCalls(node: Node, verb: (node: Node) => Promise<string>): Promise<ArrayCall[]> {
   const calls = await arrayCalls(node, async () => expect(await verb(node)).toBe(''));
   expect(calls.filter((call) => call.changes).length).toBeGreaterThan(2);
   return calls;
-}
-
-/** As above, without what is the same to a reader: a lost answer as a reset, an error after the read as one before it. */
-const differs = (effect: Effect) => (call: ArrayCall) => call.changes || effect === 'error' || effect === 'reset';
-
-interface Trial {
-  node: Node;
-  scene: Scene;
-  call: ArrayCall;
-  effect: Effect;
-  /** The arrays without the volume. */
-  without: string[];
 }
 
 const create = async ({ docker }: Node): Promise<string> => docker.create(VOLUME, OPTIONS);
@@ -135,8 +109,8 @@ const hasChanged = async ({ control }: Node): Promise<boolean> =>
   (await control.log()).some(({ method, path = '' }) => method !== 'GET' && !path.endsWith('/credentials'));
 
 /** One Create under one fault, and what became of it. */
-async function tryCreate(trial: Trial): Promise<string> {
-  const { node, scene, without } = trial;
+async function tryCreate(trial: Trial, scene: Scene): Promise<string> {
+  const { node } = trial;
   if (scene.afterStart) await node.restart();
   await node.control.clearLog();
   const error = await strike(trial, create);
@@ -146,45 +120,15 @@ async function tryCreate(trial: Trial): Promise<string> {
     expect(error).toMatch(begun ? /^cannot .+: .*array of backend DEFAULT / : /array of backend DEFAULT /);
     expect(error).not.toContain('not finished');
     expect(error.includes('everything was rolled back')).toBe(begun);
-    await expectNothingOf(node, without);
-    await expectNoRecord(node);
+    await expectGone(trial, VOLUME);
+    await expectNoRecord(node, VOLUME);
     expect(await create(node)).toBe('');
   }
   await expectComplete(node, scene.state);
   expect(await remove(node)).toBe('');
-  await expectNothingOf(node, without);
+  await expectGone(trial, VOLUME);
   if (error === '') return 'recovered';
   return begun ? 'rolled back' : 'not begun';
-}
-
-/** One Remove under one fault, and what became of it. */
-async function tryRemove(trial: Trial): Promise<string> {
-  const { node, scene, call, without } = trial;
-  expect(await create(node)).toBe('');
-  const whole = await arrayOutline(node.control);
-  const error = await strike(trial, remove);
-  if (error === '') {
-    await expectNothingOf(node, without);
-    return 'done';
-  }
-  const turnedBack = (await node.docker.status(VOLUME))['state'] === 'ready';
-  if (turnedBack) {
-    expect(await arrayOutline(node.control)).toEqual(whole);
-    await expectComplete(node, scene.state);
-    // A failed read has changed nothing; after a change the volume has to prove itself.
-    if (call.changes) await expectMountable(node);
-  } else {
-    expect(error).toContain('finished later, or by the same command again');
-  }
-  expect(await remove(node)).toBe('');
-  await expectNothingOf(node, without);
-  return turnedBack ? 'turned back' : 'finished again';
-}
-
-async function withoutVolume(nodes: Node[]): Promise<Map<Node, string[]>> {
-  const outlines = new Map<Node, string[]>();
-  for (const node of nodes) outlines.set(node, await arrayOutline(node.control));
-  return outlines;
 }
 
 describe.each(SCENES)('rules 31, 35 and 39: Create in $name', (scene) => {
@@ -195,7 +139,7 @@ describe.each(SCENES)('rules 31, 35 and 39: Create in $name', (scene) => {
 
   beforeAll(async () => {
     nodes = await startNodes(scene);
-    without = await withoutVolume(nodes);
+    without = await outlinesOf(nodes);
     const node = firstOf(nodes);
     if (scene.afterStart) await node.restart();
     calls = await goodCalls(node, create);
@@ -205,20 +149,15 @@ describe.each(SCENES)('rules 31, 35 and 39: Create in $name', (scene) => {
 
   afterAll(async () => {
     outcomes.print();
-    await endNodes(nodes);
+    await endNodes(nodes, removeKeeper);
   });
 
-  it.each(EFFECTS)(
-    'recovers, or leaves nothing behind, when any one call fails with "%s"',
-    async (effect) => {
-      await eachCall(nodes, calls.filter(canFail(effect)), async (node, call) => {
-        const trial = { node, scene, call, effect, without: without.get(node) ?? [] };
-        outcomes.add(call.title, effect, await tryCreate(trial));
-      });
-      for (const node of nodes) await expectNoRecord(node);
-    },
-    120_000,
-  );
+  itAtEachCall('recovers, or leaves nothing behind, when any one call fails with "%s"', {
+    volume: VOLUME,
+    outcomes,
+    stage: () => ({ nodes, without, calls: (effect) => calls.filter(canFail(effect)) }),
+    attempt: async (trial) => tryCreate(trial, scene),
+  });
 });
 
 describe.each(SCENES)('rules 31, 33 and 39: Remove from $name', (scene) => {
@@ -229,7 +168,7 @@ describe.each(SCENES)('rules 31, 33 and 39: Remove from $name', (scene) => {
 
   beforeAll(async () => {
     nodes = await startNodes(scene);
-    without = await withoutVolume(nodes);
+    without = await outlinesOf(nodes);
     const node = firstOf(nodes);
     expect(await create(node)).toBe('');
     calls = await goodCalls(node, remove);
@@ -237,21 +176,25 @@ describe.each(SCENES)('rules 31, 33 and 39: Remove from $name', (scene) => {
 
   afterAll(async () => {
     outcomes.print();
-    await endNodes(nodes);
+    await endNodes(nodes, removeKeeper);
   });
 
-  it.each(EFFECTS)(
-    'rule 35: is done, turned back, or finished by the same command, when any one call fails with "%s"',
-    async (effect) => {
-      await eachCall(nodes, calls.filter(differs(effect)), async (node, call) => {
-        const trial = { node, scene, call, effect, without: without.get(node) ?? [] };
-        outcomes.add(call.title, effect, await tryRemove(trial));
-      });
-      for (const node of nodes) await expectNoRecord(node);
-    },
-    120_000,
-  );
+  itAtEachCall('rule 35: is done, turned back, or finished by the same command, when any one call fails with "%s"', {
+    volume: VOLUME,
+    outcomes,
+    stage: () => ({ nodes, without, calls: (effect) => calls.filter(differs(effect)) }),
+    attempt: async (trial) =>
+      tryWayBack(trial, { volume: VOLUME, make: create, unmake: remove, proveTurnedBack: proveComplete(scene) }),
+  });
 });
+
+/** A failed read has changed nothing; after a change the volume has to prove itself. */
+const proveComplete =
+  ({ state }: Scene) =>
+  async ({ node, call }: Trial): Promise<void> => {
+    await expectComplete(node, state);
+    if (call.changes) await expectMountable(node);
+  };
 
 async function expectMountable({ docker }: Node): Promise<void> {
   expect(await docker.mount(VOLUME)).toMatch(/volumes\/v$/);
@@ -266,7 +209,7 @@ describe('A rollback that cannot be finished', () => {
     await makeKeeper(node);
   });
 
-  afterAll(async () => endNodes([node]));
+  afterAll(async () => endNodes([node], removeKeeper));
 
   it('stays open and visible, blocks only its own volume, and ends when the array is back', async () => {
     const { docker, control, pair } = node;
@@ -299,7 +242,7 @@ describe('A rollback that cannot be finished', () => {
     expect(await create(node)).toBe('');
     await expectComplete(node, 'started');
     expect(await remove(node)).toBe('');
-    await expectNoRecord(node);
+    await expectNoRecord(node, VOLUME);
   }, 60_000);
 });
 

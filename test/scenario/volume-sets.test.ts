@@ -8,13 +8,13 @@ import { arrayOutline, stateOf } from '../simulator-state.js';
 import { WsapiClient } from '../simulator/wsapi-client.js';
 import { arrayCalls, type ArrayCall, type Effect } from './array-calls.js';
 import { canFail, eachCall, Outcomes, strike } from './each-call.js';
+import { EFFECTS } from './trials.js';
 
 const here = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname);
 const DOC = readFileSync(path.join(here, '../../docs/options.md'), 'utf8');
 const GOLD = 'gold_set';
 const VOLUME = 'v';
 const SETS = { size: '1', 'qos-name': GOLD, 'flash-cache': 'True' };
-const EFFECTS: Effect[] = ['error', 'reset', 'lost-reply', 'done-but-error', 'ok-not-done'];
 /** Most of the time goes into waiting for an array that might still be at it. */
 const NODES = 4;
 

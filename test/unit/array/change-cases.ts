@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import nock from 'nock';
 import type { ArrayClient } from '../../../src/contracts/array.js';
 import { failureOf } from './array-settings.js';
-import { expectLogin, mockedArray } from './mocked-array.js';
+import { mocked } from './mocked-array.js';
 import { LOST } from './vlun-answers.js';
 
 /** One change, the request that makes it, and what the array shows after and without it. */
@@ -20,15 +20,14 @@ export interface ChangeCase {
 /** What holds for every change of an array: the state that is read back decides (rules 31 and 39). */
 export function describeChanges(cases: ChangeCase[]): void {
   describe.each(cases)('$name', (each) => {
-    const mocked = (): ReturnType<typeof mockedArray> => {
-      const mock = mockedArray();
-      expectLogin(mock.api);
+    const begin = (): ReturnType<typeof mocked> => {
+      const mock = mocked();
       each.before?.(mock.api);
       return mock;
     };
 
     it('is done when the array says so and shows it', async () => {
-      const { array, api } = mocked();
+      const { array, api } = begin();
       each.change(api).reply(200);
       each.done(api);
       await each.run(array);
@@ -36,7 +35,7 @@ export function describeChanges(cases: ChangeCase[]): void {
     });
 
     it('is done when the answer was lost, but the state shows it', async () => {
-      const { array, api } = mocked();
+      const { array, api } = begin();
       each.change(api).replyWithError(LOST);
       each.done(api);
       await each.run(array);
@@ -44,7 +43,7 @@ export function describeChanges(cases: ChangeCase[]): void {
     });
 
     it('is done when the array answered with a server error after the deed', async () => {
-      const { array, api } = mocked();
+      const { array, api } = begin();
       each.change(api).reply(500, { code: 1, desc: 'internal server error' });
       each.done(api);
       await each.run(array);
@@ -52,7 +51,7 @@ export function describeChanges(cases: ChangeCase[]): void {
     });
 
     it('fails with an unknown outcome when the answer was lost and the state does not show it, and is not sent twice', async () => {
-      const { array, api } = mocked();
+      const { array, api } = begin();
       each.change(api).replyWithError(LOST);
       each.undone(api).persist();
       const failure = await failureOf(each.run(array));
@@ -62,7 +61,7 @@ export function describeChanges(cases: ChangeCase[]): void {
     });
 
     it('notices a 200 that was not done', async () => {
-      const { array, api } = mocked();
+      const { array, api } = begin();
       each.change(api).reply(200);
       each.undone(api).persist();
       const failure = await failureOf(each.run(array));

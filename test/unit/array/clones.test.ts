@@ -1,11 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import nock from 'nock';
-import type { ArrayClient } from '../../../src/contracts/array.js';
 import type { CreateClone } from '../../../src/contracts/clones.js';
 import { ownershipTag } from '../../../src/domain/tag.js';
 import { failureOf, soon, volumeAnswer, VOLUME_NAME } from './array-settings.js';
-import { expectLogin, mockedArray, mockHttp } from './mocked-array.js';
-import { LOST } from './vlun-answers.js';
+import { describeChanges, type ChangeCase } from './change-cases.js';
+import { mocked, mockHttp } from './mocked-array.js';
 
 const NAME = 'dcv-CCCCCCCCCCCCCCCCCCCCCC';
 const WANTED: CreateClone = {
@@ -37,28 +36,13 @@ const helper = (name: string, copyOf: string, changes: object = {}): Record<stri
 
 mockHttp();
 
-function mocked(): { array: ArrayClient; api: nock.Scope } {
-  const mock = mockedArray();
-  expectLogin(mock.api);
-  return mock;
-}
-
-interface Case {
-  name: string;
-  run(array: ArrayClient): Promise<unknown>;
-  before?(api: nock.Scope): void;
-  change(api: nock.Scope): nock.Interceptor;
-  done(api: nock.Scope): void;
-  undone(api: nock.Scope): nock.Scope;
-}
-
 const begin = (api: nock.Scope): nock.Interceptor =>
   api.post(`/volumes/${VOLUME_NAME}`, {
     action: 'createPhysicalCopy',
     parameters: { destVolume: NAME, destCPG: 'FC_r1', snapCPG: 'FC_r1s', online: true, tpvv: true },
   });
 
-const CASES: Case[] = [
+const CASES: ChangeCase[] = [
   {
     name: 'ensure',
     run: async (array) => array.clones.ensure(WANTED, soon()),
@@ -82,40 +66,7 @@ const CASES: Case[] = [
   },
 ];
 
-describe.each(CASES)('clones: $name', (each) => {
-  it('is done when the array shows it, also when it did not answer or told an error', async () => {
-    for (const strike of [
-      (call: nock.Interceptor) => call.reply(200, { taskid: 12 }),
-      (call: nock.Interceptor) => call.replyWithError(LOST),
-      (call: nock.Interceptor) => call.reply(500, { code: 1, desc: 'internal server error' }),
-    ]) {
-      const { array, api } = mocked();
-      each.before?.(api);
-      strike(each.change(api));
-      each.done(api);
-      await each.run(array);
-      expect(api.isDone()).toBe(true);
-    }
-  });
-
-  it('is unknown when the answer was lost and the state does not show it, and not sent twice', async () => {
-    const { array, api } = mocked();
-    each.before?.(api);
-    each.change(api).replyWithError(LOST);
-    each.undone(api).persist();
-    expect((await failureOf(each.run(array))).code).toBe('unknown-outcome');
-    nock.cleanAll();
-  });
-
-  it('notices a 200 that was not done', async () => {
-    const { array, api } = mocked();
-    each.before?.(api);
-    each.change(api).reply(200);
-    each.undone(api).persist();
-    expect((await failureOf(each.run(array))).code).toBe('unavailable');
-    nock.cleanAll();
-  });
-});
+describeChanges(CASES);
 
 describe('clones', () => {
   it('that are being copied are told with their task and the snapshots between them and their source', async () => {

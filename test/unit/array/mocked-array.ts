@@ -38,3 +38,10 @@ export function mockedArray(changes: Partial<ArraySettings> = {}): {
 export function expectLogin(api: nock.Scope, key: string = KEYS[0]): void {
   api.post('/credentials', { user: '3paradm', password: PASSWORD }).reply(201, { key });
 }
+
+/** The same with a login that is answered. */
+export function mocked(): ReturnType<typeof mockedArray> {
+  const mock = mockedArray();
+  expectLogin(mock.api);
+  return mock;
+}

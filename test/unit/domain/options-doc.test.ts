@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { OPTION_NAMES } from '../../../src/domain/option-table.js';
@@ -28,9 +28,24 @@ describe('docs/migration.md', () => {
     expect(rows.map(([first]) => first)).toContain(`\`${name}\``);
   });
 
-  it('names tests that are there', () => {
-    const files = rows.flatMap((row) => row.at(-1)?.match(/[\w./-]+\.test\.ts/g) ?? []);
-    expect(files.length).toBeGreaterThan(0);
-    expect(files.filter((file) => !existsSync(path.join(root, 'test', file)))).toEqual([]);
-  });
+  it.each(rows.map(([option = '', ...cells]) => ({ option: option.replaceAll('`', ''), proof: cells.at(-1) ?? '' })))(
+    'names tests that are there, and are about $option',
+    ({ option, proof }) => {
+      const tests = [...proof.matchAll(/`([\w./-]+\.test\.ts)`: ((?:“[^”]+”(?:, )?)+)/g)].map(
+        ([, file = '', titles = '']) => ({
+          text: readFileSync(path.join(root, 'test', file), 'utf8'),
+          titles: [...titles.matchAll(/“([^”]+)”/g)].map(([, title]) => title ?? ''),
+        }),
+      );
+      const missing = tests.flatMap(({ text, titles }) => titles.filter((title) => !hasString(text, title)));
+      expect(missing).toEqual([]);
+      expect(tests.some(({ text }) => text.includes(option))).toBe(true);
+      // Nothing stands there that is not such a test.
+      expect(tests).toHaveLength((proof.match(/`/g) ?? []).length / 2);
+    },
+  );
 });
+
+/** Whether those words stand in a title, or in what a title is made of. */
+const hasString = (text: string, words: string): boolean =>
+  text.split('\n').some((line) => [...line.matchAll(/(['"`])(?:(?!\1).)*\1/g)].some(([each]) => each.includes(words)));
