@@ -25,6 +25,7 @@ import { adminSocketOf } from './daemon-client.js';
 import { metadataRequests } from './metadata-requests.js';
 import { Passwords } from './passwords.js';
 import { pinsIn } from './pins.js';
+import { reportRequests } from './report-requests.js';
 
 export interface ServeOptions {
   configFile: string;
@@ -96,6 +97,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     releases,
     resizes,
     large,
+    reads: reportRequests({ store, backends, journal, node: node.id, nodeName: node.name }),
     logger,
   });
   const server = await startPluginServer({

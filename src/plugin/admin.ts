@@ -24,6 +24,8 @@ interface AdminOptions {
   /** Requests that work on all metadata, by their path: they may take ten minutes, and megabytes. */
   large?: Record<string, AdminRequest>;
   resizes: Pick<Resizes, 'resize'>;
+  /** Requests that only read, by their path. */
+  reads?: Record<string, AdminRequest>;
   logger: Logger;
 }
 
@@ -61,12 +63,13 @@ export async function startAdminServer(options: AdminOptions): Promise<{ close()
     const path = req.url ?? '';
     try {
       const large = options.large?.[path];
-      const request = large ?? requests[path];
+      const request = large ?? requests[path] ?? options.reads?.[path];
       if (request === undefined) throw new DriverError('invalid', `this daemon knows no request ${path}`);
       const { timeoutMs, bodyLimit } = large === undefined ? { timeoutMs: TIMEOUT_MS, bodyLimit: BODY_LIMIT } : LARGE;
       const body = await readBody(req, bodyLimit);
       send(res, 200, { result: await request(body, within(timeoutMs, stopped.signal)) });
-      logger.info('a command was served', { path });
+      if (options.reads?.[path] === undefined) logger.info('a command was served', { path });
+      else logger.debug('a question was answered', { path });
     } catch (thrown) {
       const { code, message, next } = asDriverError(thrown);
       logger.warn('a command was refused', { path, code, reason: message });

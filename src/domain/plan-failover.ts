@@ -1,0 +1,214 @@
+import type { SideView } from './active-side.js';
+import {
+  arrayStep,
+  cautionsOf,
+  finishSteps,
+  isUntouchedSince,
+  lossSinceSync,
+  releaseSteps,
+  remedyOf,
+  type FailoverPlan,
+  type Loss,
+  type RunMemory,
+  type Step,
+} from './failover-plan.js';
+import { activeSideOf, SIDES, type GroupReport } from './group-report.js';
+import { otherSide, type Side, type SyncStatus } from './replication.js';
+
+type GroupView = Extract<SideView, { answer: 'group' }>;
+type Draft = Pick<FailoverPlan, 'verdict' | 'why' | 'loss'> &
+  Partial<Pick<FailoverPlan, 'to' | 'next' | 'cautions'>> & { steps?: Step[] };
+
+const NOTHING: Loss = { kind: 'none', why: 'nothing is done' };
+const COMPLETE: readonly SyncStatus[] = ['synced', 'not-synced'];
+
+/** How the group is moved to the array that does not serve it now, from what was seen; row by row of the role table. */
+export function planFailover(report: GroupReport, memory: RunMemory = {}): FailoverPlan {
+  const active = activeSideOf(report);
+  const draft = draftOf(report, { active, memory });
+  const { cautions = [], steps = [], ...rest } = draft;
+  return { goal: 'failover', row: active.row, ...rest, cautions: [...cautions, ...cautionsOf(report)], steps };
+}
+
+function draftOf(
+  report: GroupReport,
+  { active, memory }: { active: ReturnType<typeof activeSideOf>; memory: RunMemory },
+): Draft {
+  switch (active.row) {
+    case 1:
+      if (active.side === undefined) {
+        return impossible(`${active.reason}: an earlier failback is not finished`, 'finish it first: failback plan');
+      }
+      return fromNatural(report, active.side, memory);
+    case 2:
+    case 3:
+    case 4:
+      return alreadyThere(report, active.side);
+    case 5:
+    case 6:
+    case 7:
+    case 8:
+      return impossible(
+        `the array that holds the passive copy does not answer, so there is nothing to fail over to`,
+        remedyOf(report),
+      );
+    case 9:
+      return toSurvivor(report);
+    case 10:
+      return impossible('neither array answers', remedyOf(report));
+    default:
+      return impossible(
+        active.side === undefined ? active.reason : 'the roles are not understood',
+        `compare "showrcopy groups ${report.sides.primary.group}" and "showrcopy groups ${report.sides.secondary.group}" on the two arrays`,
+      );
+  }
+}
+
+const impossible = (why: string, next: string): Draft => ({ verdict: 'impossible', why, loss: NOTHING, next });
+
+/** Rows 2 to 4: what still uses the stale copy has to let go of it. */
+function alreadyThere(report: GroupReport, to: Side | undefined): Draft {
+  if (to === undefined) return impossible('the roles are not understood', remedyOf(report));
+  const stale = report.volumes.filter((each) => each.use !== undefined && each.use.side !== to);
+  const loss: Loss =
+    stale.length === 0
+      ? { kind: 'none', why: 'the failover is done' }
+      : { kind: 'unknown', why: `${stale.map((each) => each.name).join(', ')} still used on the stale copy` };
+  return {
+    verdict: 'done',
+    to,
+    why: `the group is failed over already: the ${to} array serves it`,
+    loss,
+    steps: [...releaseSteps(stale), ...finishSteps(to)],
+  };
+}
+
+/** Row 1: both arrays answer, and the active one may be asked to hand over. */
+function fromNatural(report: GroupReport, from: Side, memory: RunMemory): Draft {
+  const to = otherSide(from);
+  const view = report.sides[from].view;
+  if (view.answer !== 'group') return impossible('the active array does not show the group', remedyOf(report));
+  const handOver = [arrayStep(report, to, { action: 'failover' }), ...finishSteps(to)];
+  const release = releaseSteps(report.volumes.filter((each) => each.use?.side !== to));
+  if (view.state === 'started') return fromStarted(report, { from, view, release, handOver, memory });
+  const startFirst = `on the ${from} array: startrcopygroup ${report.sides[from].group}; wait until every volume is Synced, and plan again`;
+  if (view.state !== 'stopped') return impossible(`the group is ${view.state}`, startFirst);
+  if (isUntouchedSince(report, memory)) {
+    const loss: Loss = { kind: 'none', why: 'all was synced before the stop, and nothing was mounted since' };
+    return { verdict: 'ready', to, why: 'the group was stopped for this failover', loss, steps: handOver };
+  }
+  return {
+    verdict: 'unsafe',
+    to,
+    why: `the group is stopped, and the ${from} array went on alone`,
+    loss: lossWithout(report, to),
+    steps: [...release, ...handOver],
+    next: startFirst,
+  };
+}
+
+function fromStarted(
+  report: GroupReport,
+  parts: { from: Side; view: GroupView; release: Step[]; handOver: Step[]; memory: RunMemory },
+): Draft {
+  const { from, view, release, handOver, memory } = parts;
+  const isPeriodic = report.mode === 'asynchronous';
+  const lastCopy: Step[] =
+    isPeriodic && !isUntouchedSince(report, memory) ? [arrayStep(report, from, { action: 'sync' })] : [];
+  const isLagging = [view, report.sides[otherSide(from)].view].some(
+    (each) => each.answer === 'group' && each.lagging.length > 0,
+  );
+  const wait: Step[] = isLagging || lastCopy.length > 0 ? [{ kind: 'wait-synced' }] : [];
+  // A periodic group is synced last when nobody writes any more; a synchronous one has to be whole before anybody is stopped.
+  const order = isPeriodic ? [...release, ...lastCopy, ...wait] : [...wait, ...release];
+  return {
+    verdict: 'ready',
+    to: otherSide(from),
+    why: isLagging
+      ? 'the group is started; it is waited for until every volume is synced'
+      : 'the group is started, and every volume is synced',
+    loss: {
+      kind: 'none',
+      why: isPeriodic ? 'one more sync runs when the containers have stopped' : 'both arrays have every write',
+    },
+    steps: [...order, arrayStep(report, from, { action: 'stop' }), ...handOver],
+  };
+}
+
+/** Row 9: the other array is silent; this one has a copy of which it cannot say how old it is. */
+function toSurvivor(report: GroupReport): Draft {
+  const to = SIDES.find((side) => report.sides[side].view.answer === 'group');
+  const view = to && report.sides[to].view;
+  if (to === undefined || view?.answer !== 'group') return impossible('no array shows the group', remedyOf(report));
+  const silent = `the ${otherSide(to)} array`;
+  if (view.state !== 'stopped') {
+    const isCopied = view.state === 'started';
+    return impossible(
+      `${silent} does not answer us, but the group is ${view.state} on the ${to} array${isCopied ? ': it still gets its writes, or does not know yet that they end' : ''}`,
+      `${remedyOf(report)}; or see whether it lives (its console, showport), stop the group there, and plan again`,
+    );
+  }
+  const steps = [
+    ...releaseSteps(report.volumes.filter((each) => each.use?.side !== to)),
+    arrayStep(report, to, { action: 'failover' }),
+    ...finishSteps(to),
+  ];
+  const loss = lossWithout(report, to);
+  const cautions = [`if ${silent} lives and only does not answer us, make sure that nobody writes to it any more`];
+  if (view.linksUp !== false) {
+    const why = `${silent} does not answer us, and ${view.linksUp === true ? 'its links are up: it lives' : 'nobody can say whether it lives'}; somebody has stopped the group`;
+    return {
+      verdict: 'unsafe',
+      to,
+      why,
+      loss: { kind: 'unknown', why: 'what it took since the stop' },
+      cautions,
+      steps,
+      next: remedyOf(report),
+    };
+  }
+  const isComplete = lagsOf(report, to).length === 0;
+  if (report.mode === 'asynchronous' || !isComplete) {
+    return {
+      verdict: 'unsafe',
+      to,
+      why: `${silent} is silent and its links are down`,
+      loss,
+      cautions,
+      steps,
+      next: remedyOf(report),
+    };
+  }
+  return {
+    verdict: 'ready',
+    to,
+    why: `${silent} is silent and its links are down; every volume was synced when replication ended`,
+    loss: {
+      kind: 'none',
+      why: `as far as the ${to} array knows: what the ${otherSide(to)} array took after the links broke is not on it`,
+    },
+    cautions,
+    steps,
+  };
+}
+
+/** Members whose copy on that side was not whole when replication ended. */
+const lagsOf = (report: GroupReport, side: Side): string[] =>
+  report.sides[side].members
+    .filter((member) => !COMPLETE.includes(member.syncStatus))
+    .map((member) => `${nameOf(report, member.volume)} is ${member.syncStatus}`);
+
+const nameOf = (report: GroupReport, arrayName: string): string =>
+  report.volumes.find((each) => each.arrayName === arrayName)?.name ?? arrayName;
+
+/** What the copy on that side lacks if it is used as it is. */
+function lossWithout(report: GroupReport, side: Side): Loss {
+  const lags = lagsOf(report, side);
+  if (lags.length > 0)
+    return { kind: 'unknown', why: `the copy was not complete when replication ended: ${lags.join(', ')}` };
+  if (report.mode === 'asynchronous') return lossSinceSync(report, side);
+  return {
+    kind: 'unknown',
+    why: 'everything that was written since the group was stopped; no array says when that was',
+  };
+}
