@@ -9,6 +9,7 @@ import { resize } from './commands/resize.js';
 import { serve } from './commands/serve.js';
 import { status } from './commands/status.js';
 import { UsageError } from './commands/usage.js';
+import { verify } from './commands/verify.js';
 import { ConfigError } from './config/config.js';
 import { DriverError } from './domain/errors.js';
 
@@ -24,7 +25,9 @@ const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] 
        hpe-volume-plugin release VOLUME [--without-comment] [--state-dir DIR]
        hpe-volume-plugin resize VOLUME GiB [--state-dir DIR]
        hpe-volume-plugin status [--json] [--docker-socket PATH] [--config FILE] [--state-dir DIR]
-       hpe-volume-plugin failover|failback plan RCG [--backend NAME] [--json] [--docker-socket PATH] [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin failover|failback plan RCG [--json] [--backend NAME] [--docker-socket PATH] [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin failover|failback run RCG [--yes] [--accept-loss REASON] [--backend NAME] [--docker-socket PATH] [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin verify RCG [--json] [--backend NAME] [--config FILE] [--state-dir DIR]
   --config     hpe.conf (default /etc/hpedockerplugin/hpe.conf)
   --socket     where dockerd finds the plugin (default /run/docker/plugins/hpe.sock)
   --state-dir  this node's own memory (default /var/lib/hpe-volume-plugin)`;
@@ -36,8 +39,9 @@ const COMMANDS: ReadonlyMap<string, (args: string[]) => Promise<string[]>> = new
   ['release', release],
   ['resize', resize],
   ['status', status],
-  ['failover', failover],
-  ['failback', failback],
+  ['failover', async (args: string[]) => failover(args)],
+  ['failback', async (args: string[]) => failback(args)],
+  ['verify', async (args: string[]) => verify(args)],
   ['backup', backup],
   ['restore', restore],
   ['rebuild', rebuild],

@@ -6,7 +6,7 @@ import type { AdminRequest } from '../plugin/admin.js';
 
 export type ReportRequest = '/here' | '/status' | '/group' | '/pin';
 
-const groupBody = z.strictObject({ name: z.string(), backend: z.string().optional() });
+const groupBody = z.strictObject({ name: z.string(), backend: z.string().optional(), exports: z.boolean().optional() });
 const pinBody = z.strictObject({ peer: z.string() });
 
 /** What the commands ask about, in the daemon or without one: path → request. None of them changes anything. */

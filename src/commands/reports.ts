@@ -22,6 +22,8 @@ export interface Where {
 export interface Reports {
   status(): Promise<StatusReport>;
   group(wanted: GroupName): Promise<GroupReport>;
+  /** The daemon of this node answered, and does what Docker asks. */
+  isServed: boolean;
   /** The fingerprint that was seen at first contact with that peer. */
   pin(peer: string): Promise<string | undefined>;
 }
@@ -40,12 +42,13 @@ export async function withReports<T>(where: Where, work: (reports: Reports) => P
     if (answer !== undefined) return answer.result;
     throw new DriverError('unavailable', 'the daemon has ended meanwhile', { next: 'repeat the command' });
   };
-  if (probe !== undefined) return work(reportsFrom(daemon));
+  if (probe !== undefined) return work(reportsFrom(daemon, true));
   return withoutDaemon(where, work);
 }
 
-function reportsFrom(ask: (path: ReportRequest, body: unknown) => Promise<unknown>): Reports {
+function reportsFrom(ask: (path: ReportRequest, body: unknown) => Promise<unknown>, isServed: boolean): Reports {
   return {
+    isServed,
     status: async () => statusReport.parse(await ask('/status', {})),
     group: async (wanted) => groupReport.parse(await ask('/group', wanted)),
     pin: async (peer) =>
@@ -65,7 +68,7 @@ async function withoutDaemon<T>(where: Where, work: (reports: Reports) => Promis
   const backends = buildBackends(config, { pins: pinsIn(store), passwords, logger: silent });
   const requests = reportRequests({ store, backends, journal, node: node.id, nodeName: node.name });
   try {
-    return await work(reportsFrom(async (path, body) => requests[path](body, AbortSignal.timeout(TIMEOUT_MS))));
+    return await work(reportsFrom(async (path, body) => requests[path](body, AbortSignal.timeout(TIMEOUT_MS)), false));
   } finally {
     await backends.close();
     await store.close();

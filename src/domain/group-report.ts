@@ -12,6 +12,8 @@ export interface GroupVolume {
   generation: number;
   /** Absent: mounted nowhere. */
   use?: VolumeUse;
+  /** The arrays that export it now; only where that was asked for, and an array that does not answer is not among them. */
+  exportedOn?: Side[];
 }
 
 export interface VolumeUse {

@@ -14,6 +14,7 @@ import { groupRecordKey } from './operations.js';
 
 /** For the links, which only matter to people and to plans. */
 const LINKS_TIMEOUT_MS = 8_000;
+const EXPORTS_TIMEOUT_MS = 20_000;
 
 export interface ReportParts {
   store: MetadataStore;
@@ -26,6 +27,8 @@ export interface ReportParts {
 export interface GroupName {
   name: string;
   backend?: string | undefined;
+  /** Also ask which arrays export each volume. */
+  exports?: boolean | undefined;
 }
 
 /** What the metadata say of all groups, read once for all reports. */
@@ -39,7 +42,23 @@ interface Known {
 /** Asks both arrays of the group, and the metadata; changes nothing. @throws `not-found`, `invalid`, or `unavailable` when the metadata cannot be read */
 export async function reportGroup(parts: ReportParts, wanted: GroupName, signal: AbortSignal): Promise<GroupReport> {
   const known = await readKnown(parts.store, signal);
-  return reportOf(parts, { known, group: pick(known.groups, wanted) }, signal);
+  const report = await reportOf(parts, { known, group: pick(known.groups, wanted) }, signal);
+  return wanted.exports === true ? withExports(parts.backends.get(report.backend), report, signal) : report;
+}
+
+async function withExports(backend: Backend, report: GroupReport, signal: AbortSignal): Promise<GroupReport> {
+  const bounded = within(EXPORTS_TIMEOUT_MS, signal);
+  const isExported = async (side: Side, arrayName: string): Promise<boolean> => {
+    if (report.sides[side].view.answer === 'silent') return false;
+    return (await backend.array(side).findVluns(arrayName, bounded)).length > 0;
+  };
+  const volumes = await Promise.all(
+    report.volumes.map(async (volume) => {
+      const exported = await Promise.all(SIDES.map(async (side) => isExported(side, volume.arrayName)));
+      return { ...volume, exportedOn: SIDES.filter((_side, at) => exported[at] === true) };
+    }),
+  );
+  return { ...report, volumes };
 }
 
 /** The same for all groups. */
