@@ -22,8 +22,6 @@ export interface Engine {
 }
 
 const LIST_TIMEOUT_MS = 20_000;
-/** A container that does not end is killed after this many seconds, as by `docker stop`. */
-const STOP_SECONDS = 10;
 /** Docker waits for our Unmount and Mount, which may take two minutes each. */
 const CHANGE_TIMEOUT_MS = 300_000;
 
@@ -54,7 +52,8 @@ export function connectEngine(socketPath: string): Engine {
         .filter((each) => each.volumes.some((name) => wanted.has(name)));
     },
     async stop(id) {
-      const at = `/containers/${id}/stop?t=${STOP_SECONDS}`;
+      // Without a time of ours the container's own counts, as for `docker stop`.
+      const at = `/containers/${id}/stop`;
       const { status, body } = await call(socketPath, { method: 'POST', at, timeoutMs: CHANGE_TIMEOUT_MS });
       if (![204, 304, 404].includes(status)) throw refusal(`stop container ${id.slice(0, 12)}`, body);
     },
