@@ -16,7 +16,7 @@ const CHANGE_PATIENCE_MS = 60_000;
 /** The same for what copies first. */
 const COPY_PATIENCE_MS = 60 * 60_000;
 /** The same after a refusal, which may mean that it was done before. */
-const REFUSED_PATIENCE_MS = 5_000;
+const REFUSED_PATIENCE_MS = 3_000;
 /** For other people to stop their containers, and for copies. */
 const RELEASE_PATIENCE_MS = 30 * 60_000;
 const SYNC_PATIENCE_MS = 24 * 60 * 60_000;
@@ -95,9 +95,10 @@ export class GuideRun {
   /** @throws `refused` */
   #check({ goal, verdict, why, loss, next }: FailoverPlan): void {
     const { name } = this.#parts.group;
-    const then = next === undefined ? {} : { next };
     if (verdict === 'impossible')
-      throw new DriverError('refused', `${goal} of ${name} is not possible now: ${why}`, then);
+      throw new DriverError('refused', `${goal} of ${name} is not possible now: ${why}`, {
+        next: next ?? 'see the plan',
+      });
     if (verdict !== 'unsafe' || this.#parts.acceptLoss !== undefined) return;
     const lost = `${goal} of ${name} is not safe: ${why}; lost: ${describeLoss(loss)}`;
     throw new DriverError('refused', lost, {

@@ -50,9 +50,10 @@ function groupLines({
 }: GroupStatus): string[] {
   const serves = active === null ? `NO PROVEN SIDE (row ${row}: ${notProven ?? '?'})` : `active on the ${active} array`;
   const sync = lastSync === undefined ? '' : `; last sync ${lastSync}, ${lastSyncAgeSeconds ?? '?'} s ago`;
+  const since = report.since === undefined ? '' : `, since ${report.since}`;
   return [
     `  ${report.name} (backend ${report.backend}, ${report.mode}): ${serves}`,
-    `    protected: ${rest.protected ? 'yes' : 'NO'} (${why})${sync}`,
+    `    protected: ${rest.protected ? 'yes' : 'NO'}${since} (${why})${sync}`,
     ...sideLines(report).map((line) => `  ${line}`),
   ];
 }

@@ -6,9 +6,11 @@ import { Attachments } from '../driver/attachments.js';
 import type { DriverContext } from '../driver/context.js';
 import { DockerDriver } from '../driver/driver.js';
 import { GroupCycles } from '../driver/group-cycles.js';
+import { reportPolled } from '../driver/group-report.js';
 import { HostProblems } from '../driver/host-problems.js';
 import { Operations } from '../driver/operations.js';
 import { Overrides } from '../driver/overrides.js';
+import { ProtectionWatch } from '../driver/protection-watch.js';
 import { Recovery, settlersOf } from '../driver/recover.js';
 import { Releases } from '../driver/releases.js';
 import { Resizes } from '../driver/resizes.js';
@@ -85,6 +87,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const operations = new Operations(ctx, settlersOf(ctx));
   const attachments = new Attachments(ctx, operations);
   const poll = new StatusPoll(backends, async () => store.list('group', AbortSignal.timeout(STATUS_READ_MS)), logger);
+  const watch = new ProtectionWatch(async (signal) => reportPolled({ store, backends, node: node.id }, poll, signal));
   const overrides = new Overrides(ctx);
   const resizes = new Resizes(ctx, { operations, users: attachments.users });
   const releases = new Releases(ctx, operations);
@@ -97,7 +100,14 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     releases,
     resizes,
     large,
-    reads: reportRequests({ store, backends, journal, node: node.id, nodeName: node.name }),
+    reads: reportRequests({
+      store,
+      backends,
+      journal,
+      node: node.id,
+      nodeName: node.name,
+      recall: (report) => watch.recall(report),
+    }),
     logger,
   });
   const server = await startPluginServer({
@@ -115,6 +125,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   recovery.start();
   overrides.start();
   poll.start();
+  watch.start();
   for (const { name } of backends.all()) hostProblems.look(name);
   logger.info('serving', { socket: socketPath, metadata: store.kind, backends: [...config.backends.keys()] });
   if (store.kind === 'embedded') {
@@ -123,7 +134,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   return {
     async close() {
       await server.close();
-      await Promise.all([recovery.stop(), overrides.stop(), poll.stop(), hostProblems.stop()]);
+      await Promise.all([recovery.stop(), overrides.stop(), poll.stop(), watch.stop(), hostProblems.stop()]);
       await backends.close();
       await store.close();
       // It keeps the state directory: until here a second daemon would take this one for ended, and its locks for free.

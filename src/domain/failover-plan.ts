@@ -1,6 +1,6 @@
 import type { GroupReport, GroupVolume } from './group-report.js';
 import { lastSyncOf, SIDES } from './group-report.js';
-import type { Side } from './replication.js';
+import type { Side, SyncStatus } from './replication.js';
 
 export type Goal = 'failover' | 'failback';
 
@@ -137,4 +137,35 @@ export function remedyOf(report: GroupReport): string {
   const silent = SIDES.find((side) => report.sides[side].view.answer === 'silent');
   if (silent === undefined) return 'see "showrcopy groups" on both arrays';
   return report.sides[silent].remedy ?? `bring the ${silent} array back`;
+}
+
+/** A plan before what all plans have in common is added. */
+export type Draft = Pick<FailoverPlan, 'verdict' | 'why' | 'loss'> &
+  Partial<Pick<FailoverPlan, 'to' | 'next' | 'cautions' | 'steps'>>;
+
+export const NO_LOSS: Loss = { kind: 'none', why: 'nothing is done' };
+
+export const impossible = (why: string, next: string): Draft => ({ verdict: 'impossible', why, loss: NO_LOSS, next });
+
+const COMPLETE: readonly SyncStatus[] = ['synced', 'not-synced'];
+
+/** Members whose copy on that side was not whole when replication ended. */
+export const lagsOf = (report: GroupReport, side: Side): string[] =>
+  report.sides[side].members
+    .filter((member) => !COMPLETE.includes(member.syncStatus))
+    .map((member) => `${nameOf(report, member.volume)} is ${member.syncStatus}`);
+
+const nameOf = (report: GroupReport, arrayName: string): string =>
+  report.volumes.find((each) => each.arrayName === arrayName)?.name ?? arrayName;
+
+/** What the copy on that side lacks if it is used as it is. */
+export function lossWithout(report: GroupReport, side: Side): Loss {
+  const lags = lagsOf(report, side);
+  if (lags.length > 0)
+    return { kind: 'unknown', why: `the copy was not complete when replication ended: ${lags.join(', ')}` };
+  if (report.mode === 'asynchronous') return lossSinceSync(report, side);
+  return {
+    kind: 'unknown',
+    why: 'everything that was written since the group was stopped; no array says when that was',
+  };
 }

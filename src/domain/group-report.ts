@@ -36,6 +36,17 @@ export interface GroupSide {
   members: GroupMember[];
   /** An array that does not answer has a remedy, sometimes. */
   remedy?: string;
+  /** How the group was when this array last answered; only of a silent one, and only if the daemon has seen it. */
+  lastSeen?: LastSeen;
+}
+
+export interface LastSeen {
+  /** ISO 8601. */
+  at: string;
+  isProtected: boolean;
+  /** It took writes that it did not pass on. */
+  isAlone: boolean;
+  why: string;
 }
 
 /** All that is known of a group of an active/passive pair: what both arrays say, asked at once, and what the metadata say. */
@@ -51,6 +62,8 @@ export interface GroupReport {
   passedOver?: Side;
   strict: boolean;
   volumes: GroupVolume[];
+  /** Since when it is protected, or not, as it is now; as far as the daemon of this node knows. ISO 8601. */
+  since?: string;
   /** Members that are no volumes of ours. */
   strangers: string[];
 }

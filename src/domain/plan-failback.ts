@@ -2,8 +2,10 @@ import {
   arrayStep,
   cautionsOf,
   finishSteps,
+  impossible,
   releaseSteps,
   remedyOf,
+  type Draft,
   type FailoverPlan,
   type Loss,
   type Step,
@@ -11,10 +13,6 @@ import {
 import { activeSideOf, type GroupReport } from './group-report.js';
 import { otherSide, type Side } from './replication.js';
 
-type Draft = Pick<FailoverPlan, 'verdict' | 'why' | 'loss'> &
-  Partial<Pick<FailoverPlan, 'to' | 'next'>> & { steps?: Step[] };
-
-const NOTHING: Loss = { kind: 'none', why: 'nothing is done' };
 const ALL_KEPT: Loss = { kind: 'none', why: 'the array that serves the group now has every write, and is copied back' };
 
 /** How a group that was failed over comes home; row by row of the role table. */
@@ -50,8 +48,6 @@ function draftOf(report: GroupReport): Draft {
       );
   }
 }
-
-const impossible = (why: string, next: string): Draft => ({ verdict: 'impossible', why, loss: NOTHING, next });
 
 /** Row 1: the natural roles; what is left is the copy back, if that. */
 function atHome(report: GroupReport): Draft {

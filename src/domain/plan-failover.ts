@@ -3,24 +3,22 @@ import {
   arrayStep,
   cautionsOf,
   finishSteps,
+  impossible,
   isUntouchedSince,
-  lossSinceSync,
+  lossWithout,
   releaseSteps,
   remedyOf,
+  type Draft,
   type FailoverPlan,
   type Loss,
   type RunMemory,
   type Step,
 } from './failover-plan.js';
-import { activeSideOf, SIDES, type GroupReport } from './group-report.js';
-import { otherSide, type Side, type SyncStatus } from './replication.js';
+import { toSurvivor } from './plan-survivor.js';
+import { activeSideOf, type GroupReport } from './group-report.js';
+import { otherSide, type Side } from './replication.js';
 
 type GroupView = Extract<SideView, { answer: 'group' }>;
-type Draft = Pick<FailoverPlan, 'verdict' | 'why' | 'loss'> &
-  Partial<Pick<FailoverPlan, 'to' | 'next' | 'cautions'>> & { steps?: Step[] };
-
-const NOTHING: Loss = { kind: 'none', why: 'nothing is done' };
-const COMPLETE: readonly SyncStatus[] = ['synced', 'not-synced'];
 
 /** How the group is moved to the array that does not serve it now, from what was seen; row by row of the role table. */
 export function planFailover(report: GroupReport, memory: RunMemory = {}): FailoverPlan {
@@ -53,7 +51,7 @@ function draftOf(
         remedyOf(report),
       );
     case 9:
-      return toSurvivor(report);
+      return toSurvivor(report, memory);
     case 10:
       return impossible('neither array answers', remedyOf(report));
     default:
@@ -63,8 +61,6 @@ function draftOf(
       );
   }
 }
-
-const impossible = (why: string, next: string): Draft => ({ verdict: 'impossible', why, loss: NOTHING, next });
 
 /** Rows 2 to 4: what still uses the stale copy has to let go of it. */
 function alreadyThere(report: GroupReport, to: Side | undefined): Draft {
@@ -132,83 +128,5 @@ function fromStarted(
       why: isPeriodic ? 'one more sync runs when the containers have stopped' : 'both arrays have every write',
     },
     steps: [...order, arrayStep(report, from, { action: 'stop' }), ...handOver],
-  };
-}
-
-/** Row 9: the other array is silent; this one has a copy of which it cannot say how old it is. */
-function toSurvivor(report: GroupReport): Draft {
-  const to = SIDES.find((side) => report.sides[side].view.answer === 'group');
-  const view = to && report.sides[to].view;
-  if (to === undefined || view?.answer !== 'group') return impossible('no array shows the group', remedyOf(report));
-  const silent = `the ${otherSide(to)} array`;
-  if (view.state !== 'stopped') {
-    const isCopied = view.state === 'started';
-    return impossible(
-      `${silent} does not answer us, but the group is ${view.state} on the ${to} array${isCopied ? ': it still gets its writes, or does not know yet that they end' : ''}`,
-      `${remedyOf(report)}; or see whether it lives (its console, showport), stop the group there, and plan again`,
-    );
-  }
-  const steps = [
-    ...releaseSteps(report.volumes.filter((each) => each.use?.side !== to)),
-    arrayStep(report, to, { action: 'failover' }),
-    ...finishSteps(to),
-  ];
-  const loss = lossWithout(report, to);
-  const cautions = [`if ${silent} lives and only does not answer us, make sure that nobody writes to it any more`];
-  if (view.linksUp !== false) {
-    const why = `${silent} does not answer us, and ${view.linksUp === true ? 'its links are up: it lives' : 'nobody can say whether it lives'}; somebody has stopped the group`;
-    return {
-      verdict: 'unsafe',
-      to,
-      why,
-      loss: { kind: 'unknown', why: 'what it took since the stop' },
-      cautions,
-      steps,
-      next: remedyOf(report),
-    };
-  }
-  const isComplete = lagsOf(report, to).length === 0;
-  if (report.mode === 'asynchronous' || !isComplete) {
-    return {
-      verdict: 'unsafe',
-      to,
-      why: `${silent} is silent and its links are down`,
-      loss,
-      cautions,
-      steps,
-      next: remedyOf(report),
-    };
-  }
-  return {
-    verdict: 'ready',
-    to,
-    why: `${silent} is silent and its links are down; every volume was synced when replication ended`,
-    loss: {
-      kind: 'none',
-      why: `as far as the ${to} array knows: what the ${otherSide(to)} array took after the links broke is not on it`,
-    },
-    cautions,
-    steps,
-  };
-}
-
-/** Members whose copy on that side was not whole when replication ended. */
-const lagsOf = (report: GroupReport, side: Side): string[] =>
-  report.sides[side].members
-    .filter((member) => !COMPLETE.includes(member.syncStatus))
-    .map((member) => `${nameOf(report, member.volume)} is ${member.syncStatus}`);
-
-const nameOf = (report: GroupReport, arrayName: string): string =>
-  report.volumes.find((each) => each.arrayName === arrayName)?.name ?? arrayName;
-
-/** What the copy on that side lacks if it is used as it is. */
-function lossWithout(report: GroupReport, side: Side): Loss {
-  const lags = lagsOf(report, side);
-  if (lags.length > 0)
-    return { kind: 'unknown', why: `the copy was not complete when replication ended: ${lags.join(', ')}` };
-  if (report.mode === 'asynchronous') return lossSinceSync(report, side);
-  return {
-    kind: 'unknown',
-    why: 'everything that was written since the group was stopped; no array says when that was',
   };
 }

@@ -1,6 +1,7 @@
 import type { Backend } from '../backend/backend.js';
 import type { BackendManager } from '../backend/manager.js';
 import { findPartner, observeGroup, type GroupObservation } from '../backend/observe.js';
+import type { PolledGroup, StatusPoll } from '../backend/status-poll.js';
 import type { MetadataStore } from '../contracts/store.js';
 import type { SideView } from '../domain/active-side.js';
 import type { Attachment } from '../domain/attachment.js';
@@ -21,6 +22,8 @@ export interface ReportParts {
   backends: BackendManager;
   /** Id of this node. */
   node: string;
+  /** Adds what the daemon remembers. */
+  recall?: (report: GroupReport) => GroupReport;
 }
 
 /** A group as it is typed: its name on the primary array, and the backend where several have one of that name. */
@@ -42,7 +45,8 @@ interface Known {
 /** Asks both arrays of the group, and the metadata; changes nothing. @throws `not-found`, `invalid`, or `unavailable` when the metadata cannot be read */
 export async function reportGroup(parts: ReportParts, wanted: GroupName, signal: AbortSignal): Promise<GroupReport> {
   const known = await readKnown(parts.store, signal);
-  const report = await reportOf(parts, { known, group: pick(known.groups, wanted) }, signal);
+  const fresh = await reportOf(parts, { known, group: pick(known.groups, wanted) }, signal);
+  const report = parts.recall?.(fresh) ?? fresh;
   return wanted.exports === true ? withExports(parts.backends.get(report.backend), report, signal) : report;
 }
 
@@ -64,11 +68,28 @@ async function withExports(backend: Backend, report: GroupReport, signal: AbortS
 /** The same for all groups. */
 export async function reportGroups(parts: ReportParts, signal: AbortSignal): Promise<GroupReport[]> {
   const known = await readKnown(parts.store, signal);
-  const replicating = known.groups.filter(
-    (group) => group.remoteName !== '' && parts.backends.find(group.backend)?.settings.replication !== undefined,
+  const reports = await Promise.all(
+    replicating(parts, known).map(async (group) => reportOf(parts, { known, group }, signal)),
   );
-  return Promise.all(replicating.map(async (group) => reportOf(parts, { known, group }, signal)));
+  return reports.map((report) => parts.recall?.(report) ?? report);
 }
+
+/** Of what was last heard, asking no array; groups that nothing was heard of are left out. */
+export async function reportPolled(
+  parts: ReportParts,
+  poll: Pick<StatusPoll, 'find'>,
+  signal: AbortSignal,
+): Promise<GroupReport[]> {
+  const known = await readKnown(parts.store, signal);
+  const reports = replicating(parts, known).map(async (group) => {
+    const polled = poll.find(group);
+    return polled === undefined ? undefined : reportOf(parts, { known, group, polled }, signal);
+  });
+  return (await Promise.all(reports)).filter((report) => report !== undefined);
+}
+
+const replicating = ({ backends }: ReportParts, { groups }: Known): Group[] =>
+  groups.filter((group) => group.remoteName !== '' && backends.find(group.backend)?.settings.replication !== undefined);
 
 async function readKnown(store: MetadataStore, signal: AbortSignal): Promise<Known> {
   const [groups, volumes, attachments, alive] = await Promise.all([
@@ -104,18 +125,19 @@ function pick(groups: Group[], { name, backend }: GroupName): Group {
 
 async function reportOf(
   { backends, node }: ReportParts,
-  { known, group }: { known: Known; group: Group },
+  { known, group, polled }: { known: Known; group: Group; polled?: PolledGroup },
   signal: AbortSignal,
 ): Promise<GroupReport> {
   const backend = backends.get(group.backend);
   const { mode, strict } = backend.replication();
-  const at = new Date().toISOString();
+  const at = new Date(Date.now() - (polled?.ageSeconds ?? 0) * 1000).toISOString();
   const volumes = known.volumes
     .filter((volume) => groupKeyOf(volume) === groupRecordKey(group.backend, group.name) && volume.state === 'ready')
     .map((volume) => toGroupVolume(volume, { known, node }));
-  const observation = await observeGroup(backend, group, signal);
+  const observation = polled?.observation ?? (await observeGroup(backend, group, signal));
+  const asksLinks = polled === undefined;
   const [primary, secondary] = await Promise.all(
-    SIDES.map(async (side) => sideOf({ backend, group, volumes, observation }, side, signal)),
+    SIDES.map(async (side) => sideOf({ backend, group, volumes, observation, asksLinks }, side, signal)),
   );
   if (primary === undefined || secondary === undefined) throw new DriverError('internal', 'a pair has two sides');
   const ours = new Set(volumes.map((each) => each.arrayName));
@@ -149,13 +171,14 @@ interface Asked {
   group: Group;
   volumes: GroupVolume[];
   observation: GroupObservation;
+  asksLinks: boolean;
 }
 
 async function sideOf(asked: Asked, side: Side, signal: AbortSignal): Promise<GroupSide> {
   const { backend, group, observation } = asked;
   const remedy = observation.failures[side]?.next;
   const view = viewOf(asked, side);
-  if (view.answer === 'group') view.linksUp = await linksOf(asked, side, signal);
+  if (view.answer === 'group' && asked.asksLinks) view.linksUp = await linksOf(asked, side, signal);
   return {
     array: backend.array(side).label,
     group: side === 'primary' ? group.name : group.remoteName,

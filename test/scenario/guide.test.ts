@@ -96,6 +96,16 @@ describe('status and plans of a synchronous pair', () => {
     expect(alone.loss.why).toContain(`${volume.name} is stale`);
   });
 
+  it('rule 44: an array that wrote alone before it died is no array that all is known of', async () => {
+    const volume = await site.createVolume();
+    await site.node.control.link(false);
+    expect(await typed(site, status)).toMatch(/protected: NO, since .* \(the group is stopped\)/);
+    await site.node.control.power(site.primary, false);
+    const plan = await planned(site, failover, volume);
+    expect(plan).toMatchObject({ verdict: 'unsafe', row: 9, loss: { kind: 'unknown', why: 'what it took alone' } });
+    expect(plan.why).toContain('went on alone before it fell silent');
+  });
+
   it('work without a daemon, too', async () => {
     const volume = await site.createVolume();
     await site.node.stopDaemon();

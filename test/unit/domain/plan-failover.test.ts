@@ -99,6 +99,24 @@ describe('a failover that loses data, or may', () => {
     expect(planFailover(reportOf({ ...scene, used }), memory).verdict).toBe('unsafe');
   });
 
+  it('row 9, but the daemon has seen the silent array go on alone before', () => {
+    const report = reportOf({ primary: silent, secondary: leftAlone });
+    const lastSeen = { at: '2026-11-28T11:59:00Z', isProtected: false, isAlone: true, why: 'the group is stopped' };
+    report.sides.primary.lastSeen = lastSeen;
+    expect(planFailover(report)).toMatchObject({
+      verdict: 'unsafe',
+      why: expect.stringContaining(
+        'went on alone before it fell silent: when it last answered, at 2026-11-28T11:59:00Z',
+      ),
+    });
+    expect(planFailover(report, { synced: generationsOf(report) }).verdict).toBe('ready');
+    report.sides.primary.lastSeen = { ...lastSeen, isProtected: true, isAlone: false };
+    expect(planFailover(report)).toMatchObject({
+      verdict: 'ready',
+      why: expect.stringContaining('protected when that array last answered'),
+    });
+  });
+
   it('row 9, periodic: what was written since the last completed sync, with its age', () => {
     const plan = planFailover(
       reportOf({ primary: silent, secondary: leftAlone, mode: 'asynchronous', lastSync: '2026-11-28T11:55:00Z' }),
