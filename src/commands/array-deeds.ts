@@ -24,6 +24,7 @@ const REQUESTS: Record<ArrayAction, { method: Change['method']; action: number }
   stop: { method: 'PUT', action: 4 },
   sync: { method: 'PUT', action: 5 },
   failover: { method: 'POST', action: 7 },
+  switchover: { method: 'POST', action: 8 },
   recover: { method: 'POST', action: 9 },
   restore: { method: 'POST', action: 10 },
 };

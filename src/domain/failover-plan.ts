@@ -1,11 +1,11 @@
 import type { GroupReport, GroupVolume } from './group-report.js';
 import { lastSyncOf, SIDES } from './group-report.js';
-import type { Side, SyncStatus } from './replication.js';
+import { otherSide, type Side, type SyncStatus } from './replication.js';
 
 export type Goal = 'failover' | 'failback';
 
 /** What is typed on an array. */
-export type ArrayAction = 'sync' | 'stop' | 'failover' | 'recover' | 'restore';
+export type ArrayAction = 'sync' | 'stop' | 'failover' | 'recover' | 'restore' | 'switchover';
 
 /** One thing to do; whoever does it looks at everything again before the next one. */
 export type Step =
@@ -75,6 +75,7 @@ const COMMANDS: Record<ArrayAction, string> = {
   failover: 'setrcopygroup failover -f',
   recover: 'setrcopygroup recover -f',
   restore: 'setrcopygroup restore -f',
+  switchover: 'setrcopygroup switchover -f',
 };
 
 /** The command with the names of the array that it is typed on. */
@@ -167,5 +168,25 @@ export function lossWithout(report: GroupReport, side: Side): Loss {
   return {
     kind: 'unknown',
     why: 'everything that was written since the group was stopped; no array says when that was',
+  };
+}
+
+/** Peer persistence, started: the roles change under I/O; only what is not mounted from both arrays has to be stopped for it. */
+export function switchoverFrom(report: GroupReport, from: Side): Draft {
+  const to = otherSide(from);
+  const isLagging = SIDES.some((side) => {
+    const { view } = report.sides[side];
+    return view.answer === 'group' && view.lagging.length > 0;
+  });
+  const inTheWay = report.volumes.filter(
+    (each) => each.use !== undefined && each.use.isOnBoth !== true && each.use.side !== to,
+  );
+  const wait: Step[] = isLagging ? [{ kind: 'wait-synced' }] : [];
+  return {
+    verdict: 'ready',
+    to,
+    why: 'both arrays have every write, and the roles change under I/O (peer persistence)',
+    loss: { kind: 'none', why: 'both arrays have every write' },
+    steps: [...wait, ...releaseSteps(inTheWay), arrayStep(report, from, { action: 'switchover' }), ...finishSteps(to)],
   };
 }

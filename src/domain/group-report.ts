@@ -20,6 +20,8 @@ export interface VolumeUse {
   node: string;
   nodeName: string;
   side: Side;
+  /** Both arrays export it to the node (peer persistence): it follows a switchover by itself. */
+  isOnBoth?: true;
   /** It is the node that was asked. */
   isHere: boolean;
   /** Its daemon runs; without it nobody there can let go of the volume. */
@@ -54,6 +56,8 @@ export interface GroupReport {
   backend: string;
   name: string;
   mode: ReplicationMode;
+  /** Peer persistence: the arrays can change their roles under I/O. */
+  hasSwitchover?: true;
   /** When the arrays were asked; ISO 8601. */
   at: string;
   sides: Record<Side, GroupSide>;
@@ -80,6 +84,15 @@ export function activeSideOf(report: GroupReport): ActiveSide {
     strict,
     everMounted: volumes.some((each) => each.everMounted),
   });
+}
+
+/** What uses another copy than that of the side. A device with paths to both follows a switchover, but not two arrays that both take writes. */
+export function usedElsewhere({ sides, volumes }: GroupReport, side: Side): GroupVolume[] {
+  const isSplit = SIDES.every((each) => {
+    const { view } = sides[each];
+    return view.answer === 'group' && view.role === 'primary';
+  });
+  return volumes.filter(({ use }) => use !== undefined && (use.isOnBoth === true ? isSplit : use.side !== side));
 }
 
 /** When the older of the members' last completed syncs was; undefined for a synchronous group, or when one never was. */

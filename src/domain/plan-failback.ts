@@ -4,13 +4,14 @@ import {
   finishSteps,
   impossible,
   releaseSteps,
+  switchoverFrom,
   remedyOf,
   type Draft,
   type FailoverPlan,
   type Loss,
   type Step,
 } from './failover-plan.js';
-import { activeSideOf, type GroupReport } from './group-report.js';
+import { activeSideOf, usedElsewhere, type GroupReport } from './group-report.js';
 import { otherSide, type Side } from './replication.js';
 
 const ALL_KEPT: Loss = { kind: 'none', why: 'the array that serves the group now has every write, and is copied back' };
@@ -59,7 +60,7 @@ function atHome(report: GroupReport): Draft {
   if (view.state === 'started') {
     const lagging = [...view.lagging, ...peer.lagging];
     const wait: Step[] = lagging.length > 0 ? [{ kind: 'wait-synced' }] : [];
-    const stale = report.volumes.filter((each) => each.use !== undefined && each.use.side !== to);
+    const stale = usedElsewhere(report, to);
     const why =
       lagging.length > 0 ? 'the group is home, and still being synced' : 'the group is home, started and synced';
     return {
@@ -98,14 +99,15 @@ function fromFailedOver(report: GroupReport, from: Side): Draft {
   const [here, there] = [report.sides[from].view, report.sides[home].view];
   if (here.answer !== 'group' || there.answer !== 'group')
     return impossible('an array does not show the group', remedyOf(report));
-  const stale = report.volumes.filter((each) => each.use !== undefined && each.use.side !== from);
-  const used = report.volumes.filter((each) => each.use?.side === from);
+  const stale = usedElsewhere(report, from);
+  const used = report.volumes.filter((each) => each.use?.side === from || each.use?.isOnBoth === true);
   const change: Step[] = [
     ...releaseSteps(used),
     arrayStep(report, from, { action: 'restore' }),
     { kind: 'wait-synced' },
     ...finishSteps(home),
   ];
+  if (here.state === 'started' && report.hasSwitchover === true) return switchoverFrom(report, from);
   if (here.state === 'started') {
     const isLagging = here.lagging.length + there.lagging.length > 0;
     return {

@@ -7,6 +7,7 @@ import {
   isUntouchedSince,
   lossWithout,
   releaseSteps,
+  switchoverFrom,
   remedyOf,
   type Draft,
   type FailoverPlan,
@@ -15,7 +16,7 @@ import {
   type Step,
 } from './failover-plan.js';
 import { toSurvivor } from './plan-survivor.js';
-import { activeSideOf, type GroupReport } from './group-report.js';
+import { activeSideOf, usedElsewhere, type GroupReport } from './group-report.js';
 import { otherSide, type Side } from './replication.js';
 
 type GroupView = Extract<SideView, { answer: 'group' }>;
@@ -65,7 +66,7 @@ function draftOf(
 /** Rows 2 to 4: what still uses the stale copy has to let go of it. */
 function alreadyThere(report: GroupReport, to: Side | undefined): Draft {
   if (to === undefined) return impossible('the roles are not understood', remedyOf(report));
-  const stale = report.volumes.filter((each) => each.use !== undefined && each.use.side !== to);
+  const stale = usedElsewhere(report, to);
   const loss: Loss =
     stale.length === 0
       ? { kind: 'none', why: 'the failover is done' }
@@ -84,8 +85,9 @@ function fromNatural(report: GroupReport, from: Side, memory: RunMemory): Draft 
   const to = otherSide(from);
   const view = report.sides[from].view;
   if (view.answer !== 'group') return impossible('the active array does not show the group', remedyOf(report));
+  if (report.hasSwitchover === true && view.state === 'started') return switchoverFrom(report, from);
   const handOver = [arrayStep(report, to, { action: 'failover' }), ...finishSteps(to)];
-  const release = releaseSteps(report.volumes.filter((each) => each.use?.side !== to));
+  const release = releaseSteps(report.volumes.filter((each) => each.use?.side !== to || each.use.isOnBoth === true));
   if (view.state === 'started') return fromStarted(report, { from, view, release, handOver, memory });
   const startFirst = `on the ${from} array: startrcopygroup ${report.sides[from].group}; wait until every volume is Synced, and plan again`;
   if (view.state !== 'stopped') return impossible(`the group is ${view.state}`, startFirst);

@@ -30,7 +30,7 @@ export function toSurvivor(report: GroupReport, memory: RunMemory): Draft {
       `${remedyOf(report)}; or see whether it lives (its console, showport), stop the group there, and plan again`,
     );
   }
-  const stale = report.volumes.filter((each) => each.use?.side !== to);
+  const stale = report.volumes.filter((each) => each.use?.side !== to || each.use.isOnBoth === true);
   const steps = [...releaseSteps(stale), arrayStep(report, to, { action: 'failover' }), ...finishSteps(to)];
   const cautions = [`if ${silent} lives and only does not answer us, make sure that nobody writes to it any more`];
   const safe = safetyOf(report, to, memory);

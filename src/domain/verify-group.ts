@@ -24,13 +24,18 @@ export function verifyGroup(report: GroupReport): Finding[] {
   ];
   for (const { name, use, exportedOn } of report.volumes) {
     if (use === undefined) findings.push({ level: 'note', text: `${name} is not mounted` });
+    else if (use.isOnBoth === true)
+      findings.push({
+        level: 'ok',
+        text: `${name} is mounted on node ${use.nodeName} from both arrays (peer persistence)`,
+      });
     else if (use.side !== side)
       findings.push({
         level: 'wrong',
         text: `${name} is used on node ${use.nodeName} from the ${other} array: the stale copy`,
       });
     else findings.push({ level: 'ok', text: `${name} is mounted on node ${use.nodeName} from the ${side} array` });
-    if (exportedOn?.includes(other) === true)
+    if (exportedOn?.includes(other) === true && use?.isOnBoth !== true)
       findings.push({ level: 'wrong', text: `${name} is still exported by the ${other} array` });
     if (use?.side === side && exportedOn?.includes(side) === false)
       findings.push({ level: 'wrong', text: `${name} is mounted, but the ${side} array does not export it` });

@@ -146,6 +146,7 @@ async function reportOf(
     backend: group.backend,
     name: group.name,
     mode,
+    ...(hasSwitchover(backend, observation) ? { hasSwitchover: true } : {}),
     at,
     sides: { primary, secondary },
     ...(group.lastActive === undefined ? {} : { lastActive: group.lastActive }),
@@ -156,14 +157,23 @@ async function reportOf(
   };
 }
 
+/** What hpe.conf and both arrays say; anything that is not known counts as no. */
+const hasSwitchover = (backend: Backend, { groups }: GroupObservation): boolean =>
+  backend.replication().witness !== undefined &&
+  SIDES.every((side) => {
+    const group = groups[side];
+    return group !== undefined && findPartner(backend, side, group)?.pathManagement === true;
+  });
+
 function toGroupVolume(volume: Volume, { known, node }: { known: Known; node: string }): GroupVolume {
   const attachment = known.attachments.get(volume.name);
   const { name, arrayName, everMounted, generation = 0 } = volume;
   const base = { name, arrayName, sizeGiB: volume.spec.sizeGiB, everMounted, generation };
   if (attachment === undefined) return base;
-  const { node: owner, nodeName, side } = attachment;
+  const { node: owner, nodeName, side, peer } = attachment;
   const isHere = owner === node;
-  return { ...base, use: { node: owner, nodeName, side, isHere, isAlive: isHere || known.alive.has(owner) } };
+  const use = { node: owner, nodeName, side, isHere, isAlive: isHere || known.alive.has(owner) };
+  return { ...base, use: { ...use, ...(peer === undefined ? {} : { isOnBoth: true }) } };
 }
 
 interface Asked {

@@ -4,6 +4,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { failback, failover } from '../../src/commands/failover.js';
+import { status } from '../../src/commands/status.js';
 import { verify } from '../../src/commands/verify.js';
 import { startFakeEngine, type FakeEngine } from '../fakes/docker-engine.js';
 import { Site, type Replica } from './site.js';
@@ -29,6 +30,10 @@ const type = async (command: typeof failover, ...args: string[]): Promise<string
       return Promise.resolve(refuse?.test(question) !== true);
     },
   });
+};
+const showStatus = async (): Promise<string> => {
+  const where = [`--state-dir=${stateDir()}`, `--docker-socket=${path.join(site.node.dir, 'docker.sock')}`];
+  return (await status(where)).join('\n');
 };
 const audit = async (): Promise<{ event: string; what: string; reason?: string; command: string }[]> =>
   (await readFile(path.join(stateDir(), 'audit.log'), 'utf8'))
@@ -106,6 +111,7 @@ describe('a synchronous pair', () => {
     await type(failover, 'run', volume.group, '--yes');
     // What the dead array had exported it will show again when it is back; that is removed then.
     expect(await site.exporting(volume)).toContain(site.secondary);
+    expect(await showStatus()).toContain(`export of ${volume.name}`);
     expect(await filesIn(volume)).toEqual(['one']);
     await expect(type(failback, 'run', volume.group)).rejects.toThrow(/not possible now.*does not answer/);
     expect(engine.containers[0]?.running).toBe(true);
@@ -205,5 +211,24 @@ describe('a periodic pair', () => {
     await type(failover, 'run', volume.group);
     expect(await site.exporting(volume)).toEqual([site.secondary]);
     expect(await filesIn(volume)).toEqual(['after-the-last-sync']);
+  });
+});
+
+describe('a pair with a quorum witness', () => {
+  beforeAll(async () => begin({ hasWitness: true }));
+  afterAll(async () => site.close());
+
+  it('switches over and back under I/O, and no container is stopped', async () => {
+    const volume = await site.createVolume();
+    await engine.run('web', [volume.name]);
+    await write(mountpointOf(volume), 'one');
+    await type(failover, 'run', volume.group);
+    expect(asked).toEqual([`on the primary array: setrcopygroup switchover -f ${volume.group}`]);
+    await write(mountpointOf(volume), 'two');
+    await type(failback, 'run', volume.group);
+    await write(mountpointOf(volume), 'three');
+    expect(await filesIn(volume)).toEqual(['one', 'three', 'two']);
+    expect(engine.log).toEqual([]);
+    expect(await type(verify, volume.group)).toEqual([]);
   });
 });

@@ -19,7 +19,8 @@ export interface Scene {
   /** ISO 8601, of both members. */
   lastSync?: string;
   /** Who uses `db`: its side, and `node1` (this one), or another one. */
-  used?: { side: Side; node?: string; isAlive?: boolean };
+  used?: { side: Side; node?: string; isAlive?: boolean; isOnBoth?: true };
+  hasSwitchover?: true;
   generation?: number;
 }
 
@@ -42,6 +43,7 @@ export function reportOf(scene: Scene): GroupReport {
             side: used.side,
             isHere: node === 'node1',
             isAlive: used.isAlive ?? true,
+            ...(used.isOnBoth === undefined ? {} : { isOnBoth: true }),
           },
         }),
   };
@@ -55,6 +57,7 @@ export function reportOf(scene: Scene): GroupReport {
     backend: 'DEFAULT',
     name: 'RCG1',
     mode: scene.mode ?? 'synchronous',
+    ...(scene.hasSwitchover === undefined ? {} : { hasSwitchover: true }),
     at: '2026-11-28T12:00:00.000Z',
     sides: { primary: side('primary', 'RCG1'), secondary: side('secondary', 'RCG1.r7') },
     lastActive: scene.lastActive ?? 'primary',

@@ -190,3 +190,30 @@ describe('who has to be stopped', () => {
     expect(plan.cautions.join()).toContain('the plugin does not run on node node2');
   });
 });
+
+describe('peer persistence', () => {
+  const both = { side: 'primary', isOnBoth: true } as const;
+
+  it('row 1: switches over under I/O; only what is mounted from one array is stopped', () => {
+    const scene: Scene = { primary: P, secondary: S, hasSwitchover: true };
+    const SWITCH = 'primary: setrcopygroup switchover -f RCG1';
+    expect(steps(planFailover(reportOf({ ...scene, used: both })))).toEqual([SWITCH, ...FINISH]);
+    expect(steps(planFailover(reportOf({ ...scene, used })))).toEqual([...RELEASE, SWITCH, ...FINISH]);
+    const lagging = planFailover(reportOf({ ...scene, primary: { ...P, sync: 'syncing' } }));
+    expect(steps(lagging)).toEqual(['wait-synced', SWITCH, ...FINISH]);
+  });
+
+  it('row 4: the arrays have failed over by themselves, and what is mounted from both goes on', () => {
+    const plan = planFailover(reportOf({ primary: silent, secondary: { says: 'Pr', ...stopped }, used: both }));
+    expect(plan).toMatchObject({ verdict: 'done', loss: { kind: 'none' } });
+    expect(steps(plan)).toEqual(FINISH);
+  });
+
+  it('row 2: two arrays that both take writes under one device: it has to be stopped', () => {
+    const plan = planFailover(
+      reportOf({ primary: { ...P, ...stopped }, secondary: { says: 'Pr', ...stopped }, used: both }),
+    );
+    expect(plan).toMatchObject({ verdict: 'done', loss: { kind: 'unknown' } });
+    expect(steps(plan)).toEqual([...RELEASE, ...FINISH]);
+  });
+});
