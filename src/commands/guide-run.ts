@@ -17,6 +17,9 @@ const CHANGE_PATIENCE_MS = 60_000;
 const COPY_PATIENCE_MS = 60 * 60_000;
 /** The same after a refusal, which may mean that it was done before. */
 const REFUSED_PATIENCE_MS = 3_000;
+/** Until a sync shows. */
+const SYNC_SEEN_MS = 3_000;
+const SYNC_ATTEMPTS = 3;
 /** For other people to stop their containers, and for copies. */
 const RELEASE_PATIENCE_MS = 30 * 60_000;
 const SYNC_PATIENCE_MS = 24 * 60 * 60_000;
@@ -198,22 +201,34 @@ export class GuideRun {
     return first?.kind === 'array' && first.command === step.command ? ['not yet'] : [];
   }
 
-  /** A sync of a periodic group, with nobody writing: what was completed after it began has everything. */
+  /** A sync of a periodic group, with nobody writing, and none under way before: one that is seen from now on has everything. */
   async #lastSync(step: ArrayStep, before: GroupReport, patience: number): Promise<void> {
     const passive = otherSide(step.side);
     const old = lastSyncOf(before.sides[passive]);
-    await this.#progress.wait('the last sync is complete', patience, (report) => {
-      const fresh = lastSyncOf(report.sides[passive]);
-      return fresh === undefined || fresh === old ? ['not yet'] : laggingIn(report);
-    });
-    const after = await this.#look();
-    this.#state.synced = generationsOf(after.report);
+    const unseen = (report: GroupReport): string[] => {
+      if (SIDES.some((side) => report.sides[side].view.answer !== 'group')) return ['an array is silent'];
+      return laggingIn(report).length > 0 || lastSyncOf(report.sides[passive]) !== old ? [] : ['not yet'];
+    };
+    // Arrays tell whole seconds, so one right after another shows the same time; the next one does not.
+    for (let isSeen = false, attempt = 1; !isSeen; attempt += 1) {
+      isSeen = await this.#progress.wait('the sync is seen', SYNC_SEEN_MS, unseen).then(
+        () => true,
+        (thrown: unknown) => {
+          if (attempt === SYNC_ATTEMPTS) throw thrown;
+          return false;
+        },
+      );
+      if (!isSeen) await this.#parts.deeds.send(step.action, step.side, step.group);
+    }
+    await this.#progress.wait('the last sync is complete', patience, laggingIn);
+    // Of before the sync: who mounts it meanwhile has written more.
+    this.#state.synced = generationsOf(before);
     await this.#parts.journal.save(this.#state);
   }
 
   /** Of a synchronous group: both arrays have everything while nobody uses it, so a stop loses nothing. */
   async #rememberSynced(report: GroupReport): Promise<void> {
-    const isIdle = report.volumes.every((each) => each.use === undefined);
+    const isIdle = report.volumes.every((each) => each.use?.isAlive !== true);
     const isStarted = SIDES.every((side) => {
       const { view } = report.sides[side];
       return view.answer === 'group' && view.state === 'started' && view.lagging.length === 0;

@@ -63,9 +63,9 @@ export interface RunMemory {
 export const generationsOf = ({ volumes }: GroupReport): Record<string, number> =>
   Object.fromEntries(volumes.map((each) => [each.name, each.generation]));
 
-/** Whether the run has seen all synced, and nothing was mounted since. */
+/** Whether the run has seen all synced, and nothing was mounted since. A node whose daemon is away is told about, and not waited for. */
 export function isUntouchedSince(report: GroupReport, { synced }: RunMemory): boolean {
-  if (synced === undefined || report.volumes.some((each) => each.use !== undefined)) return false;
+  if (synced === undefined || report.volumes.some((each) => each.use?.isAlive === true)) return false;
   return report.volumes.every((each) => synced[each.name] === each.generation);
 }
 

@@ -112,13 +112,16 @@ function fromStarted(
   const { from, view, release, handOver, memory } = parts;
   const isPeriodic = report.mode === 'asynchronous';
   const lastCopy: Step[] =
-    isPeriodic && !isUntouchedSince(report, memory) ? [arrayStep(report, from, { action: 'sync' })] : [];
+    isPeriodic && !isUntouchedSince(report, memory)
+      ? [arrayStep(report, from, { action: 'sync' }), { kind: 'wait-synced' }]
+      : [];
   const isLagging = [view, report.sides[otherSide(from)].view].some(
     (each) => each.answer === 'group' && each.lagging.length > 0,
   );
-  const wait: Step[] = isLagging || lastCopy.length > 0 ? [{ kind: 'wait-synced' }] : [];
-  // A periodic group is synced last when nobody writes any more; a synchronous one has to be whole before anybody is stopped.
-  const order = isPeriodic ? [...release, ...lastCopy, ...wait] : [...wait, ...release];
+  const wait: Step[] = isLagging ? [{ kind: 'wait-synced' }] : [];
+  // A periodic group is synced last when nobody writes any more, by a sync that began after that: one that runs already may lack the
+  // last writes. A synchronous one has to be whole before anybody is stopped.
+  const order = isPeriodic ? [...release, ...wait, ...lastCopy] : [...wait, ...release];
   return {
     verdict: 'ready',
     to: otherSide(from),

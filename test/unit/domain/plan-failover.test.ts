@@ -54,6 +54,8 @@ describe('a failover that loses nothing', () => {
     const report = reportOf(scene);
     const synced = planFailover(report, { synced: generationsOf(report) });
     expect(steps(synced)).toEqual([STOP, FAILOVER, ...FINISH]);
+    const busy = planFailover(reportOf({ ...scene, primary: { ...P, sync: 'syncing' }, used }));
+    expect(steps(busy).slice(2, 4)).toEqual(['wait-synced', 'primary: syncrcopy -w RCG1']);
     const remounted = planFailover(reportOf({ ...scene, generation: 2 }), { synced: generationsOf(report) });
     expect(steps(remounted)[0]).toBe('primary: syncrcopy -w RCG1');
   });
@@ -188,6 +190,10 @@ describe('who has to be stopped', () => {
     const plan = planFailover(reportOf({ primary: P, secondary: S, used: gone }));
     expect(steps(plan).slice(0, 2)).toEqual(['stop db on node2', STOP]);
     expect(plan.cautions.join()).toContain('the plugin does not run on node node2');
+    // Or the last sync would be asked for again and again.
+    const periodic: Scene = { primary: P, secondary: S, mode: 'asynchronous', used: gone };
+    const synced = planFailover(reportOf(periodic), { synced: generationsOf(reportOf(periodic)) });
+    expect(steps(synced)).not.toContain('primary: syncrcopy -w RCG1');
   });
 });
 
