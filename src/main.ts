@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
+import { drill } from './commands/drill.js';
 import { encrypt } from './commands/encrypt.js';
 import { failback, failover } from './commands/failover.js';
 import { backup, importMetadata, rebuild, restore } from './commands/metadata.js';
@@ -27,6 +28,7 @@ const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] 
        hpe-volume-plugin status [--json] [--docker-socket PATH] [--config FILE] [--state-dir DIR]
        hpe-volume-plugin failover|failback plan RCG [--json] [--backend NAME] [--docker-socket PATH] [--config FILE] [--state-dir DIR]
        hpe-volume-plugin failover|failback run RCG [--yes] [--accept-loss REASON] [--backend NAME] [--docker-socket PATH] [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin drill RCG --image IMAGE [--backend NAME] [--docker-socket PATH] [--config FILE] [--state-dir DIR] -- COMMAND
        hpe-volume-plugin verify RCG [--json] [--backend NAME] [--config FILE] [--state-dir DIR]
   --config     hpe.conf (default /etc/hpedockerplugin/hpe.conf)
   --socket     where dockerd finds the plugin (default /run/docker/plugins/hpe.sock)
@@ -41,6 +43,7 @@ const COMMANDS: ReadonlyMap<string, (args: string[]) => Promise<string[]>> = new
   ['status', status],
   ['failover', async (args: string[]) => failover(args)],
   ['failback', async (args: string[]) => failback(args)],
+  ['drill', async (args: string[]) => drill(args)],
   ['verify', async (args: string[]) => verify(args)],
   ['backup', backup],
   ['restore', restore],

@@ -65,7 +65,7 @@ export function connectEngine(socketPath: string): Engine {
   };
 }
 
-function refusal(what: string, body: string): DriverError {
+export function refusal(what: string, body: string): DriverError {
   const said = z.object({ message: z.string() }).safeParse(parsed(body)).data?.message ?? body.slice(0, 200);
   return new DriverError('refused', `Docker did not ${what}: ${said}`, {
     next: 'see docker ps -a, and repeat the command',
@@ -80,19 +80,22 @@ function parsed(body: string): unknown {
   }
 }
 
-async function call(
+/** One request to Docker's API. @throws `unavailable` */
+export async function call(
   socketPath: string,
-  { method, at, timeoutMs }: { method: string; at: string; timeoutMs: number },
+  { method, at, timeoutMs, body }: { method: string; at: string; timeoutMs: number; body?: unknown },
 ): Promise<{ status: number; body: string }> {
   try {
     return await new Promise((resolve, reject) => {
       const signal = AbortSignal.timeout(timeoutMs);
-      const headers = { host: 'docker' };
+      const content = body === undefined ? undefined : JSON.stringify(body);
+      const typed = content === undefined ? {} : { 'content-type': 'application/json' };
+      const headers = { host: 'docker', ...typed };
       const asked = request({ socketPath, method, path: at, agent: false, headers, signal }, (answer) => {
-        text(answer).then((body) => resolve({ status: answer.statusCode ?? 0, body }), reject);
+        text(answer).then((said) => resolve({ status: answer.statusCode ?? 0, body: said }), reject);
       });
       asked.on('error', reject);
-      asked.end();
+      asked.end(content);
     });
   } catch (error) {
     throw new DriverError('unavailable', `Docker at ${socketPath} gave no answer: ${String(error)}`, {

@@ -4,6 +4,7 @@ import { StatusPoll } from '../backend/status-poll.js';
 import { loadConfig, type Config } from '../config/config.js';
 import { Attachments } from '../driver/attachments.js';
 import type { DriverContext } from '../driver/context.js';
+import { createSnapshot } from '../driver/create-snapshot.js';
 import { DockerDriver } from '../driver/driver.js';
 import { GroupCycles } from '../driver/group-cycles.js';
 import { reportPolled } from '../driver/group-report.js';
@@ -46,6 +47,8 @@ const ANSWER_MARGIN_SECONDS = 5;
 const SHORT_CALL_SECONDS = 60;
 /** Of that margin, what an answer waits for a rollback that is under way. */
 const WAY_BACK_MS = 3_000;
+/** A drill's snapshot that nobody dropped is dropped by the array. */
+const DRILL_HOURS = 24;
 const STATUS_READ_MS = 5_000;
 
 /**
@@ -99,6 +102,15 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     overrides,
     releases,
     resizes,
+    drill: async ({ volume, name }, signal) => {
+      const request = {
+        kind: 'snapshot',
+        of: volume,
+        life: { expirationHours: DRILL_HOURS },
+        isOfPassive: true,
+      } as const;
+      await createSnapshot({ ctx, operations }, { name, request }, signal);
+    },
     large,
     reads: reportRequests({
       store,

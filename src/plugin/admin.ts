@@ -26,6 +26,8 @@ interface AdminOptions {
   resizes: Pick<Resizes, 'resize'>;
   /** Requests that only read, by their path. */
   reads?: Record<string, AdminRequest>;
+  /** Makes a snapshot of that name of the volume's passive copy. */
+  drill?: (order: { volume: string; name: string }, signal: AbortSignal) => Promise<void>;
   logger: Logger;
 }
 
@@ -40,11 +42,16 @@ const makeBody = z.strictObject({
 });
 const resizeBody = z.strictObject({ volume: z.string(), gib: z.number() });
 const releaseBody = z.strictObject({ volume: z.string(), withoutComment: z.boolean().exactOptional() });
+const drillBody = z.strictObject({ volume: z.string(), name: z.string() });
 const volumeBody = z.strictObject({ volume: z.string() });
 
 /** What the commands of `hpe-volume-plugin` may ask of the daemon that runs: path → request. */
-const requestsOf = ({ overrides, releases, resizes }: AdminOptions): Record<string, AdminRequest> => ({
+const requestsOf = ({ overrides, releases, resizes, drill }: AdminOptions): Record<string, AdminRequest> => ({
   '/override': async (body, signal) => overrides.make(parse(makeBody, body), signal),
+  '/drill': async (body, signal) => {
+    await drill?.(parse(drillBody, body), signal);
+    return [];
+  },
   '/resize': async (body, signal) => {
     const { volume, gib } = parse(resizeBody, body);
     return resizes.resize(volume, gib, signal);

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { arrayOf } from '../pair-client.js';
 import { arrayObjects } from '../simulator-state.js';
+import { IMAGE } from './engine.js';
 import { container, hands } from './hands.js';
 import { startStack, type Stack } from './stack.js';
 
@@ -23,12 +24,17 @@ afterAll(async () => {
 });
 
 /** The command as an operator types it; ended with SIGKILL as soon as it has said `killAt`. */
-async function type(args: string[], killAt?: string): Promise<{ code: number | null; said: string }> {
+async function type(
+  args: string[],
+  killAt?: string,
+  inside: string[] = [],
+): Promise<{ code: number | null; said: string }> {
   const socket = (stack.engine.dockerd?.host ?? 'unix:///var/run/docker.sock').replace('unix://', '');
   const where = ['--config', path.join(stack.dir, 'hpe.conf'), '--state-dir', path.join(stack.dir, 'state')];
   const all = ['--import', 'tsx', path.join(root, 'src/main.ts'), ...args, ...where];
   const withDocker = args[0] === 'verify' ? all : [...all, '--docker-socket', socket];
-  const child = spawn(process.execPath, withDocker, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const typed = inside.length === 0 ? withDocker : [...withDocker, '--', ...inside];
+  const child = spawn(process.execPath, typed, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (data: Buffer) => {
@@ -69,6 +75,20 @@ it('failover run and failback run stop and start real containers; a run that is 
   expect(await hand.servedBy('db')).toEqual([primary.name]);
   expect(await hand.inside('db', 'cat /data/one /data/two')).toBe('one\ntwo');
   expect(await type(['verify', 'RCG1'])).toMatchObject({ code: 0 });
+
+  await stack.control.clearLog();
+  const script = 'cat /drill/db/one /drill/db/two; touch /drill/db/no 2>/dev/null && exit 9; exit 0';
+  const drill = await type(['drill', 'RCG1', '--image', IMAGE], undefined, ['sh', '-c', script]);
+  expect([drill.code, drill.said]).toEqual([0, expect.stringContaining('  | one\n  | two\n  exit code 0')]);
+  expect(drill.said).toContain('replication of RCG1 goes on');
+  const changes = (await stack.control.log()).filter(({ method }) => method !== 'GET');
+  expect(changes.filter((each) => each.path?.includes('remotecopygroups') === true)).toEqual([]);
+  expect(changes.filter((each) => each.path?.includes('/vluns') === true).map((each) => each.array)).toEqual(
+    expect.not.arrayContaining([primary.name]),
+  );
+  const failed = await type(['drill', 'RCG1', '--image', IMAGE], undefined, ['sh', '-c', 'exit 3']);
+  expect([failed.code, failed.said]).toEqual([1, expect.stringContaining('its command ended with 3')]);
+  expect(await hand.docker('volume', 'ls', '-q', '-f', `driver=${stack.driver}`)).toBe('db');
 
   await hand.rm('db');
   await hand.docker('volume', 'rm', 'db');

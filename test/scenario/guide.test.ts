@@ -1,9 +1,18 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { promisify } from 'node:util';
+import { askDaemon } from '../../src/commands/daemon-client.js';
 import { failback, failover } from '../../src/commands/failover.js';
 import { status } from '../../src/commands/status.js';
 import type { FailoverPlan } from '../../src/domain/failover-plan.js';
 import { Site, type Replica } from './site.js';
+
+const write = async (mountpoint: string, file: string): Promise<void> => {
+  await writeFile(path.join(mountpoint, file), file);
+  await promisify(execFile)('sync', ['--file-system', mountpoint]);
+};
 
 const where = (site: Site): string[] => [
   `--state-dir=${path.join(site.node.dir, 'state')}`,
@@ -138,5 +147,35 @@ describe('a periodic pair', () => {
     const lastSync = site.node.simulator.arrays[1].getGroup(volume.type.nameThere).lastSync?.getTime() ?? 0;
     expect(plan).toMatchObject({ verdict: 'unsafe', row: 9, loss: { kind: 'since' } });
     expect(plan.loss.kind === 'since' && Date.parse(plan.loss.at)).toBe(lastSync - (lastSync % 1000));
+  });
+
+  it('rule 21: a drill sees a snapshot of the passive copy, as of the last completed sync, and only while that is whole', async () => {
+    const volume = await site.createVolume();
+    const { docker, control } = site.node;
+    const stateDir = path.join(site.node.dir, 'state');
+    const mountpoint = await site.mount(volume);
+    await write(mountpoint, 'synced');
+    await control.sync(volume.group);
+    await write(mountpoint, 'later');
+    await control.clearLog();
+    await askDaemon(stateDir, '/drill', { volume: volume.name, name: 'drill-1' });
+    const shown = await docker.mount('drill-1');
+    expect(await readdir(shown)).toEqual(['synced']);
+    expect(await site.exporting(volume)).toEqual([site.primary]);
+    expect(await docker.unmount('drill-1')).toBe('');
+    expect(await docker.remove('drill-1')).toBe('');
+    const changed = (await control.log()).filter(
+      ({ method, path: at = '' }) => method !== 'GET' && /remotecopy/.test(at),
+    );
+    expect(changed).toEqual([]);
+
+    await control.holdSync(true);
+    await control.sync(volume.group);
+    const refused = askDaemon(stateDir, '/drill', { volume: volume.name, name: 'drill-2' });
+    await expect(refused).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining('is no good now'),
+    });
+    expect(await docker.remove('drill-2')).toBe('');
   });
 });
