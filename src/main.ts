@@ -1,12 +1,16 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
+import { drill } from './commands/drill.js';
 import { encrypt } from './commands/encrypt.js';
+import { failback, failover } from './commands/failover.js';
 import { backup, importMetadata, rebuild, restore } from './commands/metadata.js';
 import { override } from './commands/override.js';
 import { release } from './commands/release.js';
 import { resize } from './commands/resize.js';
 import { serve } from './commands/serve.js';
+import { status } from './commands/status.js';
 import { UsageError } from './commands/usage.js';
+import { verify } from './commands/verify.js';
 import { ConfigError } from './config/config.js';
 import { DriverError } from './domain/errors.js';
 
@@ -21,6 +25,11 @@ const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] 
        hpe-volume-plugin encrypt [--passphrase-file FILE] [--backend NAME] [--password-file FILE] [--config FILE]
        hpe-volume-plugin release VOLUME [--without-comment] [--state-dir DIR]
        hpe-volume-plugin resize VOLUME GiB [--state-dir DIR]
+       hpe-volume-plugin status [--json] [--docker-socket PATH] [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin failover|failback plan RCG [--json] [--backend NAME] [--docker-socket PATH] [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin failover|failback run RCG [--yes] [--accept-loss REASON] [--backend NAME] [--docker-socket PATH] [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin drill RCG --image IMAGE [--backend NAME] [--docker-socket PATH] [--config FILE] [--state-dir DIR] -- COMMAND
+       hpe-volume-plugin verify RCG [--json] [--backend NAME] [--config FILE] [--state-dir DIR]
   --config     hpe.conf (default /etc/hpedockerplugin/hpe.conf)
   --socket     where dockerd finds the plugin (default /run/docker/plugins/hpe.sock)
   --state-dir  this node's own memory (default /var/lib/hpe-volume-plugin)`;
@@ -31,6 +40,11 @@ const COMMANDS: ReadonlyMap<string, (args: string[]) => Promise<string[]>> = new
   ['encrypt', async (args: string[]) => encrypt(args, { input: process.stdin, output: process.stderr })],
   ['release', release],
   ['resize', resize],
+  ['status', status],
+  ['failover', async (args: string[]) => failover(args)],
+  ['failback', async (args: string[]) => failback(args)],
+  ['drill', async (args: string[]) => drill(args)],
+  ['verify', async (args: string[]) => verify(args)],
   ['backup', backup],
   ['restore', restore],
   ['rebuild', rebuild],

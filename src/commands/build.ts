@@ -99,15 +99,22 @@ function buildBackend(config: BackendConfig, deps: BackendDeps & { connections: 
       snapCpgMap,
     };
   }
-  const connect = (side: Side, array: ArrayConfig) => {
-    const password = deps.passwords.of(config.name, array.password);
-    const ssh = { ...sshSettings(array), password: deps.passwords.of(config.name, array.sanPassword) };
-    return connectArray({ ...arraySettings(config.name, side, array), password, ssh }, deps);
-  };
+  const connect = (side: Side, array: ArrayConfig) => connectArray(settingsOf(config, { side, array }, deps), deps);
   return new Backend(settings, {
     primary: connect('primary', primary),
     ...(secondary === undefined ? {} : { secondary: connect('secondary', secondary) }),
   });
+}
+
+/** How one array of a backend is reached, passwords included. */
+export function settingsOf(
+  config: BackendConfig,
+  { side, array }: { side: Side; array: ArrayConfig },
+  { passwords }: { passwords: Passwords },
+): ArraySettings {
+  const password = passwords.of(config.name, array.password);
+  const ssh = { ...sshSettings(array), password: passwords.of(config.name, array.sanPassword) };
+  return { ...arraySettings(config.name, side, array), password, ssh };
 }
 
 function arraySettings(backend: string, side: Side, array: ArrayConfig): Omit<ArraySettings, 'password' | 'ssh'> {

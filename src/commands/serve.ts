@@ -4,11 +4,14 @@ import { StatusPoll } from '../backend/status-poll.js';
 import { loadConfig, type Config } from '../config/config.js';
 import { Attachments } from '../driver/attachments.js';
 import type { DriverContext } from '../driver/context.js';
+import { createSnapshot } from '../driver/create-snapshot.js';
 import { DockerDriver } from '../driver/driver.js';
 import { GroupCycles } from '../driver/group-cycles.js';
+import { reportPolled } from '../driver/group-report.js';
 import { HostProblems } from '../driver/host-problems.js';
 import { Operations } from '../driver/operations.js';
 import { Overrides } from '../driver/overrides.js';
+import { ProtectionWatch } from '../driver/protection-watch.js';
 import { Recovery, settlersOf } from '../driver/recover.js';
 import { Releases } from '../driver/releases.js';
 import { Resizes } from '../driver/resizes.js';
@@ -25,6 +28,7 @@ import { adminSocketOf } from './daemon-client.js';
 import { metadataRequests } from './metadata-requests.js';
 import { Passwords } from './passwords.js';
 import { pinsIn } from './pins.js';
+import { reportRequests } from './report-requests.js';
 
 export interface ServeOptions {
   configFile: string;
@@ -43,6 +47,8 @@ const ANSWER_MARGIN_SECONDS = 5;
 const SHORT_CALL_SECONDS = 60;
 /** Of that margin, what an answer waits for a rollback that is under way. */
 const WAY_BACK_MS = 3_000;
+/** A drill's snapshot that nobody dropped is dropped by the array. */
+const DRILL_HOURS = 24;
 const STATUS_READ_MS = 5_000;
 
 /**
@@ -84,6 +90,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const operations = new Operations(ctx, settlersOf(ctx));
   const attachments = new Attachments(ctx, operations);
   const poll = new StatusPoll(backends, async () => store.list('group', AbortSignal.timeout(STATUS_READ_MS)), logger);
+  const watch = new ProtectionWatch(async (signal) => reportPolled({ store, backends, node: node.id }, poll, signal));
   const overrides = new Overrides(ctx);
   const resizes = new Resizes(ctx, { operations, users: attachments.users });
   const releases = new Releases(ctx, operations);
@@ -95,7 +102,24 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     overrides,
     releases,
     resizes,
+    drill: async ({ volume, name }, signal) => {
+      const request = {
+        kind: 'snapshot',
+        of: volume,
+        life: { expirationHours: DRILL_HOURS },
+        isOfPassive: true,
+      } as const;
+      await createSnapshot({ ctx, operations }, { name, request }, signal);
+    },
     large,
+    reads: reportRequests({
+      store,
+      backends,
+      journal,
+      node: node.id,
+      nodeName: node.name,
+      recall: (report) => watch.recall(report),
+    }),
     logger,
   });
   const server = await startPluginServer({
@@ -113,6 +137,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   recovery.start();
   overrides.start();
   poll.start();
+  watch.start();
   for (const { name } of backends.all()) hostProblems.look(name);
   logger.info('serving', { socket: socketPath, metadata: store.kind, backends: [...config.backends.keys()] });
   if (store.kind === 'embedded') {
@@ -121,7 +146,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   return {
     async close() {
       await server.close();
-      await Promise.all([recovery.stop(), overrides.stop(), poll.stop(), hostProblems.stop()]);
+      await Promise.all([recovery.stop(), overrides.stop(), poll.stop(), watch.stop(), hostProblems.stop()]);
       await backends.close();
       await store.close();
       // It keeps the state directory: until here a second daemon would take this one for ended, and its locks for free.
