@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
 import { drill } from './commands/drill.js';
+import { doctor } from './commands/doctor.js';
 import { encrypt } from './commands/encrypt.js';
 import { failback, failover } from './commands/failover.js';
 import { backup, importMetadata, rebuild, restore } from './commands/metadata.js';
@@ -30,6 +31,7 @@ const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] 
        hpe-volume-plugin failover|failback run RCG [--yes] [--accept-loss REASON] [--backend NAME] [--docker-socket PATH] [--config FILE] [--state-dir DIR]
        hpe-volume-plugin drill RCG --image IMAGE [--backend NAME] [--docker-socket PATH] [--config FILE] [--state-dir DIR] -- COMMAND
        hpe-volume-plugin verify RCG [--json] [--backend NAME] [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin doctor [--json] [--config FILE] [--socket PATH] [--state-dir DIR]
   --config     hpe.conf (default /etc/hpedockerplugin/hpe.conf)
   --socket     where dockerd finds the plugin (default /run/docker/plugins/hpe.sock)
   --state-dir  this node's own memory (default /var/lib/hpe-volume-plugin)`;
@@ -56,6 +58,12 @@ async function main(args: string[]): Promise<void> {
   const command = COMMANDS.get(first);
   if (command !== undefined && !args.includes('--help')) {
     for (const line of await command(others)) console.log(line);
+    return;
+  }
+  if (first === 'doctor' && !args.includes('--help')) {
+    const { lines, exitCode } = await doctor(others);
+    for (const line of lines) console.log(line);
+    process.exitCode = exitCode;
     return;
   }
   let parsed;

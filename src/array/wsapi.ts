@@ -112,7 +112,7 @@ export class Wsapi {
     const started = performance.now();
     try {
       const reply = await this.#callInSession(request, bounded);
-      this.#lastContact = { at: performance.now() };
+      this.#lastContact = contactOf(reply);
       this.#logger.debug('WSAPI call', {
         array: this.label,
         call: callOf(request),
@@ -196,6 +196,12 @@ export class Wsapi {
 function isSessionGone({ status, text }: WsapiReply): boolean {
   if (status === 401) return true;
   return status === 403 && errorAnswer.safeParse(parseJson(text)).data?.code === INV_SESS_KEY;
+}
+
+function contactOf({ date }: WsapiReply): Contact {
+  const arrayTime = Date.parse(date ?? '');
+  const clock = Number.isNaN(arrayTime) ? {} : { clockAheadMs: arrayTime - Date.now() };
+  return { at: performance.now(), ...clock };
 }
 
 /** `GET /volumes/dcv-…`, for messages: decoded, so that a query can be read. */

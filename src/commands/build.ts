@@ -34,12 +34,17 @@ export async function openStore(
   parts: { stateDir: string; node: Node; leaseTtl?: number; logger: Logger },
 ): Promise<MetadataStore> {
   if (etcd === undefined) return openEmbeddedStore(parts.stateDir, parts.node);
-  const hosts = etcd.hosts.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`);
+  const hosts = endpointsOf(etcd);
   const tls = etcd.tls === undefined ? {} : { tls: readTls(etcd.tls) };
   return openEtcdStore({ hosts, ...tls, ...parts });
 }
 
-function readTls({ caFile, client }: NonNullable<EtcdConfig['tls']>): EtcdTls {
+/** `address:port` of each member. */
+export const endpointsOf = ({ hosts }: EtcdConfig): string[] =>
+  hosts.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`);
+
+/** @throws `invalid` */
+export function readTls({ caFile, client }: NonNullable<EtcdConfig['tls']>): EtcdTls {
   return {
     ...(caFile === undefined ? {} : { ca: readFile(caFile) }),
     ...(client === undefined
@@ -68,6 +73,8 @@ interface BackendDeps {
   passwords: Passwords;
   logger: Logger;
   findCluster?: FindCluster;
+  /** How an array is connected; `connectArray` when not given. */
+  connect?: typeof connectArray;
 }
 
 /** One backend for each section; none of them connects before it is used. */
@@ -99,7 +106,8 @@ function buildBackend(config: BackendConfig, deps: BackendDeps & { connections: 
       snapCpgMap,
     };
   }
-  const connect = (side: Side, array: ArrayConfig) => connectArray(settingsOf(config, { side, array }, deps), deps);
+  const connect = (side: Side, array: ArrayConfig) =>
+    (deps.connect ?? connectArray)(settingsOf(config, { side, array }, deps), deps);
   return new Backend(settings, {
     primary: connect('primary', primary),
     ...(secondary === undefined ? {} : { secondary: connect('secondary', secondary) }),

@@ -157,6 +157,8 @@ export interface Contact {
   at: number;
   /** Why there was no answer; a refusal is one. */
   failure?: string;
+  /** By how much the array's clock was ahead of this host's; it tells whole seconds. */
+  clockAheadMs?: number;
 }
 
 /**
