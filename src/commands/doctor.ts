@@ -9,7 +9,7 @@ import type { ArrayClient } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
 import { examine } from '../doctor/array.js';
 import { examineFiles } from '../doctor/files.js';
-import { about, describe, isHealthy, sorted, type Finding } from '../doctor/finding.js';
+import { about, describe, isHealthy, sorted, type Finding, type FindingId } from '../doctor/finding.js';
 import { examineGroup } from '../doctor/groups.js';
 import { examineHost, type ExaminedHost } from '../doctor/host.js';
 import { examinePair } from '../doctor/pair.js';
@@ -121,21 +121,24 @@ async function examineBackend(parts: Parts, config: BackendConfig, signal: Abort
   const arrays = backend.sides.map((side) => ({ side, array: getExamination(parts, backend.array(side)) }));
   const initiators = await findInitiators(parts, config, signal);
   const seenPorts = config.protocol === 'fc' ? (await listNexuses('/sys')).map(({ port }) => port) : [];
-  const found = await Promise.all(
-    arrays.map(async ({ side, array }) =>
+  const [primary, secondary] = arrays.map(({ array }) => array);
+  const pair =
+    primary === undefined || secondary === undefined
+      ? []
+      : await ifItAnswers(async () => examinePair({ backend: config, primary, secondary }, signal));
+  // With the wrong partner all that follows from it would be told as well.
+  const isWrongPair = pair.some(({ id }) => WRONG_PAIR.has(id));
+  const asked = pair.some(({ id }) => id === 'pair-same-array') ? arrays.slice(0, 1) : arrays;
+  const found = await Promise.all([
+    ...asked.map(async ({ side, array }) =>
       examine({ backend: config, side, array, initiators, seenPorts, reaches }, signal),
     ),
-  );
-  const [primary, secondary] = arrays.map(({ array }) => array);
-  if (primary === undefined || secondary === undefined) {
-    return [...found.flat(), ...(await ifItAnswers(async () => examineRecorded(parts, backend, signal)))];
-  }
-  const more = await Promise.all([
-    ifItAnswers(async () => examinePair({ backend: config, primary, secondary }, signal)),
-    ifItAnswers(async () => examineRecorded(parts, backend, signal)),
+    isWrongPair ? [] : ifItAnswers(async () => examineRecorded(parts, backend, signal)),
   ]);
-  return [...found, ...more].flat();
+  return [...found.flat(), ...pair];
 }
+
+const WRONG_PAIR: ReadonlySet<string> = new Set<FindingId>(['pair-same-array', 'pair-target', 'pair-target-elsewhere']);
 
 /** What the metadata say of the backend, compared with its arrays. */
 async function examineRecorded({ metadata }: Parts, backend: Backend, signal: AbortSignal): Promise<Finding[]> {
