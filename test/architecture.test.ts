@@ -19,6 +19,7 @@ const may: Record<string, { folders: string[]; types?: string[]; packages: strin
   host: { folders: ['domain'], types: ['contracts'], packages: ['zod'] },
   config: { folders: ['domain'], packages: ['zod'] },
   doctor: { folders: ['backend', 'domain'], types: ['contracts', 'config'], packages: [] },
+  status: { folders: ['domain'], types: ['driver', 'contracts'], packages: ['prom-client'] },
   simulator: { folders: [], packages: ['express', 'selfsigned', 'ssh2', 'zod'] },
 };
 /** Files that build everything may import everything of ours. */

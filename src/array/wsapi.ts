@@ -51,12 +51,14 @@ export class Wsapi {
   readonly label: string;
   readonly #connection: Connection;
   readonly #logger: Logger;
+  readonly #observe: ArraySettings['observe'];
   #lastContact: Contact | undefined;
 
   constructor(settings: ArraySettings, connection: Connection, logger: Logger) {
     this.label = `${settings.label} (${new URL(settings.apiUrl).origin})`;
     this.#logger = logger;
     this.#connection = connection;
+    this.#observe = settings.observe;
   }
 
   get lastContact(): Contact | undefined {
@@ -113,22 +115,24 @@ export class Wsapi {
     try {
       const reply = await this.#callInSession(request, bounded);
       this.#lastContact = contactOf(reply);
-      this.#logger.debug('WSAPI call', {
-        array: this.label,
-        call: callOf(request),
-        status: reply.status,
-        ms: Math.round(performance.now() - started),
-      });
+      this.#tell(request, { status: reply.status, started });
       if (reply.status >= 200 && reply.status < 300) return reply;
       throw this.#refusal(request, reply);
     } catch (thrown) {
       const failure = thrown instanceof NoReply ? this.#silence(request, thrown) : thrown;
+      if (!(failure instanceof ArrayRefusal)) this.#tell(request, { status: undefined, started });
       const isSilence = failure instanceof DriverError && !(failure instanceof ArrayRefusal);
       // A caller that gave up at once says nothing about the array.
       const wasWaited = !signal.aborted || performance.now() - started > SILENCE_MS;
       if (isSilence && wasWaited) this.#lastContact = { at: performance.now(), failure: failure.toUserText() };
       throw failure;
     }
+  }
+
+  #tell(request: WsapiRequest, { status, started }: { status: number | undefined; started: number }): void {
+    const ms = Math.round(performance.now() - started);
+    this.#observe?.({ status, ms });
+    this.#logger.debug('WSAPI call', { array: this.label, call: callOf(request), status: status ?? 'no answer', ms });
   }
 
   /** A session that the array has forgotten is renewed once; a fresh one that it does not know either is its failure. */

@@ -73,6 +73,8 @@ interface BackendDeps {
   passwords: Passwords;
   logger: Logger;
   findCluster?: FindCluster;
+  /** Told of each call to an array (`DEFAULT/primary`); for metrics. */
+  observe?(call: { array: string; status: number | undefined; ms: number }): void;
   /** How an array is connected; `connectArray` when not given. */
   connect?: typeof connectArray;
 }
@@ -106,8 +108,11 @@ function buildBackend(config: BackendConfig, deps: BackendDeps & { connections: 
       snapCpgMap,
     };
   }
-  const connect = (side: Side, array: ArrayConfig) =>
-    (deps.connect ?? connectArray)(settingsOf(config, { side, array }, deps), deps);
+  const connect = (side: Side, array: ArrayConfig) => {
+    const observe = (call: { status: number | undefined; ms: number }): void =>
+      deps.observe?.({ array: `${config.name}/${side}`, ...call });
+    return (deps.connect ?? connectArray)({ ...settingsOf(config, { side, array }, deps), observe }, deps);
+  };
   return new Backend(settings, {
     primary: connect('primary', primary),
     ...(secondary === undefined ? {} : { secondary: connect('secondary', secondary) }),

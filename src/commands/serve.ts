@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import path from 'node:path';
 import { StatusPoll } from '../backend/status-poll.js';
 import { loadConfig, type Config } from '../config/config.js';
+import type { GroupReport } from '../domain/group-report.js';
 import { Attachments } from '../driver/attachments.js';
 import type { DriverContext } from '../driver/context.js';
 import { createSnapshot } from '../driver/create-snapshot.js';
@@ -28,6 +29,7 @@ import { adminSocketOf } from './daemon-client.js';
 import { metadataRequests } from './metadata-requests.js';
 import { Passwords } from './passwords.js';
 import { pinsIn } from './pins.js';
+import { listenForStatus, measureLocks, metricsOf } from './status-listener.js';
 import { reportRequests } from './report-requests.js';
 
 export interface ServeOptions {
@@ -65,9 +67,17 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const node = { id: journal.nodeId, name: options.nodeName ?? hostname() };
   const leaseTtl = options.leaseTtl === undefined ? {} : { leaseTtl: options.leaseTtl };
   const store = await openStore(config.etcd, { stateDir, node, logger, ...leaseTtl });
+  const metrics = metricsOf(config);
+  measureLocks(store, metrics);
   const passwords = new Passwords(config, { store, logger });
   const findCluster = async (): Promise<string | undefined> => store.archive.cluster();
-  const backends = buildBackends(config, { pins: pinsIn(store), passwords, logger, findCluster });
+  const backends = buildBackends(config, {
+    pins: pinsIn(store),
+    passwords,
+    logger,
+    findCluster,
+    observe: (call) => metrics?.arrayCall(call),
+  });
   const connector = buildConnectors(config, { stateDir, node, run, logger });
   const hostProblems = new HostProblems({
     find: async (name, signal) => connector(backends.get(name)).findProblems(signal),
@@ -96,6 +106,14 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const releases = new Releases(ctx, operations);
   const recovery = new Recovery(ctx, { operations, attachments, resizes });
   const driver = new DockerDriver(ctx, { operations, attachments, poll, resizes });
+  const reportParts = {
+    store,
+    backends,
+    journal,
+    node: node.id,
+    nodeName: node.name,
+    recall: (report: GroupReport) => watch.recall(report),
+  };
   const large = metadataRequests({ config, store, journal, node, passwords, logger });
   const admin = await startAdminServer({
     socketPath: adminSocketOf(stateDir),
@@ -112,14 +130,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
       await createSnapshot({ ctx, operations }, { name, request }, signal);
     },
     large,
-    reads: reportRequests({
-      store,
-      backends,
-      journal,
-      node: node.id,
-      nodeName: node.name,
-      recall: (report) => watch.recall(report),
-    }),
+    reads: reportRequests(reportParts),
     logger,
   });
   const server = await startPluginServer({
@@ -128,10 +139,12 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     logger,
     timeouts: timeoutsOf(config),
     within: withLogContext,
+    observe: (request) => metrics?.request(request),
   }).catch(async (error: unknown) => {
     await admin.close();
     throw error;
   });
+  const status = await listenForStatus(config, { ...reportParts, metrics, logger });
   store.announce();
   void passwords.announce();
   recovery.start();
@@ -145,6 +158,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   }
   return {
     async close() {
+      await status.close();
       await server.close();
       await Promise.all([recovery.stop(), overrides.stop(), poll.stop(), watch.stop(), hostProblems.stop()]);
       await backends.close();

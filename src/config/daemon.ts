@@ -1,6 +1,6 @@
 import type { Config, EtcdConfig } from './model.js';
 import type { Settings } from './settings.js';
-import { absolutePath, commandWords, endpoints, oneOf, port, wholeNumber } from './values.js';
+import { absolutePath, commandWords, endpoints, oneEndpoint, oneOf, port, wholeNumber } from './values.js';
 
 const LEVELS = {
   debug: 'debug',
@@ -17,17 +17,21 @@ const DEFAULT_ETCD_PORT = 2379;
 const NO_ETCD = '0.0.0.0';
 /** Seconds that dockerd gives a plugin for Create and Mount. */
 const DEFAULT_DOCKER_TIMEOUT = 120;
+/** Of `status_listen`. */
+const DEFAULT_STATUS_PORT = 9810;
 
 /** What [DEFAULT] says about the daemon itself. */
 export function readDaemon(settings: Settings): Omit<Config, 'backends'> {
   const etcd = readEtcd(settings);
   const mountPrefix = settings.read('mount_prefix', absolutePath);
+  const statusListen = settings.read('status_listen', oneEndpoint(DEFAULT_STATUS_PORT));
   return {
     logging: LEVELS[settings.read('logging', oneOf(LEVEL_WORDS)) ?? 'warning'],
     ...(etcd === undefined ? {} : { etcd }),
     ...(mountPrefix === undefined ? {} : { mountPrefix }),
     dockerTimeoutSeconds: settings.read('docker_timeout', wholeNumber(15, 3600, 'seconds')) ?? DEFAULT_DOCKER_TIMEOUT,
     hostCommandPrefix: settings.read('host_command_prefix', commandWords) ?? [],
+    ...(statusListen === undefined ? {} : { statusListen }),
   };
 }
 
