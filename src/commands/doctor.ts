@@ -93,6 +93,7 @@ async function diagnoseConfigured(config: Config, options: DoctorOptions): Promi
     ]);
     const weak = passwords.protection().filter((each) => each.weak);
     return [
+      ...judgeTimeout(config),
       ...look.findings,
       ...found.flat(),
       ...(metadata === undefined ? [] : judgeRecords(metadata, new Set(config.backends.keys()))),
@@ -105,6 +106,21 @@ async function diagnoseConfigured(config: Config, options: DoctorOptions): Promi
     await Promise.all([...examinations.values()].map(async (each) => each.close()));
     await look.close();
   }
+}
+
+/** What dockerd gives a managed plugin unless it was told otherwise; nobody can see that from here. */
+const MANAGED_TIMEOUT_SECONDS = 30;
+
+/** Only a plugin in a container needs a prefix for the host's tools. */
+function judgeTimeout({ dockerTimeoutSeconds, hostCommandPrefix }: Config): Finding[] {
+  if (hostCommandPrefix.length === 0 || dockerTimeoutSeconds <= MANAGED_TIMEOUT_SECONDS) return [];
+  return [
+    about('dockerd')(
+      'docker-timeout',
+      `docker_timeout is ${dockerTimeoutSeconds} s, and dockerd gives a managed plugin ${MANAGED_TIMEOUT_SECONDS} s unless it was enabled with more`,
+      `docker plugin enable --timeout ${dockerTimeoutSeconds} NAME, or set docker_timeout = ${MANAGED_TIMEOUT_SECONDS}`,
+    ),
+  ];
 }
 
 interface Parts {

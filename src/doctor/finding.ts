@@ -7,6 +7,7 @@ export const FINDINGS = {
   'config-warning': 'warning',
   'config-exposed': 'error',
   'password-weak': 'warning',
+  'docker-timeout': 'note',
   'daemon-down': 'warning',
   'socket-exposed': 'error',
   'state-dir-exposed': 'error',

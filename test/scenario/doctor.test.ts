@@ -218,6 +218,25 @@ describe('doctor, on a pair and a daemon where nothing is wrong', () => {
     expect(await found(conf)).toEqual(ids);
   });
 
+  it("a plugin in a container is told of dockerd's own limit, which is no fault", async () => {
+    const prefixed = sound.replace('[DEFAULT]', '[DEFAULT]\nhost_command_prefix = nice');
+    expect(await found(prefixed)).toEqual([]);
+    const notes = async (conf: string) => {
+      await writeFile(at('looked-at.conf'), conf);
+      const all = await diagnose({
+        configFile: at('looked-at.conf'),
+        socketPath: at('hpe.sock'),
+        stateDir: at('state'),
+        host: soundHost,
+      });
+      return all.map(({ id }) => id);
+    };
+    expect(await notes(prefixed)).toContain('docker-timeout');
+    expect(await notes(prefixed.replace('[DEFAULT]', '[DEFAULT]\ndocker_timeout = 30'))).not.toContain(
+      'docker-timeout',
+    );
+  });
+
   it('every user may read passwords in hpe.conf', async () => {
     const conf = sound.replace(/^hpe3par_password_file.*/m, 'hpe3par_password = 3pardata');
     expect(await found(conf, { mode: 0o644 })).toEqual(['config-exposed', 'password-weak']);

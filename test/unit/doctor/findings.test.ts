@@ -1,8 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import type { BackendConfig } from '../../../src/config/config.js';
 import { examine, type ExaminedArray } from '../../../src/doctor/array.js';
 import { examineEtcd, type Member } from '../../../src/doctor/etcd.js';
-import { about, describe as inWords, sorted } from '../../../src/doctor/finding.js';
+import { about, describe as inWords, FINDINGS, sorted } from '../../../src/doctor/finding.js';
 import { examinePair } from '../../../src/doctor/pair.js';
 import { judgeRecords, metadataOf } from '../../../src/doctor/records.js';
 import { DriverError } from '../../../src/domain/errors.js';
@@ -122,6 +124,12 @@ describe('the metadata', () => {
 });
 
 describe('findings', () => {
+  it('are all explained in docs/doctor.md, with their severity', () => {
+    const text = readFileSync(path.join(import.meta.dirname, '../../../docs/doctor.md'), 'utf8');
+    const explained = [...text.matchAll(/^\| `([\w-]+)`\s*\| (\w+)/gm)].map(([, id, severity]) => [id, severity]);
+    expect(explained).toEqual(Object.entries(FINDINGS));
+  });
+
   it('come the worst first, each once, on one line each, and are counted', () => {
     const find = about('x');
     const bad = find('array-login', 'two\nlines\u001b[31m', 'mend it');
