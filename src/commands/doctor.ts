@@ -21,6 +21,7 @@ import { run as runTool, type Run } from '../host/run.js';
 import { buildBackends } from './build.js';
 import { lookAtHost, reaches } from './doctor-host.js';
 import { KnownPins, lookAtMetadata } from './doctor-metadata.js';
+import { learnHostKeys } from './learn-host-keys.js';
 import { Passwords } from './passwords.js';
 import { UsageError } from './usage.js';
 
@@ -36,9 +37,10 @@ export interface DoctorOptions {
   host?: ExaminedHost;
 }
 
-/** `doctor [--json]`. The lines to print, and the exit code: 0 only when nothing is wrong. @throws UsageError */
+/** `doctor [--json]`, or `doctor --learn-host-keys`. The lines to print, and the exit code: 0 only when nothing is wrong. @throws UsageError */
 export async function doctor(args: string[]): Promise<{ lines: string[]; exitCode: number }> {
-  const { json, ...options } = parse(args);
+  const { json, learns, ...options } = parse(args);
+  if (learns) return learnHostKeys(options.configFile);
   const findings = await diagnose(options);
   const healthy = isHealthy(findings);
   const lines = json ? [JSON.stringify({ healthy, findings }, undefined, 1)] : describe(findings);
@@ -189,7 +191,7 @@ function getExamination({ examinations }: Parts, client: ArrayClient): Examinati
   return found;
 }
 
-function parse(args: string[]): DoctorOptions & { json: boolean } {
+function parse(args: string[]): DoctorOptions & { json: boolean; learns: boolean } {
   try {
     const { values } = parseArgs({
       args,
@@ -198,10 +200,11 @@ function parse(args: string[]): DoctorOptions & { json: boolean } {
         socket: { type: 'string', default: '/run/docker/plugins/hpe.sock' },
         'state-dir': { type: 'string', default: '/var/lib/hpe-volume-plugin' },
         json: { type: 'boolean', default: false },
+        'learn-host-keys': { type: 'boolean', default: false },
       },
     });
-    const { config: configFile, socket: socketPath, 'state-dir': stateDir, json } = values;
-    return { configFile, socketPath, stateDir, json };
+    const { config: configFile, socket: socketPath, 'state-dir': stateDir, json, 'learn-host-keys': learns } = values;
+    return { configFile, socketPath, stateDir, json, learns };
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
   }

@@ -237,6 +237,26 @@ describe('doctor, on a pair and a daemon where nothing is wrong', () => {
     );
   });
 
+  it('--learn-host-keys writes the keys that are missing, and never over another one', async () => {
+    const learn = async (file: string) => {
+      await writeFile(at('looked-at.conf'), sound.replace(at('known_hosts'), at(file)), { mode: 0o600 });
+      return doctor(['--learn-host-keys', '--config', at('looked-at.conf')]);
+    };
+    const first = await learn('learnt_hosts');
+    expect(first.exitCode).toBe(0);
+    for (const [each, { sshHostKey }] of node.pair.arrays.entries())
+      expect(first.lines[each]).toContain(`${sshHostKey} was written`);
+    expect(await readFile(at('learnt_hosts'), 'utf8')).toBe(await readFile(at('known_hosts'), 'utf8'));
+    expect((await learn('learnt_hosts')).lines.every((line) => line.includes('already'))).toBe(true);
+    expect(await found(sound.replace(at('known_hosts'), at('learnt_hosts')))).toEqual([]);
+
+    const others = await readFile(at('other_hosts'), 'utf8');
+    const refused = await learn('other_hosts');
+    expect(refused.exitCode).toBe(1);
+    expect(refused.lines[0]).toMatch(/NOT the key.*next: .*ssh-keygen -R/);
+    expect(await readFile(at('other_hosts'), 'utf8')).toBe(others);
+  });
+
   it('every user may read passwords in hpe.conf', async () => {
     const conf = sound.replace(/^hpe3par_password_file.*/m, 'hpe3par_password = 3pardata');
     expect(await found(conf, { mode: 0o644 })).toEqual(['config-exposed', 'password-weak']);
