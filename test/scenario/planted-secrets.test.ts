@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -19,6 +18,10 @@ const ARRAY = 'planted-Arr4y-8f21c9';
 const WRONG = 'planted-Wr0ng-77ab03';
 /** How the simulated arrays make theirs. */
 const SESSION_KEY = /0-[0-9a-f]{32}-[0-9a-f]{8}/;
+
+const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin`;
+const TOOLS =
+  'losetup mount umount blkid blockdev mkfs.ext4 dumpe2fs debugfs tune2fs stat sync tee cat chown chmod'.split(' ');
 
 describe('planted secrets', () => {
   let dir: string;
@@ -45,22 +48,14 @@ describe('planted secrets', () => {
     return (await encrypt(args, { input, output: new PassThrough() }))[0] ?? '';
   };
 
-  /** The command lines of all processes, as `ps` shows them, while the work goes on. */
-  const watchProcesses = async (work: () => Promise<void>): Promise<void> => {
-    const timer = setInterval(() => {
-      for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-        try {
-          see('command lines', readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
-        } catch {
-          // It has ended.
-        }
-      }
-    }, 20);
-    try {
-      await work();
-    } finally {
-      clearInterval(timer);
+  /** The daemon's tools write down how they were called before they run: many end too soon to be seen in /proc. */
+  const tellCommandLines = async (): Promise<void> => {
+    await mkdir(at('bin'));
+    for (const tool of TOOLS) {
+      const script = `#!/bin/sh\nprintf '%s\\n' "${tool} $*" >>${at('command-lines')}\nexec env PATH="${PATH}" ${tool} "$@"\n`;
+      await writeFile(at(`bin/${tool}`), script, { mode: 0o755 });
     }
+    process.env['PATH'] = `${at('bin')}:${PATH}`;
   };
 
   beforeAll(async () => {
@@ -87,6 +82,7 @@ describe('planted secrets', () => {
   }, 60_000);
 
   afterAll(async () => {
+    process.env['PATH'] = PATH;
     await daemon.stop();
     await pair.close();
     await etcd.stop();
@@ -99,50 +95,52 @@ describe('planted secrets', () => {
     const [a, b] = pair.ready.arrays;
     const call = async (method: string, body: unknown): Promise<void> =>
       see('answers to dockerd', JSON.stringify(await docker.call(`VolumeDriver.${method}`, body)));
-    await watchProcesses(async () => {
-      await daemon.start();
-      await call('Create', { Name: 'pair', Opts: { size: '1', replicationGroup: 'g' } });
-      await call('Create', { Name: 'one', Opts: { size: '1', backend: 'plain' } });
-      await call('Create', { Name: 'no', Opts: { size: '1', backend: 'locked' } });
-      await call('Create', { Name: 'help', Opts: { help: 'backends' } });
-      await call('Mount', { Name: 'one', ID: 'm1' });
-      await call('Unmount', { Name: 'one', ID: 'm1' });
-      // Over SSH, with a password that is refused.
-      const schedule = {
-        virtualCopyOf: 'one',
-        scheduleName: 's',
-        scheduleFrequency: '0 * * * *',
-        snapshotPrefix: 'p',
-      };
-      await call('Create', { Name: 'snap', Opts: schedule });
-      await call('Mount', { Name: 'pair', ID: 'm1' });
-      await control.fault({
-        array: a.name,
-        match: { method: 'GET', pathRegex: 'remotecopygroups' },
-        effect: 'reset',
-        times: 5,
-      });
-      await call('Get', { Name: 'pair' });
-      await call('Unmount', { Name: 'pair', ID: 'm1' });
-      await control.clearFaults();
-      // The session ends on one array and on the other one everything.
-      pair.arrays[0].sessions.clear();
-      await control.power(b.name, false);
-      await call('Remove', { Name: 'pair' });
-      await control.power(b.name, true);
-      await operator(a, 'stoprcopygroup -f g');
-      await call('Get', { Name: 'pair' });
-      await call('List', {});
-      for (const page of ['/', '/fragment', '/status.json', '/metrics', '/readyz']) {
-        see('status and metrics', await (await fetch(`${url}${page}`)).text());
-      }
-      const where = ['--config', at('hpe.conf'), '--state-dir', daemon.stateDir];
-      see('doctor', (await doctor([...where, '--socket', daemon.socketPath])).lines.join('\n'));
-      see('status', (await status([...where, '--docker-socket', at('none.sock')])).join('\n'));
-      await backup([at('backup.json'), ...where]);
-      see('a backup', await readFile(at('backup.json'), 'utf8'));
-      see('etcd', await etcd.ctl('get', '--prefix', '/hpe-volume-plugin/'));
+    await tellCommandLines();
+    await daemon.start();
+    await call('Create', { Name: 'pair', Opts: { size: '1', replicationGroup: 'g' } });
+    await call('Create', { Name: 'one', Opts: { size: '1', backend: 'plain' } });
+    await call('Create', { Name: 'no', Opts: { size: '1', backend: 'locked' } });
+    await call('Create', { Name: 'help', Opts: { help: 'backends' } });
+    await call('Mount', { Name: 'one', ID: 'm1' });
+    await call('Unmount', { Name: 'one', ID: 'm1' });
+    // Over SSH, with a password that is refused.
+    const schedule = {
+      virtualCopyOf: 'one',
+      scheduleName: 's',
+      scheduleFrequency: '0 * * * *',
+      snapshotPrefix: 'p',
+    };
+    await call('Create', { Name: 'snap', Opts: schedule });
+    await call('Mount', { Name: 'pair', ID: 'm1' });
+    await control.fault({
+      array: a.name,
+      match: { method: 'GET', pathRegex: 'remotecopygroups' },
+      effect: 'reset',
+      times: 5,
     });
+    await call('Get', { Name: 'pair' });
+    await call('Unmount', { Name: 'pair', ID: 'm1' });
+    await control.clearFaults();
+    // The session ends on one array and on the other one everything.
+    pair.arrays[0].sessions.clear();
+    await control.power(b.name, false);
+    await call('Remove', { Name: 'pair' });
+    await control.power(b.name, true);
+    await operator(a, 'stoprcopygroup -f g');
+    await call('Get', { Name: 'pair' });
+    await call('List', {});
+    for (const page of ['/', '/fragment', '/status.json', '/metrics', '/readyz']) {
+      see('status and metrics', await (await fetch(`${url}${page}`)).text());
+    }
+    const where = ['--config', at('hpe.conf'), '--state-dir', daemon.stateDir];
+    see('doctor', (await doctor([...where, '--socket', daemon.socketPath])).lines.join('\n'));
+    see('status', (await status([...where, '--docker-socket', at('none.sock')])).join('\n'));
+    await backup([at('backup.json'), ...where]);
+    see('a backup', await readFile(at('backup.json'), 'utf8'));
+    see('etcd', await etcd.ctl('get', '--prefix', '/hpe-volume-plugin/'));
+    see('the daemon', await readFile(`/proc/${daemon.pid ?? 0}/cmdline`, 'utf8'));
+    see('the daemon', await readFile(`/proc/${daemon.pid ?? 0}/environ`, 'utf8'));
+    see('command lines', await readFile(at('command-lines'), 'utf8'));
     see('the log', await readFile(daemon.logFile, 'utf8'));
     for (const name of await readdir(daemon.stateDir, { recursive: true, withFileTypes: true })) {
       if (name.isFile()) see('state directory', await readFile(path.join(name.parentPath, name.name), 'latin1'));
@@ -151,7 +149,9 @@ describe('planted secrets', () => {
     expect(seen.get('answers to dockerd')).toContain('user or password refused');
     expect(seen.get('answers to dockerd')).toContain('authentication methods failed');
     expect(seen.get('the log')).toContain('WSAPI call');
-    expect(seen.get('command lines')).toContain('losetup');
+    for (const tool of ['losetup', 'mkfs.ext4', 'mount', 'umount'])
+      expect(seen.get('command lines')).toMatch(new RegExp(`^${tool} `, 'm'));
+    expect(seen.get('the daemon')).toContain('--state-dir');
     expect(leaks([ARRAY, WRONG, sealed, SESSION_KEY])).toEqual([]);
     see('a leak', `x${ARRAY}`);
     expect(leaks([ARRAY])).toEqual([`a leak: ${ARRAY}`]);
