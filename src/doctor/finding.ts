@@ -39,6 +39,7 @@ export const FINDINGS = {
   'pair-target-elsewhere': 'error',
   'pair-links': 'error',
   'pair-mode': 'warning',
+  'pair-witness': 'error',
   'group-not-proven': 'error',
   'group-mismatch': 'error',
   'group-failed-over': 'warning',

@@ -105,7 +105,10 @@ function judgeStale(
   const { side } = finding.verdict;
   if (side === undefined) return [];
   const key = `${group.backend}/${group.name}`;
-  const stale = attachments.filter((each) => each.group === key && each.side === otherSide(side));
+  // With peer persistence it has the paths of both arrays.
+  const stale = attachments.filter(
+    (each) => each.group === key && each.side === otherSide(side) && each.peer === undefined,
+  );
   return stale.map(({ volume, nodeName, host, side: old }) =>
     about(`volume ${volume}`)(
       'stale-copy',

@@ -45,8 +45,25 @@ export async function examinePair({ backend, primary, secondary }: Pair, signal:
     ];
   }
   return [
+    ...(await examineWitness({ backend, primary }, signal)),
     ...(await examineLinks({ backend, primary, secondary }, signal)),
     ...(await examineModes({ backend, primary }, signal)),
+  ];
+}
+
+/** Peer persistence: without the witness nothing fails over by itself. */
+async function examineWitness({ backend, primary }: Omit<Pair, 'secondary'>, signal: AbortSignal): Promise<Finding[]> {
+  const { replication } = backend;
+  const witness = replication?.quorumWitnessIp;
+  if (replication === undefined || witness === undefined) return [];
+  const found = await primary.client.remoteCopy.findWitness(replication.target, signal);
+  if (found?.toLowerCase() === witness.toLowerCase()) return [];
+  return [
+    about(`pair of backend ${backend.name}`)(
+      'pair-witness',
+      `hpe.conf names the quorum witness ${witness}, but the primary array has ${found ?? 'none'} for target ${replication.target}, so nothing fails over by itself as it should`,
+      'see: showrcopy -qw targets; set it up there (setrcopytarget witness), or correct quorum_witness_ip',
+    ),
   ];
 }
 

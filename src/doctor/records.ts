@@ -1,6 +1,7 @@
 import type { Backend } from '../backend/backend.js';
 import type { StoredRecord } from '../contracts/archive.js';
 import type { RecordKind, Records } from '../contracts/store.js';
+import { isExportedTo } from '../domain/attachment.js';
 import { removeExportsCommand } from '../domain/names.js';
 import type { Side } from '../domain/replication.js';
 import { about, type Finding } from './finding.js';
@@ -56,10 +57,12 @@ export async function examineExports(
   if (volumes.length === 0) return [];
   const exported = (await array.inventory.listVluns(signal)).filter(({ active }) => !active);
   return volumes.flatMap(({ name, arrayName }) => {
-    const expected = metadata.attachment.filter((each) => each.volume === name && each.side === side);
+    const expected = metadata.attachment.filter((each) => each.volume === name);
     const hosts = new Set(exported.filter(({ volume }) => volume === arrayName).map(({ host }) => host));
     const isBusy = metadata.operation.some((each) => each.volume === name);
-    const left = isBusy ? [] : [...hosts].filter((host) => !expected.some((each) => each.host === host));
+    const left = isBusy
+      ? []
+      : [...hosts].filter((host) => !expected.some((each) => isExportedTo(each, { side, host })));
     return left.map((host) =>
       about(`volume ${name}`)(
         'export-left',

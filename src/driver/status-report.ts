@@ -47,6 +47,8 @@ export interface VolumeStatus {
   /** Where it is mounted. */
   node?: string;
   side?: Side;
+  /** Peer persistence: it has the paths of both arrays there. */
+  bothArrays?: true;
   isHere?: boolean;
 }
 
@@ -103,6 +105,7 @@ export async function reportStatus(parts: StatusParts, signal: AbortSignal): Pro
         state: volume.state,
         ...(group === undefined ? {} : { group }),
         ...(user === undefined ? {} : { node: user.nodeName, side: user.side, isHere: user.node === parts.node }),
+        ...(user?.peer === undefined ? {} : { bothArrays: true as const }),
       };
     }),
     operations: operations.map(({ volume, kind, phase, startedAt, error }) => ({

@@ -28,7 +28,8 @@ export function adviceOf(report: StatusReport): Html {
 export const addressOf = (label: string): string => /\((\S+)\)/.exec(label)?.[1] ?? label;
 
 /** Rule 46: it is still attached to the side that does not serve its group any more. */
-export function isStale({ group, backend, side }: VolumeStatus, { groups }: StatusReport): boolean {
+export function isStale({ group, backend, side, bothArrays }: VolumeStatus, { groups }: StatusReport): boolean {
+  if (bothArrays === true) return false;
   const found = groups.find(({ report }) => report.name === group && report.backend === backend);
   return side !== undefined && found !== undefined && found.active !== null && found.active !== side;
 }

@@ -52,7 +52,9 @@ export function groupsOf({ groups }: StatusReport): Html {
       html`${report.name}<small>${report.backend}, ${report.mode}</small>`,
       directionOf(group),
       html`<span class="${group.protected ? 'good' : 'bad'}"
-        >${group.protected ? 'yes' : 'NO'}<small>${group.why}</small></span
+        >${group.protected ? 'yes' : 'NO'}${report.since === undefined ? undefined : ` since ${report.since.replace('T', ' ').slice(0, 19)}Z`}<small
+          >${group.why}</small
+        ></span
       >`,
       html`${age === undefined ? '–' : `${duration(age)} ago`}`,
       sayingOf(report, 'primary'),
@@ -86,7 +88,7 @@ export function volumesOf(report: StatusReport): Html {
     html`${volume.name}${volume.state === 'ready' ? undefined : html`<small>${volume.state}</small>`}`,
     html`${volume.sizeGiB} GiB`,
     html`${volume.group ?? '–'}<small>${volume.backend}</small>`,
-    html`${volume.node === undefined ? '–' : `${volume.node}, from the ${volume.side ?? '?'} array`}${
+    html`${volume.node === undefined ? '–' : `${volume.node}, from ${volume.bothArrays === true ? 'both arrays' : `the ${volume.side ?? '?'} array`}`}${
       isStale(volume, report) ? html`<b class="bad">writing to the stale copy</b>` : undefined
     }`,
   ]);

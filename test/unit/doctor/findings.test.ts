@@ -1,12 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import type { Backend } from '../../../src/backend/backend.js';
 import type { BackendConfig } from '../../../src/config/config.js';
 import { examine, type ExaminedArray } from '../../../src/doctor/array.js';
 import { examineEtcd, type Member } from '../../../src/doctor/etcd.js';
 import { about, describe as inWords, FINDINGS, sorted } from '../../../src/doctor/finding.js';
 import { examinePair } from '../../../src/doctor/pair.js';
-import { judgeRecords, metadataOf } from '../../../src/doctor/records.js';
+import { examineExports, judgeRecords, metadataOf, type Metadata } from '../../../src/doctor/records.js';
 import { DriverError } from '../../../src/domain/errors.js';
 
 const never = AbortSignal.timeout(60_000);
@@ -81,6 +82,31 @@ describe('a pair', () => {
   });
 });
 
+describe('a pair with peer persistence', () => {
+  it('is told when the arrays have another witness, or none', async () => {
+    const identity = (systemId: number) => async () => Promise.resolve({ name: 'a', systemId, osVersion: '' });
+    const remoteCopy = (witness?: string) => ({
+      findWitness: async () => Promise.resolve(witness),
+      linksUp: async () => Promise.resolve(true),
+      listGroups: async () => Promise.resolve([]),
+    });
+    const ids = async (witness?: string) => {
+      const targets = { copyTargets: async () => Promise.resolve([{ name: 't', systemId: 2 }]) };
+      const primary = array({ identity: identity(1), remoteCopy: remoteCopy(witness) }, targets);
+      const secondary = array({ identity: identity(2), remoteCopy: remoteCopy() });
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+      const paired = {
+        ...backend,
+        replication: { ...backend.replication, quorumWitnessIp: '10.0.0.9' },
+      } as BackendConfig;
+      return (await examinePair({ backend: paired, primary, secondary }, never)).map(({ id }) => id);
+    };
+    expect(await ids('10.0.0.9')).toEqual([]);
+    expect(await ids('10.0.0.8')).toEqual(['pair-witness']);
+    expect(await ids()).toEqual(['pair-witness']);
+  });
+});
+
 describe('etcd', () => {
   const up = (host: string, ms = 0): Member => ({
     host,
@@ -120,6 +146,25 @@ describe('the metadata', () => {
     };
     expect(ids()).toEqual([]);
     expect(ids('the secondary array is silent')).toEqual(['operation-open']);
+  });
+});
+
+describe('exports', () => {
+  it('rule 4: are left over where no attachment explains them; one of peer persistence explains those of both arrays', async () => {
+    const volume = { name: 'v', arrayName: 'dcv-1', spec: { backend: 'DEFAULT' } };
+    const attachment = { volume: 'v', side: 'primary', host: 'h1', peer: { host: 'h2' } };
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    const metadata = { ...metadataOf([]), volume: [volume], attachment: [attachment] } as unknown as Metadata;
+    const left = async (side: 'primary' | 'secondary', host: string, active = false) => {
+      const listVluns = async () => Promise.resolve([{ volume: 'dcv-1', host, lun: 1, active, port: undefined }]);
+      const own = { name: 'DEFAULT', array: () => ({ label: side, inventory: { listVluns } }) };
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+      return (await examineExports({ backend: own as unknown as Backend, side, metadata }, never)).map(({ id }) => id);
+    };
+    expect(await left('primary', 'h1')).toEqual([]);
+    expect(await left('secondary', 'h2')).toEqual([]);
+    expect(await left('secondary', 'h1')).toEqual(['export-left']);
+    expect(await left('secondary', 'h1', true)).toEqual([]);
   });
 });
 
