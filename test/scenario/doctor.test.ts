@@ -302,8 +302,8 @@ describe('doctor, on a pair and a daemon where nothing is wrong', () => {
   it('an array is too old, or lacks licences', async () => {
     const without = (name: string) => ({ licenses: b.licenses.filter((each) => each !== name) });
     await expectWith(b as { os: string }, { os: '3.2.1' }, ['array-version']);
-    await expectWith(b as { licenses: string[] }, without('Remote Copy'), ['array-licence']);
-    await expectWith(b as { licenses: string[] }, without('Virtual Copy'), ['array-licence-snapshots']);
+    await expectWith(b, without('Remote Copy'), ['array-licence']);
+    await expectWith(b, without('Virtual Copy'), ['array-licence-snapshots']);
   });
 
   it("an array's clock is off, and its CPGs are in different domains", async () => {

@@ -55,7 +55,9 @@ const multipathd = async (text: string, failure?: { exitCode?: number; reason?: 
   try {
     host.failures.set('multipathd show config', { stdout: text });
     if (failure !== undefined) host.failures.set('multipathd show daemon', failure);
-    return await found({ findProblems: async () => findMultipathProblems(host.run, never) });
+    return await found({
+      findProblems: async () => findMultipathProblems(host.run, { movesBetweenArrays: false }, never),
+    });
   } finally {
     host.close();
   }
