@@ -7,7 +7,9 @@ import { failback, failover } from '../../src/commands/failover.js';
 import { status } from '../../src/commands/status.js';
 import { verify } from '../../src/commands/verify.js';
 import { startFakeEngine, type FakeEngine } from '../fakes/docker-engine.js';
-import { Site, type Replica } from './site.js';
+import { startEtcd, type Etcd } from '../etcd.js';
+import type { Node } from '../harness.js';
+import { Site, waitFor, type Replica } from './site.js';
 
 const execute = promisify(execFile);
 
@@ -236,5 +238,37 @@ describe('a pair with a quorum witness', () => {
     expect(await filesIn(volume)).toEqual(['one', 'three', 'two']);
     expect(engine.log).toEqual([]);
     expect(await type(verify, volume.group)).toEqual([]);
+  });
+});
+
+describe('two nodes', () => {
+  let etcd: Etcd;
+  let other: Node;
+  beforeAll(async () => {
+    etcd = await startEtcd();
+    await begin({ etcd: etcd.host });
+    other = await site.node.secondNode();
+  });
+  afterAll(async () => {
+    await other.close();
+    await site.close();
+    await etcd.stop();
+  });
+
+  it('says what has to be stopped on the other one, and waits for it', async () => {
+    const volume = await site.createVolume();
+    await other.docker.mount(volume.name);
+    const run = type(failover, 'run', volume.group);
+    await waitFor(() => said.some((line) => line.includes(`waiting until nothing uses ${volume.name}`)));
+    expect(said.join('\n')).toContain(`elsewhere: on node node2: docker stop what uses ${volume.name}`);
+    expect(await site.exporting(volume)).toEqual([site.primary]);
+    expect(asked).toEqual([]);
+    expect(await other.docker.unmount(volume.name)).toBe('');
+    await run;
+    await other.docker.mount(volume.name);
+    expect(await site.exporting(volume)).toEqual([site.secondary]);
+    expect(await type(verify, volume.group)).toEqual([]);
+    expect(said.join('\n')).toContain(`${volume.name} is mounted on node node2 from the secondary array`);
+    expect(await other.docker.unmount(volume.name)).toBe('');
   });
 });
