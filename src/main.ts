@@ -28,7 +28,7 @@ const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] 
        hpe-volume-plugin resize VOLUME GiB [--state-dir DIR]
        hpe-volume-plugin status [--json] [--docker-socket PATH] [--config FILE] [--state-dir DIR]
        hpe-volume-plugin failover|failback plan RCG [--json] [--backend NAME] [--docker-socket PATH] [--config FILE] [--state-dir DIR]
-       hpe-volume-plugin failover|failback run RCG [--yes] [--accept-loss REASON] [--backend NAME] [--docker-socket PATH] [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin failover|failback run RCG [--yes] [--accept-loss REASON] [--all-nodes] [--backend NAME] [--docker-socket PATH] [--config FILE] [--state-dir DIR]
        hpe-volume-plugin drill RCG --image IMAGE [--backend NAME] [--docker-socket PATH] [--config FILE] [--state-dir DIR] -- COMMAND
        hpe-volume-plugin verify RCG [--json] [--backend NAME] [--config FILE] [--state-dir DIR]
        hpe-volume-plugin doctor [--json] [--config FILE] [--socket PATH] [--state-dir DIR]

@@ -1,6 +1,15 @@
 import type { Config, EtcdConfig } from './model.js';
 import type { Settings } from './settings.js';
-import { absolutePath, commandWords, endpoints, oneEndpoint, oneOf, port, wholeNumber } from './values.js';
+import {
+  absolutePath,
+  absolutePathOrNone,
+  commandWords,
+  endpoints,
+  oneEndpoint,
+  oneOf,
+  port,
+  wholeNumber,
+} from './values.js';
 
 const LEVELS = {
   debug: 'debug',
@@ -17,6 +26,7 @@ const DEFAULT_ETCD_PORT = 2379;
 const NO_ETCD = '0.0.0.0';
 /** Seconds that dockerd gives a plugin for Create and Mount. */
 const DEFAULT_DOCKER_TIMEOUT = 120;
+const DEFAULT_DOCKER_SOCKET = '/var/run/docker.sock';
 /** Of `status_listen`. */
 const DEFAULT_STATUS_PORT = 9810;
 
@@ -24,6 +34,7 @@ const DEFAULT_STATUS_PORT = 9810;
 export function readDaemon(settings: Settings): Omit<Config, 'backends'> {
   const etcd = readEtcd(settings);
   const mountPrefix = settings.read('mount_prefix', absolutePath);
+  const dockerSocket = settings.read('docker_socket', absolutePathOrNone) ?? DEFAULT_DOCKER_SOCKET;
   const statusListen = settings.read('status_listen', oneEndpoint(DEFAULT_STATUS_PORT));
   return {
     logging: LEVELS[settings.read('logging', oneOf(LEVEL_WORDS)) ?? 'warning'],
@@ -31,6 +42,7 @@ export function readDaemon(settings: Settings): Omit<Config, 'backends'> {
     ...(mountPrefix === undefined ? {} : { mountPrefix }),
     dockerTimeoutSeconds: settings.read('docker_timeout', wholeNumber(15, 3600, 'seconds')) ?? DEFAULT_DOCKER_TIMEOUT,
     hostCommandPrefix: settings.read('host_command_prefix', commandWords) ?? [],
+    ...(dockerSocket === 'none' ? {} : { dockerSocket }),
     ...(statusListen === undefined ? {} : { statusListen }),
   };
 }

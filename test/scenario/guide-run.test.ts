@@ -247,7 +247,9 @@ describe('two nodes', () => {
   beforeAll(async () => {
     etcd = await startEtcd();
     await begin({ etcd: etcd.host });
-    other = await site.node.secondNode();
+    other = await site.node.secondNode({
+      more: [`docker_socket = ${path.join(site.node.dir, 'node2', 'docker.sock')}`],
+    });
   });
   afterAll(async () => {
     await other.close();
@@ -270,5 +272,21 @@ describe('two nodes', () => {
     expect(await type(verify, volume.group)).toEqual([]);
     expect(said.join('\n')).toContain(`${volume.name} is mounted on node node2 from the secondary array`);
     expect(await other.docker.unmount(volume.name)).toBe('');
+  });
+
+  it('--all-nodes: the daemon of the other one stops what uses it, and starts exactly that afterwards', async () => {
+    const volume = await site.createVolume();
+    const bystander = await site.createVolume();
+    const there = await startFakeEngine(path.join(other.dir, 'docker.sock'), other.docker);
+    await there.run('app', [volume.name]);
+    await there.run('sleeper', [bystander.name]);
+    await type(failover, 'run', volume.group, '--all-nodes');
+    expect(there.log).toEqual(['stop app', 'start app']);
+    expect(asked[0]).toContain(`on node node2: docker stop what uses ${volume.name}`);
+    expect(said.join('\n')).toMatch(/node node2 has stopped app[^]*node node2 has started app/);
+    expect(await site.exporting(volume)).toEqual([site.secondary]);
+    expect(await site.node.records('run')).toEqual([]);
+    expect(await site.node.records('halt')).toEqual([]);
+    await there.close();
   });
 });
