@@ -43,6 +43,7 @@ export function connectEngine(socketPath: string): Engine {
     async start(id) {
       const at = `/containers/${id}/start`;
       const { status, body } = await call(socketPath, { method: 'POST', at, timeoutMs: CHANGE_TIMEOUT_MS });
+      if (status === 404) throw new DriverError('not-found', `Docker has no container ${id.slice(0, 12)} any more`);
       if (status !== 204 && status !== 304) throw refusal(`start container ${id.slice(0, 12)}`, body);
     },
   };

@@ -12,7 +12,7 @@ import { planOf } from './plan-of.js';
 import { printPlan } from './print-plan.js';
 import { withReports, type Where } from './reports.js';
 import { openRunJournal } from './run-journal.js';
-import { shareRun } from './share-run.js';
+import { asOnlyRun } from './only-run.js';
 import { WHERE_OPTIONS } from './status.js';
 import { processTerminal, type Terminal } from './terminal.js';
 import { UsageError } from './usage.js';
@@ -73,22 +73,20 @@ async function run(goal: Goal, order: Order, terminal: Terminal): Promise<void> 
     }
     const { backend, name } = await reports.group({ name: order.group, backend: order.backend });
     const journal = await openRunJournal(where.stateDir, { backend, group: name });
-    const shared = await shareRun(where, { goal, backend, group: name }, { reports, terminal }).catch(
-      async (thrown: unknown) => {
-        await journal.release();
-        throw thrown;
-      },
-    );
-    const audit = await openAudit(where.stateDir, `${goal} run ${name}`);
-    const deeds = await openDeeds(where, backend, reports);
+    const about = { goal, backend, group: name };
     try {
-      const group = { name, backend };
-      const parts = { goal, group, reports, deeds, engine, journal, audit, terminal, acceptLoss, allNodes };
-      await new GuideRun({ ...parts, ...shared }).run();
+      await asOnlyRun({ where, about, reports, terminal }, async (shared) => {
+        const audit = await openAudit(where.stateDir, `${goal} run ${name}`);
+        const deeds = await openDeeds(where, backend, reports);
+        const group = { name, backend };
+        const parts = { goal, group, reports, deeds, engine, journal, audit, terminal, acceptLoss, allNodes };
+        try {
+          await new GuideRun({ ...parts, ...shared }).run();
+        } finally {
+          await deeds.close();
+        }
+      });
     } finally {
-      await deeds.close();
-      await shared.lock.release();
-      await shared.store?.close();
       await journal.release();
     }
   });

@@ -2,7 +2,7 @@ import type { Container, Engine } from '../contracts/engine.js';
 import type { MetadataStore } from '../contracts/store.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import { generationsOf, type FailoverPlan, type Goal, type Step } from '../domain/failover-plan.js';
-import { lastSyncOf, SIDES, type GroupReport } from '../domain/group-report.js';
+import { laggingIn, lastSyncOf, SIDES, type GroupReport } from '../domain/group-report.js';
 import { otherSide } from '../domain/replication.js';
 import { verifyGroup } from '../domain/verify-group.js';
 import type { ArrayDeeds } from './array-deeds.js';
@@ -58,6 +58,8 @@ export class GuideRun {
   #state: RunState;
   readonly #progress: RunProgress;
   readonly #others: OtherNodes;
+  /** Of the role table: what was shown as unsafe when the run began. A loss in another state of the arrays was not accepted. */
+  #acceptedRow: number | undefined;
 
   constructor(parts: RunParts) {
     this.#parts = parts;
@@ -71,6 +73,7 @@ export class GuideRun {
     await this.#load();
     let seen = await this.#look();
     for (const line of printPlan(seen)) terminal.say(line);
+    if (acceptLoss !== undefined && seen.plan.verdict === 'unsafe') this.#acceptedRow = seen.plan.row;
     await audit.write({ event: 'begin', what: `${seen.plan.verdict}: ${seen.plan.why}`, ...reasonOf(acceptLoss) });
     try {
       for (;;) {
@@ -108,13 +111,13 @@ export class GuideRun {
   }
 
   /** @throws `refused` */
-  #check({ goal, verdict, why, loss, next }: FailoverPlan): void {
+  #check({ goal, verdict, row, why, loss, next }: FailoverPlan): void {
     const { name } = this.#parts.group;
     if (verdict === 'impossible')
       throw new DriverError('refused', `${goal} of ${name} is not possible now: ${why}`, {
         next: next ?? 'see the plan',
       });
-    if (verdict !== 'unsafe' || this.#parts.acceptLoss !== undefined) return;
+    if (verdict !== 'unsafe' || row === this.#acceptedRow) return;
     const lost = `${goal} of ${name} is not safe: ${why}; lost: ${describeLoss(loss)}`;
     throw new DriverError('refused', lost, {
       next: `${next ?? 'see the plan'}; or, if that loss is to be taken: ${goal} run ${name} --accept-loss "REASON"`,
@@ -182,11 +185,16 @@ export class GuideRun {
     for (const container of this.#state.stopped.toReversed()) {
       try {
         await this.#progress.deed(`docker start ${container.name}`, async () => this.#parts.engine.start(container.id));
-        this.#state.stopped = this.#state.stopped.filter((each) => each.id !== container.id);
-        await this.#parts.journal.save(this.#state);
       } catch (thrown) {
-        failures.push(`${container.name}: ${asDriverError(thrown).message}`);
+        const { code, message } = asDriverError(thrown);
+        if (code !== 'not-found') {
+          failures.push(`${container.name}: ${message}`);
+          continue;
+        }
+        this.#progress.say(`${container.name} is gone (run with --rm, or removed): run it anew as it was run before`);
       }
+      this.#state.stopped = this.#state.stopped.filter((each) => each.id !== container.id);
+      await this.#parts.journal.save(this.#state);
     }
     failures.push(...(await this.#others.start()));
     if (failures.length === 0) return;
@@ -280,12 +288,3 @@ function patienceWith({ action }: ArrayStep, failure: DriverError | undefined): 
 }
 
 const reasonOf = (reason: string | undefined): { reason?: string } => (reason === undefined ? {} : { reason });
-
-function laggingIn({ sides, volumes }: GroupReport): string[] {
-  const lagging = SIDES.flatMap((side) => {
-    const { view } = sides[side];
-    return view.answer === 'group' ? view.lagging : [{ volume: `the ${side} array`, status: 'silent' }];
-  });
-  const nameOf = (arrayName: string): string => volumes.find((each) => each.arrayName === arrayName)?.name ?? arrayName;
-  return [...new Set(lagging.map((each) => `${nameOf(each.volume)} ${each.status}`))];
-}

@@ -68,8 +68,8 @@ export class OtherNodes {
       const left = halt?.containers ?? [];
       const started = before.filter((each) => !left.some((other) => other.id === each.id));
       await this.#parts.progress.note(`node ${name} has started ${namesOf(started)}`);
-      const why = problems.length > 0 ? problems.join('; ') : 'no answer';
-      if (left.length > 0) failures.push(`${namesOf(left)} on node ${name}: ${why}`);
+      for (const each of problems) await this.#parts.progress.note(`node ${name}: ${each}`, 'failed');
+      if (left.length > 0) failures.push(`${namesOf(left)} on node ${name}: ${problems.join('; ')}`);
     }
     await this.#forget();
     return failures;

@@ -12,6 +12,6 @@ export interface Engine {
   using(volumes: readonly string[]): Promise<Container[]>;
   /** Not running, or gone, already is success. */
   stop(id: string): Promise<void>;
-  /** Running already is success. @throws `refused` with the engine's own words */
+  /** Running already is success. @throws `not-found`, or `refused` with the engine's own words */
   start(id: string): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { Rounds } from '../backend/rounds.js';
 import type { Engine } from '../contracts/engine.js';
-import { asDriverError } from '../domain/errors.js';
+import { asDriverError, type ErrorCode } from '../domain/errors.js';
 import { haltKey, type ContainerOrder, type GroupRun, type Halt, type StoppedContainer } from '../domain/group-run.js';
 import { within } from '../domain/signals.js';
 import { commitUnder } from './commit-under.js';
@@ -104,7 +104,9 @@ export class ContainerOrders {
     // The other way round than they were stopped.
     for (const { id, name } of containers.toReversed()) {
       if (!(await this.#stands(run, stopped))) return undefined;
-      if (!(await this.#do(`docker start ${name}`, async () => engine.start(id), problems))) continue;
+      const failure = await this.#do(`docker start ${name}`, async () => engine.start(id), problems);
+      // One that is gone is told, and owed no longer.
+      if (failure !== undefined && failure !== 'not-found') continue;
       containers = containers.filter((each) => each.id !== id);
       await this.#save({ ...halt, containers }, stopped);
     }
@@ -130,14 +132,15 @@ export class ContainerOrders {
     return false;
   }
 
-  async #do(what: string, work: () => Promise<void>, problems: string[]): Promise<boolean> {
+  async #do(what: string, work: () => Promise<void>, problems: string[]): Promise<ErrorCode | undefined> {
     try {
       await work();
       this.#parts.logger.warn(what);
-      return true;
+      return undefined;
     } catch (thrown) {
-      problems.push(`${what}: ${asDriverError(thrown).message}`);
-      return false;
+      const { code, message } = asDriverError(thrown);
+      problems.push(`${what}: ${message}`);
+      return code;
     }
   }
 
