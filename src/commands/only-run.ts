@@ -24,12 +24,14 @@ export async function asOnlyRun(
 ): Promise<void> {
   const { config } = loadConfig(where.configFile);
   if (config.etcd === undefined) return work({ lock: soleRun, store: undefined });
-  const { node: nodeName, id } = await reports.here();
+  const { node: nodeName, id: hereId } = await reports.here();
   // An earlier holder of that id has ended: the lock of this node's runs (run-journal.ts) is ours.
-  const node = { id: `run-of-${id}`, name: nodeName };
+  const node = { id: `run-of-${hereId}`, name: nodeName };
   const store = await openStore(config.etcd, { stateDir: where.stateDir, node, logger: silent });
   try {
-    const lock = await lockRun(store, { ...about, by: whoTypes(), nodeName }, (line) => terminal.say(line));
+    const lock = await lockRun(store, { ...about, by: whoTypes(), node: hereId, nodeName }, (line) =>
+      terminal.say(line),
+    );
     try {
       await work({ lock, store });
     } finally {

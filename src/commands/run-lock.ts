@@ -3,7 +3,7 @@ import type { Fence, MetadataStore, Write } from '../contracts/store.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import type { GroupRun } from '../domain/group-run.js';
 
-/** A run that is not dead shows at once who it is; the lock of a dead one ends within half a minute. */
+/** The lock of a run that died ends within half a minute. */
 const GLANCE_MS = 2_000;
 const PATIENCE_MS = 28_000;
 /** A run that dies is on record for so long, and its order in force. */
@@ -109,25 +109,18 @@ class SharedRunLock implements RunLock {
       return await lock(GLANCE_MS);
     } catch (thrown) {
       if (asDriverError(thrown).code !== 'busy') throw thrown;
-      this.#say(`${await this.#whoRuns(thrown)}; waiting for half a minute, in case it is dead`);
-      return lock(PATIENCE_MS).catch(async (again: unknown) => {
-        throw asDriverError(again).code === 'busy' ? await this.#busy(again) : again;
-      });
+      const run = await this.#store.find('run', this.#key, AbortSignal.timeout(READ_MS));
+      if (run !== undefined && run.node !== this.#record.node) throw underWay(run, thrown);
+      // This node has one run at a time (run-journal.ts), and this is it.
+      this.#say('an earlier run has died a moment ago; waiting until its lock ends');
+      return lock(PATIENCE_MS);
     }
   }
-
-  async #busy(thrown: unknown): Promise<DriverError> {
-    return new DriverError('busy', await this.#whoRuns(thrown), {
-      cause: thrown,
-      next: 'wait for it, or end it there; then see what is left to do with: hpe-volume-plugin status',
-    });
-  }
-
-  /** Of the record, which says more than the lock. */
-  async #whoRuns(thrown: unknown): Promise<string> {
-    const { group } = this.#record;
-    const run = await this.#store.find('run', this.#key, AbortSignal.timeout(READ_MS)).catch(() => undefined);
-    if (run === undefined) return `another run for group ${group} is under way: ${asDriverError(thrown).message}`;
-    return `a ${run.goal} of group ${group} is under way on node ${run.nodeName}, by ${run.by}, since ${run.startedAt}`;
-  }
 }
+
+const underWay = ({ goal, group, nodeName, by, startedAt }: GroupRun, cause: unknown): DriverError =>
+  new DriverError(
+    'busy',
+    `a ${goal} of group ${group} is under way on node ${nodeName}, typed by ${by}, since ${startedAt}; nothing was done`,
+    { cause, next: 'wait for it, or end it there; if that node is dead, type the same again in half a minute' },
+  );

@@ -20,6 +20,7 @@ export interface GroupRun {
   /** The person. */
   by: string;
   /** Where it was typed. */
+  node: string;
   nodeName: string;
   /** ISO 8601; for people. */
   startedAt: string;

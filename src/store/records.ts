@@ -173,6 +173,7 @@ const groupRun: z.ZodType<GroupRun> = z.strictObject({
   id: z.string(),
   goal: z.enum(['failover', 'failback']),
   by: z.string(),
+  node: z.string(),
   nodeName: z.string(),
   startedAt: z.string(),
   order: z
