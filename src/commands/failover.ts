@@ -71,13 +71,14 @@ async function run(goal: Goal, order: Order, terminal: Terminal): Promise<void> 
         next: 'start the plugin: containers can be stopped and started only with it',
       });
     }
-    const { backend, name } = await reports.group({ name: order.group, backend: order.backend });
+    const report = await reports.group({ name: order.group, backend: order.backend });
+    const { backend, name } = report;
+    const audit = await openAudit(where.stateDir, `${goal} run ${name}`);
     const journal = await openRunJournal(where.stateDir, { backend, group: name });
     const about = { goal, backend, group: name };
     try {
       await asOnlyRun({ where, about, reports, terminal }, async (shared) => {
-        const audit = await openAudit(where.stateDir, `${goal} run ${name}`);
-        const deeds = await openDeeds(where, backend, reports);
+        const deeds = await openDeeds(where, report, reports);
         const group = { name, backend };
         const parts = { goal, group, reports, deeds, engine, journal, audit, terminal, acceptLoss, allNodes };
         try {

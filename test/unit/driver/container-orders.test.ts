@@ -41,8 +41,15 @@ async function write(...writes: Write[]): Promise<void> {
 async function order(given: Partial<ContainerOrder> | undefined, run: Partial<GroupRun> = {}): Promise<void> {
   const whole = { id: 'o1', verb: 'stop' as const, nodes: [HERE.id], volumes: ['v1', 'v2'], ...given };
   const value: GroupRun = {
-    ...{ backend: 'DEFAULT', group: 'RCG1', id: 'r1', goal: 'failover', by: 'root' },
-    ...{ node: 'node-1', nodeName: 'node1', startedAt: '2026-11-28T18:00:00Z', ...run },
+    backend: 'DEFAULT',
+    group: 'RCG1',
+    id: 'r1',
+    goal: 'failover',
+    by: 'root',
+    node: 'node-1',
+    nodeName: 'node1',
+    startedAt: '2026-11-28T18:00:00Z',
+    ...run,
     ...(given === undefined ? {} : { order: whole }),
   };
   await write({ put: 'run', key: `DEFAULT/${value.group}`, value, ttlSeconds: 30 });
@@ -92,14 +99,30 @@ async function addVolume(name: string, { group = 'RCG1', node = HERE.id } = {}):
     id: `id-${name}`,
     spec: {
       sizeGiB: 1,
-      ...{ provisioning: 'thin', compression: false, fsType: 'ext4', backend: 'DEFAULT', mountConflictDelay: 30 },
+      provisioning: 'thin',
+      compression: false,
+      fsType: 'ext4',
+      backend: 'DEFAULT',
+      mountConflictDelay: 30,
       replicationGroup: group,
     },
-    ...{ arrayName: `dcv-${name}`, cpg: {}, snapCpg: {}, wwn: {}, state: 'ready', everMounted: true },
-    ...{ filesystem: { state: 'formatted', type: 'ext4', uuid: 'u' }, createdAt: '2026-11-28T17:00:00Z' },
+    arrayName: `dcv-${name}`,
+    cpg: {},
+    snapCpg: {},
+    wwn: {},
+    state: 'ready',
+    everMounted: true,
+    filesystem: { state: 'formatted', type: 'ext4', uuid: 'u' },
+    createdAt: '2026-11-28T17:00:00Z',
   };
   const attachment: Records['attachment'] = {
-    ...{ volume: name, node, nodeName: node, generation: 1, side: 'primary', host: node, state: 'attached' },
+    volume: name,
+    node,
+    nodeName: node,
+    generation: 1,
+    side: 'primary',
+    host: node,
+    state: 'attached',
     mountpoint: `/mnt/${name}`,
   };
   await write({ put: 'volume', key: name, value: volume }, { put: 'attachment', key: name, value: attachment });
