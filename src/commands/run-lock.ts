@@ -80,7 +80,8 @@ class SharedRunLock implements RunLock {
 
   async commit(writes: readonly Write[]): Promise<void> {
     const mine = this.#last.then(async () => {
-      if (this.#fence === undefined) throw new DriverError('fenced', 'this run does not hold its lock');
+      if (this.#fence === undefined)
+        throw new DriverError('fenced', 'this run does not hold its lock', { next: 'type the same command again' });
       return this.#store.commit(this.#fence, writes);
     });
     this.#last = mine.catch(() => undefined);
