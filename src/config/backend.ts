@@ -39,10 +39,7 @@ export function readBackend(
   };
 }
 
-function readMultipath(
-  settings: Settings,
-  hasWitness: boolean,
-): Pick<BackendConfig, 'usesMultipath' | 'minimumPaths'> {
+function readMultipath(settings: Settings, hasWitness: boolean): Pick<BackendConfig, 'usesMultipath' | 'minimumPaths'> {
   const usesMultipath = settings.read('use_multipath', boolean) ?? true;
   if (hasWitness && !usesMultipath) {
     settings.complain('error', 'use_multipath', {
