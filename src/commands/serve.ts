@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { StatusPoll } from '../backend/status-poll.js';
-import { loadConfig, type Config } from '../config/config.js';
+import { loadConfig, type Config, type Surroundings } from '../config/config.js';
 import { Attachments } from '../driver/attachments.js';
 import type { DriverContext } from '../driver/context.js';
 import { DockerDriver } from '../driver/driver.js';
@@ -26,7 +26,7 @@ import { metadataRequests } from './metadata-requests.js';
 import { Passwords } from './passwords.js';
 import { pinsIn } from './pins.js';
 
-export interface ServeOptions {
+export interface ServeOptions extends Surroundings {
   configFile: string;
   socketPath: string;
   stateDir: string;
@@ -50,7 +50,7 @@ const STATUS_READ_MS = 5_000;
  * or for etcd; both are met on first use. @throws ConfigError, or `unavailable` when another daemon has the socket or state
  */
 export async function serve(options: ServeOptions): Promise<{ close(): Promise<void> }> {
-  const { config, warnings } = loadConfig(options.configFile);
+  const { config, warnings } = loadConfig(options.configFile, options);
   const logger = createLogger(config.logging);
   for (const { what, ...where } of warnings) logger.warn(`hpe.conf: ${what}`, { ...where });
   const { stateDir, socketPath } = options;

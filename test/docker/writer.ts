@@ -32,7 +32,11 @@ export interface Writer {
   prove(upTo: number): Promise<void>;
 }
 
-export async function writerIn(stack: Stack, container: string, volume: string): Promise<Writer> {
+export async function writerIn(
+  stack: Pick<Stack, 'engine' | 'dir'>,
+  container: string,
+  volume: string,
+): Promise<Writer> {
   const notes = path.join(stack.dir, `notes-${container}`);
   await mkdir(notes);
   const noted = path.join(notes, 'acknowledged');
