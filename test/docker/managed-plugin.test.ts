@@ -1,8 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { readFile } from 'node:fs/promises';
 import { arrayOf, operator } from '../pair-client.js';
 import { arrayObjects } from '../simulator-state.js';
 import { hands } from './hands.js';
-import { startManagedStack, type ManagedStack } from './managed-stack.js';
+import { modeOf, setVersion, startManagedStack, type ManagedStack } from './managed-stack.js';
+import { writerIn, type Writer } from './writer.js';
 
 jest.setTimeout(300_000);
 
@@ -45,5 +47,67 @@ describe('the managed plugin on a real Docker engine', () => {
     await hand.rm('db');
     await hand.docker('volume', 'rm', 'db');
     expect(await arrayObjects(stack.control)).toEqual([]);
+  });
+
+  /** A container that writes without pause to a volume of its own. */
+  async function writeTo(volume: string, ...options: string[]): Promise<Writer> {
+    await hand.create(volume, 'replicationGroup=RCG2', 'size=1');
+    const writer = await writerIn(stack, hand.adopt(volume), volume);
+    await writer.run(...options);
+    await writer.more(10);
+    return writer;
+  }
+
+  /** The containers write on all the same; what stops now lets go of its volume. */
+  async function proveUnharmed(writers: Writer[]): Promise<void> {
+    for (const writer of writers) {
+      await writer.more(10);
+      await writer.prove(await writer.acknowledged());
+      expect(await writer.errors()).toEqual([]);
+    }
+    for (const { volume } of writers) {
+      expect(await hand.servedBy(volume)).toEqual([arrayOf(stack.pair, 'primary').name]);
+      await hand.stop(volume);
+      expect(await hand.servedBy(volume)).toEqual([]);
+    }
+  }
+
+  it('its process is killed while a container writes: Docker starts it again, and nobody notices', async () => {
+    const writer = await writeTo('killed');
+    const before = await stack.pid();
+    process.kill(before ?? 0, 'SIGKILL');
+    await hand.eventually(20_000, async () => expect([undefined, before]).not.toContain(await stack.pid()));
+    await proveUnharmed([writer]);
+  });
+
+  it('docker plugin disable -f, and enable, while containers write: no I/O error, and a later stop detaches', async () => {
+    const [writer, stopped] = [await writeTo('disabled'), await writeTo('lost')];
+    await hand.docker('plugin', 'disable', '-f', stack.driver);
+    await writer.more(10);
+    // Its Unmount reaches nobody.
+    await hand.stop('lost');
+    await hand.docker('plugin', 'enable', '--timeout', '120', stack.driver);
+    await proveUnharmed([writer]);
+    await hand.start('lost');
+    await proveUnharmed([stopped]);
+  });
+
+  it('upgrade to the next version while a container writes: no I/O error, and a later stop detaches', async () => {
+    const writer = await writeTo('upgraded');
+    await hand.docker('plugin', 'disable', '-f', stack.driver);
+    await hand.docker('plugin', 'rm', '-f', stack.driver);
+    await setVersion(stack.pluginDir, '0.1.1');
+    await stack.install();
+    await proveUnharmed([writer]);
+    await hand.start('upgraded');
+    await writer.more(10);
+    await proveUnharmed([writer]);
+  });
+
+  it('has a socket for root alone, the capabilities of config.json, and no secret where Docker shows it', async () => {
+    expect(await modeOf(await stack.socket())).toBe(0o600);
+    const shown = [await hand.docker('plugin', 'inspect', stack.driver)];
+    for (const name of ['cmdline', 'environ']) shown.push(await readFile(`/proc/${await stack.pid()}/${name}`, 'utf8'));
+    for (const { password } of stack.pair.arrays) expect(shown.join()).not.toContain(password);
   });
 });

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -16,10 +16,10 @@ const HOST = `nsenter --mount=/proc/${process.pid}/ns/mnt --ipc=/proc/${process.
 
 /** A simulated pair and a Docker engine with the managed plugin. */
 export interface ManagedStack extends Pick<Stack, 'engine' | 'driver' | 'pair' | 'control' | 'dir'> {
-  /** What `docker plugin create` took for the version that is installed first. */
+  /** What `docker plugin create` takes. */
   pluginDir: string;
   /** `docker plugin create`, `set` and `enable`, as users do it. */
-  install(pluginDir: string): Promise<void>;
+  install(): Promise<void>;
   /** A process of the plugin; undefined when it does not run. */
   pid(): Promise<number | undefined>;
   /** Its socket on the host. */
@@ -36,25 +36,21 @@ export async function startManagedStack(driver: string): Promise<ManagedStack> {
   try {
     const { simulator, ready, fabricDir } = startSimulator(dir);
     undo.push(async () => endProcess(simulator));
-    const engine = await startEngine({ hostNetwork: true });
+    const [config, state, pluginDir] = [path.join(dir, 'config'), path.join(dir, 'state'), path.join(dir, 'plugin')];
+    const [engine, pair] = await Promise.all([
+      startEngine({ hostNetwork: true }),
+      ready,
+      makePluginDirectory(pluginDir, 'debian'),
+    ]);
     undo.push(async () => engine.stop());
-    const pair = await ready;
-    const [config, state, pluginDir] = ['config', 'state', 'plugin'].map((name) => path.join(dir, name)) as [
-      string,
-      string,
-      string,
-    ];
     const more = [`host_command_prefix = ${HOST}`, 'docker_timeout = 120'];
-    await Promise.all([mkdir(config), mkdir(state)]);
-    await writeFile(path.join(config, 'hpe.conf'), hpeConf(pair, { mode: 'synchronous', fabricDir, more }), {
-      mode: 0o600,
-    });
-    await makePluginDirectory(pluginDir, 'debian');
-    await showFabric(pluginDir, path.join(dir, 'pair'));
+    await Promise.all([mkdir(config), mkdir(state), showFabric(pluginDir, path.join(dir, 'pair'))]);
+    const conf = hpeConf(pair, { mode: 'synchronous', fabricDir, more });
+    await writeFile(path.join(config, 'hpe.conf'), conf, { mode: 0o600 });
     undo.push(async () => removePlugin(engine.docker, driver));
     const id = async (): Promise<string> => engine.docker('plugin', 'inspect', '-f', '{{.Id}}', driver);
-    const install = async (from: string): Promise<void> => {
-      await engine.docker('plugin', 'create', driver, from);
+    const install = async (): Promise<void> => {
+      await engine.docker('plugin', 'create', driver, pluginDir);
       await engine.docker(
         'plugin',
         'set',
@@ -65,7 +61,7 @@ export async function startManagedStack(driver: string): Promise<ManagedStack> {
       );
       await engine.docker('plugin', 'enable', '--timeout', '120', driver);
     };
-    await install(pluginDir);
+    await install();
     return {
       engine,
       driver,
@@ -92,14 +88,11 @@ async function showFabric(pluginDir: string, pairDir: string): Promise<void> {
   await writeFile(file, JSON.stringify({ ...config, mounts: [...config.mounts, mount] }));
 }
 
-/** The same plugin as another version of it. */
-export async function nextVersion(pluginDir: string, version: string): Promise<string> {
-  const next = `${pluginDir}-${version}`;
-  await cp(pluginDir, next, { recursive: true, verbatimSymlinks: true });
-  const file = path.join(next, 'rootfs/opt/hpe-volume-plugin/package.json');
+/** Makes another version of it, for the next `docker plugin create`. */
+export async function setVersion(pluginDir: string, version: string): Promise<void> {
+  const file = path.join(pluginDir, 'rootfs/opt/hpe-volume-plugin/package.json');
   const manifest = JSON.parse(await readFile(file, 'utf8')) as object;
   await writeFile(file, JSON.stringify({ ...manifest, version }));
-  return next;
 }
 
 async function removePlugin(docker: Stack['engine']['docker'], driver: string): Promise<void> {

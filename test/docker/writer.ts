@@ -20,6 +20,7 @@ done`;
 /** A container that writes without pause. */
 export interface Writer {
   readonly container: string;
+  readonly volume: string;
   run(...options: string[]): Promise<void>;
   /** How many records were acknowledged up to now. */
   acknowledged(): Promise<number>;
@@ -47,6 +48,7 @@ export async function writerIn(
   const errors = async (): Promise<string[]> => lines('errors');
   return {
     container,
+    volume,
     async run(...options) {
       const all = ['--name', container, '--network', 'none', '-v', `${notes}:/notes`, '-v', `${volume}:/data`];
       await stack.engine.docker('run', '-d', ...all, ...options, IMAGE, 'sh', '-c', SCRIPT);
