@@ -74,7 +74,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     journal,
     connector,
     hostProblems,
-    filesystems: createFilesystems({ run, mountRoot, logger }),
+    filesystems: createFilesystems({ run, mountRoot, managed: options.managed === true, logger }),
     groups: new GroupCycles({ store, backends, logger }),
     node,
     mountRoot,

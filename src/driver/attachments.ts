@@ -75,6 +75,7 @@ export class Attachments {
       await this.#refuseIfUsed(attachedHere(at), held.signal);
       return undefined;
     }
+    await this.#ctx.filesystems.proveShown(device, mountpoint);
     const { wwn } = device;
     const mount = { volume: volume.name, backend: at.backend.name, wwn, device, mountpoint, side, host, generation };
     await this.users.join(mount, at.id);

@@ -1,11 +1,14 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { arrayOf, operator } from '../pair-client.js';
 import { arrayObjects } from '../simulator-state.js';
-import { hands } from './hands.js';
+import { failure, hands } from './hands.js';
 import { modeOf, setVersion, startManagedStack, type ManagedStack } from './managed-stack.js';
 import { writerIn, type Writer } from './writer.js';
 
+const execute = promisify(execFile);
 jest.setTimeout(300_000);
 
 describe('the managed plugin on a real Docker engine', () => {
@@ -104,7 +107,45 @@ describe('the managed plugin on a real Docker engine', () => {
     await proveUnharmed([writer]);
   });
 
-  it('has a socket for root alone, the capabilities of config.json, and no secret where Docker shows it', async () => {
+  it('after dockerd was killed, a container is on its volume or not started, never on an empty directory', async () => {
+    const { dockerd } = stack.engine;
+    if (dockerd === undefined) {
+      process.stderr.write('not tested: the Docker engine of this machine is not ours to kill\n');
+      return;
+    }
+    const writer = await writeTo('policy', '--restart', 'always', '--stop-timeout', '1');
+    await dockerd.kill();
+    const written = await writer.more(10);
+    await dockerd.start();
+    // dockerd cleans up after the plugin of its life before; when that comes late, it takes the new one out of its sight.
+    if (!(await hand.isRunning('policy'))) {
+      await enableAgain();
+      await hand.start('policy');
+    }
+    await writer.more(10);
+    await writer.prove(written);
+    await proveUnharmed([writer]);
+  });
+
+  it('rule 31: a mount that Docker does not see is refused, and undone', async () => {
+    await hand.create('unseen', 'backend=plain', 'size=1');
+    const pid = String(await stack.pid());
+    await execute('nsenter', ['--target', pid, '--mount', 'mount', '--make-private', '/opt/hpe/data']);
+    const text = await failure(hand.run('unseen', 'unseen'));
+    expect(text).toContain('nobody outside of this plugin sees what it mounts');
+    expect(text).toContain('docker plugin disable -f');
+    expect(await hand.servedBy('unseen')).toEqual([]);
+    await enableAgain();
+    await hand.start('unseen');
+    expect(await hand.servedBy('unseen')).toHaveLength(1);
+  });
+
+  async function enableAgain(): Promise<void> {
+    await hand.docker('plugin', 'disable', '-f', stack.driver);
+    await hand.docker('plugin', 'enable', '--timeout', '120', stack.driver);
+  }
+
+  it('has a socket for root alone, and no secret where Docker and the kernel show it', async () => {
     expect(await modeOf(await stack.socket())).toBe(0o600);
     const shown = [await hand.docker('plugin', 'inspect', stack.driver)];
     for (const name of ['cmdline', 'environ']) shown.push(await readFile(`/proc/${await stack.pid()}/${name}`, 'utf8'));
