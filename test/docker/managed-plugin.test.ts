@@ -62,7 +62,7 @@ describe('the managed plugin on a real Docker engine', () => {
   }
 
   /** The containers write on all the same; what stops now lets go of its volume. */
-  async function proveUnharmed(writers: Writer[]): Promise<void> {
+  async function expectUnharmed(writers: Writer[]): Promise<void> {
     for (const writer of writers) {
       await writer.more(10);
       await writer.prove(await writer.acknowledged());
@@ -80,7 +80,7 @@ describe('the managed plugin on a real Docker engine', () => {
     const before = await stack.pid();
     process.kill(before ?? 0, 'SIGKILL');
     await hand.eventually(20_000, async () => expect([undefined, before]).not.toContain(await stack.pid()));
-    await proveUnharmed([writer]);
+    await expectUnharmed([writer]);
   });
 
   it('docker plugin disable -f, and enable, while containers write: no I/O error, and a later stop detaches', async () => {
@@ -90,9 +90,9 @@ describe('the managed plugin on a real Docker engine', () => {
     // Its Unmount reaches nobody.
     await hand.stop('lost');
     await hand.docker('plugin', 'enable', '--timeout', '120', stack.driver);
-    await proveUnharmed([writer]);
+    await expectUnharmed([writer]);
     await hand.start('lost');
-    await proveUnharmed([stopped]);
+    await expectUnharmed([stopped]);
   });
 
   it('upgrade to the next version while a container writes: no I/O error, and a later stop detaches', async () => {
@@ -101,10 +101,10 @@ describe('the managed plugin on a real Docker engine', () => {
     await hand.docker('plugin', 'rm', '-f', stack.driver);
     await setVersion(stack.pluginDir, '0.1.1');
     await stack.install();
-    await proveUnharmed([writer]);
+    await expectUnharmed([writer]);
     await hand.start('upgraded');
     await writer.more(10);
-    await proveUnharmed([writer]);
+    await expectUnharmed([writer]);
   });
 
   it('after dockerd was killed, a container is on its volume or not started, never on an empty directory', async () => {
@@ -124,7 +124,7 @@ describe('the managed plugin on a real Docker engine', () => {
     }
     await writer.more(10);
     await writer.prove(written);
-    await proveUnharmed([writer]);
+    await expectUnharmed([writer]);
   });
 
   it('rule 31: a mount that Docker does not see is refused, and undone', async () => {
