@@ -15,7 +15,7 @@ import { verify } from './commands/verify.js';
 import { ConfigError } from './config/config.js';
 import { DriverError } from './domain/errors.js';
 
-const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] [--state-dir DIR]
+const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] [--state-dir DIR] [--managed]
        hpe-volume-plugin override VOLUME --side primary|secondary --for 30m --reason TEXT [--config FILE] [--state-dir DIR]
        hpe-volume-plugin override VOLUME --end [--config FILE] [--state-dir DIR]
        hpe-volume-plugin backup FILE [--config FILE] [--state-dir DIR]
@@ -35,7 +35,8 @@ const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] 
        hpe-volume-plugin doctor --learn-host-keys [--config FILE]
   --config     hpe.conf (default /etc/hpedockerplugin/hpe.conf)
   --socket     where dockerd finds the plugin (default /run/docker/plugins/hpe.sock)
-  --state-dir  this node's own memory (default /var/lib/hpe-volume-plugin)`;
+  --state-dir  this node's own memory (default /var/lib/hpe-volume-plugin)
+  --managed    Docker runs it as a managed plugin: other defaults, see docs/install.md; LOG_LEVEL counts before "logging"`;
 
 /** The commands besides `serve`; each answers with the lines to print. */
 const COMMANDS: ReadonlyMap<string, (args: string[]) => Promise<string[]>> = new Map([
@@ -76,6 +77,7 @@ async function main(args: string[]): Promise<void> {
         config: { type: 'string', default: '/etc/hpedockerplugin/hpe.conf' },
         socket: { type: 'string', default: '/run/docker/plugins/hpe.sock' },
         'state-dir': { type: 'string', default: '/var/lib/hpe-volume-plugin' },
+        managed: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
     });
@@ -89,7 +91,9 @@ async function main(args: string[]): Promise<void> {
     return;
   }
   if (verb !== 'serve' || rest.length > 0) return usage(`unknown command: ${positionals.join(' ')}`);
-  const daemon = await serve({ configFile: values.config, socketPath: values.socket, stateDir: values['state-dir'] });
+  const { config: configFile, socket: socketPath, 'state-dir': stateDir, managed } = values;
+  const logLevel = managed ? (process.env['LOG_LEVEL'] ?? '') : '';
+  const daemon = await serve({ configFile, socketPath, stateDir, managed, logLevel });
   const stop = (): void => {
     // Whatever still hangs after this is journaled, and is settled at the next start.
     setTimeout(() => process.exit(1), 9_000).unref();
