@@ -48,7 +48,7 @@ function safetyOf(report: GroupReport, to: Side, memory: RunMemory): { why: stri
     return { why, loss: { kind: 'none', why: 'nothing was mounted since' } };
   }
   const isLost = view.answer === 'group' && view.linksUp === false;
-  if (!isLost || report.mode === 'asynchronous' || last?.isAlone === true || lagsOf(report, to).length > 0)
+  if (!isLost || report.mode !== 'synchronous' || last?.isAlone === true || lagsOf(report, to).length > 0)
     return undefined;
   const seen =
     last?.isProtected === true ? `, and the group was protected when that array last answered, at ${last.at}` : '';

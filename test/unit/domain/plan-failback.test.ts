@@ -53,6 +53,15 @@ describe('a failback', () => {
     expect(steps(plan).slice(0, 3)).toEqual([...RELEASE, RECOVER]);
   });
 
+  it('a container left on the stale copy does not live through a copy back that somebody has begun by hand', () => {
+    const scene: Scene = { primary: { says: 'Sr' }, secondary: { says: 'Pr' }, used: { side: 'primary' } };
+    for (const each of [scene, { ...scene, hasSwitchover: true as const }]) {
+      const plan = planFailback(reportOf(each));
+      expect(plan).toMatchObject({ verdict: 'unsafe', loss: { kind: 'unknown' } });
+      expect(steps(plan).slice(0, 3)).toEqual([...RELEASE, RESTORE]);
+    }
+  });
+
   it('row 1, home and synced: nothing is left to do', () => {
     const plan = planFailback(reportOf({ primary: P, secondary: S, lastActive: 'secondary' }));
     expect(plan).toMatchObject({ verdict: 'done', to: 'primary' });

@@ -119,6 +119,20 @@ describe('a failover that loses data, or may', () => {
     });
   });
 
+  it('a node without a daemon may go on writing to the array that is left, so that is not called safe', () => {
+    const gone = { side: 'primary', node: 'node2', isAlive: false } as const;
+    const report = reportOf({ primary: P, secondary: S, used: gone });
+    const unsafe = { verdict: 'unsafe', loss: { kind: 'unknown' }, next: expect.stringContaining('host is off') };
+    expect(planFailover(report)).toMatchObject(unsafe);
+    const after = reportOf({ primary: { ...P, ...stopped }, secondary: { ...S, ...stopped }, used: gone });
+    expect(planFailover(after, { synced: generationsOf(report) })).toMatchObject(unsafe);
+  });
+
+  it('row 9, streaming: what was on its way when the array died is lost', () => {
+    const plan = planFailover(reportOf({ primary: silent, secondary: leftAlone, mode: 'streaming' }));
+    expect(plan).toMatchObject({ verdict: 'unsafe', loss: { kind: 'unknown' } });
+  });
+
   it('row 9, periodic: what was written since the last completed sync, with its age', () => {
     const plan = planFailover(
       reportOf({ primary: silent, secondary: leftAlone, mode: 'asynchronous', lastSync: '2026-11-28T11:55:00Z' }),
