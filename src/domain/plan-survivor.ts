@@ -34,6 +34,8 @@ export function toSurvivor(report: GroupReport, memory: RunMemory): Draft {
   const steps = [...releaseSteps(stale), arrayStep(report, to, { action: 'failover' }), ...finishSteps(to)];
   const cautions = [`if ${silent} lives and only does not answer us, make sure that nobody writes to it any more`];
   const safe = safetyOf(report, to, memory);
+  if (report.sides[otherSide(to)].lastSeen === undefined)
+    cautions.push(`the daemon here never saw ${silent} alive: if that went on alone before, what it took is lost`);
   if (safe !== undefined) return { verdict: 'ready', to, ...safe, cautions, steps };
   return { verdict: 'unsafe', to, ...dangerOf(report, to, view), cautions, steps, next: remedyOf(report) };
 }

@@ -117,6 +117,9 @@ describe('a failover that loses data, or may', () => {
       verdict: 'ready',
       why: expect.stringContaining('protected when that array last answered'),
     });
+    expect(planFailover(report).cautions.join()).not.toContain('never saw');
+    delete report.sides.primary.lastSeen;
+    expect(planFailover(report).cautions.join()).toContain('never saw the primary array alive');
   });
 
   it('a node without a daemon may go on writing to the array that is left, so that is not called safe', () => {
