@@ -40,8 +40,8 @@ const groupReport = z.custom<GroupReport>((value) => has(value, 'sides') && has(
 /** Asks the daemon that runs with this state directory, or, when none does, metadata and arrays themselves. */
 export async function withReports<T>(where: Where, work: (reports: Reports) => Promise<T>): Promise<T> {
   const probe = await askDaemon(where.stateDir, '/here', {});
-  const daemon = async (path: ReportRequest, body: unknown): Promise<unknown> => {
-    const answer = await askDaemon(where.stateDir, path, body);
+  const daemon = async (question: ReportRequest, body: unknown): Promise<unknown> => {
+    const answer = await askDaemon(where.stateDir, question, body);
     if (answer !== undefined) return answer.result;
     throw new DriverError('unavailable', 'the daemon has ended meanwhile', { next: 'repeat the command' });
   };
@@ -49,7 +49,7 @@ export async function withReports<T>(where: Where, work: (reports: Reports) => P
   return withoutDaemon(where, work);
 }
 
-function reportsFrom(ask: (path: ReportRequest, body: unknown) => Promise<unknown>, isServed: boolean): Reports {
+function reportsFrom(ask: (question: ReportRequest, body: unknown) => Promise<unknown>, isServed: boolean): Reports {
   return {
     isServed,
     status: async () => statusReport.parse(await ask('/status', {})),
@@ -91,7 +91,9 @@ async function askOurselves<T>(config: Config, stateDir: string, work: (reports:
   });
   const requests = reportRequests({ store, backends, journal, node: node.id, nodeName: node.name });
   try {
-    return await work(reportsFrom(async (path, body) => requests[path](body, AbortSignal.timeout(TIMEOUT_MS)), false));
+    return await work(
+      reportsFrom(async (question, body) => requests[question](body, AbortSignal.timeout(TIMEOUT_MS)), false),
+    );
   } finally {
     await backends.close();
     await store.close();
