@@ -4,6 +4,7 @@ import { Wsapi, type Change } from '../array/wsapi.js';
 import { loadConfig, type BackendConfig } from '../config/config.js';
 import { DriverError } from '../domain/errors.js';
 import type { ArrayAction } from '../domain/failover-plan.js';
+import { SIDES, type GroupReport } from '../domain/group-report.js';
 import type { Side } from '../domain/replication.js';
 import { hostname } from 'node:os';
 import { openStore, settingsOf } from './build.js';
@@ -29,8 +30,12 @@ const REQUESTS: Record<ArrayAction, { method: Change['method']; action: number }
   restore: { method: 'POST', action: 10 },
 };
 
-/** Connections of the command's own, with the users of hpe.conf; nothing is sent before it is asked for. */
-export async function openDeeds(where: Where, backend: string, reports: Reports): Promise<ArrayDeeds> {
+/**
+ * Connections of the command's own, with the users of hpe.conf; nothing is sent before it is asked for.
+ * @throws `refused` when that hpe.conf names other arrays than the daemon asks, whose group of that name is another one
+ */
+export async function openDeeds(where: Where, report: GroupReport, reports: Reports): Promise<ArrayDeeds> {
+  const { backend } = report;
   const { config } = loadConfig(where.configFile);
   const settings = config.backends.get(backend);
   if (settings === undefined) throw new DriverError('invalid', `hpe.conf has no backend ${backend}`);
@@ -44,6 +49,18 @@ export async function openDeeds(where: Where, backend: string, reports: Reports)
     const chosen = settingsOf(settings, { side, array: arrayOf(settings, side) }, { passwords });
     return (arrays[side] ??= new Wsapi(chosen, connections.take(chosen), silent));
   };
+  const close = async (): Promise<void> => {
+    await Promise.all(Object.values(arrays).map(async (array) => array.close()));
+    await store?.close();
+  };
+  for (const side of SIDES) {
+    const [ours, theirs] = [connect(side).label, report.sides[side].array];
+    if (ours === theirs) continue;
+    await close();
+    throw new DriverError('refused', `${where.configFile} names ${ours}, and the daemon asks ${theirs}`, {
+      next: 'name the hpe.conf of the daemon with --config, or restart the daemon if hpe.conf was changed',
+    });
+  }
   return {
     async send(action, side, group) {
       const request = REQUESTS[action];
@@ -51,10 +68,7 @@ export async function openDeeds(where: Where, backend: string, reports: Reports)
       const change: Change = { method: request.method, path, body: { action: request.action } };
       await connect(side).change(change, AbortSignal.timeout(TIMEOUT_MS));
     },
-    async close() {
-      await Promise.all(Object.values(arrays).map(async (array) => array.close()));
-      await store?.close();
-    },
+    close,
   };
 }
 

@@ -17,7 +17,7 @@ export interface Engine {
   using(volumes: readonly string[]): Promise<Container[]>;
   /** Not running, or gone, already is success. */
   stop(id: string): Promise<void>;
-  /** Running already is success. @throws `refused` with the engine's own words */
+  /** Running already is success. @throws `not-found`, or `refused` with the engine's own words */
   start(id: string): Promise<void>;
 }
 
@@ -60,6 +60,7 @@ export function connectEngine(socketPath: string): Engine {
     async start(id) {
       const at = `/containers/${id}/start`;
       const { status, body } = await call(socketPath, { method: 'POST', at, timeoutMs: CHANGE_TIMEOUT_MS });
+      if (status === 404) throw new DriverError('not-found', `Docker has no container ${id.slice(0, 12)} any more`);
       if (status !== 204 && status !== 304) throw refusal(`start container ${id.slice(0, 12)}`, body);
     },
   };

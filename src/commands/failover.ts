@@ -68,10 +68,14 @@ async function run(goal: Goal, order: Order, terminal: Terminal): Promise<void> 
         next: 'start the plugin: containers can be stopped and started only with it',
       });
     }
-    const { backend, name } = await reports.group({ name: order.group, backend: order.backend });
-    const journal = await openRunJournal(where.stateDir, { backend, group: name });
+    const report = await reports.group({ name: order.group, backend: order.backend });
+    const { backend, name } = report;
     const audit = await openAudit(where.stateDir, `${goal} run ${name}`);
-    const deeds = await openDeeds(where, backend, reports);
+    const journal = await openRunJournal(where.stateDir, { backend, group: name });
+    const deeds = await openDeeds(where, report, reports).catch(async (thrown: unknown) => {
+      await journal.release();
+      throw thrown;
+    });
     try {
       const group = { name, backend };
       await new GuideRun({ goal, group, reports, deeds, engine, journal, audit, terminal, acceptLoss }).run();

@@ -48,6 +48,8 @@ export class GuideRun {
   readonly #parts: RunParts;
   #state: RunState;
   readonly #progress: RunProgress;
+  /** Of the role table: what was shown as unsafe when the run began. A loss in another state of the arrays was not accepted. */
+  #acceptedRow: number | undefined;
 
   constructor(parts: RunParts) {
     this.#parts = parts;
@@ -60,6 +62,7 @@ export class GuideRun {
     await this.#load();
     let seen = await this.#look();
     for (const line of printPlan(seen)) terminal.say(line);
+    if (acceptLoss !== undefined && seen.plan.verdict === 'unsafe') this.#acceptedRow = seen.plan.row;
     await audit.write({ event: 'begin', what: `${seen.plan.verdict}: ${seen.plan.why}`, ...reasonOf(acceptLoss) });
     try {
       for (;;) {
@@ -96,13 +99,13 @@ export class GuideRun {
   }
 
   /** @throws `refused` */
-  #check({ goal, verdict, why, loss, next }: FailoverPlan): void {
+  #check({ goal, verdict, row, why, loss, next }: FailoverPlan): void {
     const { name } = this.#parts.group;
     if (verdict === 'impossible')
       throw new DriverError('refused', `${goal} of ${name} is not possible now: ${why}`, {
         next: next ?? 'see the plan',
       });
-    if (verdict !== 'unsafe' || this.#parts.acceptLoss !== undefined) return;
+    if (verdict !== 'unsafe' || row === this.#acceptedRow) return;
     const lost = `${goal} of ${name} is not safe: ${why}; lost: ${describeLoss(loss)}`;
     throw new DriverError('refused', lost, {
       next: `${next ?? 'see the plan'}; or, if that loss is to be taken: ${goal} run ${name} --accept-loss "REASON"`,
@@ -158,11 +161,16 @@ export class GuideRun {
     for (const container of this.#state.stopped.toReversed()) {
       try {
         await this.#progress.deed(`docker start ${container.name}`, async () => this.#parts.engine.start(container.id));
-        this.#state.stopped = this.#state.stopped.filter((each) => each.id !== container.id);
-        await this.#parts.journal.save(this.#state);
       } catch (thrown) {
-        failures.push(`${container.name}: ${asDriverError(thrown).message}`);
+        const { code, message } = asDriverError(thrown);
+        if (code !== 'not-found') {
+          failures.push(`${container.name}: ${message}`);
+          continue;
+        }
+        this.#progress.say(`${container.name} is gone (run with --rm, or removed): run it anew as it was run before`);
       }
+      this.#state.stopped = this.#state.stopped.filter((each) => each.id !== container.id);
+      await this.#parts.journal.save(this.#state);
     }
     if (failures.length === 0) return;
     throw new DriverError('refused', `not started: ${failures.join('; ')}`, {

@@ -37,7 +37,8 @@ async function learn(array: ArrayConfig): Promise<{ line: string; isLearnt: bool
   }
   try {
     const key = await scanHostKey({ host, port, timeoutSeconds });
-    const known = hostKeysOf(await readIfThere(file), host, port);
+    const text = await readIfThere(file);
+    const known = hostKeysOf(text, host, port);
     const shown = fingerprintOf(key);
     if (known.some(({ base64, isRevoked }) => base64 === key.toString('base64') && !isRevoked)) {
       return { isLearnt: true, line: `${place}: ${shown} is in ${file} already` };
@@ -49,7 +50,9 @@ async function learn(array: ArrayConfig): Promise<{ line: string; isLearnt: bool
         line: `${place}: ${shown} is NOT the key in ${file}: it may be somebody else; next: ${next}`,
       };
     }
-    await appendFile(file, knownHostsLine({ host, port }, key), { mode: 0o644 });
+    // An editor may have left the last line without an end.
+    const gap = text === '' || text.endsWith('\n') ? '' : '\n';
+    await appendFile(file, `${gap}${knownHostsLine({ host, port }, key)}`, { mode: 0o644 });
     return { isLearnt: true, line: `${place}: ${shown} was written to ${file}; compare it with the array's own key` };
   } catch (thrown) {
     return { isLearnt: false, line: asDriverError(thrown).toUserText() };

@@ -1,6 +1,9 @@
-import { hostname } from 'node:os';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import path from 'node:path';
 import { z } from 'zod';
-import { loadConfig } from '../config/config.js';
+import { loadConfig, type Config } from '../config/config.js';
 import type { Logger } from '../contracts/log.js';
 import { DriverError } from '../domain/errors.js';
 import type { GroupReport } from '../domain/group-report.js';
@@ -37,8 +40,8 @@ const groupReport = z.custom<GroupReport>((value) => has(value, 'sides') && has(
 /** Asks the daemon that runs with this state directory, or, when none does, metadata and arrays themselves. */
 export async function withReports<T>(where: Where, work: (reports: Reports) => Promise<T>): Promise<T> {
   const probe = await askDaemon(where.stateDir, '/here', {});
-  const daemon = async (path: ReportRequest, body: unknown): Promise<unknown> => {
-    const answer = await askDaemon(where.stateDir, path, body);
+  const daemon = async (question: ReportRequest, body: unknown): Promise<unknown> => {
+    const answer = await askDaemon(where.stateDir, question, body);
     if (answer !== undefined) return answer.result;
     throw new DriverError('unavailable', 'the daemon has ended meanwhile', { next: 'repeat the command' });
   };
@@ -46,7 +49,7 @@ export async function withReports<T>(where: Where, work: (reports: Reports) => P
   return withoutDaemon(where, work);
 }
 
-function reportsFrom(ask: (path: ReportRequest, body: unknown) => Promise<unknown>, isServed: boolean): Reports {
+function reportsFrom(ask: (question: ReportRequest, body: unknown) => Promise<unknown>, isServed: boolean): Reports {
   return {
     isServed,
     status: async () => statusReport.parse(await ask('/status', {})),
@@ -61,14 +64,36 @@ function reportsFrom(ask: (path: ReportRequest, body: unknown) => Promise<unknow
 
 async function withoutDaemon<T>(where: Where, work: (reports: Reports) => Promise<T>): Promise<T> {
   const { config } = loadConfig(where.configFile);
-  const journal = await openNodeJournal(where.stateDir);
+  if (existsSync(path.join(where.stateDir, 'node-id'))) return askOurselves(config, where.stateDir, work);
+  if (config.etcd === undefined) {
+    throw new DriverError('refused', `no daemon runs, or ever ran, with the state directory ${where.stateDir}`, {
+      next: 'start the plugin, or name its directory with --state-dir',
+    });
+  }
+  // A machine that is no node does not become one by looking (rule 40).
+  const folder = await mkdtemp(path.join(tmpdir(), 'hpe-status-'));
+  try {
+    return await askOurselves(config, folder, work);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function askOurselves<T>(config: Config, stateDir: string, work: (reports: Reports) => Promise<T>): Promise<T> {
+  const journal = await openNodeJournal(stateDir);
   const node = { id: journal.nodeId, name: hostname() };
-  const store = await openStore(config.etcd, { stateDir: where.stateDir, node, logger: silent });
+  const store = await openStore(config.etcd, { stateDir, node, logger: silent });
   const passwords = new Passwords(config, { store, logger: silent });
-  const backends = buildBackends(config, { pins: pinsIn(store), passwords, logger: silent });
+  const backends = buildBackends(config, {
+    pins: { ...pinsIn(store), save: async () => Promise.resolve() },
+    passwords,
+    logger: silent,
+  });
   const requests = reportRequests({ store, backends, journal, node: node.id, nodeName: node.name });
   try {
-    return await work(reportsFrom(async (path, body) => requests[path](body, AbortSignal.timeout(TIMEOUT_MS)), false));
+    return await work(
+      reportsFrom(async (question, body) => requests[question](body, AbortSignal.timeout(TIMEOUT_MS)), false),
+    );
   } finally {
     await backends.close();
     await store.close();

@@ -1,4 +1,7 @@
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
 import { DriverError } from '../domain/errors.js';
@@ -32,8 +35,7 @@ export async function openRunJournal(stateDir: string, of: { backend: string; gr
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const name = encodeURIComponent(`${of.backend}.${of.group}`);
   const file = path.join(folder, `${name}.json`);
-  const lock = path.join(folder, `${name}.pid`);
-  await takeLock(lock, of.group);
+  const lock = await takeLock(file, of.group);
   return {
     async load() {
       const text = await readIfThere(file);
@@ -41,35 +43,28 @@ export async function openRunJournal(stateDir: string, of: { backend: string; gr
     },
     save: async (state) => writeDurably(file, JSON.stringify(state)),
     remove: async () => removeDurably(file),
-    release: async () => rm(lock, { force: true }),
+    async release() {
+      lock.close();
+      await once(lock, 'close');
+    },
   };
 }
 
-async function takeLock(lock: string, group: string): Promise<void> {
-  for (let attempt = 1; attempt <= 2; attempt += 1) {
-    try {
-      const handle = await open(lock, 'wx', 0o600);
-      await handle.writeFile(String(process.pid));
-      await handle.close();
-      return;
-    } catch {
-      const pid = Number(await readFile(lock, 'utf8').catch(() => ''));
-      if (attempt === 2 || isAlive(pid)) {
-        throw new DriverError('busy', `another run for group ${group} is under way on this node (process ${pid})`, {
-          next: 'wait for it, or end it',
-        });
-      }
-      await rm(lock, { force: true });
-    }
-  }
-}
-
-function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
+/**
+ * An abstract socket, which ends with its process however that ends: a number of a process in a file may be another one's by then.
+ * @throws `busy`
+ */
+async function takeLock(file: string, group: string): Promise<Server> {
+  const lock = createServer();
+  lock.listen(`\0hpe-volume-plugin-run-${createHash('sha256').update(path.resolve(file)).digest('hex')}`);
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
+    await once(lock, 'listening');
+    lock.unref();
+    return lock;
+  } catch (error) {
+    throw new DriverError('busy', `another run for group ${group} is under way on this node`, {
+      cause: error,
+      next: `wait for it, or end it (pgrep -af 'fail(over|back) run ${group}')`,
+    });
   }
 }

@@ -11,7 +11,7 @@ import {
   type Loss,
   type Step,
 } from './failover-plan.js';
-import { activeSideOf, usedElsewhere, type GroupReport } from './group-report.js';
+import { activeSideOf, usedElsewhere, type GroupReport, type GroupVolume } from './group-report.js';
 import { otherSide, type Side } from './replication.js';
 
 const ALL_KEPT: Loss = { kind: 'none', why: 'the array that serves the group now has every write, and is copied back' };
@@ -107,16 +107,18 @@ function fromFailedOver(report: GroupReport, from: Side): Draft {
     { kind: 'wait-synced' },
     ...finishSteps(home),
   ];
-  if (here.state === 'started' && report.hasSwitchover === true) return switchoverFrom(report, from);
+  if (here.state === 'started' && report.hasSwitchover === true && stale.length === 0)
+    return switchoverFrom(report, from);
   if (here.state === 'started') {
     const isLagging = here.lagging.length + there.lagging.length > 0;
-    return {
+    const wait: Step[] = isLagging ? [{ kind: 'wait-synced' }] : [];
+    return heedingStale(stale, {
       verdict: 'ready',
       to: home,
       why: isLagging ? 'the group is being copied back' : 'the group is copied back, and follows every write',
       loss: ALL_KEPT,
-      steps: [...(isLagging ? [{ kind: 'wait-synced' as const }] : []), ...change],
-    };
+      steps: [...releaseSteps(stale), ...wait, ...change],
+    });
   }
   if (here.linksUp === false) {
     return impossible(
@@ -131,21 +133,27 @@ function fromFailedOver(report: GroupReport, from: Side): Draft {
     { kind: 'wait-synced' },
     ...change,
   ];
-  if (stale.length === 0)
-    return {
-      verdict: 'ready',
-      to: home,
-      why: 'the group is failed over, and both arrays answer',
-      loss: ALL_KEPT,
-      steps,
-    };
+  return heedingStale(stale, {
+    verdict: 'ready',
+    to: home,
+    why: 'the group is failed over, and both arrays answer',
+    loss: {
+      kind: 'none',
+      why: `of what the ${from} array has; after a failover with a loss: what only the ${home} array has`,
+    },
+    steps,
+  });
+}
+
+/** A filesystem that is in use on the old copy does not see that its blocks are overwritten, and would write over the new ones. */
+function heedingStale(stale: GroupVolume[], draft: Draft): Draft {
+  if (stale.length === 0) return draft;
   const names = stale.map((each) => each.name).join(', ');
   return {
+    ...draft,
     verdict: 'unsafe',
-    to: home,
-    why: `${names}: still used on the stale copy of the ${home} array`,
+    why: `${names}: still used on the stale copy of the ${draft.to ?? 'other'} array`,
     loss: { kind: 'unknown', why: `what was written there since the failover is overwritten (${names})` },
-    steps,
     next: 'stop what uses the stale copy, save what it has written, and plan again',
   };
 }

@@ -88,12 +88,14 @@ function fromNatural(report: GroupReport, from: Side, memory: RunMemory): Draft 
   if (report.hasSwitchover === true && view.state === 'started') return switchoverFrom(report, from);
   const handOver = [arrayStep(report, to, { action: 'failover' }), ...finishSteps(to)];
   const release = releaseSteps(report.volumes.filter((each) => each.use?.side !== to || each.use.isOnBoth === true));
-  if (view.state === 'started') return fromStarted(report, { from, view, release, handOver, memory });
+  if (view.state === 'started')
+    return heedingTheAway(report, to, fromStarted(report, { from, view, release, handOver, memory }));
   const startFirst = `on the ${from} array: startrcopygroup ${report.sides[from].group}; wait until every volume is Synced, and plan again`;
   if (view.state !== 'stopped') return impossible(`the group is ${view.state}`, startFirst);
   if (isUntouchedSince(report, memory)) {
     const loss: Loss = { kind: 'none', why: 'all was synced before the stop, and nothing was mounted since' };
-    return { verdict: 'ready', to, why: 'the group was stopped for this failover', loss, steps: handOver };
+    const why = 'the group was stopped for this failover';
+    return heedingTheAway(report, to, { verdict: 'ready', to, why, loss, steps: handOver });
   }
   return {
     verdict: 'unsafe',
@@ -102,6 +104,22 @@ function fromNatural(report: GroupReport, from: Side, memory: RunMemory): Draft 
     loss: lossWithout(report, to),
     steps: [...release, ...handOver],
     next: startFirst,
+  };
+}
+
+/** The array that is left lives, so containers that nobody can see go on writing to it, and are answered. */
+function heedingTheAway(report: GroupReport, to: Side, draft: Draft): Draft {
+  const away = report.volumes.flatMap(({ name, use }) =>
+    use?.isAlive === false && (use.side !== to || use.isOnBoth === true) ? [`${name} on node ${use.nodeName}`] : [],
+  );
+  if (away.length === 0) return draft;
+  const names = away.join(', ');
+  return {
+    ...draft,
+    verdict: 'unsafe',
+    why: `the plugin does not run there, so nobody can say whether this is still written to: ${names}`,
+    loss: { kind: 'unknown', why: `what is written after the stop to ${names}` },
+    next: 'start the plugin there and stop the containers, or make sure that the host is off; then plan again',
   };
 }
 

@@ -34,6 +34,8 @@ export function toSurvivor(report: GroupReport, memory: RunMemory): Draft {
   const steps = [...releaseSteps(stale), arrayStep(report, to, { action: 'failover' }), ...finishSteps(to)];
   const cautions = [`if ${silent} lives and only does not answer us, make sure that nobody writes to it any more`];
   const safe = safetyOf(report, to, memory);
+  if (report.sides[otherSide(to)].lastSeen === undefined)
+    cautions.push(`the daemon here never saw ${silent} alive: if that went on alone before, what it took is lost`);
   if (safe !== undefined) return { verdict: 'ready', to, ...safe, cautions, steps };
   return { verdict: 'unsafe', to, ...dangerOf(report, to, view), cautions, steps, next: remedyOf(report) };
 }
@@ -48,7 +50,7 @@ function safetyOf(report: GroupReport, to: Side, memory: RunMemory): { why: stri
     return { why, loss: { kind: 'none', why: 'nothing was mounted since' } };
   }
   const isLost = view.answer === 'group' && view.linksUp === false;
-  if (!isLost || report.mode === 'asynchronous' || last?.isAlone === true || lagsOf(report, to).length > 0)
+  if (!isLost || report.mode !== 'synchronous' || last?.isAlone === true || lagsOf(report, to).length > 0)
     return undefined;
   const seen =
     last?.isProtected === true ? `, and the group was protected when that array last answered, at ${last.at}` : '';

@@ -1,4 +1,4 @@
-import { activeSideOf, protectionOf, type GroupReport } from './group-report.js';
+import { activeSideOf, protectionOf, usedElsewhere, type GroupReport } from './group-report.js';
 import { otherSide } from './replication.js';
 
 /** One thing that was looked at; what is `wrong` has to be seen to, a `note` is to be known. */
@@ -22,8 +22,14 @@ export function verifyGroup(report: GroupReport): Finding[] {
       ? { level: 'ok', text: `replication protects it: ${why}` }
       : { level: 'note', text: `nothing protects it now: ${why}` },
   ];
+  const stale = new Set(usedElsewhere(report, side).map((each) => each.name));
   for (const { name, use, exportedOn } of report.volumes) {
-    if (use === undefined) findings.push({ level: 'note', text: `${name} is not mounted` });
+    if (use?.isOnBoth === true && stale.has(name))
+      findings.push({
+        level: 'wrong',
+        text: `${name} is used on node ${use.nodeName} from both arrays, and both take writes: one copy is stale`,
+      });
+    else if (use === undefined) findings.push({ level: 'note', text: `${name} is not mounted` });
     else if (use.isOnBoth === true)
       findings.push({
         level: 'ok',

@@ -7,6 +7,8 @@ const INTERVAL_MS = 15_000;
 
 /** How a group was protected when its arrays last answered, and since when it is as it is now. */
 interface Memory {
+  /** Of the newest report; ISO 8601. */
+  at: string;
   isProtected: boolean;
   /** ISO 8601; of the first look, if nothing else is known. */
   since: string;
@@ -45,6 +47,8 @@ export class ProtectionWatch {
   note(report: GroupReport): void {
     const { isProtected, why } = protectionOf(report);
     const before = this.#groups.get(keyOf(report));
+    // What StatusPoll has heard may be older than what somebody has asked since.
+    if (before !== undefined && before.at > report.at) return;
     const since = before?.isProtected === isProtected ? before.since : report.at;
     const seen = { ...before?.seen };
     for (const side of SIDES) {
@@ -53,7 +57,7 @@ export class ProtectionWatch {
       const isAlone = view.role === 'primary' && view.state !== 'started';
       seen[side] = { at: report.at, isProtected, isAlone, why };
     }
-    this.#groups.set(keyOf(report), { isProtected, since, seen });
+    this.#groups.set(keyOf(report), { at: report.at, isProtected, since, seen });
   }
 
   /** The report with what is remembered of the arrays that are silent now. */

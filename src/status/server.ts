@@ -27,6 +27,8 @@ const POLICY =
   "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 const HTML = 'text/html; charset=utf-8';
 const MOST_CONNECTIONS = 50;
+/** Longer than a report may take. */
+const IDLE_MS = 30_000;
 
 /** Serves status, metrics and the page; everything is read-only. @throws `unavailable` when the address cannot be listened on */
 export async function startStatusServer(
@@ -40,6 +42,8 @@ export async function startStatusServer(
     });
   });
   server.maxConnections = MOST_CONNECTIONS;
+  // Who takes no answer must not keep the place of one who does.
+  server.setTimeout(IDLE_MS);
   try {
     server.listen(at);
     await once(server, 'listening');

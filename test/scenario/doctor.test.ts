@@ -250,6 +250,12 @@ describe('doctor, on a pair and a daemon where nothing is wrong', () => {
     expect((await learn('learnt_hosts')).lines.every((line) => line.includes('already'))).toBe(true);
     expect(await found(sound.replace(at('known_hosts'), at('learnt_hosts')))).toEqual([]);
 
+    // An editor has left the last line without its end.
+    const before = 'elsewhere.example ssh-ed25519 AAAA';
+    await writeFile(at('open_hosts'), before);
+    await learn('open_hosts');
+    expect(await readFile(at('open_hosts'), 'utf8')).toBe(`${before}\n${await readFile(at('known_hosts'), 'utf8')}`);
+
     const others = await readFile(at('other_hosts'), 'utf8');
     const refused = await learn('other_hosts');
     expect(refused.exitCode).toBe(1);

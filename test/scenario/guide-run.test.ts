@@ -25,7 +25,7 @@ let refuse: RegExp | undefined;
 const stateDir = (): string => path.join(site.node.dir, 'state');
 const type = async (command: typeof failover, ...args: string[]): Promise<string[]> => {
   const where = [`--state-dir=${stateDir()}`, `--config=${path.join(site.node.dir, 'hpe.conf')}`];
-  return command([...args, ...where, `--docker-socket=${path.join(site.node.dir, 'docker.sock')}`], {
+  return command([...where, ...args, `--docker-socket=${path.join(site.node.dir, 'docker.sock')}`], {
     say: (line) => void said.push(line),
     async ask(question) {
       asked.push(question);
@@ -142,6 +142,23 @@ describe('a synchronous pair', () => {
     expect(await filesIn(volume)).toEqual([]);
     const begun = (await audit()).filter(({ event }) => event === 'begin');
     expect(begun.map(({ reason }) => reason)).toEqual([undefined, 'the site burns, ticket 4711']);
+  });
+
+  it('does nothing with an hpe.conf that names other arrays than the daemon asks', async () => {
+    const volume = await site.createVolume();
+    await engine.run('web', [volume.name]);
+    const other = path.join(site.node.dir, 'other.conf');
+    const conf = await readFile(path.join(site.node.dir, 'hpe.conf'), 'utf8');
+    const [one = '', two = ''] = [...new Set(conf.match(/https:\/\/[^/]+/g))];
+    const swapped = conf.replaceAll(one, 'https://ONE').replaceAll(two, one).replaceAll('https://ONE', two);
+    await writeFile(other, swapped, { mode: 0o600 });
+    await site.node.control.clearLog();
+    await expect(type(failover, 'run', volume.group, `--config=${other}`)).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining('and the daemon asks'),
+    });
+    expect([engine.log, asked, await groupChanges()]).toEqual([[], [], []]);
+    await type(failover, 'run', volume.group);
   });
 
   it('goes on where it was interrupted, and starts what it had stopped', async () => {

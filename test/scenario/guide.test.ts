@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -122,6 +123,13 @@ describe('status and plans of a synchronous pair', () => {
     } finally {
       await site.node.restart();
     }
+  });
+
+  it('a mistyped state directory is told, and not made', async () => {
+    const stateDir = path.join(site.node.dir, 'sate');
+    const args = [`--state-dir=${stateDir}`, `--config=${path.join(site.node.dir, 'hpe.conf')}`];
+    await expect(status(args)).rejects.toMatchObject({ code: 'refused', next: expect.stringContaining('--state-dir') });
+    expect(existsSync(stateDir)).toBe(false);
   });
 
   it('name the groups that there are when there is none of that name', async () => {

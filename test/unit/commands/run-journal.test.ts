@@ -34,9 +34,17 @@ describe('the memory of a run', () => {
     await expect(openRunJournal(dir, of)).rejects.toMatchObject({ code: 'busy' });
     const other = await openRunJournal(dir, { ...of, group: 'RCG2' });
     await other.release();
-    await writeFile(path.join(dir, 'runs', 'DEFAULT.RCG1.pid'), '4194305');
-    await (await openRunJournal(dir, of)).release();
     await first.release();
+    await (await openRunJournal(dir, of)).release();
+  });
+
+  it('a run that was killed keeps nobody out, whoever has its process number now', async () => {
+    const first = await openRunJournal(dir, of);
+    await first.release();
+    await writeFile(path.join(dir, 'runs', 'DEFAULT.RCG1.pid'), String(process.pid));
+    const second = await openRunJournal(dir, of);
+    expect(await second.load()).toBeUndefined();
+    await second.release();
   });
 });
 

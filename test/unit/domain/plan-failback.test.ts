@@ -33,6 +33,7 @@ describe('a failback', () => {
     const plan = planFailback(reportOf({ ...scene, used }));
     expect(plan).toMatchObject({ verdict: 'ready', to: 'primary', loss: { kind: 'none' } });
     expect(steps(plan)).toEqual([RECOVER, 'wait-synced', ...COME_HOME]);
+    expect(plan.loss.why).toContain('after a failover with a loss: what only the primary array has');
     expect(plan.steps[0]).toMatchObject({ destroys: expect.stringContaining('the primary array') });
   });
 
@@ -51,6 +52,15 @@ describe('a failback', () => {
     const plan = planFailback(reportOf({ ...failedOver, used: { side: 'primary' } }));
     expect(plan).toMatchObject({ verdict: 'unsafe', loss: { kind: 'unknown', why: expect.stringContaining('db') } });
     expect(steps(plan).slice(0, 3)).toEqual([...RELEASE, RECOVER]);
+  });
+
+  it('a container left on the stale copy does not live through a copy back that somebody has begun by hand', () => {
+    const scene: Scene = { primary: { says: 'Sr' }, secondary: { says: 'Pr' }, used: { side: 'primary' } };
+    for (const each of [scene, { ...scene, hasSwitchover: true as const }]) {
+      const plan = planFailback(reportOf(each));
+      expect(plan).toMatchObject({ verdict: 'unsafe', loss: { kind: 'unknown' } });
+      expect(steps(plan).slice(0, 3)).toEqual([...RELEASE, RESTORE]);
+    }
   });
 
   it('row 1, home and synced: nothing is left to do', () => {

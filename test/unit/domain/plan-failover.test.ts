@@ -117,6 +117,23 @@ describe('a failover that loses data, or may', () => {
       verdict: 'ready',
       why: expect.stringContaining('protected when that array last answered'),
     });
+    expect(planFailover(report).cautions.join()).not.toContain('never saw');
+    delete report.sides.primary.lastSeen;
+    expect(planFailover(report).cautions.join()).toContain('never saw the primary array alive');
+  });
+
+  it('a node without a daemon may go on writing to the array that is left, so that is not called safe', () => {
+    const gone = { side: 'primary', node: 'node2', isAlive: false } as const;
+    const report = reportOf({ primary: P, secondary: S, used: gone });
+    const unsafe = { verdict: 'unsafe', loss: { kind: 'unknown' }, next: expect.stringContaining('host is off') };
+    expect(planFailover(report)).toMatchObject(unsafe);
+    const after = reportOf({ primary: { ...P, ...stopped }, secondary: { ...S, ...stopped }, used: gone });
+    expect(planFailover(after, { synced: generationsOf(report) })).toMatchObject(unsafe);
+  });
+
+  it('row 9, streaming: what was on its way when the array died is lost', () => {
+    const plan = planFailover(reportOf({ primary: silent, secondary: leftAlone, mode: 'streaming' }));
+    expect(plan).toMatchObject({ verdict: 'unsafe', loss: { kind: 'unknown' } });
   });
 
   it('row 9, periodic: what was written since the last completed sync, with its age', () => {

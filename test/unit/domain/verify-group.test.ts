@@ -40,3 +40,16 @@ describe('verifyGroup', () => {
     });
   });
 });
+
+it('two arrays that both take writes under one device are not called well', () => {
+  const findings = verifyGroup(
+    reportOf({
+      primary: { says: 'P', state: 'stopped', sync: 'not-synced' },
+      secondary: { says: 'Pr', state: 'stopped', sync: 'not-synced' },
+      used: { side: 'secondary', isOnBoth: true },
+    }),
+  );
+  expect(findings.filter((each) => each.level === 'wrong').map((each) => each.text)).toEqual([
+    expect.stringContaining('both take writes'),
+  ]);
+});

@@ -32,6 +32,13 @@ describe('the watch over what protects a group', () => {
     expect(known.recall(seenAt('10:04:00', whole)).sides.primary.lastSeen).toBeUndefined();
   });
 
+  it('does not forget that an array went on alone when an older poll is heard after it', () => {
+    const known = watch();
+    known.note(seenAt('10:00:05', alone));
+    known.note(seenAt('10:00:00', whole));
+    expect(known.recall(seenAt('10:00:15', dead)).sides.primary.lastSeen).toMatchObject({ isAlone: true });
+  });
+
   it('knows nothing of what it has not seen', () => {
     const { since, sides } = watch().recall(seenAt('10:00:00', dead));
     expect([since, sides.primary.lastSeen]).toEqual(['2026-11-28T10:00:00Z', undefined]);
