@@ -1,12 +1,14 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Backend } from '../backend/backend.js';
 import { askActiveSide, type ActiveSideFinding } from '../backend/observe.js';
 import { hasWitness, isPaired, isSplit } from '../backend/paired.js';
 import type { Export } from '../contracts/array.js';
 import type { Connection } from '../contracts/host.js';
-import { exportSides, isOwnMount, type Attachment } from '../domain/attachment.js';
+import { exportSides, isOwnMount, type Apart, type Attachment } from '../domain/attachment.js';
 import { arrayHostName } from '../domain/names.js';
 import { otherSide, type Group, type Side } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
+import { apartAfter, movedApart, withApart } from './apart.js';
 import type { Attachments } from './attachments.js';
 import type { DriverContext } from './context.js';
 import { getGroup, groupLocks } from './inventory.js';
@@ -55,12 +57,15 @@ export class PeerWatch {
     const watched = await this.#find(name, signal);
     if (watched === undefined) return;
     const finding = await ask(watched, signal);
-    this.#tellSplit(watched, finding);
     const { volume, backend, group, attachment } = watched;
     const { side } = finding.verdict;
+    const apart = apartAfter({ ...watched, observation: finding.observation, side });
+    this.#tellMoved(watched, finding, apart);
+    if (!isDeepStrictEqual(apart, attachment.apart)) await this.#noteApart(watched, apart, signal);
     if (attachment.peer !== undefined && side !== undefined && side !== group.lastActive) {
       await noteActiveSide(this.#ctx, { volume, backend }, signal);
     }
+    if (apart?.moved === true) return;
     if (!isPaired(backend, volume, finding.observation)) this.#complete.delete(name);
     else if (!this.#isComplete(name) || attachment.peer === undefined || (await lacksExport(watched, signal))) {
       await this.#complement(name, signal);
@@ -88,8 +93,17 @@ export class PeerWatch {
   }
 
   /** Nothing is taken away here: whoever writes would lose it unasked. */
-  #tellSplit({ volume, backend, group, attachment }: Watched, { observation }: ActiveSideFinding): void {
-    if (attachment.peer === undefined || !isSplit(observation)) return;
+  #tellMoved(
+    { volume, backend, group, attachment }: Watched,
+    { observation }: ActiveSideFinding,
+    apart: Apart | undefined,
+  ): void {
+    if (attachment.peer === undefined || !isSplit(observation)) {
+      if (apart?.moved !== true) return;
+      const { message, next } = movedApart(backend, attachment, apart.side);
+      this.#ctx.logger.error(message, { volume: volume.name, next });
+      return;
+    }
     const labels = backend.sides.map((side) => backend.array(side).label).join(' and ');
     this.#ctx.logger.error(
       `${labels} both claim the Primary role of group ${group.name}, and volume ${volume.name} is mounted here from both of them: what is written may be in either copy`,
@@ -98,6 +112,16 @@ export class PeerWatch {
         next: `stop all containers that use ${volume.name} now; then see which copy is good, and bring the group together: showrcopy groups ${group.name}`,
       },
     );
+  }
+
+  async #noteApart({ attachment }: Watched, apart: Apart | undefined, signal: AbortSignal): Promise<void> {
+    const key = attachment.volume;
+    const on = { volume: key, keys: [], lockWaitMs: FOREIGN_LOCK_WAIT_MS };
+    await this.#operations.withVolume(on, signal, async (held) => {
+      const now = (await this.#find(key, held.signal))?.attachment;
+      if (now?.generation !== attachment.generation) return;
+      await held.commit([{ put: 'attachment', key, value: withApart(now, apart) }]);
+    });
   }
 
   /** With the locks of the volume and its group, so that neither an Unmount nor a stop of the group comes in between. */

@@ -67,6 +67,8 @@ export interface ExportFacts {
 export interface MountFacts extends ExportFacts {
   /** Of a pair: the other array's export. */
   peer?: ExportFacts;
+  /** The group with the side that was active when its roles were read again, which a switchover may have moved. */
+  group?: Group;
   device?: BlockDevice;
   filesystem?: FilesystemRecord;
   /** It has the size of the device. */
