@@ -30,6 +30,7 @@ let roles: Record<Side, Pick<RemoteCopyGroup, 'role'> & { reversed: boolean }>;
 /** The device still leads to the array's data. */
 let isCurrent: boolean;
 let isStopped: boolean;
+let isMember: boolean;
 let silent: Side | undefined;
 let exported: Side[];
 let done: string[];
@@ -39,6 +40,7 @@ beforeEach(() => {
   roles = { primary: { role: 'primary', reversed: false }, secondary: { role: 'secondary', reversed: false } };
   isCurrent = true;
   isStopped = false;
+  isMember = true;
   silent = undefined;
   exported = ['primary', 'secondary'];
   done = [];
@@ -54,7 +56,7 @@ function groupOn(side: Side): RemoteCopyGroup {
     remoteName,
     role,
     targets: [{ name: 'peer', roleReversed: reversed, state, mode: 'synchronous', ...policies }],
-    members: [{ volume: 'dcv-1', remoteVolume: 'dcv-1', syncStatus: 'synced' }],
+    members: isMember ? [{ volume: 'dcv-1', remoteVolume: 'dcv-1', syncStatus: 'synced' }] : [],
   };
 }
 
@@ -212,6 +214,16 @@ describe('a look at what is mounted from a pair', () => {
     roles = { primary: { role: 'primary', reversed: false }, secondary: { role: 'secondary', reversed: false } };
     expect((await look(peers)).filter((each) => each.startsWith('error'))).toEqual([]);
     expect(attachment.apart).toBeUndefined();
+  });
+
+  it('gets no path to a copy that an administrator took out of the group, though the group is started and synced', async () => {
+    exported = ['primary'];
+    isMember = false;
+    expect(await look()).toEqual([
+      expect.stringMatching(
+        /^error: volume v is mounted here from both arrays, and is no pair any more: .*no member dcv-1/,
+      ),
+    ]);
   });
 
   it('says so at each look when both arrays claim the role Primary, and changes nothing on them', async () => {
