@@ -139,7 +139,7 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
   const isOtherSilent = proven?.observation.failures[otherSide(side)]?.silent === true;
   let leftOver: string[] = [];
   if (proven !== undefined) {
-    refuseMissingData(request, proven);
+    refuseMissingData(backend, request, proven);
     refuseUnprovenTakeOver(backend, request, proven);
     // A dead array exports nothing that could be seen or removed, and the role table has judged its silence.
     if (!isOtherSilent) {

@@ -223,7 +223,24 @@ describe('with a quorum witness', () => {
     expect(await site.mountedFrom(volume)).toEqual([site.primary, site.secondary]);
     expect(await holderOf(site, volume)).not.toHaveProperty('copiesApart');
     await site.unmount(volume);
+    // Not restore, which would stop the group under the mounts of its other members.
+    expect(await site.node.docker.remove(volume.name)).toMatch(
+      /next: bring group .* home with setrcopygroup switchover/,
+    );
     await volume.type.switchBack();
+    expect(await site.node.docker.remove(volume.name)).toBe('');
+  });
+
+  it('without the witness nothing takes over: the failover that is left to the operator comes after the end of the containers', async () => {
+    const volume = await site.createVolume();
+    const { control } = site.node;
+    await control.witness(false);
+    await control.power(site.primary, false);
+    expect(await site.refusalOf(volume)).toMatch(
+      /array is lost, stop all containers that use volumes of RCG\d+, then type on .*: setrcopygroup failover -f/,
+    );
+    await control.witness(true);
+    await control.power(site.primary, true);
     expect(await site.node.docker.remove(volume.name)).toBe('');
   });
 
