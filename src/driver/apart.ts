@@ -2,6 +2,7 @@ import type { Backend } from '../backend/backend.js';
 import type { GroupObservation } from '../backend/observe.js';
 import { isPaired, isSplit } from '../backend/paired.js';
 import type { Apart, Attachment } from '../domain/attachment.js';
+import { isFailedOver } from '../domain/active-side.js';
 import { DriverError } from '../domain/errors.js';
 import { otherSide, type Side } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
@@ -13,18 +14,24 @@ interface Seen {
   observation: GroupObservation;
   /** The side that is proven to be active. */
   side: Side | undefined;
+  /** Of the role table. */
+  row: number;
 }
 
 /**
  * What is known by now of the copies behind a mount. A role that moves while they are together takes all data with it; one
  * that moves while they are apart leaves data behind, and a file system that goes on would mix the two.
  */
-export function apartAfter({ backend, volume, attachment, observation, side }: Seen): Apart | undefined {
+export function apartAfter({ backend, volume, attachment, observation, side, row }: Seen): Apart | undefined {
   const { apart, peer } = attachment;
   if (apart?.moved === true) return apart;
   if (peer !== undefined && isSplit(observation)) return { side: apart?.side ?? attachment.side, moved: true };
   if (side === undefined) return apart;
-  if (isPaired(backend, volume, observation)) return undefined;
+  if (isPaired(backend, volume, observation)) {
+    // A failover may be synchronised before the next look; the way home takes all data along.
+    const mayBeLeft = apart !== undefined && apart.side !== side && isFailedOver(row);
+    return mayBeLeft ? { ...apart, moved: true } : undefined;
+  }
   const before = apart?.side ?? (peer === undefined ? attachment.side : side);
   return before === side ? { side } : { side: before, moved: true };
 }

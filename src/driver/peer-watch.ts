@@ -59,7 +59,9 @@ export class PeerWatch {
     const finding = await ask(watched, signal);
     const { volume, backend, group, attachment } = watched;
     const { side } = finding.verdict;
-    const apart = apartAfter({ ...watched, observation: finding.observation, side });
+    const seen = apartAfter({ ...watched, observation: finding.observation, side, row: finding.verdict.row });
+    // A stop of our own for a moment, in which nobody fails over.
+    const apart = group.owesStart === undefined || seen?.moved === true ? seen : attachment.apart;
     this.#tell(watched, finding, apart);
     if (!isDeepStrictEqual(apart, attachment.apart)) await this.#noteApart(watched, apart, signal);
     if (attachment.peer !== undefined && side !== undefined && side !== group.lastActive) {

@@ -203,6 +203,15 @@ describe('a look at what is mounted from a pair', () => {
     },
   );
 
+  it('a failover that was synchronised at once, before the next look, is told as well', async () => {
+    const peers = watch();
+    isStopped = true;
+    await look(peers);
+    isStopped = false;
+    roles = { primary: { role: 'secondary', reversed: true }, secondary: { role: 'primary', reversed: true } };
+    expect(await look(peers)).toContainEqual(expect.stringMatching(/^error: volume v is mounted here from before/));
+  });
+
   it('the other array takes over from one that is lost, and all goes on: nothing was left behind', async () => {
     const peers = watch();
     await look(peers);
