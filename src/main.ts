@@ -1,16 +1,21 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
+import { drill } from './commands/drill.js';
+import { doctor } from './commands/doctor.js';
 import { encrypt } from './commands/encrypt.js';
+import { failback, failover } from './commands/failover.js';
 import { backup, importMetadata, rebuild, restore } from './commands/metadata.js';
 import { override } from './commands/override.js';
 import { release } from './commands/release.js';
 import { resize } from './commands/resize.js';
 import { serve } from './commands/serve.js';
+import { status } from './commands/status.js';
 import { UsageError } from './commands/usage.js';
+import { verify } from './commands/verify.js';
 import { ConfigError } from './config/config.js';
 import { DriverError } from './domain/errors.js';
 
-const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] [--state-dir DIR]
+const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] [--state-dir DIR] [--managed]
        hpe-volume-plugin override VOLUME --side primary|secondary --for 30m --reason TEXT [--config FILE] [--state-dir DIR]
        hpe-volume-plugin override VOLUME --end [--config FILE] [--state-dir DIR]
        hpe-volume-plugin backup FILE [--config FILE] [--state-dir DIR]
@@ -21,9 +26,17 @@ const USAGE = `usage: hpe-volume-plugin [serve] [--config FILE] [--socket PATH] 
        hpe-volume-plugin encrypt [--passphrase-file FILE] [--backend NAME] [--password-file FILE] [--config FILE]
        hpe-volume-plugin release VOLUME [--without-comment] [--state-dir DIR]
        hpe-volume-plugin resize VOLUME GiB [--state-dir DIR]
+       hpe-volume-plugin status [--json] [--docker-socket PATH] [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin failover|failback plan RCG [--json] [--backend NAME] [--docker-socket PATH] [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin failover|failback run RCG [--yes] [--accept-loss REASON] [--backend NAME] [--docker-socket PATH] [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin drill RCG --image IMAGE [--backend NAME] [--docker-socket PATH] [--config FILE] [--state-dir DIR] -- COMMAND
+       hpe-volume-plugin verify RCG [--json] [--backend NAME] [--config FILE] [--state-dir DIR]
+       hpe-volume-plugin doctor [--json] [--config FILE] [--socket PATH] [--state-dir DIR]
+       hpe-volume-plugin doctor --learn-host-keys [--config FILE]
   --config     hpe.conf (default /etc/hpedockerplugin/hpe.conf)
   --socket     where dockerd finds the plugin (default /run/docker/plugins/hpe.sock)
-  --state-dir  this node's own memory (default /var/lib/hpe-volume-plugin)`;
+  --state-dir  this node's own memory (default /var/lib/hpe-volume-plugin)
+  --managed    Docker runs it as a managed plugin: other defaults, see docs/install.md; LOG_LEVEL counts before "logging"`;
 
 /** The commands besides `serve`; each answers with the lines to print. */
 const COMMANDS: ReadonlyMap<string, (args: string[]) => Promise<string[]>> = new Map([
@@ -31,6 +44,11 @@ const COMMANDS: ReadonlyMap<string, (args: string[]) => Promise<string[]>> = new
   ['encrypt', async (args: string[]) => encrypt(args, { input: process.stdin, output: process.stderr })],
   ['release', release],
   ['resize', resize],
+  ['status', status],
+  ['failover', async (args: string[]) => failover(args)],
+  ['failback', async (args: string[]) => failback(args)],
+  ['drill', async (args: string[]) => drill(args)],
+  ['verify', async (args: string[]) => verify(args)],
   ['backup', backup],
   ['restore', restore],
   ['rebuild', rebuild],
@@ -44,6 +62,12 @@ async function main(args: string[]): Promise<void> {
     for (const line of await command(others)) console.log(line);
     return;
   }
+  if (first === 'doctor' && !args.includes('--help')) {
+    const { lines, exitCode } = await doctor(others);
+    for (const line of lines) console.log(line);
+    process.exitCode = exitCode;
+    return;
+  }
   let parsed;
   try {
     parsed = parseArgs({
@@ -53,6 +77,7 @@ async function main(args: string[]): Promise<void> {
         config: { type: 'string', default: '/etc/hpedockerplugin/hpe.conf' },
         socket: { type: 'string', default: '/run/docker/plugins/hpe.sock' },
         'state-dir': { type: 'string', default: '/var/lib/hpe-volume-plugin' },
+        managed: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
     });
@@ -66,7 +91,9 @@ async function main(args: string[]): Promise<void> {
     return;
   }
   if (verb !== 'serve' || rest.length > 0) return usage(`unknown command: ${positionals.join(' ')}`);
-  const daemon = await serve({ configFile: values.config, socketPath: values.socket, stateDir: values['state-dir'] });
+  const { config: configFile, socket: socketPath, 'state-dir': stateDir, managed } = values;
+  const logLevel = managed ? (process.env['LOG_LEVEL'] ?? '') : '';
+  const daemon = await serve({ configFile, socketPath, stateDir, managed, logLevel });
   const stop = (): void => {
     // Whatever still hangs after this is journaled, and is settled at the next start.
     setTimeout(() => process.exit(1), 9_000).unref();

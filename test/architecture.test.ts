@@ -18,6 +18,8 @@ const may: Record<string, { folders: string[]; types?: string[]; packages: strin
   },
   host: { folders: ['domain'], types: ['contracts'], packages: ['zod'] },
   config: { folders: ['domain'], packages: ['zod'] },
+  doctor: { folders: ['backend', 'domain'], types: ['contracts', 'config'], packages: [] },
+  status: { folders: ['domain'], types: ['driver', 'contracts'], packages: ['prom-client'] },
   simulator: { folders: [], packages: ['express', 'selfsigned', 'ssh2', 'zod'] },
 };
 /** Files that build everything may import everything of ours. */
@@ -93,6 +95,22 @@ describe('architecture', () => {
         readFileSync(path.join(root, name), 'utf8').includes('AbortSignal.any'),
     );
     expect(anyOf.map(({ name }) => name)).toEqual([]);
+  });
+
+  it('rule 6: nothing that the daemon is made of can reach the commands that move a group', () => {
+    const byName = new Map(sources.map((source) => [source.name, source]));
+    const reached = new Set<string>();
+    const follow = (name: string): void => {
+      if (reached.has(name)) return;
+      reached.add(name);
+      for (const { from } of byName.get(name)?.imports.filter((each) => each.from.startsWith('.')) ?? [])
+        follow(path.normalize(path.join(path.dirname(name), from)).replace(/\.js$/, '.ts'));
+    };
+    follow('commands/serve.ts');
+    expect(reached.size).toBeGreaterThan(100);
+    expect([...reached].filter((name) => /array-deeds|guide-run/.test(name))).toEqual([]);
+    const moves = sources.filter(({ name }) => readFileSync(path.join(root, name), 'utf8').includes('action: 7'));
+    expect(moves.map(({ name }) => name)).toEqual(['commands/array-deeds.ts']);
   });
 
   it('rule 6: the array client has no code for a role change', () => {

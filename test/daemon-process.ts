@@ -114,6 +114,11 @@ export class DaemonProcess {
     }
   }
 
+  /** Of the process that runs. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   /** SIGKILL; returns when it is gone, also when it was gone before. */
   async kill(): Promise<void> {
     await this.#end('SIGKILL');

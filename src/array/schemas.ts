@@ -21,6 +21,9 @@ export const systemAnswer = z.object({
 });
 export type SystemAnswer = z.infer<typeof systemAnswer>;
 
+/** Reference 1.4. */
+export const wsapiAnswer = z.object({ sessionsInUse: z.int().optional().catch(undefined) });
+
 export const volumeAnswer = z.object({
   name: z.string().min(1),
   wwn: z.string().regex(/^[0-9A-Fa-f]{32}$/),

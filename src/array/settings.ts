@@ -22,6 +22,8 @@ export interface ArraySettings {
   label: string;
   /** `https://host:port/api/v1` */
   apiUrl: string;
+  /** Told of every call that has ended, with the HTTP status of its answer; for metrics. */
+  observe?: (call: { status: number | undefined; ms: number }) => void;
   username: string;
   password: Password;
   /** PEM: certificate authorities of the array's certificate, or the self-signed certificate itself. */

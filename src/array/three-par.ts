@@ -11,7 +11,7 @@ import { WsapiInventory } from './inventory.js';
 import { Ports } from './ports.js';
 import { WsapiRemoteCopy } from './remote-copy.js';
 import { CliSchedules } from './schedules.js';
-import { systemAnswer, type SystemAnswer } from './schemas.js';
+import { systemAnswer, wsapiAnswer, type SystemAnswer } from './schemas.js';
 import type { ArraySettings } from './settings.js';
 import { WsapiSnapshots } from './snapshots.js';
 import { together } from './together.js';
@@ -47,6 +47,8 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
     },
     features: async (signal) => toFeatures(await wsapi.getDated({ path: 'system', schema: systemAnswer }, signal)),
     findCpg: async (name, signal) => findCpg(wsapi, name, signal),
+    sessionsInUse: async (signal) =>
+      (await wsapi.get({ path: 'wsapiconfiguration', schema: wsapiAnswer }, signal)).sessionsInUse,
     lastContact: () => wsapi.lastContact,
     findVolume: async (name, signal) => volumes.find(name, signal),
     ensureVolume: async (wanted, signal) => volumes.ensure(wanted, signal),

@@ -51,12 +51,14 @@ export class Wsapi {
   readonly label: string;
   readonly #connection: Connection;
   readonly #logger: Logger;
+  readonly #observe: ArraySettings['observe'];
   #lastContact: Contact | undefined;
 
   constructor(settings: ArraySettings, connection: Connection, logger: Logger) {
     this.label = `${settings.label} (${new URL(settings.apiUrl).origin})`;
     this.#logger = logger;
     this.#connection = connection;
+    this.#observe = settings.observe;
   }
 
   get lastContact(): Contact | undefined {
@@ -112,23 +114,25 @@ export class Wsapi {
     const started = performance.now();
     try {
       const reply = await this.#callInSession(request, bounded);
-      this.#lastContact = { at: performance.now() };
-      this.#logger.debug('WSAPI call', {
-        array: this.label,
-        call: callOf(request),
-        status: reply.status,
-        ms: Math.round(performance.now() - started),
-      });
+      this.#lastContact = contactOf(reply);
+      this.#tell(request, { status: reply.status, started });
       if (reply.status >= 200 && reply.status < 300) return reply;
       throw this.#refusal(request, reply);
     } catch (thrown) {
       const failure = thrown instanceof NoReply ? this.#silence(request, thrown) : thrown;
+      if (!(failure instanceof ArrayRefusal)) this.#tell(request, { status: undefined, started });
       const isSilence = failure instanceof DriverError && !(failure instanceof ArrayRefusal);
       // A caller that gave up at once says nothing about the array.
       const wasWaited = !signal.aborted || performance.now() - started > SILENCE_MS;
       if (isSilence && wasWaited) this.#lastContact = { at: performance.now(), failure: failure.toUserText() };
       throw failure;
     }
+  }
+
+  #tell(request: WsapiRequest, { status, started }: { status: number | undefined; started: number }): void {
+    const ms = Math.round(performance.now() - started);
+    this.#observe?.({ status, ms });
+    this.#logger.debug('WSAPI call', { array: this.label, call: callOf(request), status: status ?? 'no answer', ms });
   }
 
   /** A session that the array has forgotten is renewed once; a fresh one that it does not know either is its failure. */
@@ -196,6 +200,12 @@ export class Wsapi {
 function isSessionGone({ status, text }: WsapiReply): boolean {
   if (status === 401) return true;
   return status === 403 && errorAnswer.safeParse(parseJson(text)).data?.code === INV_SESS_KEY;
+}
+
+function contactOf({ date }: WsapiReply): Contact {
+  const arrayTime = Date.parse(date ?? '');
+  const clock = Number.isNaN(arrayTime) ? {} : { clockAheadMs: arrayTime - Date.now() };
+  return { at: performance.now(), ...clock };
 }
 
 /** `GET /volumes/dcv-…`, for messages: decoded, so that a query can be read. */

@@ -34,12 +34,17 @@ export async function openStore(
   parts: { stateDir: string; node: Node; leaseTtl?: number; logger: Logger },
 ): Promise<MetadataStore> {
   if (etcd === undefined) return openEmbeddedStore(parts.stateDir, parts.node);
-  const hosts = etcd.hosts.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`);
+  const hosts = endpointsOf(etcd);
   const tls = etcd.tls === undefined ? {} : { tls: readTls(etcd.tls) };
   return openEtcdStore({ hosts, ...tls, ...parts });
 }
 
-function readTls({ caFile, client }: NonNullable<EtcdConfig['tls']>): EtcdTls {
+/** `address:port` of each member. */
+export const endpointsOf = ({ hosts }: EtcdConfig): string[] =>
+  hosts.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`);
+
+/** @throws `invalid` */
+export function readTls({ caFile, client }: NonNullable<EtcdConfig['tls']>): EtcdTls {
   return {
     ...(caFile === undefined ? {} : { ca: readFile(caFile) }),
     ...(client === undefined
@@ -68,6 +73,10 @@ interface BackendDeps {
   passwords: Passwords;
   logger: Logger;
   findCluster?: FindCluster;
+  /** Told of each call to an array (`DEFAULT/primary`); for metrics. */
+  observe?(call: { array: string; status: number | undefined; ms: number }): void;
+  /** How an array is connected; `connectArray` when not given. */
+  connect?: typeof connectArray;
 }
 
 /** One backend for each section; none of them connects before it is used. */
@@ -100,14 +109,25 @@ function buildBackend(config: BackendConfig, deps: BackendDeps & { connections: 
     };
   }
   const connect = (side: Side, array: ArrayConfig) => {
-    const password = deps.passwords.of(config.name, array.password);
-    const ssh = { ...sshSettings(array), password: deps.passwords.of(config.name, array.sanPassword) };
-    return connectArray({ ...arraySettings(config.name, side, array), password, ssh }, deps);
+    const observe = (call: { status: number | undefined; ms: number }): void =>
+      deps.observe?.({ array: `${config.name}/${side}`, ...call });
+    return (deps.connect ?? connectArray)({ ...settingsOf(config, { side, array }, deps), observe }, deps);
   };
   return new Backend(settings, {
     primary: connect('primary', primary),
     ...(secondary === undefined ? {} : { secondary: connect('secondary', secondary) }),
   });
+}
+
+/** How one array of a backend is reached, passwords included. */
+export function settingsOf(
+  config: BackendConfig,
+  { side, array }: { side: Side; array: ArrayConfig },
+  { passwords }: { passwords: Passwords },
+): ArraySettings {
+  const password = passwords.of(config.name, array.password);
+  const ssh = { ...sshSettings(array), password: passwords.of(config.name, array.sanPassword) };
+  return { ...arraySettings(config.name, side, array), password, ssh };
 }
 
 function arraySettings(backend: string, side: Side, array: ArrayConfig): Omit<ArraySettings, 'password' | 'ssh'> {

@@ -1,14 +1,18 @@
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { StatusPoll } from '../backend/status-poll.js';
-import { loadConfig, type Config } from '../config/config.js';
+import { loadConfig, type Config, type Surroundings } from '../config/config.js';
+import type { GroupReport } from '../domain/group-report.js';
 import { Attachments } from '../driver/attachments.js';
 import type { DriverContext } from '../driver/context.js';
+import { createSnapshot } from '../driver/create-snapshot.js';
 import { DockerDriver } from '../driver/driver.js';
 import { GroupCycles } from '../driver/group-cycles.js';
+import { reportPolled } from '../driver/group-report.js';
 import { HostProblems } from '../driver/host-problems.js';
 import { Operations } from '../driver/operations.js';
 import { Overrides } from '../driver/overrides.js';
+import { ProtectionWatch } from '../driver/protection-watch.js';
 import { Recovery, settlersOf } from '../driver/recover.js';
 import { Releases } from '../driver/releases.js';
 import { Resizes } from '../driver/resizes.js';
@@ -25,8 +29,10 @@ import { adminSocketOf } from './daemon-client.js';
 import { metadataRequests } from './metadata-requests.js';
 import { Passwords } from './passwords.js';
 import { pinsIn } from './pins.js';
+import { listenForStatus, measureLocks, metricsOf } from './status-listener.js';
+import { reportRequests } from './report-requests.js';
 
-export interface ServeOptions {
+export interface ServeOptions extends Surroundings {
   configFile: string;
   socketPath: string;
   stateDir: string;
@@ -43,6 +49,8 @@ const ANSWER_MARGIN_SECONDS = 5;
 const SHORT_CALL_SECONDS = 60;
 /** Of that margin, what an answer waits for a rollback that is under way. */
 const WAY_BACK_MS = 3_000;
+/** A drill's snapshot that nobody dropped is dropped by the array. */
+const DRILL_HOURS = 24;
 const STATUS_READ_MS = 5_000;
 
 /**
@@ -50,7 +58,7 @@ const STATUS_READ_MS = 5_000;
  * or for etcd; both are met on first use. @throws ConfigError, or `unavailable` when another daemon has the socket or state
  */
 export async function serve(options: ServeOptions): Promise<{ close(): Promise<void> }> {
-  const { config, warnings } = loadConfig(options.configFile);
+  const { config, warnings } = loadConfig(options.configFile, options);
   const logger = createLogger(config.logging);
   for (const { what, ...where } of warnings) logger.warn(`hpe.conf: ${what}`, { ...where });
   const { stateDir, socketPath } = options;
@@ -59,9 +67,17 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const node = { id: journal.nodeId, name: options.nodeName ?? hostname() };
   const leaseTtl = options.leaseTtl === undefined ? {} : { leaseTtl: options.leaseTtl };
   const store = await openStore(config.etcd, { stateDir, node, logger, ...leaseTtl });
+  const metrics = metricsOf(config);
+  measureLocks(store, metrics);
   const passwords = new Passwords(config, { store, logger });
   const findCluster = async (): Promise<string | undefined> => store.archive.cluster();
-  const backends = buildBackends(config, { pins: pinsIn(store), passwords, logger, findCluster });
+  const backends = buildBackends(config, {
+    pins: pinsIn(store),
+    passwords,
+    logger,
+    findCluster,
+    observe: (call) => metrics?.arrayCall(call),
+  });
   const connector = buildConnectors(config, { stateDir, node, run, logger });
   const hostProblems = new HostProblems({
     find: async (name, signal) => connector(backends.get(name)).findProblems(signal),
@@ -74,7 +90,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     journal,
     connector,
     hostProblems,
-    filesystems: createFilesystems({ run, mountRoot, logger }),
+    filesystems: createFilesystems({ run, mountRoot, managed: options.managed === true, logger }),
     groups: new GroupCycles({ store, backends, logger }),
     node,
     mountRoot,
@@ -84,18 +100,37 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const operations = new Operations(ctx, settlersOf(ctx));
   const attachments = new Attachments(ctx, operations);
   const poll = new StatusPoll(backends, async () => store.list('group', AbortSignal.timeout(STATUS_READ_MS)), logger);
+  const watch = new ProtectionWatch(async (signal) => reportPolled({ store, backends, node: node.id }, poll, signal));
   const overrides = new Overrides(ctx);
   const resizes = new Resizes(ctx, { operations, users: attachments.users });
   const releases = new Releases(ctx, operations);
   const recovery = new Recovery(ctx, { operations, attachments, resizes });
   const driver = new DockerDriver(ctx, { operations, attachments, poll, resizes });
+  const reportParts = {
+    store,
+    backends,
+    journal,
+    node: node.id,
+    nodeName: node.name,
+    recall: (report: GroupReport) => watch.recall(report),
+  };
   const large = metadataRequests({ config, store, journal, node, passwords, logger });
   const admin = await startAdminServer({
     socketPath: adminSocketOf(stateDir),
     overrides,
     releases,
     resizes,
+    drill: async ({ volume, name }, signal) => {
+      const request = {
+        kind: 'snapshot',
+        of: volume,
+        life: { expirationHours: DRILL_HOURS },
+        isOfPassive: true,
+      } as const;
+      await createSnapshot({ ctx, operations }, { name, request }, signal);
+    },
     large,
+    reads: reportRequests(reportParts),
     logger,
   });
   const server = await startPluginServer({
@@ -104,15 +139,18 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     logger,
     timeouts: timeoutsOf(config),
     within: withLogContext,
+    observe: (request) => metrics?.request(request),
   }).catch(async (error: unknown) => {
     await admin.close();
     throw error;
   });
+  const status = await listenForStatus(config, { ...reportParts, metrics, logger });
   store.announce();
   void passwords.announce();
   recovery.start();
   overrides.start();
   poll.start();
+  watch.start();
   for (const { name } of backends.all()) hostProblems.look(name);
   logger.info('serving', { socket: socketPath, metadata: store.kind, backends: [...config.backends.keys()] });
   if (store.kind === 'embedded') {
@@ -120,8 +158,9 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   }
   return {
     async close() {
+      await status.close();
       await server.close();
-      await Promise.all([recovery.stop(), overrides.stop(), poll.stop(), hostProblems.stop()]);
+      await Promise.all([recovery.stop(), overrides.stop(), poll.stop(), watch.stop(), hostProblems.stop()]);
       await backends.close();
       await store.close();
       // It keeps the state directory: until here a second daemon would take this one for ended, and its locks for free.

@@ -32,6 +32,7 @@ const KEYS: ReadonlyMap<string, KeySpec> = new Map<string, KeySpec>([
   ['mount_prefix', { scope: 'daemon' }],
   ['docker_timeout', { scope: 'daemon' }],
   ['host_command_prefix', { scope: 'daemon' }],
+  ['status_listen', { scope: 'daemon' }],
   ['host_etcd_ip_address', { scope: 'daemon', list: true }],
   ['host_etcd_port_number', { scope: 'daemon' }],
   ['host_etcd_ca_cert', { scope: 'daemon' }],

@@ -12,6 +12,8 @@ export interface Config {
   dockerTimeoutSeconds: number;
   /** What the host's own tools are run through, e.g. `nsenter --mount=/proc/1/ns/mnt --`; empty: nothing. */
   hostCommandPrefix: string[];
+  /** Where status, metrics and the page are served; absent: nowhere. */
+  statusListen?: Endpoint;
   /** By name, which is the name of the section. */
   backends: Map<string, BackendConfig>;
 }

@@ -120,6 +120,19 @@ export function endpoints(defaultPort: number): ValueType<Endpoint[]> {
   };
 }
 
+/** One address, with or without a port. */
+export function oneEndpoint(defaultPort: number): ValueType<Endpoint> {
+  return {
+    schema: z.string().transform((text, context) => {
+      const found = readEndpoint(text, defaultPort);
+      if (found !== undefined) return found;
+      fail(context, 'is not ADDRESS[:PORT]');
+      return z.NEVER;
+    }),
+    right: `write ADDRESS[:PORT]; the port is ${defaultPort} if it is not given`,
+  };
+}
+
 /** A name as the array allows it (reference 4.7). */
 const isCpgName = (text: string): boolean => /^[A-Za-z0-9_.-]{1,31}$/.test(text);
 

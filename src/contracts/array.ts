@@ -157,6 +157,8 @@ export interface Contact {
   at: number;
   /** Why there was no answer; a refusal is one. */
   failure?: string;
+  /** By how much the array's clock was ahead of this host's; it tells whole seconds. */
+  clockAheadMs?: number;
 }
 
 /**
@@ -173,6 +175,8 @@ export interface ArrayClient {
   /** Asked anew each time. */
   features(signal: AbortSignal): Promise<ArrayFeatures>;
   findCpg(name: string, signal: AbortSignal): Promise<ArrayCpg | undefined>;
+  /** WSAPI sessions of everybody; undefined when the array does not tell. */
+  sessionsInUse(signal: AbortSignal): Promise<number | undefined>;
 
   findVolume(name: string, signal: AbortSignal): Promise<ArrayVolume | undefined>;
   /** @throws `exists` when a volume of that name has another tag or shape. */

@@ -46,7 +46,7 @@ const isToCompress = (name: string): boolean => COMPRESSION_LICENCES.some((licen
 const parts = (version: string): number[] => version.split('.').map((part) => Number.parseInt(part, 10) || 0);
 
 /** Below 0 when `one` is older than `other`; what is no number counts as 0. */
-function compareVersions(one: string, other: string): number {
+export function compareVersions(one: string, other: string): number {
   const [a, b] = [parts(one), parts(other)];
   for (let at = 0; at < Math.max(a.length, b.length); at += 1) {
     const difference = (a[at] ?? 0) - (b[at] ?? 0);

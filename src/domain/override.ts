@@ -56,12 +56,18 @@ export function parseSide(text: string): Side {
 /** The request, if its duration and its reason can be recorded. @throws `invalid` */
 export function checkOverrideRequest(request: OverrideRequest): OverrideRequest {
   checkSeconds(request.seconds);
-  const reason = request.reason.trim();
+  const reason = checkReason(request.reason);
+  return { ...request, reason };
+}
+
+/** A reason that can be recorded: one line. @throws `invalid` */
+export function checkReason(text: string): string {
+  const reason = text.trim();
   if (reason === '') throw new DriverError('invalid', 'the reason is empty: the next one on duty will want to read it');
   if (reason.length > REASON_LIMIT || /\p{Cc}/u.test(reason)) {
     throw new DriverError('invalid', `the reason has to be one line of at most ${REASON_LIMIT} characters`);
   }
-  return { ...request, reason };
+  return reason;
 }
 
 function checkSeconds(seconds: number): number {

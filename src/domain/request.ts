@@ -11,6 +11,8 @@ export type CreateRequest =
       life: SnapshotLife;
       /** Also begin a schedule on that volume. */
       schedule?: Schedule;
+      /** For a drill: of the copy that does not serve the group. No option asks for it. */
+      isOfPassive?: true;
       mountConflictDelay?: number;
       mountOptions?: string;
     }

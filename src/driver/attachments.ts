@@ -79,6 +79,7 @@ export class Attachments {
       await this.#refuseIfUsed(attachedHere(at), held.signal);
       return undefined;
     }
+    await this.#ctx.filesystems.proveShown(device, mountpoint);
     const { wwn } = device;
     const hosts = { side, host, ...(peer === undefined ? {} : { peer }) };
     const mount = { volume: volume.name, backend: at.backend.name, wwn, device, mountpoint, ...hosts, generation };

@@ -197,6 +197,7 @@ function mountStep(ctx: DriverContext, { mountpoint }: MountPlan): MountStep {
       const { mountOptions: options } = plan.volume.spec;
       const at = { target: mountpoint, type: filesystem.type, ...(options === undefined ? {} : { options }) };
       await ctx.filesystems.mount(device, at, signal);
+      await ctx.filesystems.proveShown(device, mountpoint);
       const ids = [{ ...plan.mountId, count: 1 }];
       await ctx.journal.saveMount({ ...nodeMountOf(plan, facts), wwn: device.wwn, device, ids });
     },

@@ -11,6 +11,7 @@ import { homeSide, isNeverFormatted, type FilesystemRecord, type Origin, type Vo
 import type { Operation } from '../saga/operation.js';
 import { settle, type Saga, type SagaRun, type Step } from '../saga/saga.js';
 import { proveSource } from './copy-source.js';
+import { isSamePassive, passiveOf } from './passive-snapshot.js';
 
 /*
  * States that a crash or a failure can leave, and what undo makes of each:
@@ -31,6 +32,8 @@ export interface SnapshotPlan {
   group?: Group;
   side: Side;
   life: SnapshotLife;
+  /** For a drill: of the copy that does not serve the group, as of that completed sync of a periodic one. */
+  passive?: { lastSync: string | null };
   schedule?: ScheduledSnapshots;
   warning?: string;
 }
@@ -58,7 +61,8 @@ export async function planSnapshot(
   refuseUnready(parent);
   const proven =
     group === undefined ? undefined : await proveActiveSide(questionOf(backend, { parent, group }), signal);
-  const side = proven?.side ?? homeSide(parent);
+  const passive = request.isOfPassive === true ? passiveOf(parent, proven) : undefined;
+  const side = passive?.side ?? proven?.side ?? homeSide(parent);
   const array = backend.array(side);
   const [taken] = await Promise.all([
     request.schedule === undefined ? undefined : array.schedules.find(request.schedule.name, signal),
@@ -79,6 +83,7 @@ export async function planSnapshot(
     parent,
     side,
     life: request.life,
+    ...(passive === undefined ? {} : { passive: { lastSync: passive.lastSync } }),
     ...(group === undefined ? {} : { group }),
     ...(schedule === undefined ? {} : { schedule }),
     ...(proven?.warning === undefined ? {} : { warning: proven.warning }),
@@ -206,10 +211,10 @@ function createStep(backend: Backend, { side, parent, volume, life }: SnapshotPl
 function confirmRolesStep(backend: Backend): SnapshotStep {
   return {
     name: 'read the roles of the group again',
-    async do({ plan: { parent, group, side }, signal }) {
+    async do({ plan: { parent, group, side, passive }, signal }) {
       if (group === undefined) return;
       const again = await proveActiveSide(questionOf(backend, { parent, group }), signal);
-      if (again.side === side) return;
+      if (passive === undefined ? again.side === side : isSamePassive({ parent, side, passive }, again)) return;
       const text = `group ${group.name} moved to the ${again.side} array while the snapshot was being made on the ${side} one, so it may show an old copy`;
       throw new DriverError('refused', text, {
         next: 'make the snapshot again; it then comes from the array that is active now',

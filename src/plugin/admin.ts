@@ -24,6 +24,10 @@ interface AdminOptions {
   /** Requests that work on all metadata, by their path: they may take ten minutes, and megabytes. */
   large?: Record<string, AdminRequest>;
   resizes: Pick<Resizes, 'resize'>;
+  /** Requests that only read, by their path. */
+  reads?: Record<string, AdminRequest>;
+  /** Makes a snapshot of that name of the volume's passive copy. */
+  drill?: (order: { volume: string; name: string }, signal: AbortSignal) => Promise<void>;
   logger: Logger;
 }
 
@@ -38,11 +42,16 @@ const makeBody = z.strictObject({
 });
 const resizeBody = z.strictObject({ volume: z.string(), gib: z.number() });
 const releaseBody = z.strictObject({ volume: z.string(), withoutComment: z.boolean().exactOptional() });
+const drillBody = z.strictObject({ volume: z.string(), name: z.string() });
 const volumeBody = z.strictObject({ volume: z.string() });
 
 /** What the commands of `hpe-volume-plugin` may ask of the daemon that runs: path → request. */
-const requestsOf = ({ overrides, releases, resizes }: AdminOptions): Record<string, AdminRequest> => ({
+const requestsOf = ({ overrides, releases, resizes, drill }: AdminOptions): Record<string, AdminRequest> => ({
   '/override': async (body, signal) => overrides.make(parse(makeBody, body), signal),
+  '/drill': async (body, signal) => {
+    await drill?.(parse(drillBody, body), signal);
+    return [];
+  },
   '/resize': async (body, signal) => {
     const { volume, gib } = parse(resizeBody, body);
     return resizes.resize(volume, gib, signal);
@@ -61,12 +70,13 @@ export async function startAdminServer(options: AdminOptions): Promise<{ close()
     const path = req.url ?? '';
     try {
       const large = options.large?.[path];
-      const request = large ?? requests[path];
+      const request = large ?? requests[path] ?? options.reads?.[path];
       if (request === undefined) throw new DriverError('invalid', `this daemon knows no request ${path}`);
       const { timeoutMs, bodyLimit } = large === undefined ? { timeoutMs: TIMEOUT_MS, bodyLimit: BODY_LIMIT } : LARGE;
       const body = await readBody(req, bodyLimit);
       send(res, 200, { result: await request(body, within(timeoutMs, stopped.signal)) });
-      logger.info('a command was served', { path });
+      if (options.reads?.[path] === undefined) logger.info('a command was served', { path });
+      else logger.debug('a question was answered', { path });
     } catch (thrown) {
       const { code, message, next } = asDriverError(thrown);
       logger.warn('a command was refused', { path, code, reason: message });

@@ -26,6 +26,8 @@ export interface RouteOptions {
   logger: Logger;
   timeouts: Timeouts;
   calls: Calls;
+  /** Told of every request that has ended; for metrics. */
+  observe?(request: { verb: string; outcome: string; ms: number }): void;
   /** Runs a verb so that every log line that is written in it names the verb and the volume. */
   within<T>(fields: { verb: string; volume?: string }, work: () => Promise<T>): Promise<T>;
 }
@@ -65,11 +67,14 @@ async function handle(handling: Handling, req: Request, res: Response): Promise<
   const { name, verb, gone, driver, logger } = handling;
   const started = performance.now();
   const log: { verb: string; volume?: string } = { verb: name.replace(/^.*\./, '') };
-  const finish = (outcome: string): Record<string, unknown> => ({
-    ...log,
-    ms: Math.round(performance.now() - started),
-    outcome,
-  });
+  let isTold = false;
+  const finish = (outcome: string): Record<string, unknown> => {
+    const ended = { verb: log.verb, ms: Math.round(performance.now() - started), outcome };
+    // Who was answered for at the deadline may still come to an end of his own.
+    if (!isTold) handling.observe?.(ended);
+    isTold = true;
+    return { ...log, ...ended };
+  };
   const fail = (thrown: unknown): void => {
     const error = asDriverError(thrown);
     if (error instanceof Explanation) {

@@ -45,6 +45,7 @@ export const IMPORT_SCENES: Scene[] = [
   {
     verb: 'Release',
     title: 'of an imported volume',
+    sparse: 2,
     store: 'embedded',
     calm: PLAIN,
     async prepare(lane) {

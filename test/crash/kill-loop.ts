@@ -23,7 +23,7 @@ export interface Finding {
 export interface KillReport {
   points: number;
   ends: Record<End, number>;
-  /** Calls of the verb, from the first one on that is struck, when nobody disturbs it. */
+  /** Calls of the verb that may be struck, when nobody disturbs it. */
   calls: number;
   findings: Finding[];
 }
@@ -44,9 +44,13 @@ export async function killEverywhere(
   const report: KillReport = { points: 0, ends: { undone: 0, done: 0, robbed: 0 }, calls: 0, findings: [] };
   try {
     const calls = await rehearse(scene, stage);
-    const before = scene.from === undefined ? 0 : calls.findIndex(({ label }) => scene.from?.test(label));
-    report.calls = calls.length - before;
-    for (let call = before + (first % report.calls) + 1; ; call += stride) {
+    const { only = /./ } = scene;
+    const places = calls.flatMap(({ label }, i) => (only.test(label) ? [i + 1] : []));
+    report.calls = places.length;
+    for (let at = first % places.length; ; at += stride) {
+      // It may make a few more than in the rehearsal.
+      const call = places[at] ?? (scene.only === undefined ? at + 1 : undefined);
+      if (call === undefined) return report;
       let struck = 0;
       for (const when of ['before', 'after'] as const) {
         const outcome = await killAt(scene, stage, { call, when, signal: 'SIGKILL' });

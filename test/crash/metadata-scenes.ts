@@ -49,7 +49,7 @@ const rebuildAll: Scene = {
   title: 'all metadata are lost',
   store: 'etcd',
   calm: PLAIN,
-  from: /^metadata /,
+  only: /^metadata /,
   async prepare(lane) {
     await makeTwo(lane);
     await lane.loseMetadata('');
@@ -75,7 +75,7 @@ async function useWhatIsThere(lane: Lane): Promise<void> {
 const rebuildPart: Scene = {
   ...rebuildAll,
   title: 'some volumes are not on record',
-  sparse: 3,
+  only: /^metadata put (group|volume)\//,
   async prepare(lane) {
     await makeTwo(lane);
     await losePart(lane);
@@ -157,7 +157,7 @@ const importMetadata: Scene = {
   ...rebuildPart,
   verb: 'Import of metadata',
   title: 'of two volumes',
-  from: /^(metadata|array PUT) /,
+  only: /^(metadata put (group|volume)\/|array PUT )/,
   async prepare(lane) {
     await makeTwo(lane);
     await toOldPlugin(lane);

@@ -27,8 +27,8 @@ export interface Scene {
   act(docker: DockerClient, lane: Lane): Promise<unknown>;
   /** Of its calls one in so many is struck, where elsewhere each one is: they are many, and most of them only look. */
   sparse?: number;
-  /** What comes before the first call like this only looks, and is not struck. */
-  from?: RegExp;
+  /** Calls that are struck, where the others only look; all of them when not given. */
+  only?: RegExp;
   /** The call after which the verb has to end as done, and before which as undone. */
   decisive: RegExp;
   /**

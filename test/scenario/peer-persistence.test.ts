@@ -107,7 +107,10 @@ describe('with a quorum witness', () => {
     // The array is back, and what it exports belongs to the mount again.
     await site.node.control.power(site.primary, true);
     await site.node.restart();
-    await waitFor(async () => (await holderOf(site, volume))['bothArrays'] === true);
+    await waitFor(async () => {
+      const { holder, operation } = await site.node.docker.status(volume.name);
+      return operation === undefined && (holder as Record<string, unknown>)['bothArrays'] === true;
+    });
     expect(await site.exporting(volume)).toEqual([site.primary, site.secondary]);
     await write(again, 'both');
     await volume.type.switchBack();

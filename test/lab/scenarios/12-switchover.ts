@@ -1,7 +1,9 @@
 import type { SimulatedArray } from '../../pair-client.js';
 import { stateOf } from '../../simulator-state.js';
 import { expect, expectEqual } from '../inside/checks.js';
-import { eventually } from '../inside/command.js';
+import { askDaemon } from '../../../src/commands/daemon-client.js';
+import { eventually, run as runTool } from '../inside/command.js';
+import { STATE_DIR } from '../inside/daemon.js';
 import { docker } from '../inside/docker.js';
 import { arrayWwpn } from '../inside/fibre-channel.js';
 import { expectPathGroups, mapOf, workingPorts } from '../inside/maps.js';
@@ -16,6 +18,7 @@ const GROUP = 'RCG1';
 /** That of the simulated arrays. */
 const WITNESS = '10.30.0.10';
 const RECORDS = 10;
+const GIB = 1024 ** 3;
 /** There and back. */
 const [ROUNDS, FULL_ROUNDS] = [1, 5];
 /** A path fails after pings, beacons and timers of the kernel; a round of the plugin comes every minute. */
@@ -70,6 +73,20 @@ async function run(site: Site, portsOf: PortsOf, { full }: ScenarioOptions): Pro
       });
     }
   }
+  await step(
+    'resize to 2 GiB under I/O: all paths of both arrays, the map and the file system have grown',
+    async () => {
+      // On a busy machine etcd may be late; whoever typed it types it again.
+      const told = await eventually(
+        async () => askDaemon(STATE_DIR, '/resize', { volume: VOLUME, gib: 2 }),
+        NOTICED_MS,
+      );
+      console.log(`    ${JSON.stringify(told?.result)}`);
+      await eventually(async () => expectSize(map, 2), NOTICED_MS);
+      await served(primary, secondary);
+      await writer.more(RECORDS);
+    },
+  );
   await loss(site, { writer, map, portsOf });
   await step('the array has power again: it is the secondary, its paths return, everything is synced', async () => {
     await site.control.power(primary.name, true);
@@ -134,6 +151,21 @@ async function end(site: Site, { writer, map }: Running): Promise<void> {
 async function switchover({ operator, primary }: Site, from: SimulatedArray): Promise<void> {
   const group = from.name === primary.name ? GROUP : `${GROUP}.r${primary.systemId}`;
   await operator(from, `setrcopygroup switchover -f ${group}`);
+}
+
+/** @throws unless the map and its four paths have that size */
+async function expectSize(map: string, gib: number): Promise<void> {
+  const paths = multipathMaps().find(({ wwid }) => wwid === map)?.paths ?? [];
+  expectEqual(paths.length, 4, 'paths');
+  const devices = [`/dev/mapper/${map}`, ...paths.map((name) => `/dev/${name}`)];
+  const sizes = await Promise.all(devices.map(async (device) => runTool('blockdev', ['--getsize64', device])));
+  expectEqual(
+    sizes.map(Number),
+    devices.map(() => gib * GIB),
+    'bytes of the map and its paths',
+  );
+  const kib = Number((await docker.exec(CONTAINER, "df -P -k /data | tail -n 1 | awk '{ print $2 }'")).trim());
+  expect(kib * 1024 > 0.9 * gib * GIB, `the file system has ${kib} KiB`);
 }
 
 async function expectReplicating({ control }: Site): Promise<void> {

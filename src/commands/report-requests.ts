@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { DriverError } from '../domain/errors.js';
+import { reportGroup } from '../driver/group-report.js';
+import { reportStatus, type StatusParts } from '../driver/status-report.js';
+import type { AdminRequest } from '../plugin/admin.js';
+
+export type ReportRequest = '/here' | '/status' | '/group' | '/pin';
+
+const groupBody = z.strictObject({ name: z.string(), backend: z.string().optional(), exports: z.boolean().optional() });
+const pinBody = z.strictObject({ peer: z.string() });
+
+/** What the commands ask about, in the daemon or without one: path → request. None of them changes anything. */
+export function reportRequests(parts: StatusParts): Record<ReportRequest, AdminRequest> {
+  return {
+    '/here': async () => Promise.resolve({ node: parts.nodeName }),
+    '/status': async (_body, signal) => reportStatus(parts, signal),
+    '/group': async (body, signal) => reportGroup(parts, parse(groupBody, body), signal),
+    '/pin': async (body, signal) =>
+      (await parts.store.find('pin', parse(pinBody, body).peer, signal))?.fingerprint ?? null,
+  };
+}
+
+function parse<T>(shape: z.ZodType<T>, body: unknown): T {
+  const parsed = shape.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw new DriverError('invalid', `the request is not understood: ${z.prettifyError(parsed.error)}`, {
+    next: 'use the command of the same release as the daemon',
+  });
+}

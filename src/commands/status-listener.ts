@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs';
+import type { Config } from '../config/config.js';
+import type { Logger } from '../contracts/log.js';
+import type { MetadataStore } from '../contracts/store.js';
+import { asDriverError } from '../domain/errors.js';
+import { reportStatus, type StatusParts } from '../driver/status-report.js';
+import { Metrics } from '../status/metrics.js';
+import { startStatusServer } from '../status/server.js';
+import { Snapshot } from '../status/snapshot.js';
+
+/** Undefined: hpe.conf asks for none, and nothing is counted. */
+export const metricsOf = ({ statusListen }: Config): Metrics | undefined =>
+  statusListen === undefined ? undefined : new Metrics(release());
+
+/** The release that runs. */
+function release(): string {
+  try {
+    const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+    const found: unknown = JSON.parse(text);
+    if (typeof found === 'object' && found !== null && 'version' in found) return String(found.version);
+  } catch {
+    // A package without its description runs as well.
+  }
+  return 'unknown';
+}
+
+/** From now on the metrics tell how long locks are waited for. */
+export function measureLocks(store: MetadataStore, metrics: Metrics | undefined): void {
+  if (metrics === undefined) return;
+  const lock = store.lock.bind(store);
+  store.lock = async (keys, signal) => {
+    const began = performance.now();
+    try {
+      const fence = await lock(keys, signal);
+      metrics.lock('held', performance.now() - began);
+      return fence;
+    } catch (thrown) {
+      metrics.lock('refused', performance.now() - began);
+      throw thrown;
+    }
+  };
+}
+
+/** Serves status, metrics and the page. An address that cannot be had is an error in the log, and keeps no volume from being served. */
+export async function listenForStatus(
+  { statusListen: at }: Config,
+  { metrics, logger, ...parts }: StatusParts & { metrics: Metrics | undefined; logger: Logger },
+): Promise<{ close(): Promise<void> }> {
+  const none = { close: async () => Promise.resolve() };
+  if (at === undefined || metrics === undefined) return none;
+  const snapshot = new Snapshot(async (signal) => reportStatus(parts, signal), logger);
+  return startStatusServer({ at, snapshot, metrics, logger }).catch((thrown: unknown) => {
+    logger.error(asDriverError(thrown).toUserText());
+    return none;
+  });
+}

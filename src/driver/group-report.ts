@@ -1,0 +1,249 @@
+import type { Backend } from '../backend/backend.js';
+import type { BackendManager } from '../backend/manager.js';
+import { findPartner, observeGroup, type GroupObservation } from '../backend/observe.js';
+import type { PolledGroup, StatusPoll } from '../backend/status-poll.js';
+import type { MetadataStore } from '../contracts/store.js';
+import type { SideView } from '../domain/active-side.js';
+import type { Attachment } from '../domain/attachment.js';
+import { DriverError } from '../domain/errors.js';
+import { SIDES, type GroupReport, type GroupSide, type GroupVolume } from '../domain/group-report.js';
+import type { Group, RemoteCopyGroup, Side } from '../domain/replication.js';
+import { within } from '../domain/signals.js';
+import type { Volume } from '../domain/volume.js';
+import { groupKeyOf } from './inventory.js';
+import { groupRecordKey } from './operations.js';
+
+/** For the links, which only matter to people and to plans. */
+const LINKS_TIMEOUT_MS = 8_000;
+const EXPORTS_TIMEOUT_MS = 20_000;
+
+export interface ReportParts {
+  store: MetadataStore;
+  backends: BackendManager;
+  /** Id of this node. */
+  node: string;
+  /** Adds what the daemon remembers. */
+  recall?: (report: GroupReport) => GroupReport;
+}
+
+/** A group as it is typed: its name on the primary array, and the backend where several have one of that name. */
+export interface GroupName {
+  name: string;
+  backend?: string | undefined;
+  /** Also ask which arrays export each volume. */
+  exports?: boolean | undefined;
+}
+
+/** What the metadata say of all groups, read once for all reports. */
+interface Known {
+  groups: Group[];
+  volumes: Volume[];
+  attachments: Map<string, Attachment>;
+  alive: Set<string>;
+}
+
+/** Asks both arrays of the group, and the metadata; changes nothing. @throws `not-found`, `invalid`, or `unavailable` when the metadata cannot be read */
+export async function reportGroup(parts: ReportParts, wanted: GroupName, signal: AbortSignal): Promise<GroupReport> {
+  const known = await readKnown(parts.store, signal);
+  const fresh = await reportOf(parts, { known, group: pick(known.groups, wanted) }, signal);
+  const report = parts.recall?.(fresh) ?? fresh;
+  return wanted.exports === true ? withExports(parts.backends.get(report.backend), report, signal) : report;
+}
+
+async function withExports(backend: Backend, report: GroupReport, signal: AbortSignal): Promise<GroupReport> {
+  const bounded = within(EXPORTS_TIMEOUT_MS, signal);
+  const isExported = async (side: Side, arrayName: string): Promise<boolean> => {
+    if (report.sides[side].view.answer === 'silent') return false;
+    return (await backend.array(side).findVluns(arrayName, bounded)).length > 0;
+  };
+  const volumes = await Promise.all(
+    report.volumes.map(async (volume) => {
+      const exported = await Promise.all(SIDES.map(async (side) => isExported(side, volume.arrayName)));
+      return { ...volume, exportedOn: SIDES.filter((_side, at) => exported[at] === true) };
+    }),
+  );
+  return { ...report, volumes };
+}
+
+/** The same for all groups. */
+export async function reportGroups(parts: ReportParts, signal: AbortSignal): Promise<GroupReport[]> {
+  const known = await readKnown(parts.store, signal);
+  const reports = await Promise.all(
+    replicating(parts, known).map(async (group) => reportOf(parts, { known, group }, signal)),
+  );
+  return reports.map((report) => parts.recall?.(report) ?? report);
+}
+
+/** Of what was last heard, asking no array; groups that nothing was heard of are left out. */
+export async function reportPolled(
+  parts: ReportParts,
+  poll: Pick<StatusPoll, 'find'>,
+  signal: AbortSignal,
+): Promise<GroupReport[]> {
+  const known = await readKnown(parts.store, signal);
+  const reports = replicating(parts, known).map(async (group) => {
+    const polled = poll.find(group);
+    return polled === undefined ? undefined : reportOf(parts, { known, group, polled }, signal);
+  });
+  return (await Promise.all(reports)).filter((report) => report !== undefined);
+}
+
+const replicating = ({ backends }: ReportParts, { groups }: Known): Group[] =>
+  groups.filter((group) => group.remoteName !== '' && backends.find(group.backend)?.settings.replication !== undefined);
+
+async function readKnown(store: MetadataStore, signal: AbortSignal): Promise<Known> {
+  const [groups, volumes, attachments, alive] = await Promise.all([
+    store.list('group', signal),
+    store.list('volume', signal),
+    store.list('attachment', signal),
+    store.livingNodes(signal),
+  ]);
+  return { groups, volumes, attachments: new Map(attachments.map((each) => [each.volume, each])), alive };
+}
+
+function pick(groups: Group[], { name, backend }: GroupName): Group {
+  const found = groups.filter(
+    (group) =>
+      (group.name === name || group.remoteName === name) && (backend === undefined || group.backend === backend),
+  );
+  const [first, ...others] = found;
+  if (first === undefined) {
+    const names = groups.map((group) => group.name).join(', ') || 'none';
+    throw new DriverError(
+      'not-found',
+      `the plugin has no volume in a remote copy group ${name} (its groups: ${names})`,
+    );
+  }
+  if (others.length > 0) {
+    const backends = found.map((group) => group.backend).join(', ');
+    throw new DriverError('invalid', `several backends have a group ${name}: ${backends}`, {
+      next: 'say which with --backend NAME',
+    });
+  }
+  return first;
+}
+
+async function reportOf(
+  { backends, node }: ReportParts,
+  { known, group, polled }: { known: Known; group: Group; polled?: PolledGroup },
+  signal: AbortSignal,
+): Promise<GroupReport> {
+  const backend = backends.get(group.backend);
+  const { mode, strict } = backend.replication();
+  const at = new Date(Date.now() - (polled?.ageSeconds ?? 0) * 1000).toISOString();
+  const volumes = known.volumes
+    .filter((volume) => groupKeyOf(volume) === groupRecordKey(group.backend, group.name) && volume.state === 'ready')
+    .map((volume) => toGroupVolume(volume, { known, node }));
+  const observation = polled?.observation ?? (await observeGroup(backend, group, signal));
+  const asksLinks = polled === undefined;
+  const [primary, secondary] = await Promise.all(
+    SIDES.map(async (side) => sideOf({ backend, group, volumes, observation, asksLinks }, side, signal)),
+  );
+  if (primary === undefined || secondary === undefined) throw new DriverError('internal', 'a pair has two sides');
+  const ours = new Set(volumes.map((each) => each.arrayName));
+  const members = [...primary.members, ...secondary.members].map((member) => member.volume);
+  return {
+    backend: group.backend,
+    name: group.name,
+    mode,
+    ...(hasSwitchover(backend, observation) ? { hasSwitchover: true } : {}),
+    at,
+    sides: { primary, secondary },
+    ...(group.lastActive === undefined ? {} : { lastActive: group.lastActive }),
+    ...(group.passedOver === undefined ? {} : { passedOver: group.passedOver }),
+    strict,
+    volumes,
+    strangers: [...new Set(members)].filter((each) => !ours.has(each)),
+  };
+}
+
+/** What hpe.conf and both arrays say; anything that is not known counts as no. */
+const hasSwitchover = (backend: Backend, { groups }: GroupObservation): boolean =>
+  backend.replication().witness !== undefined &&
+  SIDES.every((side) => {
+    const group = groups[side];
+    return group !== undefined && findPartner(backend, side, group)?.pathManagement === true;
+  });
+
+function toGroupVolume(volume: Volume, { known, node }: { known: Known; node: string }): GroupVolume {
+  const attachment = known.attachments.get(volume.name);
+  const { name, arrayName, everMounted, generation = 0 } = volume;
+  const base = { name, arrayName, sizeGiB: volume.spec.sizeGiB, everMounted, generation };
+  if (attachment === undefined) return base;
+  const { node: owner, nodeName, side, peer } = attachment;
+  const isHere = owner === node;
+  const use = { node: owner, nodeName, side, isHere, isAlive: isHere || known.alive.has(owner) };
+  return { ...base, use: { ...use, ...(peer === undefined ? {} : { isOnBoth: true }) } };
+}
+
+interface Asked {
+  backend: Backend;
+  group: Group;
+  volumes: GroupVolume[];
+  observation: GroupObservation;
+  asksLinks: boolean;
+}
+
+async function sideOf(asked: Asked, side: Side, signal: AbortSignal): Promise<GroupSide> {
+  const { backend, group, observation } = asked;
+  const remedy = observation.failures[side]?.next;
+  const view = viewOf(asked, side);
+  if (view.answer === 'group' && asked.asksLinks) view.linksUp = await linksOf(asked, side, signal);
+  return {
+    array: backend.array(side).label,
+    group: side === 'primary' ? group.name : group.remoteName,
+    view,
+    members: observation.groups[side]?.members ?? [],
+    ...(remedy === undefined ? {} : { remedy }),
+  };
+}
+
+/** The group as a whole: a volume of ours that is missing, or paired with another one, makes it row 12. */
+function viewOf({ backend, group, volumes, observation }: Asked, side: Side): SideView {
+  const failure = observation.failures[side];
+  if (failure?.silent === true) return { answer: 'silent', reason: failure.text };
+  const found = observation.groups[side];
+  if (found === undefined) return { answer: 'mismatch', what: failure?.text ?? 'has no such group' };
+  const target = findPartner(backend, side, found);
+  const what = mismatchOf(found, { volumes, remoteName: side === 'primary' ? group.remoteName : group.name });
+  if (target === undefined) return { answer: 'mismatch', what: `group ${found.name} has no clear partner` };
+  if (what !== undefined) return { answer: 'mismatch', what };
+  return {
+    answer: 'group',
+    role: found.role,
+    reversed: target.roleReversed,
+    state: target.state,
+    linksUp: undefined,
+    lagging: found.members
+      .filter((each) => each.syncStatus !== 'synced')
+      .map((each) => ({ volume: each.volume, status: each.syncStatus })),
+  };
+}
+
+function mismatchOf(
+  found: RemoteCopyGroup,
+  { volumes, remoteName }: { volumes: GroupVolume[]; remoteName: string },
+): string | undefined {
+  if (found.remoteName !== remoteName)
+    return `group ${found.name} is paired with ${found.remoteName}, not with ${remoteName}`;
+  for (const { name, arrayName } of volumes) {
+    const member = found.members.find((each) => each.volume === arrayName);
+    if (member === undefined) return `group ${found.name} has no member ${arrayName}, which is volume ${name}`;
+    if (member.remoteVolume !== arrayName)
+      return `member ${arrayName} (volume ${name}) is paired with another volume, ${member.remoteVolume}`;
+  }
+  return undefined;
+}
+
+/** Whether that array sees its links to the other one up; not knowing is an answer of its own. */
+async function linksOf({ backend, observation }: Asked, side: Side, signal: AbortSignal): Promise<boolean | undefined> {
+  const found = observation.groups[side];
+  const target = found && findPartner(backend, side, found);
+  if (target === undefined) return undefined;
+  try {
+    return await backend.array(side).remoteCopy.linksUp(target.name, within(LINKS_TIMEOUT_MS, signal));
+  } catch {
+    signal.throwIfAborted();
+    return undefined;
+  }
+}

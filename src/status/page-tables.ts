@@ -1,0 +1,131 @@
+import { SIDES, type GroupReport } from '../domain/group-report.js';
+import { otherSide, roleWord, type Side } from '../domain/replication.js';
+import type { ArrayStatus, GroupStatus, StatusReport } from '../driver/status-report.js';
+import { html, type Html } from './html.js';
+import { addressOf, isStale } from './page-advice.js';
+
+export function arraysOf({ arrays, groups }: StatusReport): Html {
+  const backends = [...new Set(arrays.map(({ backend }) => backend))];
+  return html`<section>
+    <h2>Arrays</h2>
+    ${backends.map((backend) => {
+      const pair = arrays.filter((each) => each.backend === backend);
+      const [one, other] = pair.map((each) => arrayOf(each));
+      const link = other === undefined ? undefined : linkOf(groups.filter(({ report }) => report.backend === backend));
+      return html`<div class="pair">
+        <h3>${backend}</h3>
+        ${one}${link}${other}
+      </div>`;
+    })}
+  </section>`;
+}
+
+function arrayOf({ side, reachable, name, osVersion, sessions, label }: ArrayStatus): Html {
+  const words = reachable ? `answers · ${osVersion ?? '?'} · sessions: ${sessions ?? '?'}` : 'does not answer';
+  return html`<div class="array ${reachable ? 'good' : 'bad'}">
+    <b>${name === undefined ? `${side} array` : `${name}, ${side}`}</b>
+    <span>${words}</span>
+    <small>${addressOf(label)}</small>
+  </div>`;
+}
+
+/** As the arrays see it that answer for a group. */
+function linkOf(groups: readonly GroupStatus[]): Html {
+  const said = groups.flatMap(({ report }) =>
+    SIDES.flatMap((side) => {
+      const { view } = report.sides[side];
+      return view.answer === 'group' && view.linksUp !== undefined ? [view.linksUp] : [];
+    }),
+  );
+  if (said.length === 0) return html`<div class="link unknown">link: not known</div>`;
+  return said.every(Boolean)
+    ? html`<div class="link good">⇄ link up</div>`
+    : html`<div class="link bad">✕ link down</div>`;
+}
+
+const GROUP_COLUMNS = ['Group', 'Direction', 'Protected', 'Last sync', 'Primary array says', 'Secondary array says'];
+
+export function groupsOf({ groups }: StatusReport): Html {
+  const rows = groups.map((group) => {
+    const { report, lastSyncAgeSeconds: age } = group;
+    return [
+      html`${report.name}<small>${report.backend}, ${report.mode}</small>`,
+      directionOf(group),
+      html`<span class="${group.protected ? 'good' : 'bad'}"
+        >${group.protected ? 'yes' : 'NO'}${report.since === undefined ? undefined : ` since ${report.since.replace('T', ' ').slice(0, 19)}Z`}<small
+          >${group.why}</small
+        ></span
+      >`,
+      html`${age === undefined ? '–' : `${duration(age)} ago`}`,
+      sayingOf(report, 'primary'),
+      sayingOf(report, 'secondary'),
+    ];
+  });
+  return tableOf('Groups', GROUP_COLUMNS, rows);
+}
+
+function directionOf({ active, row, report }: GroupStatus): Html {
+  if (active === null) return html`<span class="bad">no proven side</span><small>row ${row}</small>`;
+  const { view } = report.sides[active];
+  const isSending = view.answer === 'group' && view.state === 'started';
+  if (isSending) return html`<b class="arrow">${active} → ${otherSide(active)}</b>`;
+  return html`<b>${active} only</b><small>nothing is sent to the ${otherSide(active)} array</small>`;
+}
+
+function sayingOf({ sides, volumes }: GroupReport, side: Side): Html {
+  const { view } = sides[side];
+  if (view.answer === 'silent') return html`<span class="bad">silent</span>`;
+  if (view.answer === 'mismatch') return html`<span class="bad">${view.what}</span>`;
+  const nameOf = (arrayName: string): string => volumes.find((each) => each.arrayName === arrayName)?.name ?? arrayName;
+  const lagging = view.lagging.map(({ volume, status }) => `${nameOf(volume)} is ${status}`).join(', ');
+  return html`${roleWord(view.role, view.reversed)}, ${view.state}<small
+      >${lagging === '' ? 'all synced' : lagging}</small
+    >`;
+}
+
+export function volumesOf(report: StatusReport): Html {
+  const rows = report.volumes.map((volume) => [
+    html`${volume.name}${volume.state === 'ready' ? undefined : html`<small>${volume.state}</small>`}`,
+    html`${volume.sizeGiB} GiB`,
+    html`${volume.group ?? '–'}<small>${volume.backend}</small>`,
+    html`${volume.node === undefined ? '–' : `${volume.node}, from ${volume.bothArrays === true ? 'both arrays' : `the ${volume.side ?? '?'} array`}`}${
+      isStale(volume, report) ? html`<b class="bad">writing to the stale copy</b>` : undefined
+    }`,
+  ]);
+  return tableOf(`Volumes (${rows.length})`, ['Volume', 'Size', 'Group', 'Mounted on'], rows);
+}
+
+/** On a phone each row becomes a block, and its cells name their columns themselves. */
+function tableOf(title: string, columns: readonly string[], rows: readonly (readonly Html[])[]): Html {
+  if (rows.length === 0)
+    return html`<section>
+      <h2>${title}</h2>
+      <p>none</p>
+    </section>`;
+  const cell = (content: Html, at: number): Html =>
+    at === 0 ? html`<th scope="row">${content}</th>` : html`<td data-column="${columns[at]}">${content}</td>`;
+  return html`<section>
+    <h2>${title}</h2>
+    <table>
+      <thead>
+        <tr>
+          ${columns.map((each) => html`<th scope="col">${each}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.map(
+          (row) =>
+            html`<tr>
+              ${row.map((content, at) => cell(content, at))}
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </section>`;
+}
+
+function duration(seconds: number): string {
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7_200) return `${Math.round(seconds / 60)} min`;
+  return `${Math.round(seconds / 3600)} h`;
+}

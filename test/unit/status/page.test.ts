@@ -1,0 +1,93 @@
+import { describe, expect, it } from '@jest/globals';
+import type { SideView } from '../../../src/domain/active-side.js';
+import type { GroupStatus, StatusReport, VolumeStatus } from '../../../src/driver/status-report.js';
+import { fragment, page, titleOf } from '../../../src/status/page.js';
+
+const view = (reversed: boolean): SideView => ({
+  answer: 'group',
+  role: 'primary',
+  reversed,
+  state: 'started',
+  linksUp: true,
+  lagging: [],
+});
+
+function group(active: 'primary' | 'secondary', changes: Partial<GroupStatus> = {}): GroupStatus {
+  const side = (which: 'primary' | 'secondary') => ({
+    array: which,
+    group: 'g',
+    view: view(active === 'secondary'),
+    members: [],
+  });
+  const sides = { primary: side('primary'), secondary: side('secondary') };
+  const report = {
+    backend: 'B',
+    name: 'g',
+    mode: 'synchronous' as const,
+    at: '',
+    sides,
+    strict: false,
+    volumes: [],
+    strangers: [],
+  };
+  return { report, active, row: 1, protected: true, why: 'synced', ...changes };
+}
+
+const volume: VolumeStatus = {
+  name: 'v',
+  sizeGiB: 1,
+  backend: 'B',
+  group: 'g',
+  state: 'ready',
+  node: 'n1',
+  side: 'primary',
+  isHere: true,
+};
+
+function show(changes: Partial<StatusReport>, problem?: string): string {
+  const report: StatusReport = {
+    at: '2026-01-01T00:00:00.000Z',
+    node: 'n1',
+    metadata: 'etcd',
+    arrays: [],
+    groups: [],
+    volumes: [],
+    operations: [],
+    leftOvers: [],
+    ...changes,
+  };
+  return fragment({ report, ageSeconds: 1, problem });
+}
+
+describe('the page', () => {
+  it('says who writes to the stale copy, and not of a volume that has the paths of both arrays', () => {
+    expect(show({ groups: [group('primary')], volumes: [volume] })).not.toContain('stale copy');
+    expect(show({ groups: [group('secondary')], volumes: [volume] })).toContain('is writing to the stale copy');
+    const both = show({ groups: [group('secondary')], volumes: [{ ...volume, bothArrays: true }] });
+    expect(both).not.toContain('stale copy');
+    expect(both).toContain('from both arrays');
+  });
+
+  it('says when what it shows is old, and when there is nothing to show', () => {
+    expect(show({}, 'etcd is away')).toContain('no longer current: etcd is away');
+    const nothing = { report: undefined, ageSeconds: 0, problem: 'etcd is away' };
+    expect(fragment(nothing)).toContain('cannot be made: etcd is away');
+    expect(titleOf(nothing)).toBe('status unknown');
+  });
+
+  it('sends a group home that is protected away from it, and names what is unfinished with its reason', () => {
+    expect(show({ groups: [group('secondary')] })).toContain('failback plan g --backend B');
+    expect(show({ groups: [group('primary')] })).toContain('every group is protected');
+    const operation = { volume: 'v', kind: 'remove', phase: 'undo', startedAt: 'x', error: 'the array is silent' };
+    expect(show({ operations: [operation] })).toMatch(/remove[^]*being undone[^]*the array is silent/);
+  });
+
+  it('shows every text as text', () => {
+    const evil = `<script>alert("'")</script>&`;
+    const shown =
+      page({ report: undefined, ageSeconds: 0, problem: evil }) +
+      show({ leftOvers: [evil], volumes: [{ ...volume, name: evil, group: evil }] });
+    expect(shown).not.toContain('<script>');
+    expect(shown.split('&#60;script&#62;alert(&#34;&#39;&#34;)&#60;/script&#62;&#38;')).toHaveLength(5);
+  });
+});
