@@ -16,8 +16,9 @@ async function main(): Promise<string[]> {
   const args = isOption ? [first, ...others] : others;
   const wanted = first === 'help' ? (others[0] ?? '') : name;
   const command = COMMANDS.get(wanted);
-  if (command === undefined) throw new UsageError(`unknown command: ${wanted}`);
-  if (first === 'help' || args.some((word) => asksHelp(word))) return printManual(wanted) ?? [];
+  const page = first === 'help' || args.some((word) => asksHelp(word)) ? printManual(wanted) : undefined;
+  if (page !== undefined) return page;
+  if (command === undefined || first === 'help') throw new UsageError(`unknown command: ${wanted}`);
   return command(args);
 }
 

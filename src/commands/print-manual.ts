@@ -1,12 +1,16 @@
+import { KEY_HELP } from '../config/key-help.js';
 import { MANUAL, OPTIONS, type Page } from './manual.js';
 
 export const PROGRAM = 'hpe-volume-plugin';
+/** What `help` knows besides the commands. */
+const FILE = 'hpe.conf';
 const WIDTH = 100;
 const INDENT = '    ';
 
-/** All commands, a line each; or the page of one of them. Undefined for a command that nobody knows. */
+/** All commands, a line each; the page of one of them; or the keys of hpe.conf. Undefined for what nobody knows. */
 export function printManual(command: string | undefined): string[] | undefined {
   if (command === undefined) return overview();
+  if (command === FILE) return printKeys();
   const page = MANUAL.get(command);
   return page === undefined ? undefined : printPage(command, page);
 }
@@ -28,7 +32,7 @@ function overview(): string[] {
     '',
     ...[...MANUAL].map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`),
     '',
-    `${PROGRAM} COMMAND --help tells more about one. Exit codes: 0 done, 1 refused or failed, 2 not understood.`,
+    `${PROGRAM} COMMAND --help tells more about one, ${PROGRAM} help ${FILE} about its keys. Exit codes: 0 done, 1 refused or failed, 2 not understood.`,
   ];
 }
 
@@ -72,4 +76,12 @@ function wrapped(text: string): string[] {
     else lines[lines.length - 1] = `${last} ${word}`;
   }
   return lines;
+}
+
+function printKeys(): string[] {
+  return [...KEY_HELP].flatMap(([key, { takes, usual, example, meaning }]) => [
+    `${key} = ${example}`,
+    ...wrapped(meaning).map((line) => `${INDENT}${line}`),
+    `${INDENT}(${takes}${usual === undefined ? '' : `; default: ${usual}`})`,
+  ]);
 }

@@ -89,6 +89,7 @@ describe('--help', () => {
 
   it.each([
     [['failover', 'run', 'RCG1', '-h'], 0, 'stdout', 'SYNOPSIS'],
+    [['help', 'hpe.conf'], 0, 'stdout', '(port; default: 2379)'],
     [['resize', 'db'], 2, 'stderr', 'usage: hpe-volume-plugin resize VOLUME GiB'],
     [['--sokket', 'x'], 2, 'stderr', "Unknown option '--sokket'"],
   ] as const)('typed %j', (args, code, stream, text) => {
