@@ -16,7 +16,9 @@ async function main(): Promise<string[]> {
   const args = isOption ? [first, ...others] : others;
   const wanted = first === 'help' ? (others[0] ?? '') : name;
   const command = COMMANDS.get(wanted);
-  const page = first === 'help' || args.some((word) => asksHelp(word)) ? printManual(wanted) : undefined;
+  // What follows -- is somebody else's command line.
+  const own = args.slice(0, args.includes('--') ? args.indexOf('--') : undefined);
+  const page = first === 'help' || own.some((word) => asksHelp(word)) ? printManual(wanted) : undefined;
   if (page !== undefined) return page;
   if (command === undefined || first === 'help') throw new UsageError(`unknown command: ${wanted}`);
   return command(args);
