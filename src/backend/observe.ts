@@ -241,7 +241,10 @@ function nextStep(request: ActiveSideRequest, { failures }: GroupObservation, ro
   const standby = otherSide(silent);
   if (row !== 9) return `${remedy}; then start the container again${lastResort(request, standby, row)}`;
   const groupThere = standby === 'primary' ? name : remoteName;
-  return `${remedy}; or, if the ${silent} array is lost, type on ${request.backend.array(standby).label}: setrcopygroup failover -f ${groupThere}`;
+  // With peer persistence what is mounted would go on from a copy that lacks what was written last.
+  const first =
+    request.backend.replication().witness === undefined ? '' : `stop all containers that use volumes of ${name}, then `;
+  return `${remedy}; or, if the ${silent} array is lost, ${first}type on ${request.backend.array(standby).label}: setrcopygroup failover -f ${groupThere}`;
 }
 
 /** Rule 8: only rows 6 to 8 have it. */

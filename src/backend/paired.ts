@@ -14,6 +14,12 @@ export function isPaired(backend: Backend, volume: Pick<Volume, 'wwn'>, observat
 /** The backend is set up for peer persistence. */
 export const hasWitness = ({ settings }: Backend): boolean => settings.replication?.witness !== undefined;
 
+/** The commands that bring a group home: recover and restore stop it, which cuts off what is mounted from both arrays. */
+export const wayHome = (backend: Backend): string =>
+  hasWitness(backend)
+    ? 'setrcopygroup switchover on the array that is Primary-Rev, as soon as both show it started and synced (if they do not by themselves: setrcopygroup recover)'
+    : 'setrcopygroup recover and restore';
+
 /** What keeps the two copies from being one device, in words; undefined when nothing does. */
 export function whyUnpaired(
   backend: Backend,

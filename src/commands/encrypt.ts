@@ -75,7 +75,7 @@ export function parseEncrypt(args: string[]): Order {
   } catch {
     // The parser repeats the word that it does not know, which may be a password.
     throw new UsageError(
-      'encrypt takes only the options below; a password is read from a file, a pipe or the terminal',
+      'encrypt takes only the options that encrypt --help names; a password is read from a file, a pipe or the terminal',
     );
   }
   const { 'key-file': keyFile, 'new-key': isNew, 'passphrase-file': passphraseFile, backend } = values;

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { StatusPoll } from '../backend/status-poll.js';
-import { loadConfig, type Config } from '../config/config.js';
+import { loadConfig, type Config, type Surroundings } from '../config/config.js';
 import type { GroupReport } from '../domain/group-report.js';
 import { Attachments } from '../driver/attachments.js';
 import { ContainerOrders } from '../driver/container-orders.js';
@@ -34,7 +34,7 @@ import { pinsIn } from './pins.js';
 import { listenForStatus, measureLocks, metricsOf } from './status-listener.js';
 import { reportRequests } from './report-requests.js';
 
-export interface ServeOptions {
+export interface ServeOptions extends Surroundings {
   configFile: string;
   socketPath: string;
   stateDir: string;
@@ -60,7 +60,7 @@ const STATUS_READ_MS = 5_000;
  * or for etcd; both are met on first use. @throws ConfigError, or `unavailable` when another daemon has the socket or state
  */
 export async function serve(options: ServeOptions): Promise<{ close(): Promise<void> }> {
-  const { config, warnings } = loadConfig(options.configFile);
+  const { config, warnings } = loadConfig(options.configFile, options);
   const logger = createLogger(config.logging);
   for (const { what, ...where } of warnings) logger.warn(`hpe.conf: ${what}`, { ...where });
   const { stateDir, socketPath } = options;
@@ -92,7 +92,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     journal,
     connector,
     hostProblems,
-    filesystems: createFilesystems({ run, mountRoot, logger }),
+    filesystems: createFilesystems({ run, mountRoot, managed: options.managed === true, logger }),
     groups: new GroupCycles({ store, backends, logger }),
     node,
     mountRoot,

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { readBackend } from './backend.js';
-import { readDaemon } from './daemon.js';
+import { readDaemon, type Surroundings } from './daemon.js';
 import type { BackendConfig, Config } from './model.js';
 import { ConfigError, Report, type Files, type Problem } from './problem.js';
 import { scan } from './scan.js';
@@ -9,6 +9,7 @@ import { DAEMON_SECTION, readSections, SHARED_SECTION, type Section } from './se
 import { Settings, type Layer } from './settings.js';
 
 export type { ArrayConfig, BackendConfig, Config, Endpoint, EtcdConfig, ReplicationConfig } from './model.js';
+export type { Surroundings } from './daemon.js';
 export { ConfigError, describeProblem, type Problem } from './problem.js';
 
 /** A usable configuration, and what its owner should know about the file. */
@@ -18,7 +19,7 @@ export interface ParsedConfig {
 }
 
 /** @throws ConfigError, also when the file cannot be read */
-export function loadConfig(path: string): ParsedConfig {
+export function loadConfig(path: string, started: Surroundings = {}): ParsedConfig {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -31,7 +32,7 @@ export function loadConfig(path: string): ParsedConfig {
     const what = 'the file is no UTF-8 text: it holds NUL characters';
     throw new ConfigError(path, [{ section: DAEMON_SECTION, what, fix: 'save it as UTF-8, not as UTF-16' }]);
   }
-  return parseConfig(text, path, { canRead: whyUnreadable, readSecret: readSecretFile });
+  return parseConfig(text, path, { canRead: whyUnreadable, readSecret: readSecretFile, ...started });
 }
 
 function whyUnreadable(file: string): string | undefined {
@@ -52,10 +53,10 @@ const nothingRead: Files = { canRead: () => undefined, readSecret: () => ({ text
  * Looks at no file itself; those that the text names are as `files` says.
  * @throws ConfigError with every problem of the text, and nothing else
  */
-export function parseConfig(text: string, fileName: string, files: Partial<Files> = {}): ParsedConfig {
-  const report = new Report({ ...nothingRead, ...files });
+export function parseConfig(text: string, fileName: string, given: Partial<Files> & Surroundings = {}): ParsedConfig {
+  const report = new Report({ ...nothingRead, ...given });
   const sections = readSections(scan(text, report), report);
-  const daemon = readDaemon(settingsOf(sections, DAEMON_SECTION, report));
+  const daemon = readDaemon(settingsOf(sections, DAEMON_SECTION, report), given);
   const backends = new Map<string, BackendConfig>();
   for (const section of backendSections(sections, report)) {
     const device = section.replicationDevice ?? sharedSection(sections, section)?.replicationDevice;

@@ -127,6 +127,11 @@ export interface Filesystems {
    * from the same device is success, whatever its options. @throws `refused` when something else is mounted there
    */
   mount(device: BlockDevice, at: MountAt, signal: AbortSignal): Promise<void>;
+  /**
+   * Of a managed plugin: dockerd sees the mount, too. @throws `refused` when it does not: it would give containers the empty
+   * directory below it, on the host's own disk, and what they write there is on no array
+   */
+  proveShown(device: BlockDevice, target: string): Promise<void>;
   /** Gives the root of the file system that is mounted there its owner and mode; on disk when it returns. */
   setRoot(target: string, root: RootDirectory, signal: AbortSignal): Promise<void>;
   /** Makes the mounted file system fill its device, while it is used; it fills it already is success. */

@@ -9,6 +9,14 @@ export interface BlockDevice {
   sizeBytes: number;
 }
 
+/** The two copies of what is mounted were seen apart: stopped, out of sync, or one array silent. */
+export interface Apart {
+  /** The array that served it then. */
+  side: Side;
+  /** The other one served it later, still apart: its copy lacks what was written meanwhile, which the file system here remembers. */
+  moved?: true;
+}
+
 /** How one node is attached to a volume. The claim is written before the export and deleted after its removal was read back (rule 23). */
 export interface Attachment {
   volume: string;
@@ -24,6 +32,8 @@ export interface Attachment {
   host: string;
   /** The other array exports it to this node as well (peer persistence): the host entry there. */
   peer?: { host: string };
+  /** Of peer persistence, until the copies are seen together again; what has moved stays so to the end of the mount. */
+  apart?: Apart;
   state: 'attaching' | 'attached' | 'detaching';
   mountpoint: string;
   device?: BlockDevice;

@@ -137,7 +137,10 @@ function fromFailedOver(report: GroupReport, from: Side): Draft {
     verdict: 'ready',
     to: home,
     why: 'the group is failed over, and both arrays answer',
-    loss: ALL_KEPT,
+    loss: {
+      kind: 'none',
+      why: `of what the ${from} array has; after a failover with a loss: what only the ${home} array has`,
+    },
     steps,
   });
 }

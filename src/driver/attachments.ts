@@ -7,6 +7,7 @@ import { asDriverError, DriverError } from '../domain/errors.js';
 import type { Override } from '../domain/override.js';
 import { otherSide, type Group } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
+import { apartAfter, movedApart } from './apart.js';
 import type { DriverContext } from './context.js';
 import { groupKeyOf } from './inventory.js';
 import { describeUsers, LocalRelease, type AttachedHere } from './local-release.js';
@@ -66,8 +67,9 @@ export class Attachments {
       await this.#refuseIfUsed(attachedHere(at), held.signal);
       return undefined;
     }
-    if (at.group !== undefined && !(await this.#isOnActiveSide(held, at.group, at))) {
-      if (this.users.areThere(volume.name)) throw staleSide(at.group, at);
+    const stale = at.group && (await this.#whyStale(held, at.group, at));
+    if (stale !== undefined) {
+      if (this.users.areThere(volume.name)) throw stale;
       // An Unmount left it because something held the device; nobody is on record, so it can go now.
       await this.#refuseIfUsed(attachedHere(at), held.signal);
       return undefined;
@@ -77,6 +79,7 @@ export class Attachments {
       await this.#refuseIfUsed(attachedHere(at), held.signal);
       return undefined;
     }
+    await this.#ctx.filesystems.proveShown(device, mountpoint);
     const { wwn } = device;
     const hosts = { side, host, ...(peer === undefined ? {} : { peer }) };
     const mount = { volume: volume.name, backend: at.backend.name, wwn, device, mountpoint, ...hosts, generation };
@@ -171,17 +174,22 @@ export class Attachments {
     }
   }
 
-  async #isOnActiveSide(
+  /** Undefined when what is mounted is the copy that serves the group now. */
+  async #whyStale(
     held: Held,
     group: Group,
-    { volume, backend, attachment, override }: Attached & { override: Override | undefined },
-  ): Promise<boolean> {
+    at: Attached & { override: Override | undefined },
+  ): Promise<DriverError | undefined> {
+    const { volume, backend, attachment, override } = at;
     const proven = await proveActiveSide(mountQuestion({ backend, volume, group }, override?.side), held.signal);
     if (proven.overridden) this.#ctx.logger.warn(proven.warning ?? '', { volume: volume.name, override });
-    if (attachment.peer === undefined) return proven.side === attachment.side;
-    if (isSplit(proven.observation)) return false;
-    if (proven.side !== group.lastActive) await held.commit([groupWrite(withActive(group, proven))]);
-    return true;
+    if (attachment.peer === undefined && proven.side !== attachment.side) return staleSide(group, at);
+    if (attachment.peer !== undefined && isSplit(proven.observation)) return split(group, at);
+    const apart = apartAfter({ backend, volume, attachment, ...proven });
+    if (apart?.moved === true) return movedApart(backend, attachment, apart.side);
+    if (attachment.peer !== undefined && proven.side !== group.lastActive)
+      await held.commit([groupWrite(withActive(group, proven))]);
+    return undefined;
   }
 
   /** The kernel's answer, whatever is on record. */
@@ -222,21 +230,22 @@ function cutOff({ volume, attachment }: Attached): DriverError {
   );
 }
 
+const startAnew = (name: string): string => `stop all containers that use ${name}, then start them again`;
+
 function staleSide(group: Group, { volume, backend, attachment }: Attached): DriverError {
-  const active = backend.array(otherSide(attachment.side)).label;
-  const next = `stop all containers that use ${volume.name}, then start them again`;
-  if (attachment.peer !== undefined) {
-    const both = `${backend.array(attachment.side).label} and ${active}`;
-    return new DriverError(
-      'refused',
-      `${both} both claim the Primary role of group ${group.name}, and volume ${volume.name} is mounted here from both: what is written may be in either copy`,
-      { next: `${next}; see which copy is good with: showrcopy groups ${group.name}` },
-    );
-  }
   return new DriverError(
     'refused',
-    `group ${group.name} is active on ${active}, but volume ${volume.name} is still mounted here from the ${attachment.side} array, whose copy is stale`,
-    { next },
+    `group ${group.name} is active on ${backend.array(otherSide(attachment.side)).label}, but volume ${volume.name} is still mounted here from the ${attachment.side} array, whose copy is stale`,
+    { next: startAnew(volume.name) },
+  );
+}
+
+function split(group: Group, { volume, backend }: Attached): DriverError {
+  const both = backend.sides.map((side) => backend.array(side).label).join(' and ');
+  return new DriverError(
+    'refused',
+    `${both} both claim the Primary role of group ${group.name}, and volume ${volume.name} is mounted here from both: what is written may be in either copy`,
+    { next: `${startAnew(volume.name)}; see which copy is good with: showrcopy groups ${group.name}` },
   );
 }
 

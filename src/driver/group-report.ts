@@ -131,10 +131,10 @@ async function reportOf(
   const backend = backends.get(group.backend);
   const { mode, strict } = backend.replication();
   const at = new Date(Date.now() - (polled?.ageSeconds ?? 0) * 1000).toISOString();
-  const volumes = known.volumes
-    .filter((volume) => groupKeyOf(volume) === groupRecordKey(group.backend, group.name) && volume.state === 'ready')
-    .map((volume) => toGroupVolume(volume, { known, node }));
   const observation = polled?.observation ?? (await observeGroup(backend, group, signal));
+  const volumes = known.volumes
+    .filter((volume) => volume.state === 'ready' && isMoved(volume, group, observation))
+    .map((volume) => toGroupVolume(volume, { known, node }));
   const asksLinks = polled === undefined;
   const [primary, secondary] = await Promise.all(
     SIDES.map(async (side) => sideOf({ backend, group, volumes, observation, asksLinks }, side, signal)),
@@ -155,6 +155,13 @@ async function reportOf(
     volumes,
     strangers: [...new Set(members)].filter((each) => !ours.has(each)),
   };
+}
+
+/** Of this group on record, or of the one that another backend on the same arrays has on record for the same group there. */
+function isMoved(volume: Volume, group: Group, { groups }: GroupObservation): boolean {
+  if (groupKeyOf(volume) === groupRecordKey(group.backend, group.name)) return true;
+  const isMember = SIDES.some((side) => groups[side]?.members.some((each) => each.volume === volume.arrayName));
+  return volume.spec.replicationGroup === group.name && isMember;
 }
 
 /** What hpe.conf and both arrays say; anything that is not known counts as no. */

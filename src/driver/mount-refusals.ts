@@ -1,6 +1,6 @@
 import type { Backend } from '../backend/backend.js';
 import type { ProvenSide } from '../backend/observe.js';
-import { isSplit } from '../backend/paired.js';
+import { isSplit, wayHome } from '../backend/paired.js';
 import { isFailedOver } from '../domain/active-side.js';
 import { exportSides, type Attachment } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
@@ -76,13 +76,17 @@ export function refuseUnprovenTakeOver(
 }
 
 /** Rule 18: an empty copy after a failover is not a new volume, it is missing data. */
-export function refuseMissingData({ volume, group, override }: MountRequest, { side, row }: ProvenSide): void {
+export function refuseMissingData(
+  backend: Backend,
+  { volume, group, override }: MountRequest,
+  { side, row }: ProvenSide,
+): void {
   if (!lacksData(volume, row) || override?.side === side) return;
   throw new DriverError(
     'refused',
     `data missing: volume ${volume.name} has never been formatted, and group ${group?.name ?? ''} is failed over, so whether its blank copy is new or incomplete cannot be told`,
     {
-      next: `bring the group home (setrcopygroup recover, then restore) and mount the volume there first; the last resort, if you know that the volume is new: ${overrideCommand(volume.name, side)}`,
+      next: `bring the group home (${wayHome(backend)}) and mount the volume there first; the last resort, if you know that the volume is new: ${overrideCommand(volume.name, side)}`,
     },
   );
 }

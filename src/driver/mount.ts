@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Backend } from '../backend/backend.js';
-import { proveActiveSide } from '../backend/observe.js';
+import { proveActiveSide, type ProvenSide } from '../backend/observe.js';
 import { whyUnpaired } from '../backend/paired.js';
 import type { Connection } from '../contracts/host.js';
 import type { NodeMount } from '../contracts/node-journal.js';
@@ -16,7 +16,7 @@ import { rootSteps } from './mount-root.js';
 import { fillSteps, mountedVolume, sizeToMount } from './mounted-size.js';
 import { groupRecordKey } from './operations.js';
 import { findPassiveCopy } from './passive-copy.js';
-import { mountQuestion, type MountFacts, type MountPlan, type MountStep } from './plan-mount.js';
+import { mountQuestion, withActive, type MountFacts, type MountPlan, type MountStep } from './plan-mount.js';
 import { takeOverStep } from './take-over.js';
 
 /** One answer that got lost is no reason to undo a mount. */
@@ -53,7 +53,7 @@ export function mountSaga(ctx: DriverContext, backend: Backend, plan: MountPlan)
       { put: 'volume', key: volume.name, value: mountedVolume(plan, facts) },
       ...(group === undefined
         ? []
-        : [{ put: 'group' as const, key: groupRecordKey(group.backend, group.name), value: group }]),
+        : [{ put: 'group' as const, key: groupRecordKey(group.backend, group.name), value: facts.group ?? group }]),
     ],
     undone: () => [{ remove: 'attachment', key: volume.name }],
   };
@@ -99,13 +99,13 @@ function confirmRolesStep(backend: Backend, plan: MountPlan): MountStep {
     name: 'read the roles of the group again',
     async do({ signal }) {
       const { knownGroup: group, volume, side, override } = plan;
-      if (group === undefined) return;
+      if (group === undefined) return undefined;
       if (plan.paired) {
-        await confirmPair(backend, { group, volume }, signal);
-        return;
+        const proven = await confirmPair(backend, { group, volume }, signal);
+        return { group: withActive(group, proven) };
       }
       const again = await proveActiveSide(mountQuestion({ backend, group, volume }, override), signal);
-      if (again.side === side) return;
+      if (again.side === side) return undefined;
       throw new DriverError(
         'refused',
         `group ${group.name} moved to the ${again.side} array while the volume was being exported and attached`,
@@ -117,17 +117,17 @@ function confirmRolesStep(backend: Backend, plan: MountPlan): MountStep {
   };
 }
 
-/** A device with the paths of both follows the role, as long as they are a pair. */
+/** A device with the paths of both follows the role, as long as they are a pair. Answers who is active now. */
 async function confirmPair(
   backend: Backend,
   of: { group: Group; volume: MountPlan['volume'] },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<ProvenSide> {
   const { group, volume } = of;
   for (let attempt = 1; ; attempt += 1) {
-    const { observation } = await proveActiveSide(mountQuestion({ backend, group, volume }, undefined), signal);
-    const reason = whyUnpaired(backend, volume, observation);
-    if (reason === undefined) return;
+    const proven = await proveActiveSide(mountQuestion({ backend, group, volume }, undefined), signal);
+    const reason = whyUnpaired(backend, volume, proven.observation);
+    if (reason === undefined) return proven;
     if (attempt >= PAIR_TRIES) {
       throw new DriverError(
         'refused',
@@ -197,6 +197,7 @@ function mountStep(ctx: DriverContext, { mountpoint }: MountPlan): MountStep {
       const { mountOptions: options } = plan.volume.spec;
       const at = { target: mountpoint, type: filesystem.type, ...(options === undefined ? {} : { options }) };
       await ctx.filesystems.mount(device, at, signal);
+      await ctx.filesystems.proveShown(device, mountpoint);
       const ids = [{ ...plan.mountId, count: 1 }];
       await ctx.journal.saveMount({ ...nodeMountOf(plan, facts), wwn: device.wwn, device, ids });
     },

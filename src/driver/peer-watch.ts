@@ -1,12 +1,14 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Backend } from '../backend/backend.js';
 import { askActiveSide, type ActiveSideFinding } from '../backend/observe.js';
 import { hasWitness, isPaired, isSplit } from '../backend/paired.js';
 import type { Export } from '../contracts/array.js';
 import type { Connection } from '../contracts/host.js';
-import { exportSides, isOwnMount, type Attachment } from '../domain/attachment.js';
+import { exportSides, isOwnMount, type Apart, type Attachment } from '../domain/attachment.js';
 import { arrayHostName } from '../domain/names.js';
 import { otherSide, type Group, type Side } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
+import { apartAfter, movedApart, withApart } from './apart.js';
 import type { Attachments } from './attachments.js';
 import type { DriverContext } from './context.js';
 import { getGroup, groupLocks } from './inventory.js';
@@ -55,13 +57,18 @@ export class PeerWatch {
     const watched = await this.#find(name, signal);
     if (watched === undefined) return;
     const finding = await ask(watched, signal);
-    this.#tellSplit(watched, finding);
     const { volume, backend, group, attachment } = watched;
     const { side } = finding.verdict;
+    const seen = apartAfter({ ...watched, observation: finding.observation, side, row: finding.verdict.row });
+    // A stop of our own for a moment, in which nobody fails over.
+    const apart = group.owesStart === undefined || seen?.moved === true ? seen : attachment.apart;
+    this.#tell(watched, finding, apart);
+    if (!isDeepStrictEqual(apart, attachment.apart)) await this.#noteApart(watched, apart, signal);
     if (attachment.peer !== undefined && side !== undefined && side !== group.lastActive) {
       await noteActiveSide(this.#ctx, { volume, backend }, signal);
     }
-    if (!isPaired(backend, volume, finding.observation)) this.#complete.delete(name);
+    if (apart?.moved === true) return;
+    if (!isProvenPair(watched, finding)) this.#complete.delete(name);
     else if (!this.#isComplete(name) || attachment.peer === undefined || (await lacksExport(watched, signal))) {
       await this.#complement(name, signal);
     }
@@ -88,16 +95,22 @@ export class PeerWatch {
   }
 
   /** Nothing is taken away here: whoever writes would lose it unasked. */
-  #tellSplit({ volume, backend, group, attachment }: Watched, { observation }: ActiveSideFinding): void {
-    if (attachment.peer === undefined || !isSplit(observation)) return;
-    const labels = backend.sides.map((side) => backend.array(side).label).join(' and ');
-    this.#ctx.logger.error(
-      `${labels} both claim the Primary role of group ${group.name}, and volume ${volume.name} is mounted here from both of them: what is written may be in either copy`,
-      {
-        volume: volume.name,
-        next: `stop all containers that use ${volume.name} now; then see which copy is good, and bring the group together: showrcopy groups ${group.name}`,
-      },
-    );
+  #tell(watched: Watched, finding: ActiveSideFinding, apart: Apart | undefined): void {
+    const { volume, backend, attachment } = watched;
+    const parted = attachment.peer === undefined ? undefined : whyNoPair(watched, finding);
+    const moved = apart?.moved === true ? movedApart(backend, attachment, apart.side) : undefined;
+    const { message, next } = parted ?? moved ?? {};
+    if (message !== undefined) this.#ctx.logger.error(message, { volume: volume.name, next });
+  }
+
+  async #noteApart({ attachment }: Watched, apart: Apart | undefined, signal: AbortSignal): Promise<void> {
+    const key = attachment.volume;
+    const on = { volume: key, keys: [], lockWaitMs: FOREIGN_LOCK_WAIT_MS };
+    await this.#operations.withVolume(on, signal, async (held) => {
+      const now = (await this.#find(key, held.signal))?.attachment;
+      if (now?.generation !== attachment.generation) return;
+      await held.commit([{ put: 'attachment', key, value: withApart(now, apart) }]);
+    });
   }
 
   /** With the locks of the volume and its group, so that neither an Unmount nor a stop of the group comes in between. */
@@ -122,8 +135,8 @@ export class PeerWatch {
     }
     if (watched === undefined) return;
     const finding = await ask(watched, signal);
-    const { volume, backend, attachment } = watched;
-    if (attachment.peer === undefined || !isPaired(backend, volume, finding.observation)) return;
+    const { backend, attachment } = watched;
+    if (attachment.peer === undefined || !isProvenPair(watched, finding)) return;
     const connection = await connectionOf(watched, finding.verdict.side ?? attachment.side, signal);
     if (connection === undefined) return;
     await this.#ctx.connector(backend).addPaths(connection, signal);
@@ -152,7 +165,7 @@ export class PeerWatch {
   }
 
   async #isPairedNow(watched: Watched, signal: AbortSignal): Promise<boolean> {
-    return isPaired(watched.backend, watched.volume, (await ask(watched, signal)).observation);
+    return isProvenPair(watched, await ask(watched, signal));
   }
 
   async #export(held: Held, { volume, backend, attachment }: Watched, missing: Side): Promise<void> {
@@ -171,8 +184,32 @@ export class PeerWatch {
 
 const isWhole = ({ state, device }: Attachment): boolean => state === 'attached' && device !== undefined;
 
+/** The group may be well, and the volume no member of it any more: then its two copies have nothing to do with each other. */
+const isProvenPair = ({ backend, volume }: Watched, { verdict, observation }: ActiveSideFinding): boolean =>
+  verdict.side !== undefined && isPaired(backend, volume, observation);
+
 const ask = async ({ backend, volume, group }: Watched, signal: AbortSignal): Promise<ActiveSideFinding> =>
   askActiveSide(mountQuestion({ backend, volume, group }, undefined), signal);
+
+/** What is mounted from both arrays has two volumes behind it. */
+function whyNoPair(
+  { volume, backend, group }: Watched,
+  { observation, verdict }: ActiveSideFinding,
+): { message: string; next: string } | undefined {
+  const stop = `stop all containers that use ${volume.name} now; then see which copy is good`;
+  if (isSplit(observation)) {
+    const labels = backend.sides.map((side) => backend.array(side).label).join(' and ');
+    return {
+      message: `${labels} both claim the Primary role of group ${group.name}, and volume ${volume.name} is mounted here from both of them: what is written may be in either copy`,
+      next: `${stop}, and bring the group together: showrcopy groups ${group.name}`,
+    };
+  }
+  if (verdict.side !== undefined || verdict.row !== 12) return undefined;
+  return {
+    message: `volume ${volume.name} is mounted here from both arrays, and is no pair any more: ${verdict.reason}; what is written may be in either copy`,
+    next: `${stop}: showrcopy groups ${group.name}`,
+  };
+}
 
 /** The export of one array to this node, by the host entry that is on record. */
 async function findExport(

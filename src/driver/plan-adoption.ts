@@ -1,5 +1,6 @@
 import type { Backend } from '../backend/backend.js';
 import { findPartner } from '../backend/observe.js';
+import { wayHome } from '../backend/paired.js';
 import type { BackendManager } from '../backend/manager.js';
 import type { ListedDetails } from '../contracts/inventory.js';
 import { checkVolumeName, removeExportsCommand } from '../domain/names.js';
@@ -148,9 +149,7 @@ function groupOf({ old, backend, arrays }: Question): Group | undefined {
   if (here === undefined || there === undefined)
     throw new Reason(`group ${name} leads to another array than hpe.conf says`);
   if (primary.role !== 'primary' || here.roleReversed || there.roleReversed) {
-    throw new Reason(
-      `group ${name} is failed over; bring it home with setrcopygroup recover and restore, and repeat this`,
-    );
+    throw new Reason(`group ${name} is failed over; bring it home with ${wayHome(backend)}, and repeat this`);
   }
   const lastActive = cautiousLastActive(backend, { groups: { primary, secondary }, failures: {} });
   return { backend: backend.name, name, remoteName: secondary.name, createdByUs: false, lastActive, epoch: 1 };

@@ -67,6 +67,8 @@ export interface ExportFacts {
 export interface MountFacts extends ExportFacts {
   /** Of a pair: the other array's export. */
   peer?: ExportFacts;
+  /** The group with the side that was active when its roles were read again, which a switchover may have moved. */
+  group?: Group;
   device?: BlockDevice;
   filesystem?: FilesystemRecord;
   /** It has the size of the device. */
@@ -137,7 +139,7 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
   const isOtherSilent = proven?.observation.failures[otherSide(side)]?.silent === true;
   let leftOver: string[] = [];
   if (proven !== undefined) {
-    refuseMissingData(request, proven);
+    refuseMissingData(backend, request, proven);
     refuseUnprovenTakeOver(backend, request, proven);
     // A dead array exports nothing that could be seen or removed, and the role table has judged its silence.
     if (!isOtherSilent) {

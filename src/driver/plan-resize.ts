@@ -1,5 +1,6 @@
 import type { Backend } from '../backend/backend.js';
 import { judgeObservation, proveActiveSide } from '../backend/observe.js';
+import { wayHome } from '../backend/paired.js';
 import { DriverError } from '../domain/errors.js';
 import { ownershipTag } from '../domain/names.js';
 import type { Group, Side } from '../domain/replication.js';
@@ -107,8 +108,8 @@ export async function planTogether(
   const verdict = judgeObservation(request, seen);
   // Anything but natural roles is asked for once more: a transition may end, and a refusal names what both arrays said.
   const proven = verdict.row === 1 && verdict.side !== undefined ? verdict : await proveActiveSide(request, signal);
-  if (proven.row !== 1) throw notNatural(volume, group);
-  refuseChanged({ volume, group }, seen);
+  if (proven.row !== 1) throw notNatural(backend, volume, group);
+  refuseChanged({ backend, volume, group }, seen);
   const { target } = backend.replication();
   const peer = seen.groups.secondary?.targets[0]?.name;
   const up = await Promise.all([
@@ -128,18 +129,21 @@ export async function planTogether(
 }
 
 /** What holds for the group in its own cycle, just before it is stopped. @throws `refused` */
-export function refuseChanged({ volume, group }: { volume: Volume; group: Group }, seen: SeenGroup): void {
+export function refuseChanged(
+  { backend, volume, group }: { backend: Backend; volume: Volume; group: Group },
+  seen: SeenGroup,
+): void {
   const { side, group: observed } = viewOfGroup(seen);
   const isNatural = side === 'primary' && seen.groups.secondary?.role === 'secondary';
-  if (!isNatural || !isMember(observed, volume.arrayName)) throw notNatural(volume, group);
+  if (!isNatural || !isMember(observed, volume.arrayName)) throw notNatural(backend, volume, group);
   if (observed !== undefined) refuseRestless(observed);
 }
 
-const notNatural = (volume: Volume, group: Group): DriverError =>
+const notNatural = (backend: Backend, volume: Volume, group: Group): DriverError =>
   new DriverError(
     'refused',
     `volume ${volume.name} is not grown while group ${group.name} is failed over or not whole: both copies have to grow together`,
     {
-      next: `bring group ${group.name} home with setrcopygroup recover and restore, then repeat the command; nothing was changed`,
+      next: `bring group ${group.name} home with ${wayHome(backend)}, then repeat the command; nothing was changed`,
     },
   );

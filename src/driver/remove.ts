@@ -1,5 +1,6 @@
 import type { Backend } from '../backend/backend.js';
 import { judgeObservation, proveActiveSide } from '../backend/observe.js';
+import { wayHome } from '../backend/paired.js';
 import type { Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import { removeExportsCommand } from '../domain/names.js';
@@ -79,7 +80,7 @@ export async function planRemove(
   const verdict = judgeObservation(request, seen);
   // Anything but natural roles is asked for once more: a transition may end, and a refusal names what both arrays said.
   const proven = verdict.side !== undefined && verdict.row === 1 ? verdict : await proveActiveSide(request, signal);
-  if (proven.row !== 1) throw unproven(volume, group);
+  if (proven.row !== 1) throw unproven(backend, volume, group);
   const observed = seen.groups[proven.side];
   if (observed !== undefined) refuseRestless(observed);
   return { volume, group: { record: group, side: proven.side } };
@@ -92,11 +93,11 @@ const requestOf = (backend: Backend, volume: Volume, group: Group) => ({
   everMounted: volume.everMounted,
 });
 
-function unproven(volume: Volume, group: Group): DriverError {
+function unproven(backend: Backend, volume: Volume, group: Group): DriverError {
   return new DriverError(
     'refused',
     `volume ${volume.name} is not removed while group ${group.name} is failed over or one of its arrays is silent: the copy that is not active may be the only good one later`,
-    { next: `bring group ${group.name} home with setrcopygroup recover and restore, then remove the volume` },
+    { next: `bring group ${group.name} home with ${wayHome(backend)}, then remove the volume` },
   );
 }
 
@@ -105,7 +106,7 @@ function refuseUnproven({ backend }: GroupId, { volume, group }: RemovePlan, see
   if (group === undefined) return;
   const { side, group: observed } = viewOfGroup(seen);
   const verdict = judgeObservation(requestOf(backend, volume, seen.record ?? group.record), seen);
-  if (verdict.row !== 1 || verdict.side !== side) throw unproven(volume, group.record);
+  if (verdict.row !== 1 || verdict.side !== side) throw unproven(backend, volume, group.record);
   if (observed !== undefined) refuseRestless(observed);
 }
 

@@ -105,7 +105,8 @@ function growBothStep(backend: Backend, seat: Seat | undefined): ResizeStep {
       const grow = async (within: AbortSignal): Promise<void> => {
         for (const side of ['secondary', 'primary'] as const) await growCopy(backend, { plan, side }, within);
       };
-      const check = (seen: Parameters<typeof refuseChanged>[1]): void => refuseChanged({ volume, group }, seen);
+      const check = (seen: Parameters<typeof refuseChanged>[1]): void =>
+        refuseChanged({ backend, volume, group }, seen);
       const change = { kind: 'grow' as const, volume: volume.arrayName, check, grow };
       try {
         await noting(facts, async () => seat.take(change, signal));

@@ -1,5 +1,6 @@
 import type { Backend } from '../backend/backend.js';
 import { askOneSide, findPartner, type GroupObservation } from '../backend/observe.js';
+import { wayHome } from '../backend/paired.js';
 import { DriverError } from '../domain/errors.js';
 import type { Group, RemoteCopyGroup, Side } from '../domain/replication.js';
 
@@ -73,6 +74,6 @@ function hasNaturalRoles(backend: Backend, { groups }: SeenGroup): boolean {
 export function refuseReversed({ backend, name }: GroupId, seen: SeenGroup): void {
   if (hasNaturalRoles(backend, seen)) return;
   throw new DriverError('refused', `group ${name} is failed over: its members and its state stay as they are`, {
-    next: `bring group ${name} home with setrcopygroup recover and restore`,
+    next: `bring group ${name} home with ${wayHome(backend)}`,
   });
 }

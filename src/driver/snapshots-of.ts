@@ -1,5 +1,6 @@
 import type { Backend } from '../backend/backend.js';
 import { proveActiveSide } from '../backend/observe.js';
+import { wayHome } from '../backend/paired.js';
 import type { ArrayClient } from '../contracts/array.js';
 import type { MetadataStore } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
@@ -91,7 +92,7 @@ export async function refuseUnprovenSnapshot(
   throw new DriverError(
     'refused',
     `snapshot ${snapshot.name} of volume ${base.name} is not removed while group ${group.name} is failed over or one of its arrays is silent: it may be the only good copy later`,
-    { next: `bring group ${group.name} home with setrcopygroup recover and restore, then remove the snapshot` },
+    { next: `bring group ${group.name} home with ${wayHome(backend)}, then remove the snapshot` },
   );
 }
 

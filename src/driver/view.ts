@@ -67,8 +67,9 @@ export function viewOf({ node, records, mount, backend, polled }: ViewParts): Vo
 }
 
 /** Of peer persistence both arrays serve it; `array` is the one that was active at the mount. */
-function holderOf({ nodeName: node, side: array, peer, state }: Attachment): Json {
-  return { node, array, ...(peer === undefined ? {} : { bothArrays: true }), state };
+function holderOf({ nodeName: node, side: array, peer, apart, state }: Attachment): Json {
+  const both = peer === undefined ? {} : { bothArrays: true };
+  return { node, array, ...both, ...(apart === undefined ? {} : { copiesApart: true }), state };
 }
 
 function snapshotOf({ of, side, expiresAt, retainedUntil, schedule }: Extract<Origin, { kind: 'snapshot' }>): Json {
@@ -157,13 +158,15 @@ function replicationOf({ records, group, backend, polled }: ReplicationParts): J
     ...(verdict.side === undefined ? { notProven: verdict.reason } : {}),
     ...(isStale(attachment, verdict.side)
       ? {
-          problem: `writing to the stale copy: still attached to ${backend.array(attachment.side).label} on node ${attachment.nodeName}`,
+          problem: `writing to the stale copy: still attached ${attachment.peer === undefined ? `to ${backend.array(attachment.side).label}` : 'as before its group moved'} on node ${attachment.nodeName}`,
         }
       : {}),
     ageSeconds,
   };
 }
 
-/** Rule 46: attached to the side that does not serve the group any more. */
+/** Rule 46: attached to the side that does not serve the group any more, or to both, of which one was left behind. */
 const isStale = (attachment: Attachment | undefined, active: Side | undefined): attachment is Attachment =>
-  attachment !== undefined && attachment.peer === undefined && active !== undefined && attachment.side !== active;
+  attachment !== undefined &&
+  (attachment.apart?.moved === true ||
+    (attachment.peer === undefined && active !== undefined && attachment.side !== active));

@@ -34,6 +34,17 @@ export async function findMountsElsewhere(devicePath: string, ownTarget: string)
   return usesIn(views, (entry) => isFromDevice(entry) && !ids.has(entry.id));
 }
 
+/** Where propagation shows the mount at `ownTarget` of our namespace to processes of others. */
+export async function findCopies(devicePath: string, ownTarget: string): Promise<DeviceUse[]> {
+  const [views, isFromDevice] = await Promise.all([readViews(), matchDevice(devicePath)]);
+  const view = views.find(({ pid }) => pid === process.pid)?.entries ?? [];
+  const own = view.filter((entry) => entry.target === ownTarget && isFromDevice(entry));
+  const lists = views.map(({ entries }) => entries);
+  const copies = new Set(own.flatMap((entry) => findTakenAlong({ entry, view }, lists)).map(({ id }) => id));
+  for (const { id } of view) copies.delete(id);
+  return usesIn(views, ({ id }) => copies.has(id));
+}
+
 function usesIn(views: MountView[], isUse: (entry: MountinfoEntry) => boolean): DeviceUse[] {
   return views.flatMap(({ pid, entries }) => entries.filter(isUse).map(({ target }) => ({ pid, target })));
 }

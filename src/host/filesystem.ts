@@ -7,7 +7,13 @@ import { DriverError } from '../domain/errors.js';
 import type { FilesystemType } from '../domain/volume.js';
 import { failingWhenDead } from './dead-map.js';
 import { errorCode } from './error-code.js';
-import { findDeviceNumber, findMountsElsewhere, findMountsEverywhere, matchDevice } from './device-users.js';
+import {
+  findCopies,
+  findDeviceNumber,
+  findMountsElsewhere,
+  findMountsEverywhere,
+  matchDevice,
+} from './device-users.js';
 import { formatDevice } from './format.js';
 import { growFilesystem } from './grow-filesystem.js';
 import { readMounts, type MountinfoEntry } from './mountinfo.js';
@@ -25,11 +31,13 @@ interface FilesystemOptions {
   run: Run;
   /** Mounts are made and taken away only below this directory. */
   mountRoot: string;
+  /** Docker runs us in a mount namespace of our own, and sees of our mounts what propagation shows it. */
+  managed?: boolean;
   logger: Logger;
 }
 
 /** File systems and mounts of this host. */
-export function createFilesystems({ run, mountRoot, logger }: FilesystemOptions): Filesystems {
+export function createFilesystems({ run, mountRoot, managed, logger }: FilesystemOptions): Filesystems {
   return {
     probe: async (device, signal) => probeDevice(run, device, signal),
     make: async (device, options, signal) => formatDevice({ run, device, options }, signal),
@@ -48,6 +56,16 @@ export function createFilesystems({ run, mountRoot, logger }: FilesystemOptions)
     async mount(device, at, signal) {
       checkTarget(mountRoot, at.target);
       await mountDevice({ run, logger }, { device, ...at }, signal);
+    },
+    async proveShown(device, target) {
+      if (managed !== true || (await findCopies(device.path, target)).length > 0) return;
+      throw new DriverError(
+        'refused',
+        `nobody outside of this plugin sees what it mounts below ${mountRoot}: Docker would give containers an empty directory of this host's disk instead of the volume`,
+        {
+          next: 'docker plugin disable -f PLUGIN; docker plugin enable --timeout 120 PLUGIN; then start the container again',
+        },
+      );
     },
     async setRoot(target, root, signal) {
       checkTarget(mountRoot, target);

@@ -136,6 +136,7 @@ const attachment: z.ZodType<Attachment> = z.strictObject({
   side,
   host: z.string(),
   peer: z.strictObject({ host: z.string() }).exactOptional(),
+  apart: z.strictObject({ side, moved: z.literal(true).exactOptional() }).exactOptional(),
   state: z.enum(['attaching', 'attached', 'detaching']),
   mountpoint: z.string(),
   device: blockDevice.exactOptional(),

@@ -23,7 +23,7 @@ export interface Dockerd {
 /** `answers` tells whether the engine's API is open; it throws while it is not. */
 export function dockerdIn(
   dir: string,
-  options: { liveRestore: boolean; answers: (host: string) => Promise<unknown> },
+  options: { liveRestore: boolean; hostNetwork: boolean; answers: (host: string) => Promise<unknown> },
 ): Dockerd {
   const host = `unix://${dir}/docker.sock`;
   const logFile = path.join(dir, 'dockerd.log');
@@ -42,7 +42,8 @@ export function dockerdIn(
     host,
     async start() {
       const log = await open(logFile, 'a');
-      const started = spawn('unshare', ['--net', 'dockerd', ...argumentsFor(dir, options.liveRestore, host)], {
+      const [command, ...args] = [...(options.hostNetwork ? [] : ['unshare', '--net']), 'dockerd'];
+      const started = spawn(command ?? '', [...args, ...argumentsFor(dir, options.liveRestore, host)], {
         stdio: ['ignore', log.fd, log.fd],
       });
       daemon = started;

@@ -26,13 +26,18 @@ export interface EngineOptions {
   /** An engine of its own even if this machine has one: for tests that kill it. */
   own?: boolean;
   liveRestore?: boolean;
+  /**
+   * An engine that is started here is in this machine's network, for managed plugins that have to reach the arrays; else in
+   * one of its own.
+   */
+  hostNetwork?: boolean;
 }
 
 /** The engine of this machine, or one with a data root of its own if none runs. */
 export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
   const dir = await mkdtemp(path.join(tmpdir(), 'hpe-engine-'));
   const isShared = options.own !== true && (await isRunning());
-  const dockerd = isShared ? undefined : ownDockerd(dir, options.liveRestore === true);
+  const dockerd = isShared ? undefined : ownDockerd(dir, options);
   const docker = clientOf(dockerd?.host);
   const stop = async (): Promise<void> => {
     if (isShared) await docker('image', 'rm', '-f', IMAGE).catch(() => undefined);
@@ -56,8 +61,8 @@ async function isRunning(): Promise<boolean> {
   );
 }
 
-function ownDockerd(dir: string, liveRestore: boolean): Dockerd {
-  return dockerdIn(dir, { liveRestore, answers: async (host) => clientOf(host)('version') });
+function ownDockerd(dir: string, { liveRestore = false, hostNetwork = false }: EngineOptions): Dockerd {
+  return dockerdIn(dir, { liveRestore, hostNetwork, answers: async (host) => clientOf(host)('version') });
 }
 
 function clientOf(host: string | undefined): Engine['docker'] {

@@ -11,7 +11,7 @@ const RECOVERY_MS = 100_000;
 export const container = (name: string): string => `hpe-docker-test-${name}`;
 
 /** What a test does with the engine of its stack; all that it made is gone after `leaveNothing`. */
-export function hands(get: () => Stack) {
+export function hands(get: () => Pick<Stack, 'engine' | 'driver' | 'control'>) {
   const docker = async (...args: string[]): Promise<string> => get().engine.docker(...args);
   const made = { volumes: new Set<string>(), containers: new Set<string>() };
   /** A container with the volume at /data that stays until it is stopped; `more` are options of `docker run`. */

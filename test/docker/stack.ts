@@ -63,11 +63,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     const engine = await startEngine(options.engine);
     undo.push(async () => engine.stop());
-    const pairDir = path.join(dir, 'pair');
-    const simulator = node('src/simulator/main.ts', ['pair', '--dir', pairDir, '--fabric', 'loopback'], dir);
+    const { simulator, ready, fabricDir } = startSimulator(dir);
     undo.push(async () => endProcess(simulator));
-    const pair = await firstLine(simulator);
-    const fabricDir = path.join(pairDir, 'fabric');
+    const pair = await ready;
     await writeFile(path.join(dir, 'hpe.conf'), hpeConf(pair, { ...options, fabricDir }), { mode: 0o600 });
     const daemon = daemonIn(dir, options.hidden === true ? path.join(dir, 'hpe.sock') : pluginSocket(options.driver));
     undo.push(async () => daemon.stop());
@@ -84,6 +82,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await stop();
     throw error;
   }
+}
+
+/** A pair on the loopback fabric, below `dir`. */
+export function startSimulator(dir: string): { simulator: ChildProcess; ready: Promise<ReadyPair>; fabricDir: string } {
+  const pairDir = path.join(dir, 'pair');
+  const simulator = node('src/simulator/main.ts', ['pair', '--dir', pairDir, '--fabric', 'loopback'], dir);
+  return { simulator, ready: firstLine(simulator), fabricDir: path.join(pairDir, 'fabric') };
 }
 
 /** Where Docker looks for a driver of that name. */
@@ -138,7 +143,8 @@ async function loseHostState(dir: string): Promise<void> {
   }
 }
 
-async function removeDirectory(dir: string): Promise<void> {
+/** @throws when a mount or a loop device is left; it is gone then */
+export async function removeDirectory(dir: string): Promise<void> {
   const left = await hostLeftovers(dir);
   await unmountBelow(dir);
   await freeLoopDevicesOf(dir);

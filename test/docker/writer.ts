@@ -20,6 +20,7 @@ done`;
 /** A container that writes without pause. */
 export interface Writer {
   readonly container: string;
+  readonly volume: string;
   run(...options: string[]): Promise<void>;
   /** How many records were acknowledged up to now. */
   acknowledged(): Promise<number>;
@@ -32,7 +33,11 @@ export interface Writer {
   prove(upTo: number): Promise<void>;
 }
 
-export async function writerIn(stack: Stack, container: string, volume: string): Promise<Writer> {
+export async function writerIn(
+  stack: Pick<Stack, 'engine' | 'dir'>,
+  container: string,
+  volume: string,
+): Promise<Writer> {
   const notes = path.join(stack.dir, `notes-${container}`);
   await mkdir(notes);
   const noted = path.join(notes, 'acknowledged');
@@ -43,6 +48,7 @@ export async function writerIn(stack: Stack, container: string, volume: string):
   const errors = async (): Promise<string[]> => lines('errors');
   return {
     container,
+    volume,
     async run(...options) {
       const all = ['--name', container, '--network', 'none', '-v', `${notes}:/notes`, '-v', `${volume}:/data`];
       await stack.engine.docker('run', '-d', ...all, ...options, IMAGE, 'sh', '-c', SCRIPT);

@@ -33,6 +33,7 @@ describe('a failback', () => {
     const plan = planFailback(reportOf({ ...scene, used }));
     expect(plan).toMatchObject({ verdict: 'ready', to: 'primary', loss: { kind: 'none' } });
     expect(steps(plan)).toEqual([RECOVER, 'wait-synced', ...COME_HOME]);
+    expect(plan.loss.why).toContain('after a failover with a loss: what only the primary array has');
     expect(plan.steps[0]).toMatchObject({ destroys: expect.stringContaining('the primary array') });
   });
 

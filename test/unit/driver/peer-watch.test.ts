@@ -29,6 +29,9 @@ let attachment: Attachment;
 let roles: Record<Side, Pick<RemoteCopyGroup, 'role'> & { reversed: boolean }>;
 /** The device still leads to the array's data. */
 let isCurrent: boolean;
+let isStopped: boolean;
+let isMember: boolean;
+let silent: Side | undefined;
 let exported: Side[];
 let done: string[];
 
@@ -36,6 +39,9 @@ beforeEach(() => {
   attachment = both;
   roles = { primary: { role: 'primary', reversed: false }, secondary: { role: 'secondary', reversed: false } };
   isCurrent = true;
+  isStopped = false;
+  isMember = true;
+  silent = undefined;
   exported = ['primary', 'secondary'];
   done = [];
 });
@@ -43,14 +49,14 @@ beforeEach(() => {
 function groupOn(side: Side): RemoteCopyGroup {
   const { role, reversed } = roles[side];
   const [name, remoteName] = side === 'primary' ? ['g', 'g.r1'] : ['g.r1', 'g'];
-  const state = roles.primary.role === roles.secondary.role ? 'stopped' : 'started';
+  const state = isStopped || roles.primary.role === roles.secondary.role ? 'stopped' : 'started';
   const policies = { autoRecover: true, autoFailover: true, pathManagement: true };
   return {
     name,
     remoteName,
     role,
     targets: [{ name: 'peer', roleReversed: reversed, state, mode: 'synchronous', ...policies }],
-    members: [{ volume: 'dcv-1', remoteVolume: 'dcv-1', syncStatus: 'synced' }],
+    members: isMember ? [{ volume: 'dcv-1', remoteVolume: 'dcv-1', syncStatus: 'synced' }] : [],
   };
 }
 
@@ -58,7 +64,10 @@ function groupOn(side: Side): RemoteCopyGroup {
 function arrayOf(side: Side): ArrayClient {
   return {
     label: `${side} array`,
-    remoteCopy: { findGroup: async () => Promise.resolve(groupOn(side)) },
+    remoteCopy: {
+      findGroup: async () => (silent === side ? Promise.reject(new Error('no power')) : Promise.resolve(groupOn(side))),
+      linksUp: async () => Promise.resolve(false),
+    },
     findHost: async () => Promise.resolve('node1'),
     findVluns: async () => Promise.resolve([]),
     findExport: async () =>
@@ -108,6 +117,10 @@ function watch(): PeerWatch {
   } as unknown as DriverContext;
   const held = {
     signal: AbortSignal.timeout(5_000),
+    commit: async (writes: { kind?: string; value: Attachment }[]) => {
+      for (const { value } of writes) attachment = value;
+      return Promise.resolve();
+    },
     run: async () => {
       done.push('export');
       exported = ['primary', 'secondary'];
@@ -137,9 +150,9 @@ describe('a look at what is mounted from a pair', () => {
     expect(await look(peers)).toEqual(['paths']);
     expect(await look(peers)).toEqual(['paths']);
     // They parted meanwhile, so that some may be gone.
-    roles.secondary = { role: 'primary', reversed: true };
+    isStopped = true;
     await look(peers);
-    roles.secondary = { role: 'secondary', reversed: false };
+    isStopped = false;
     expect((await look(peers)).filter((each) => each === 'paths')).toHaveLength(2);
   });
 
@@ -166,6 +179,61 @@ describe('a look at what is mounted from a pair', () => {
       expect(await look()).toEqual([expect.stringMatching(/^warning: mounted from primary array only, and cut off/)]);
     },
   );
+
+  it.each(['primary', undefined] as const)(
+    'a copy that was left behind while they were apart is no other half, also when they are together again: silent %s',
+    async (whichIsSilent) => {
+      const peers = watch();
+      isStopped = true;
+      await look(peers);
+      // An operator's failover: what was written meanwhile is on the primary array alone.
+      roles.secondary = { role: 'primary', reversed: true };
+      silent = whichIsSilent;
+      await look(peers);
+      isStopped = false;
+      silent = undefined;
+      roles.primary = { role: 'secondary', reversed: true };
+      done = [];
+      const moved = expect.stringMatching(/^error: volume v is mounted here from before its group moved from primary/);
+      // Which array was used last goes on record, which is not there in this test.
+      expect(await look(peers)).toEqual([moved, expect.stringMatching(/could not be put on record/)]);
+      roles = { primary: { role: 'primary', reversed: false }, secondary: { role: 'secondary', reversed: false } };
+      done = [];
+      expect(await look(peers)).toEqual([moved]);
+    },
+  );
+
+  it('a failover that was synchronised at once, before the next look, is told as well', async () => {
+    const peers = watch();
+    isStopped = true;
+    await look(peers);
+    isStopped = false;
+    roles = { primary: { role: 'secondary', reversed: true }, secondary: { role: 'primary', reversed: true } };
+    expect(await look(peers)).toContainEqual(expect.stringMatching(/^error: volume v is mounted here from before/));
+  });
+
+  it('the other array takes over from one that is lost, and all goes on: nothing was left behind', async () => {
+    const peers = watch();
+    await look(peers);
+    [silent, isStopped] = ['primary', true];
+    roles = { primary: { role: 'secondary', reversed: true }, secondary: { role: 'primary', reversed: true } };
+    await look(peers);
+    [silent, isStopped] = [undefined, false];
+    await look(peers);
+    roles = { primary: { role: 'primary', reversed: false }, secondary: { role: 'secondary', reversed: false } };
+    expect((await look(peers)).filter((each) => each.startsWith('error'))).toEqual([]);
+    expect(attachment.apart).toBeUndefined();
+  });
+
+  it('gets no path to a copy that an administrator took out of the group, though the group is started and synced', async () => {
+    exported = ['primary'];
+    isMember = false;
+    expect(await look()).toEqual([
+      expect.stringMatching(
+        /^error: volume v is mounted here from both arrays, and is no pair any more: .*no member dcv-1/,
+      ),
+    ]);
+  });
 
   it('says so at each look when both arrays claim the role Primary, and changes nothing on them', async () => {
     roles.secondary = { role: 'primary', reversed: true };

@@ -1,0 +1,39 @@
+import { parseArgs } from 'node:util';
+import { serve, type ServeOptions } from './serve.js';
+import { STATE_DIR, UsageError } from './usage.js';
+
+/** Whatever still hangs after this is journaled, and is settled at the next start. */
+const CLOSE_TIMEOUT_MS = 9_000;
+
+/** `serve`: starts the daemon, which runs until SIGTERM or SIGINT ends this process. No lines to print. @throws UsageError, or as `serve` */
+export async function runDaemon(args: string[]): Promise<string[]> {
+  const daemon = await serve(parseServe(args));
+  const stop = (): void => {
+    setTimeout(() => process.exit(1), CLOSE_TIMEOUT_MS).unref();
+    daemon.close().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  return [];
+}
+
+function parseServe(args: string[]): ServeOptions {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        config: { type: 'string', default: '/etc/hpedockerplugin/hpe.conf' },
+        socket: { type: 'string', default: '/run/docker/plugins/hpe.sock' },
+        ...STATE_DIR,
+        managed: { type: 'boolean', default: false },
+      },
+    });
+    const { config: configFile, socket: socketPath, 'state-dir': stateDir, managed } = values;
+    return { configFile, socketPath, stateDir, managed, logLevel: managed ? (process.env['LOG_LEVEL'] ?? '') : '' };
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
