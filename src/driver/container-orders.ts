@@ -113,14 +113,14 @@ export class ContainerOrders {
     return { containers, problems };
   }
 
-  /** What uses volumes of that group which are attached here by the metadata's word, and which were asked for. */
-  async #find({ backend, group, order }: Given, engine: Engine, stopped: AbortSignal): Promise<StoppedContainer[]> {
+  /** What uses volumes of a group of that name (two backends may share one on their arrays) which are attached here by the metadata's word, and which were asked for. */
+  async #find({ group, order }: Given, engine: Engine, stopped: AbortSignal): Promise<StoppedContainer[]> {
     const { store, node } = this.#parts;
     const signal = within(READ_TIMEOUT_MS, stopped);
     const [volumes, attachments] = [await store.list('volume', signal), await store.list('attachment', signal)];
     const here = new Set(attachments.filter((each) => each.node === node.id).map((each) => each.volume));
     const isMeant = ({ name, spec }: (typeof volumes)[number]): boolean =>
-      spec.backend === backend && spec.replicationGroup === group && here.has(name) && order.volumes.includes(name);
+      spec.replicationGroup === group && here.has(name) && order.volumes.includes(name);
     return engine.using(volumes.filter(isMeant).map((each) => each.name));
   }
 

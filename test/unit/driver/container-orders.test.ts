@@ -93,7 +93,7 @@ async function look(given: Engine | 'none' = engine): Promise<Halt | undefined> 
   return store.find('halt', `DEFAULT/RCG1/${HERE.id}`, AbortSignal.timeout(1000));
 }
 
-async function addVolume(name: string, { group = 'RCG1', node = HERE.id } = {}): Promise<void> {
+async function addVolume(name: string, { group = 'RCG1', node = HERE.id, backend = 'DEFAULT' } = {}): Promise<void> {
   const volume: Records['volume'] = {
     name,
     id: `id-${name}`,
@@ -102,7 +102,7 @@ async function addVolume(name: string, { group = 'RCG1', node = HERE.id } = {}):
       provisioning: 'thin',
       compression: false,
       fsType: 'ext4',
-      backend: 'DEFAULT',
+      backend,
       mountConflictDelay: 30,
       replicationGroup: group,
     },
@@ -206,6 +206,13 @@ describe('an order to stop', () => {
     await order({ volumes: ['v1', 'v3', 'v4', 'v5'] });
     expect(await look()).toMatchObject({ containers: [{ id: 'app' }] });
     expect(deeds).toEqual(['stop app']);
+  });
+
+  it('stops what uses a volume of another backend that shares the group', async () => {
+    await addVolume('v3', { backend: 'SECOND' });
+    running = [container('other', 'v3')];
+    await order({ volumes: ['v1', 'v3'] });
+    expect(await look()).toMatchObject({ containers: [{ id: 'other' }] });
   });
 
   it('is answered with the reason, where hpe.conf forbids it', async () => {
