@@ -35,7 +35,7 @@ export async function openAudit(stateDir: string, command: string): Promise<Audi
 }
 
 /** The person behind sudo, where there is one. */
-function whoTypes(): string {
+export function whoTypes(): string {
   const username = userName();
   const person = process.env['SUDO_USER'];
   return person === undefined || person === '' ? username : `${person} (as ${username})`;

@@ -1,25 +1,8 @@
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
+import type { Engine } from '../contracts/engine.js';
 import { DriverError } from '../domain/errors.js';
-
-/** A container that runs and uses a volume. */
-export interface Container {
-  id: string;
-  name: string;
-  /** Names of all volumes that it uses. */
-  volumes: string[];
-}
-
-/** The Docker engine of this host, by its API. Throws DriverError only. */
-export interface Engine {
-  /** Containers that run, paused ones too, with one of those volumes. */
-  using(volumes: readonly string[]): Promise<Container[]>;
-  /** Not running, or gone, already is success. */
-  stop(id: string): Promise<void>;
-  /** Running already is success. @throws `not-found`, or `refused` with the engine's own words */
-  start(id: string): Promise<void>;
-}
 
 const LIST_TIMEOUT_MS = 20_000;
 /** Docker waits for our Unmount and Mount, which may take two minutes each. */

@@ -1,16 +1,18 @@
 import { parseArgs } from 'node:util';
+import type { Container, Engine } from '../contracts/engine.js';
 import { DriverError } from '../domain/errors.js';
 import type { Goal } from '../domain/failover-plan.js';
 import type { GroupReport } from '../domain/group-report.js';
 import { checkReason } from '../domain/override.js';
 import { openDeeds } from './array-deeds.js';
 import { openAudit } from './audit.js';
-import { connectEngine, type Container, type Engine } from './engine.js';
+import { connectEngine } from './engine.js';
 import { GuideRun } from './guide-run.js';
 import { planOf } from './plan-of.js';
 import { printPlan } from './print-plan.js';
 import { withReports, type Where } from './reports.js';
 import { openRunJournal } from './run-journal.js';
+import { asOnlyRun } from './only-run.js';
 import { WHERE_OPTIONS } from './status.js';
 import { processTerminal, type Terminal } from './terminal.js';
 import { UsageError } from './usage.js';
@@ -22,6 +24,7 @@ interface Order {
   json: boolean;
   yes: boolean;
   acceptLoss: string | undefined;
+  allNodes: boolean;
   where: Where;
   dockerSocket: string;
 }
@@ -60,7 +63,7 @@ async function containersOf(engine: Engine, report: GroupReport): Promise<Contai
 }
 
 async function run(goal: Goal, order: Order, terminal: Terminal): Promise<void> {
-  const { where, acceptLoss, dockerSocket } = order;
+  const { where, acceptLoss, allNodes, dockerSocket } = order;
   const engine = connectEngine(dockerSocket);
   await withReports(where, async (reports) => {
     if (!reports.isServed) {
@@ -72,15 +75,19 @@ async function run(goal: Goal, order: Order, terminal: Terminal): Promise<void> 
     const { backend, name } = report;
     const audit = await openAudit(where.stateDir, `${goal} run ${name}`);
     const journal = await openRunJournal(where.stateDir, { backend, group: name });
-    const deeds = await openDeeds(where, report, reports).catch(async (thrown: unknown) => {
-      await journal.release();
-      throw thrown;
-    });
+    const about = { goal, backend, group: name };
     try {
-      const group = { name, backend };
-      await new GuideRun({ goal, group, reports, deeds, engine, journal, audit, terminal, acceptLoss }).run();
+      await asOnlyRun({ where, about, reports, terminal }, async (shared) => {
+        const deeds = await openDeeds(where, report, reports);
+        const group = { name, backend };
+        const parts = { goal, group, reports, deeds, engine, journal, audit, terminal, acceptLoss, allNodes };
+        try {
+          await new GuideRun({ ...parts, ...shared }).run();
+        } finally {
+          await deeds.close();
+        }
+      });
     } finally {
-      await deeds.close();
       await journal.release();
     }
   });
@@ -98,6 +105,7 @@ export function parseGroupOrder(command: Goal | 'verify', args: string[]): Order
         json: { type: 'boolean', default: false },
         yes: { type: 'boolean', default: false },
         'accept-loss': { type: 'string' },
+        'all-nodes': { type: 'boolean', default: false },
       },
     });
     const [verb = '', group, ...rest] = command === 'verify' ? ['verify', ...positionals] : positionals;
@@ -106,12 +114,14 @@ export function parseGroupOrder(command: Goal | 'verify', args: string[]): Order
       const first = command === 'verify' ? '' : 'plan or run, and ';
       throw new UsageError(`${command} takes ${first}the name of one remote copy group`);
     }
-    const { 'accept-loss': reason, yes, json, backend } = values;
-    if (verb !== 'run' && (yes || reason !== undefined)) throw new UsageError('--yes and --accept-loss go with run');
+    const { 'accept-loss': reason, 'all-nodes': allNodes, yes, json, backend } = values;
+    if (verb !== 'run' && (yes || allNodes || reason !== undefined)) {
+      throw new UsageError('--yes, --all-nodes and --accept-loss go with run');
+    }
     if (verb === 'run' && json) throw new UsageError('--json goes with plan');
     const where = { configFile: values.config, stateDir: values['state-dir'] };
     const acceptLoss = reason === undefined ? undefined : checkReason(reason);
-    return { verb, group, backend, json, yes, acceptLoss, where, dockerSocket: values['docker-socket'] };
+    return { verb, group, backend, json, yes, acceptLoss, allNodes, where, dockerSocket: values['docker-socket'] };
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });

@@ -1,14 +1,17 @@
+import type { Container, Engine } from '../contracts/engine.js';
+import type { MetadataStore } from '../contracts/store.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import { generationsOf, type FailoverPlan, type Goal, type Step } from '../domain/failover-plan.js';
-import { lastSyncOf, SIDES, type GroupReport } from '../domain/group-report.js';
+import { laggingIn, lastSyncOf, SIDES, type GroupReport } from '../domain/group-report.js';
 import { otherSide } from '../domain/replication.js';
 import { verifyGroup } from '../domain/verify-group.js';
 import type { ArrayDeeds } from './array-deeds.js';
-import type { Container, Engine } from './engine.js';
 import { findingLines, notRight } from './findings.js';
+import { OtherNodes } from './other-nodes.js';
 import { planOf } from './plan-of.js';
 import { describeLoss, describeStep, printPlan } from './print-plan.js';
 import type { RunJournal, RunState } from './run-journal.js';
+import type { RunLock } from './run-lock.js';
 import { RunProgress, type ProgressParts } from './run-progress.js';
 
 /** How long a change that an array took may need until it is seen. */
@@ -26,11 +29,17 @@ const SYNC_PATIENCE_MS = 24 * 60 * 60_000;
 
 export interface RunParts extends ProgressParts {
   goal: Goal;
+  group: { backend: string; name: string };
   deeds: Pick<ArrayDeeds, 'send'>;
   engine: Engine;
   journal: RunJournal;
   /** Why what is unsafe is to be done all the same. */
   acceptLoss?: string | undefined;
+  lock: RunLock;
+  /** The metadata that all nodes share, if they do. */
+  store: MetadataStore | undefined;
+  /** The daemons of other nodes are to stop their containers. */
+  allNodes: boolean;
 }
 
 type ArrayStep = Extract<Step, { kind: 'array' }>;
@@ -48,12 +57,14 @@ export class GuideRun {
   readonly #parts: RunParts;
   #state: RunState;
   readonly #progress: RunProgress;
+  readonly #others: OtherNodes;
   /** Of the role table: what was shown as unsafe when the run began. A loss in another state of the arrays was not accepted. */
   #acceptedRow: number | undefined;
 
   constructor(parts: RunParts) {
     this.#parts = parts;
     this.#progress = new RunProgress(parts);
+    this.#others = new OtherNodes({ ...parts, progress: this.#progress });
     this.#state = { goal: parts.goal, startedAt: new Date().toISOString(), stopped: [] };
   }
 
@@ -92,6 +103,7 @@ export class GuideRun {
   }
 
   async #look(): Promise<Seen> {
+    await this.#parts.lock.ensure();
     const report = await this.#parts.reports.group(this.#parts.group);
     const here = report.volumes.filter((each) => each.use?.isHere === true).map((each) => each.name);
     const containers = await this.#parts.engine.using(here);
@@ -117,6 +129,7 @@ export class GuideRun {
     return plan.steps.find((step) => {
       if (step.kind !== 'stop-containers') return true;
       if (step.isHere) return containers.some((each) => each.volumes.some((name) => step.volumes.includes(name)));
+      if (this.#parts.allNodes && this.#others.leftToAsk(report, step.volumes).length > 0) return true;
       this.#progress.say(`elsewhere: ${describeStep(step, { report, containers })}`);
       return false;
     });
@@ -144,6 +157,7 @@ export class GuideRun {
   }
 
   async #stopContainers(step: Extract<Step, { kind: 'stop-containers' }>, seen: Seen): Promise<void> {
+    if (!step.isHere) return this.#stopElsewhere(seen);
     await this.#progress.confirm(describeStep(step, seen));
     for (const container of seen.containers.filter((each) =>
       each.volumes.some((name) => step.volumes.includes(name)),
@@ -153,6 +167,16 @@ export class GuideRun {
       await this.#parts.journal.save(this.#state);
       await this.#progress.deed(`docker stop ${name}`, async () => this.#parts.engine.stop(id));
     }
+  }
+
+  /** On all nodes at once. */
+  async #stopElsewhere(seen: Seen): Promise<void> {
+    const steps = seen.plan.steps.filter((each) => each.kind === 'stop-containers').filter((each) => !each.isHere);
+    for (const step of steps) await this.#progress.confirm(describeStep(step, seen));
+    await this.#others.stop(
+      seen.report,
+      steps.flatMap((each) => each.volumes),
+    );
   }
 
   async #startContainers(): Promise<void> {
@@ -172,6 +196,7 @@ export class GuideRun {
       this.#state.stopped = this.#state.stopped.filter((each) => each.id !== container.id);
       await this.#parts.journal.save(this.#state);
     }
+    failures.push(...(await this.#others.start()));
     if (failures.length === 0) return;
     throw new DriverError('refused', `not started: ${failures.join('; ')}`, {
       next: 'remove the cause, and repeat the command',
@@ -263,12 +288,3 @@ function patienceWith({ action }: ArrayStep, failure: DriverError | undefined): 
 }
 
 const reasonOf = (reason: string | undefined): { reason?: string } => (reason === undefined ? {} : { reason });
-
-function laggingIn({ sides, volumes }: GroupReport): string[] {
-  const lagging = SIDES.flatMap((side) => {
-    const { view } = sides[side];
-    return view.answer === 'group' ? view.lagging : [{ volume: `the ${side} array`, status: 'silent' }];
-  });
-  const nameOf = (arrayName: string): string => volumes.find((each) => each.arrayName === arrayName)?.name ?? arrayName;
-  return [...new Set(lagging.map((each) => `${nameOf(each.volume)} ${each.status}`))];
-}

@@ -39,19 +39,23 @@ export const OPTIONS = {
   json: { meaning: 'one JSON document instead of lines' },
   yes: { meaning: 'answers every question with yes' },
   'accept-loss': { value: 'REASON', meaning: 'does what is NOT SAFE, too; the reason is in the audit log' },
+  'all-nodes': {
+    meaning:
+      'has the daemons of other nodes stop and start their containers; without it the run says what to stop there, and waits',
+  },
 } as const satisfies Record<string, { value?: string; meaning: string }>;
 
 const METADATA: Page['options'] = ['config', 'state-dir'];
 const GUIDE: Page['options'] = ['backend', 'docker-socket', 'config', 'state-dir'];
 
 const guide = (verb: 'failover' | 'failback', way: string): Page => ({
-  forms: [`${verb} plan RCG [--json]`, `${verb} run RCG [--yes] [--accept-loss REASON]`],
+  forms: [`${verb} plan RCG [--json]`, `${verb} run RCG [--yes] [--accept-loss REASON] [--all-nodes]`],
   summary: `moves a remote copy group ${way}, or says how`,
   about: [
     'plan only reads: what the arrays say now, whether it is safe, what would be lost, and what to type.',
     'run does the plan: stops the containers, types the commands to the arrays, waits, starts the containers, verifies. It asks before each step that changes something, may be interrupted and typed again, and writes STATE-DIR/audit.log.',
   ],
-  options: ['json', 'yes', 'accept-loss', ...GUIDE],
+  options: ['json', 'yes', 'accept-loss', 'all-nodes', ...GUIDE],
   examples: [`${verb} plan RCG1`, `${verb} run RCG1`],
   more: 'failover.md',
 });

@@ -1,8 +1,8 @@
+import type { Container } from '../contracts/engine.js';
 import { assertNever } from '../domain/errors.js';
 import type { FailoverPlan, Loss, Step } from '../domain/failover-plan.js';
 import { describeView } from '../domain/active-side.js';
 import { SIDES, type GroupReport } from '../domain/group-report.js';
-import type { Container } from './engine.js';
 
 /** A plan with everything that is shown beside it. */
 export interface ShownPlan {

@@ -10,7 +10,7 @@ export interface FullStatus extends StatusReport {
 
 /** The lines for people. */
 export function printStatus(status: FullStatus): string[] {
-  const { arrays, groups, volumes, operations, leftOvers, containers, dockerProblem } = status;
+  const { arrays, groups, volumes, operations, runs = [], leftOvers, containers, dockerProblem } = status;
   const lines = [`${status.at}, asked on node ${status.node}, metadata ${status.metadata}`, '', 'Arrays'];
   for (const { label, reachable, problem, name, osVersion, sessions } of arrays) {
     const state = reachable
@@ -30,7 +30,10 @@ export function printStatus(status: FullStatus): string[] {
     lines.push(`  ${volume.name}: ${volume.sizeGiB} GiB, backend ${volume.backend}${group}${state}, ${use}${users}`);
   }
   if (dockerProblem !== undefined) lines.push(`  containers are not known: ${dockerProblem}`);
-  lines.push('', 'Not finished', ...(operations.length === 0 ? ['  nothing'] : []));
+  lines.push('', 'Not finished', ...(operations.length + runs.length === 0 ? ['  nothing'] : []));
+  for (const { goal, group, nodeName, by, startedAt } of runs) {
+    lines.push(`  ${goal} of group ${group} is run on node ${nodeName} by ${by}, since ${startedAt}`);
+  }
   for (const { volume, kind, phase, startedAt, error } of operations) {
     lines.push(`  ${kind} of ${volume} (${phase}, since ${startedAt})${error === undefined ? '' : `: ${error}`}`);
   }

@@ -12,7 +12,7 @@ const pinBody = z.strictObject({ peer: z.string() });
 /** What the commands ask about, in the daemon or without one: path → request. None of them changes anything. */
 export function reportRequests(parts: StatusParts): Record<ReportRequest, AdminRequest> {
   return {
-    '/here': async () => Promise.resolve({ node: parts.nodeName }),
+    '/here': async () => Promise.resolve({ node: parts.nodeName, id: parts.node }),
     '/status': async (_body, signal) => reportStatus(parts, signal),
     '/group': async (body, signal) => reportGroup(parts, parse(groupBody, body), signal),
     '/pin': async (body, signal) =>

@@ -27,11 +27,14 @@ export interface Reports {
   group(wanted: GroupName): Promise<GroupReport>;
   /** The daemon of this node answered, and does what Docker asks. */
   isServed: boolean;
+  /** That node. */
+  here(): Promise<{ node: string; id: string }>;
   /** The fingerprint that was seen at first contact with that peer. */
   pin(peer: string): Promise<string | undefined>;
 }
 
 const TIMEOUT_MS = 60_000;
+const hereShape = z.object({ node: z.string(), id: z.string() });
 /** Only what tells the reports from anything else: command and daemon are of one release. */
 const has = (value: unknown, member: string): boolean => typeof value === 'object' && value !== null && member in value;
 const statusReport = z.custom<StatusReport>((value) => has(value, 'arrays') && has(value, 'leftOvers'));
@@ -52,6 +55,7 @@ export async function withReports<T>(where: Where, work: (reports: Reports) => P
 function reportsFrom(ask: (question: ReportRequest, body: unknown) => Promise<unknown>, isServed: boolean): Reports {
   return {
     isServed,
+    here: async () => hereShape.parse(await ask('/here', {})),
     status: async () => statusReport.parse(await ask('/status', {})),
     group: async (wanted) => groupReport.parse(await ask('/group', wanted)),
     pin: async (peer) =>

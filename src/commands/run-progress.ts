@@ -32,6 +32,12 @@ export class RunProgress {
     this.#parts.terminal.say(`${new Date().toISOString().slice(11, 19)}  ${text}`);
   }
 
+  /** What others have done. */
+  async note(what: string, event: 'done' | 'failed' = 'done'): Promise<void> {
+    this.say(what);
+    await this.#parts.audit.write({ event, what });
+  }
+
   /** Waits until nothing is open any more. @throws `unavailable` when it takes too long; a look that fails does not end the wait */
   async wait(what: string, patienceMs: number, open: (report: GroupReport) => string[]): Promise<void> {
     const until = performance.now() + patienceMs;

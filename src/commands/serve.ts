@@ -4,6 +4,7 @@ import { StatusPoll } from '../backend/status-poll.js';
 import { loadConfig, type Config, type Surroundings } from '../config/config.js';
 import type { GroupReport } from '../domain/group-report.js';
 import { Attachments } from '../driver/attachments.js';
+import { ContainerOrders } from '../driver/container-orders.js';
 import type { DriverContext } from '../driver/context.js';
 import { createSnapshot } from '../driver/create-snapshot.js';
 import { DockerDriver } from '../driver/driver.js';
@@ -26,6 +27,7 @@ import { startPluginServer } from '../plugin/server.js';
 import { openNodeJournal } from '../store/node-journal.js';
 import { buildBackends, buildConnectors, openStore } from './build.js';
 import { adminSocketOf } from './daemon-client.js';
+import { connectEngine } from './engine.js';
 import { metadataRequests } from './metadata-requests.js';
 import { Passwords } from './passwords.js';
 import { pinsIn } from './pins.js';
@@ -105,6 +107,8 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const resizes = new Resizes(ctx, { operations, users: attachments.users });
   const releases = new Releases(ctx, operations);
   const recovery = new Recovery(ctx, { operations, attachments, resizes });
+  const engine = config.dockerSocket === undefined ? undefined : connectEngine(config.dockerSocket);
+  const orders = new ContainerOrders({ store, node, engine, logger });
   const driver = new DockerDriver(ctx, { operations, attachments, poll, resizes });
   const reportParts = {
     store,
@@ -151,6 +155,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   overrides.start();
   poll.start();
   watch.start();
+  orders.start();
   for (const { name } of backends.all()) hostProblems.look(name);
   logger.info('serving', { socket: socketPath, metadata: store.kind, backends: [...config.backends.keys()] });
   if (store.kind === 'embedded') {
@@ -160,7 +165,14 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     async close() {
       await status.close();
       await server.close();
-      await Promise.all([recovery.stop(), overrides.stop(), poll.stop(), watch.stop(), hostProblems.stop()]);
+      await Promise.all([
+        recovery.stop(),
+        overrides.stop(),
+        poll.stop(),
+        watch.stop(),
+        orders.stop(),
+        hostProblems.stop(),
+      ]);
       await backends.close();
       await store.close();
       // It keeps the state directory: until here a second daemon would take this one for ended, and its locks for free.

@@ -1,7 +1,16 @@
 import path from 'node:path';
 import type { Config, EtcdConfig } from './model.js';
 import type { Settings } from './settings.js';
-import { absolutePath, commandWords, endpoints, oneEndpoint, oneOf, port, wholeNumber } from './values.js';
+import {
+  absolutePath,
+  absolutePathOrNone,
+  commandWords,
+  endpoints,
+  oneEndpoint,
+  oneOf,
+  port,
+  wholeNumber,
+} from './values.js';
 
 /** How the daemon was started, as far as that decides what holds where hpe.conf says nothing. */
 export interface Surroundings {
@@ -24,6 +33,7 @@ const LEVEL_WORDS = ['debug', 'info', 'warning', 'warn', 'error', 'critical'] as
 const DEFAULT_ETCD_PORT = 2379;
 /** What a key of old files says when there is no etcd. */
 const NO_ETCD = '0.0.0.0';
+const DEFAULT_DOCKER_SOCKET = '/var/run/docker.sock';
 /** Of `status_listen`. */
 const DEFAULT_STATUS_PORT = 9810;
 
@@ -40,6 +50,7 @@ export function readDaemon(settings: Settings, started: Surroundings): Omit<Conf
   const mountPrefix = readMountPrefix(settings, started);
   const isManaged = started.managed === true;
   const timeout = isManaged ? DOCKER_TIMEOUT.managed : DOCKER_TIMEOUT.service;
+  const dockerSocket = settings.read('docker_socket', absolutePathOrNone) ?? DEFAULT_DOCKER_SOCKET;
   const statusListen = settings.read('status_listen', oneEndpoint(DEFAULT_STATUS_PORT));
   return {
     logging: readLevel(settings, started),
@@ -47,6 +58,7 @@ export function readDaemon(settings: Settings, started: Surroundings): Omit<Conf
     ...(mountPrefix === undefined ? {} : { mountPrefix }),
     dockerTimeoutSeconds: settings.read('docker_timeout', wholeNumber(15, 3600, 'seconds')) ?? timeout,
     hostCommandPrefix: settings.read('host_command_prefix', commandWords) ?? (isManaged ? MANAGED_PREFIX : []),
+    ...(dockerSocket === 'none' ? {} : { dockerSocket }),
     ...(statusListen === undefined ? {} : { statusListen }),
   };
 }

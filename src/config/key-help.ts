@@ -17,6 +17,7 @@ mount_prefix | absolute path | - | /var/lib/hpe-volume-plugin/volumes | Director
 docker_timeout | seconds, 15 to 3600 | 120 | 120 | How long dockerd waits for the plugin; 30 in a managed plugin, where it counts only if it was enabled with --timeout.
 host_command_prefix | command and arguments, separated by blanks | - | nsenter --mount=/proc/1/ns/mnt --ipc=/proc/1/ns/ipc -- | What the host's tools are run through when the plugin is in a container; a managed plugin does so by itself.
 status_listen | ADDRESS[:PORT], port 9810 | - | 127.0.0.1:9810 | Where the page, status.json, metrics and health are served; without it nothing listens. There is no password.
+docker_socket | absolute path, or none | /var/run/docker.sock | none | Where the daemon reaches Docker when a failover run --all-nodes of another node asks it to stop and start containers; none: it never does.
 host_etcd_ip_address | ADDRESS[:PORT], several separated by commas | - | 10.0.0.11:2379,10.0.0.12:2379,10.0.0.13:2379 | etcd with the metadata of all hosts. Without it, or with 0.0.0.0, they are in the state directory, for this host alone.
 host_etcd_port_number | port | 2379 | 2379 | The port of addresses without one.
 host_etcd_ca_cert | absolute path | - | /etc/hpedockerplugin/etcd-ca.pem | TLS to etcd: the authority's certificate.

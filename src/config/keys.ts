@@ -33,6 +33,7 @@ const KEYS: ReadonlyMap<string, KeySpec> = new Map<string, KeySpec>([
   ['docker_timeout', { scope: 'daemon' }],
   ['host_command_prefix', { scope: 'daemon' }],
   ['status_listen', { scope: 'daemon' }],
+  ['docker_socket', { scope: 'daemon' }],
   ['host_etcd_ip_address', { scope: 'daemon', list: true }],
   ['host_etcd_port_number', { scope: 'daemon' }],
   ['host_etcd_ca_cert', { scope: 'daemon' }],

@@ -14,6 +14,8 @@ export interface Config {
   hostCommandPrefix: string[];
   /** Where status, metrics and the page are served; absent: nowhere. */
   statusListen?: Endpoint;
+  /** Docker's own API, for `failover run --all-nodes` of another node; absent: containers here are stopped from here only. */
+  dockerSocket?: string;
   /** By name, which is the name of the section. */
   backends: Map<string, BackendConfig>;
 }

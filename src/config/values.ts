@@ -66,6 +66,12 @@ export const absolutePath: ValueType<string> = {
   right: 'write the path from / on',
 };
 
+/** An absolute path, or the word `none`. */
+export const absolutePathOrNone: ValueType<string> = {
+  schema: z.string().regex(/^(\/|none$)/, 'is neither an absolute path nor none'),
+  right: 'write the path from / on, or none',
+};
+
 /** An absolute path, or one below systemd's directory of credentials. */
 export const secretPath: ValueType<string> = {
   schema: z.string().regex(/^(\$\{?CREDENTIALS_DIRECTORY\}?)?\//, 'is not an absolute path'),

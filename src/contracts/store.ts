@@ -1,4 +1,5 @@
 import type { Attachment } from '../domain/attachment.js';
+import type { GroupRun, Halt } from '../domain/group-run.js';
 import type { Override } from '../domain/override.js';
 import type { Group } from '../domain/replication.js';
 import type { Secret } from '../domain/secret.js';
@@ -12,7 +13,7 @@ export interface Pin {
   fingerprint: string;
 }
 
-/** Everything that is shared between nodes: record kind → record. Keys: volume name; `backend/group`; volume name; the blocked volume's name; peer; volume name; operation id. */
+/** Everything that is shared between nodes: record kind → record. Keys: volume name; `backend/group`; volume name; the blocked volume's name; peer; volume name; operation id; `backend/group`; `backend/group/node`. */
 export interface Records {
   volume: Volume;
   group: Group;
@@ -22,11 +23,15 @@ export interface Records {
   override: Override;
   /** Undone operations, by their ids, whose unanswered call an array may carry out still. */
   late: Operation;
+  /** The failover or failback of a group that is under way. */
+  run: GroupRun;
+  /** What a node has stopped for such runs. */
+  halt: Halt;
 }
 export type RecordKind = keyof Records;
 
-/** An override is gone after that many seconds, by a clock that nobody can set; no other record ends by itself. */
-type Lifetime<K> = K extends 'override' ? { ttlSeconds: number } : { ttlSeconds?: never };
+/** An override or a run is gone after that many seconds, by a clock that nobody can set; no other record ends by itself. */
+type Lifetime<K> = K extends 'override' | 'run' ? { ttlSeconds: number } : { ttlSeconds?: never };
 
 /** One change; a list of them is applied as a whole or not at all. */
 export type Write = {

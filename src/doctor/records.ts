@@ -21,6 +21,8 @@ export function metadataOf(records: readonly StoredRecord[]): Metadata {
     pin: of('pin'),
     override: of('override'),
     late: of('late'),
+    run: of('run'),
+    halt: of('halt'),
   };
 }
 

@@ -120,3 +120,13 @@ export function protectionOf(report: GroupReport): { isProtected: boolean; why: 
   }
   return { isProtected: false, why: `${lagging.volume} is ${lagging.status}` };
 }
+
+/** What is not synced, and how it is, by the names that users know; an array that does not answer is among them. */
+export function laggingIn({ sides, volumes }: GroupReport): string[] {
+  const lagging = SIDES.flatMap((side) => {
+    const { view } = sides[side];
+    return view.answer === 'group' ? view.lagging : [{ volume: `the ${side} array`, status: 'silent' }];
+  });
+  const nameOf = (arrayName: string): string => volumes.find((each) => each.arrayName === arrayName)?.name ?? arrayName;
+  return [...new Set(lagging.map((each) => `${nameOf(each.volume)} ${each.status}`))];
+}

@@ -3,6 +3,7 @@ import { observeGroup } from '../backend/observe.js';
 import type { StoredRecord } from '../contracts/archive.js';
 import type { Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
+import type { Halt } from '../domain/group-run.js';
 import type { Group } from '../domain/replication.js';
 import { clusterOf } from '../domain/tag.js';
 import { isNeverFormatted, type Volume } from '../domain/volume.js';
@@ -111,8 +112,17 @@ const owedStart = ({ name }: Group): string =>
 function leftOut(record: Exclude<StoredRecord, Lasting>): string {
   if (record.put === 'override')
     return `not restored: the override of volume ${record.key}; make it again if it is still needed`;
+  if (record.put === 'run') return `not restored: the ${record.value.goal} of group ${record.value.group}`;
+  if (record.put === 'halt') return `not restored: ${oweStart(record.value)}`;
   const { kind, volume } = record.value;
   return `not restored: the unfinished ${kind} of volume ${volume}; what it left on the arrays is shown by hpe-volume-plugin rebuild --dry-run`;
+}
+
+/** They may run again since, or be others. */
+function oweStart({ group, nodeName, containers }: Halt): string {
+  const names = containers.map((each) => each.name).join(' ');
+  if (names === '') return `what node ${nodeName} answered when group ${group} was moved`;
+  return `what was stopped on node ${nodeName} to move group ${group}: docker start ${names} there, if it does not run`;
 }
 
 const idOf = ({ put, key }: StoredRecord): string => `${put} ${key}`;

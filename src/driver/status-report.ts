@@ -2,6 +2,7 @@ import type { Backend } from '../backend/backend.js';
 import type { NodeJournal } from '../contracts/node-journal.js';
 import { asDriverError } from '../domain/errors.js';
 import { activeSideOf, lastSyncOf, protectionOf, type GroupReport } from '../domain/group-report.js';
+import type { GroupRun, Halt } from '../domain/group-run.js';
 import { otherSide, type Side } from '../domain/replication.js';
 import { within } from '../domain/signals.js';
 import type { Volume } from '../domain/volume.js';
@@ -60,6 +61,8 @@ export interface StatusReport {
   arrays: ArrayStatus[];
   groups: GroupStatus[];
   volumes: VolumeStatus[];
+  /** Failovers and failbacks that are under way, on whichever node; absent: none. */
+  runs?: Pick<GroupRun, 'backend' | 'group' | 'goal' | 'by' | 'nodeName' | 'startedAt'>[];
   /** Changes that are not finished. */
   operations: { volume: string; kind: string; phase: string; startedAt: string; error?: string }[];
   /** What is still to be removed somewhere. */
@@ -74,13 +77,15 @@ export interface StatusParts extends ReportParts {
 /** Asks all arrays and the metadata; changes nothing (rule 40). @throws `unavailable` when the metadata cannot be read */
 export async function reportStatus(parts: StatusParts, signal: AbortSignal): Promise<StatusReport> {
   const { store, backends } = parts;
-  const [arrays, groups, volumes, attachments, operations, late] = await Promise.all([
+  const [arrays, groups, volumes, attachments, operations, late, runs, halts] = await Promise.all([
     Promise.all(backends.all().flatMap((each) => each.sides.map(async (side) => arrayStatus(each, side, signal)))),
     reportGroups(parts, signal),
     store.list('volume', signal),
     store.list('attachment', signal),
     store.list('operation', signal),
     store.list('late', signal),
+    store.list('run', signal),
+    store.list('halt', signal),
   ]);
   const users = new Map(attachments.map((each) => [each.volume, each]));
   const deferred = parts.journal
@@ -115,7 +120,9 @@ export async function reportStatus(parts: StatusParts, signal: AbortSignal): Pro
       startedAt,
       ...(error === undefined ? {} : { error }),
     })),
+    ...(runs.length === 0 ? {} : { runs: runs.map(describeRun) }),
     leftOvers: [
+      ...halts.filter((each) => each.containers.length > 0).map(describeHalt),
       ...deferred,
       ...late.map(
         (each) => `undone ${each.kind} of ${each.volume}: an array may carry it out late, and it is looked for`,
@@ -123,6 +130,18 @@ export async function reportStatus(parts: StatusParts, signal: AbortSignal): Pro
     ],
   };
 }
+
+const describeRun = ({ backend, group, goal, by, nodeName, startedAt }: GroupRun) => ({
+  backend,
+  group,
+  goal,
+  by,
+  nodeName,
+  startedAt,
+});
+
+const describeHalt = ({ group, nodeName, containers }: Halt): string =>
+  `stopped on node ${nodeName} to move group ${group}, and not started again: ${containers.map((each) => each.name).join(', ')}; the end of the failover or failback run does that`;
 
 async function arrayStatus(backend: Backend, side: Side, signal: AbortSignal): Promise<ArrayStatus> {
   const array = backend.array(side);

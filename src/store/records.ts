@@ -3,6 +3,7 @@ import type { StoredRecord } from '../contracts/archive.js';
 import type { RecordKind, Records, Write } from '../contracts/store.js';
 import type { Attachment, BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
+import { haltKey, type GroupRun, type Halt } from '../domain/group-run.js';
 import type { Override } from '../domain/override.js';
 import type { Group } from '../domain/replication.js';
 import type { ScheduledSnapshots } from '../domain/schedule.js';
@@ -167,6 +168,34 @@ const override: z.ZodType<Override> = z.strictObject({
   until: z.string(),
 });
 
+const groupRun: z.ZodType<GroupRun> = z.strictObject({
+  backend: z.string(),
+  group: z.string(),
+  id: z.string(),
+  goal: z.enum(['failover', 'failback']),
+  by: z.string(),
+  node: z.string(),
+  nodeName: z.string(),
+  startedAt: z.string(),
+  order: z
+    .strictObject({
+      id: z.string(),
+      verb: z.enum(['stop', 'start']),
+      nodes: z.array(z.string()),
+      volumes: z.array(z.string()),
+    })
+    .exactOptional(),
+});
+
+const halt: z.ZodType<Halt> = z.strictObject({
+  backend: z.string(),
+  group: z.string(),
+  node: z.string(),
+  nodeName: z.string(),
+  containers: z.array(z.strictObject({ id: z.string(), name: z.string(), volumes: z.array(z.string()) })),
+  answer: z.strictObject({ order: z.string(), problems: z.array(z.string()) }).exactOptional(),
+});
+
 const pin = z.strictObject({ peer: z.string(), fingerprint: z.string() });
 
 /** How one kind of record is kept. `schema` is raised when its shape changes; nothing else may be in the record than the shape says. */
@@ -185,6 +214,8 @@ const FORMATS: { [K in RecordKind]: Format<Records[K]> } = {
   pin: { schema: 1, shape: pin, keyOf: (record) => record.peer },
   override: { schema: 1, shape: override, keyOf: (record) => record.volume },
   late: { schema: 1, shape: operation, keyOf: (record) => record.id },
+  run: { schema: 1, shape: groupRun, keyOf: (record) => `${record.backend}/${record.group}` },
+  halt: { schema: 1, shape: halt, keyOf: haltKey },
 };
 
 const envelope = z.strictObject({ schema: z.number(), record: z.unknown() });

@@ -21,6 +21,8 @@ let said: string[] = [];
 let asked: string[] = [];
 /** Questions with this in them get a no. */
 let refuse: RegExp | undefined;
+/** What happens while a question waits for its answer. */
+let during: (question: string) => Promise<void>;
 
 const stateDir = (): string => path.join(site.node.dir, 'state');
 const type = async (command: typeof failover, ...args: string[]): Promise<string[]> => {
@@ -29,7 +31,8 @@ const type = async (command: typeof failover, ...args: string[]): Promise<string
     say: (line) => void said.push(line),
     async ask(question) {
       asked.push(question);
-      return Promise.resolve(refuse?.test(question) !== true);
+      await during(question);
+      return refuse?.test(question) !== true;
     },
   });
 };
@@ -63,6 +66,7 @@ beforeEach(async () => {
   said = [];
   asked = [];
   refuse = undefined;
+  during = async () => Promise.resolve();
   engine = await startFakeEngine(path.join(site.node.dir, 'docker.sock'), site.node.docker);
   await rm(path.join(stateDir(), 'audit.log'), { force: true });
 });
@@ -264,7 +268,9 @@ describe('two nodes', () => {
   beforeAll(async () => {
     etcd = await startEtcd();
     await begin({ etcd: etcd.host });
-    other = await site.node.secondNode();
+    other = await site.node.secondNode({
+      more: [`docker_socket = ${path.join(site.node.dir, 'node2', 'docker.sock')}`],
+    });
   });
   afterAll(async () => {
     await other.close();
@@ -287,5 +293,75 @@ describe('two nodes', () => {
     expect(await type(verify, volume.group)).toEqual([]);
     expect(said.join('\n')).toContain(`${volume.name} is mounted on node node2 from the secondary array`);
     expect(await other.docker.unmount(volume.name)).toBe('');
+  });
+
+  it('--all-nodes: the daemon of the other one stops what uses it, and starts exactly that afterwards', async () => {
+    const volume = await site.createVolume();
+    const bystander = await site.createVolume();
+    const there = await startFakeEngine(path.join(other.dir, 'docker.sock'), other.docker);
+    await there.run('app', [volume.name]);
+    await there.run('sleeper', [bystander.name]);
+    await type(failover, 'run', volume.group, '--all-nodes');
+    expect(there.log).toEqual(['stop app', 'start app']);
+    expect(asked[0]).toContain(`on node node2: docker stop what uses ${volume.name}`);
+    expect(said.join('\n')).toMatch(/node node2 has stopped app[^]*node node2 has started app/);
+    expect(await site.exporting(volume)).toEqual([site.secondary]);
+    expect(await site.node.records('run')).toEqual([]);
+    expect(await site.node.records('halt')).toEqual([]);
+    await there.close();
+  });
+
+  it('one run for a group in the whole cluster: a second one is told who runs it, and by whom', async () => {
+    const volume = await site.createVolume();
+    const second = async (): Promise<string[]> =>
+      failback(['run', volume.group, `--state-dir=${other.dir}/state`, `--config=${other.dir}/hpe.conf`], {
+        say: () => undefined,
+        ask: async () => Promise.resolve(true),
+      });
+    await site.node.control.clearLog();
+    let told: unknown;
+    during = async (question) => {
+      if (!question.includes('stoprcopygroup')) return;
+      told = await second().catch((thrown: unknown) => thrown);
+      expect(await showStatus()).toContain(`failover of group ${volume.group} is run on node node1 by `);
+    };
+    await type(failover, 'run', volume.group);
+    expect(told).toMatchObject({
+      code: 'busy',
+      message: expect.stringMatching(`a failover of group ${volume.group} is under way on node node1, typed by .*`),
+    });
+    expect(await groupChanges()).toHaveLength(2);
+    // It is free again.
+    await second();
+  });
+
+  it('--all-nodes: what a broken-off run has stopped elsewhere is shown, and started by the next one, asked or not', async () => {
+    const volume = await site.createVolume();
+    const there = await startFakeEngine(path.join(other.dir, 'docker.sock'), other.docker);
+    await there.run('app', [volume.name]);
+    refuse = /stoprcopygroup/;
+    await expect(type(failover, 'run', volume.group, '--all-nodes')).rejects.toThrow(/nobody said yes to/);
+    expect(there.containers[0]?.running).toBe(false);
+    expect(await showStatus()).toContain(
+      `stopped on node node2 to move group ${volume.group}, and not started again: app`,
+    );
+    refuse = undefined;
+    await type(failback, 'run', volume.group);
+    expect(there.log).toEqual(['stop app', 'start app']);
+    expect(await site.exporting(volume)).toEqual([site.primary]);
+    expect(await showStatus()).not.toContain('not started again');
+    await there.close();
+  });
+
+  it('--all-nodes: a daemon that cannot reach Docker says so, and is waited for', async () => {
+    const volume = await site.createVolume();
+    await other.docker.mount(volume.name);
+    const run = type(failover, 'run', volume.group, '--all-nodes');
+    await waitFor(() => said.some((line) => line.includes(`waiting until nothing uses ${volume.name}`)));
+    expect(said.join('\n')).toMatch(/node node2 has stopped nothing[^]*node node2: Docker at .* gave no answer/);
+    expect(await site.exporting(volume)).toEqual([site.primary]);
+    expect(await other.docker.unmount(volume.name)).toBe('');
+    await run;
+    expect(await site.node.records('halt')).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { GuideRun, type RunParts } from '../../../src/commands/guide-run.js';
+import { soleRun } from '../../../src/commands/run-lock.js';
 import type { RunState } from '../../../src/commands/run-journal.js';
 import { DriverError } from '../../../src/domain/errors.js';
 import type { GroupReport } from '../../../src/domain/group-report.js';
@@ -52,6 +53,9 @@ const runWith = async (parts: Partial<RunParts> = {}): Promise<void> =>
       remove: async () => Promise.resolve(void (state = undefined)),
       release: async () => Promise.resolve(),
     },
+    lock: soleRun,
+    store: undefined,
+    allNodes: false,
     audit: { write: async () => Promise.resolve() },
     terminal: {
       say: (line) => void said.push(line),

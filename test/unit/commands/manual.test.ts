@@ -28,6 +28,7 @@ const REFUSED: Record<string, string[][]> = {
   verify: [
     ['RCG', '--yes'],
     ['RCG', '--accept-loss', 'x'],
+    ['RCG', '--all-nodes'],
   ],
   backup: [
     ['FILE', '--dry-run'],
@@ -121,6 +122,7 @@ describe('completion bash', () => {
         '--json',
         '--yes',
         '--accept-loss',
+        '--all-nodes',
         '--backend',
         '--docker-socket',
         '--config',

@@ -68,6 +68,7 @@ describe('what is typed', () => {
     [['plan', 'RCG1', 'RCG2'], /name of one/],
     [['plan', 'RCG1', '--yes'], /go with run/],
     [['plan', 'RCG1', '--accept-loss', 'x'], /go with run/],
+    [['plan', 'RCG1', '--all-nodes'], /go with run/],
     [['run', 'RCG1', '--json'], /goes with plan/],
     [['run', 'RCG1', '--accept-loss', ' '], /the reason is empty/],
     [['run', 'RCG1', '--force'], /--force/],
