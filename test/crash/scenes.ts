@@ -216,7 +216,8 @@ if (!hasXfs) process.stderr.write('a resize is not killed: this kernel has no xf
 export const SCENES: Scene[] = [
   // What a volume without sets does is in it, too.
   create('plain, in volume sets', IN_SETS, { prepare: makeGoldSet }),
-  create('replicated, new group', member('G')),
+  // With etcd all of it is struck.
+  create('replicated, new group', member('G'), { sparse: 2 }),
   create('replicated, new group', member('G'), { store: 'etcd' }),
   create('replicated, existing group', member('G'), { calm: member('G') }),
   create('snapshot of a volume in use', { virtualCopyOf: 'calm', expirationHours: '9' }),
@@ -234,7 +235,7 @@ export const SCENES: Scene[] = [
   firstMount('first, plain', OWNED),
   // The copy gets a uuid of its own.
   firstMount('first, of a clone', CLONE, { sparse: 4 }),
-  firstMount('first, replicated', member('G')),
+  firstMount('first, replicated', member('G'), { sparse: 2 }),
   firstMount('first, replicated', member('G'), { store: 'etcd' }),
   mount('second container', {
     decisive: /^file rename mounts\/v\.json/,
