@@ -23,7 +23,7 @@ import { lookAtHost, reaches } from './doctor-host.js';
 import { KnownPins, lookAtMetadata } from './doctor-metadata.js';
 import { learnHostKeys } from './learn-host-keys.js';
 import { Passwords } from './passwords.js';
-import { UsageError } from './usage.js';
+import { CONFIG_FILE, SOCKET, STATE_DIR, UsageError } from './usage.js';
 
 const TIMEOUT_MS = 60_000;
 
@@ -196,9 +196,9 @@ function parse(args: string[]): DoctorOptions & { json: boolean; learns: boolean
     const { values } = parseArgs({
       args,
       options: {
-        config: { type: 'string', default: '/etc/hpedockerplugin/hpe.conf' },
-        socket: { type: 'string', default: '/run/docker/plugins/hpe.sock' },
-        'state-dir': { type: 'string', default: '/var/lib/hpe-volume-plugin' },
+        ...CONFIG_FILE,
+        ...SOCKET,
+        ...STATE_DIR,
         json: { type: 'boolean', default: false },
         'learn-host-keys': { type: 'boolean', default: false },
       },

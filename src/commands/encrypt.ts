@@ -13,7 +13,7 @@ import { Secret } from '../domain/secret.js';
 import { createDurably } from '../store/durable-file.js';
 import { askSecret, type Terminal } from './ask-secret.js';
 import { openStore } from './build.js';
-import { UsageError } from './usage.js';
+import { CONFIG_FILE, STATE_DIR, UsageError } from './usage.js';
 
 const ETCD_TIMEOUT_MS = 15_000;
 
@@ -68,8 +68,8 @@ export function parseEncrypt(args: string[]): Order {
         'passphrase-file': { type: 'string' },
         backend: { type: 'string' },
         'password-file': { type: 'string' },
-        config: { type: 'string', default: '/etc/hpedockerplugin/hpe.conf' },
-        'state-dir': { type: 'string', default: '/var/lib/hpe-volume-plugin' },
+        ...CONFIG_FILE,
+        ...STATE_DIR,
       },
     }));
   } catch {

@@ -11,7 +11,7 @@ import { openStore } from './build.js';
 import { ask, LARGE_TIMEOUT_MS } from './daemon-client.js';
 import { metadataRequests, type MetadataRequest } from './metadata-requests.js';
 import { Passwords } from './passwords.js';
-import { UsageError } from './usage.js';
+import { CONFIG_FILE, STATE_DIR, UsageError } from './usage.js';
 
 const V2_TIMEOUT_MS = 30_000;
 
@@ -105,8 +105,8 @@ function parse(command: string, args: string[], takes: ('FILE' | 'dry-run' | 'fr
       args,
       allowPositionals: true,
       options: {
-        config: { type: 'string', default: '/etc/hpedockerplugin/hpe.conf' },
-        'state-dir': { type: 'string', default: '/var/lib/hpe-volume-plugin' },
+        ...CONFIG_FILE,
+        ...STATE_DIR,
         'dry-run': { type: 'boolean' },
         'from-v2': { type: 'string' },
         cluster: { type: 'string' },

@@ -11,7 +11,7 @@ import { buildBackends, openStore } from './build.js';
 import { askDaemon } from './daemon-client.js';
 import { Passwords } from './passwords.js';
 import { pinsIn } from './pins.js';
-import { parseUsage, STATE_DIR, UsageError } from './usage.js';
+import { CONFIG_FILE, parseUsage, STATE_DIR, UsageError } from './usage.js';
 
 /** What was typed. */
 type OverrideOrder = { make: OverrideRequest } | { end: string };
@@ -47,7 +47,7 @@ export function parseOverride(args: string[]): { order: OverrideOrder; where: Wh
         for: { type: 'string' },
         reason: { type: 'string' },
         end: { type: 'boolean', default: false },
-        config: { type: 'string', default: '/etc/hpedockerplugin/hpe.conf' },
+        ...CONFIG_FILE,
         ...STATE_DIR,
       },
     });

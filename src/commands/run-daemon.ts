@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { serve, type ServeOptions } from './serve.js';
-import { STATE_DIR, UsageError } from './usage.js';
+import { CONFIG_FILE, SOCKET, STATE_DIR, UsageError } from './usage.js';
 
 /** Whatever still hangs after this is journaled, and is settled at the next start. */
 const CLOSE_TIMEOUT_MS = 9_000;
@@ -25,8 +25,8 @@ function parseServe(args: string[]): ServeOptions {
     const { values } = parseArgs({
       args,
       options: {
-        config: { type: 'string', default: '/etc/hpedockerplugin/hpe.conf' },
-        socket: { type: 'string', default: '/run/docker/plugins/hpe.sock' },
+        ...CONFIG_FILE,
+        ...SOCKET,
         ...STATE_DIR,
         managed: { type: 'boolean', default: false },
       },

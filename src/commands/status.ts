@@ -3,11 +3,11 @@ import { asDriverError } from '../domain/errors.js';
 import { connectEngine } from './engine.js';
 import { printStatus, type FullStatus } from './print-status.js';
 import { withReports } from './reports.js';
-import { UsageError } from './usage.js';
+import { CONFIG_FILE, STATE_DIR, UsageError } from './usage.js';
 
 export const WHERE_OPTIONS = {
-  config: { type: 'string', default: '/etc/hpedockerplugin/hpe.conf' },
-  'state-dir': { type: 'string', default: '/var/lib/hpe-volume-plugin' },
+  ...CONFIG_FILE,
+  ...STATE_DIR,
   'docker-socket': { type: 'string', default: '/var/run/docker.sock' },
 } as const;
 

@@ -5,7 +5,9 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** The option of every command that asks the daemon. */
+/** Options that several commands have: hpe.conf, where dockerd finds the plugin, and the folder by which the daemon is asked. */
+export const CONFIG_FILE = { config: { type: 'string', default: '/etc/hpedockerplugin/hpe.conf' } } as const;
+export const SOCKET = { socket: { type: 'string', default: '/run/docker/plugins/hpe.sock' } } as const;
 export const STATE_DIR = { 'state-dir': { type: 'string', default: '/var/lib/hpe-volume-plugin' } } as const;
 
 /** What was typed, as that work reads it. @throws UsageError for whatever it finds wrong */

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -9,6 +8,7 @@ import type { BlockDevice } from '../../src/domain/attachment.js';
 import type { FilesystemType } from '../../src/domain/volume.js';
 import { createFilesystems } from '../../src/host/filesystem.js';
 import { run, type Run } from '../../src/host/run.js';
+import { HAS_XFS } from '../has-xfs.js';
 
 const MIB = 1024 * 1024;
 const FROM = '7f1c2f0a-5f0e-4f5b-9a35-0c8a8f5f2d11';
@@ -21,9 +21,7 @@ const DIRTY: Record<FilesystemType, string> = {
   xfs: 'valuable metadata changes in a log',
 };
 
-const hasXfs = readFileSync('/proc/filesystems', 'utf8').includes('\txfs\n');
-if (!hasXfs) process.stderr.write('a copy of xfs is not tested: this kernel has no xfs\n');
-const types: FilesystemType[] = hasXfs ? ['ext4', 'xfs'] : ['ext4'];
+const types: FilesystemType[] = HAS_XFS ? ['ext4', 'xfs'] : ['ext4'];
 
 let dir: string;
 let filesystems: Filesystems;

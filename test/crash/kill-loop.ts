@@ -76,7 +76,8 @@ export async function killEverywhere(
 
 async function openStage(scene: Scene): Promise<Stage> {
   const several = scene.robs === undefined ? ({ nodes: 1 } as const) : ({ nodes: 2, leaseTtl: LEASE_TTL } as const);
-  const lane = await openLane({ store: scene.store, ...several });
+  const { store, hasWitness } = scene;
+  const lane = await openLane({ store, ...several, ...(hasWitness && { hasWitness }) });
   try {
     const err = await lane.docker.create('calm', scene.calm);
     if (err !== '') throw new Error(err);

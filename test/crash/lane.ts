@@ -19,6 +19,8 @@ export interface LaneOptions {
   nodes: 1 | 2;
   /** Leases end after so many seconds, and rounds come as fast; as users have them when not given. */
   leaseTtl?: number;
+  /** Peer persistence. */
+  hasWitness?: true;
 }
 
 /** One or two hosts with a daemon each, their pair of arrays and their metadata. Scenes run in lanes, side by side. */
@@ -75,7 +77,10 @@ export async function openLane(options: LaneOptions): Promise<Lane> {
     const configFile = path.join(dir, 'hpe.conf');
     const more = metadata === undefined ? [] : [`host_etcd_ip_address = ${metadata.host}`];
     const fabricDir = path.join(dir, 'pair', 'fabric');
-    await writeFile(configFile, hpeConf(simulator.ready, { mode: 'synchronous', fabricDir, more }), { mode: 0o600 });
+    const { quorumWitness = '' } = simulator.ready.arrays[0];
+    const witness = options.hasWitness === true ? { witness: quorumWitness } : {};
+    const conf = hpeConf(simulator.ready, { mode: 'synchronous', fabricDir, more, ...witness });
+    await writeFile(configFile, conf, { mode: 0o600 });
     undo.push(async () => unmountBelow(dir));
     const daemon = await startDaemon({ dir, configFile, undo, options }, 'node1');
     const rivals = options.nodes === 2 ? [await startDaemon({ dir, configFile, undo, options }, 'node2')] : [];

@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -12,12 +11,11 @@ import { arrayObjects, stateOf } from '../simulator-state.js';
 import { failure, hands } from './hands.js';
 import { startStack, type Stack } from './stack.js';
 import { writerIn } from './writer.js';
+import { itWithXfs } from '../has-xfs.js';
 
 jest.setTimeout(120_000);
 
 /** Not every kernel lets an ext4 grow while it is mounted. */
-const hasXfs = readFileSync('/proc/filesystems', 'utf8').includes('\txfs\n');
-if (!hasXfs) process.stderr.write('growth under Docker is not tested: this kernel has no xfs\n');
 
 describe('snapshots, clones, imports and growth on a real Docker engine', () => {
   let stack: Stack;
@@ -110,7 +108,7 @@ describe('snapshots, clones, imports and growth on a real Docker engine', () => 
     expect(await failure(hand.inside('b', 'cat /data/f'))).toContain('Permission denied');
   });
 
-  (hasXfs ? it : it.skip)('a volume grows while a container writes to it; its larger clone has the room', async () => {
+  itWithXfs('a volume grows while a container writes to it; its larger clone has the room', async () => {
     await hand.create('vol', 'replicationGroup=RCG', 'size=1', 'fsType=xfs');
     const writer = await writerIn(stack, hand.adopt('writer'), 'vol');
     await writer.run();

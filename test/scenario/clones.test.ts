@@ -1,5 +1,4 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import { readFileSync } from 'node:fs';
 import { readFile, statfs, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { askDaemon } from '../../src/commands/daemon-client.js';
@@ -7,15 +6,13 @@ import { growVolume } from '../../src/simulator/grow.js';
 import { arrayOf, operator } from '../pair-client.js';
 import { arrayObjects, stateOf } from '../simulator-state.js';
 import { Site, waitFor, type Replica } from './site.js';
+import { itWithXfs } from '../has-xfs.js';
 
 /** hpe.conf names no shorter one; a Mount waits half of it for a copy. */
 const TIMEOUT = ['docker_timeout = 20'];
 
 /** The other array has a pair of the first two. */
 const CPGS = ['cpg-a', 'cpg-a-snap', 'cpg-a-own'].map((name) => ({ name }));
-
-const hasXfs = readFileSync('/proc/filesystems', 'utf8').includes('\txfs\n');
-if (!hasXfs) process.stderr.write('a larger clone is not tested: this kernel has no xfs\n');
 
 let site: Site;
 let source: Replica;
@@ -100,7 +97,7 @@ it('a clone is removed while the array copies, with all that the array made for 
   expect(arrays.flatMap(({ tasks }) => tasks.filter(({ status }) => status === 'active'))).toEqual([]);
 });
 
-(hasXfs ? it : it.skip)(
+itWithXfs(
   'a larger clone is as large as it is to be when it is mounted first, beside its source with xfs',
   async () => {
     const { docker } = site.node;

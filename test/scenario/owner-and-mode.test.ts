@@ -4,8 +4,7 @@ import { chmod, chown, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { CommandError, run, type Run } from '../../src/host/run.js';
 import { Site } from './site.js';
-
-const XFS = readFileSync('/proc/filesystems', 'utf8').includes('\txfs\n');
+import { HAS_XFS } from '../has-xfs.js';
 
 let site: Site;
 /** Command lines, without the paths. */
@@ -37,7 +36,7 @@ afterAll(async () => {
   await site.close();
 });
 
-describe.each(XFS ? ['ext4', 'xfs'] : ['ext4'])('fsOwner and fsMode on %s', (fsType) => {
+describe.each(HAS_XFS ? ['ext4', 'xfs'] : ['ext4'])('fsOwner and fsMode on %s', (fsType) => {
   const options = { fsType, fsOwner: '1001:1002', fsMode: '1750' };
 
   it('rule 22: are given to a new file system once; what a container makes of them stays', async () => {

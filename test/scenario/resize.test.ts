@@ -11,8 +11,8 @@ import { arrayOf, operator } from '../pair-client.js';
 import { stateOf } from '../simulator-state.js';
 import { WsapiClient } from '../simulator/wsapi-client.js';
 import { Site, waitFor, type Replica } from './site.js';
+import { HAS_XFS } from '../has-xfs.js';
 
-const XFS = readFileSync('/proc/filesystems', 'utf8').includes('\txfs\n');
 /** Without it the kernel lets nobody grow an ext4 that is mounted; the lab has it. */
 const MAY_RESIZE_EXT4 = hasCapability(24);
 if (!MAY_RESIZE_EXT4) process.stderr.write('the growth of a mounted ext4 is not tested: CAP_SYS_RESOURCE is missing\n');
@@ -136,7 +136,7 @@ function startWriter(file: string): { stop(): Promise<number> } {
   };
 }
 
-const EXT4_AND_XFS = XFS ? ['ext4', 'xfs'] : ['ext4'];
+const EXT4_AND_XFS = HAS_XFS ? ['ext4', 'xfs'] : ['ext4'];
 
 describe.each(EXT4_AND_XFS)('resize of a plain volume with %s', (fsType) => {
   const canGrow = fsType === 'xfs' || MAY_RESIZE_EXT4;
@@ -241,7 +241,7 @@ describe('resize', () => {
 
   it('on another node leaves the file system to the node that has the volume mounted', async () => {
     const { node } = site;
-    await createPlain('there', { fsType: XFS ? 'xfs' : 'ext4' });
+    await createPlain('there', { fsType: HAS_XFS ? 'xfs' : 'ext4' });
     const second = await node.secondNode({ run: tools });
     try {
       const mountpoint = await second.docker.mount('there');
@@ -253,7 +253,7 @@ describe('resize', () => {
       // Its round comes at its start, too.
       await second.restart();
       await waitFor(async () => (await recordOf('there'))?.growth === undefined);
-      if (XFS) expect(await sizeAt(mountpoint)).toBeGreaterThan(1.8 * before);
+      if (HAS_XFS) expect(await sizeAt(mountpoint)).toBeGreaterThan(1.8 * before);
       expect(await second.docker.unmount('there')).toBe('');
       expect(await node.docker.remove('there')).toBe('');
     } finally {
@@ -263,8 +263,8 @@ describe('resize', () => {
 });
 
 describe('resize where the host does not follow', () => {
-  const fsType = XFS ? 'xfs' : 'ext4';
-  const growTool = XFS ? 'xfs_growfs' : 'resize2fs';
+  const fsType = HAS_XFS ? 'xfs' : 'ext4';
+  const growTool = HAS_XFS ? 'xfs_growfs' : 'resize2fs';
 
   it.each(['losetup --set-capacity', growTool])(
     'when %s fails, says that the arrays have grown, and the same command does the rest',
@@ -284,7 +284,7 @@ describe('resize where the host does not follow', () => {
         'volume half has 2 GiB on its array already',
         'its file system on this node fills it, without having been unmounted',
       ]);
-      if (XFS) expect(await sizeAt(mountpoint)).toBeGreaterThan(1.8 * before);
+      if (HAS_XFS) expect(await sizeAt(mountpoint)).toBeGreaterThan(1.8 * before);
       expect(await recordOf('half')).not.toHaveProperty('growth');
       expect(await node.docker.unmount('half')).toBe('');
       expect(await node.docker.remove('half')).toBe('');
@@ -300,7 +300,7 @@ describe('resize where the host does not follow', () => {
     await failureOf(resize(node, 'round', 2));
     await node.restart();
     await waitFor(async () => (await recordOf('round'))?.growth === undefined);
-    if (XFS) expect(await sizeAt(mountpoint)).toBeGreaterThan(1.8 * before);
+    if (HAS_XFS) expect(await sizeAt(mountpoint)).toBeGreaterThan(1.8 * before);
     expect(await node.docker.unmount('round')).toBe('');
     expect(await node.docker.remove('round')).toBe('');
   });
@@ -317,7 +317,7 @@ describe('resize where the host does not follow', () => {
     expect(await recordOf('later')).toMatchObject({ growth: { toGiB: 2 } });
     expect(await node.docker.unmount('later')).toBe('');
     const mountpoint = await node.docker.mount('later');
-    if (XFS) expect(await sizeAt(mountpoint)).toBeGreaterThan(1.8 * before);
+    if (HAS_XFS) expect(await sizeAt(mountpoint)).toBeGreaterThan(1.8 * before);
     expect(await recordOf('later')).not.toHaveProperty('growth');
     expect(await node.docker.unmount('later')).toBe('');
     expect(await node.docker.remove('later')).toBe('');
@@ -325,7 +325,7 @@ describe('resize where the host does not follow', () => {
 });
 
 describe('resize of a replicated volume', () => {
-  const fsType = XFS ? 'xfs' : 'ext4';
+  const fsType = HAS_XFS ? 'xfs' : 'ext4';
   const inUse = async (): Promise<{ volume: Replica; mountpoint: string }> => {
     const volume = await site.createVolume(undefined, { fsType });
     return { volume, mountpoint: await site.mount(volume) };
@@ -346,7 +346,7 @@ describe('resize of a replicated volume', () => {
     await volume.type.stop();
     await volume.type.failover();
     const there = await site.mount(volume);
-    if (XFS) expect(await sizeAt(there)).toBeGreaterThan(2.8 * before);
+    if (HAS_XFS) expect(await sizeAt(there)).toBeGreaterThan(2.8 * before);
     expect((await readFile(path.join(there, 'log'), 'utf8')).split('\n')).toHaveLength(written + 1);
     expect(await failureOf(resize(site.node, volume.name, 4))).toMatch(/not grown while group .* is failed over/);
     expect(await sizesOf(volume.arrayVolume)).toEqual([3, 3]);
@@ -378,10 +378,10 @@ describe('resize of a replicated volume', () => {
     await site.unmount(volume);
     const mountpoint = await site.mount(volume);
     // Not larger than the copy.
-    if (XFS) expect(await sizeAt(mountpoint)).toBeLessThan(GIB);
+    if (HAS_XFS) expect(await sizeAt(mountpoint)).toBeLessThan(GIB);
     await operator(arrayOf(site.node.pair, 'primary'), `startrcopygroup ${volume.group}`);
     expect(await resize(site.node, volume.name, 2)).toHaveLength(2);
-    if (XFS) expect(await sizeAt(mountpoint)).toBeGreaterThan(1.8 * GIB);
+    if (HAS_XFS) expect(await sizeAt(mountpoint)).toBeGreaterThan(1.8 * GIB);
     expect(await sizesOf(volume.arrayVolume)).toEqual([2, 2]);
     expect(await recordOf(volume.name)).not.toHaveProperty('growth');
   });

@@ -1,5 +1,4 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -7,8 +6,7 @@ import { arrayOf, operator } from '../pair-client.js';
 import { arrayObjects, arraysExporting, stateOf } from '../simulator-state.js';
 import { WsapiClient } from '../simulator/wsapi-client.js';
 import { Site, waitFor, type Replica } from './site.js';
-
-const HAS_XFS = readFileSync('/proc/filesystems', 'utf8').includes('\txfs\n');
+import { HAS_XFS } from '../has-xfs.js';
 
 let site: Site;
 

@@ -1,12 +1,9 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect } from '@jest/globals';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { run, type Run } from '../../src/host/run.js';
 import { Site } from './site.js';
-
-const isThere = readFileSync('/proc/filesystems', 'utf8').includes('\txfs\n');
-if (!isThere) process.stderr.write('a volume with xfs is not tested: this kernel has no xfs\n');
+import { itWithXfs } from '../has-xfs.js';
 
 let site: Site;
 const made: string[] = [];
@@ -22,7 +19,7 @@ afterAll(async () => {
   await site.close();
 });
 
-(isThere ? it : it.skip)('a volume with fsType=xfs is formatted once, and is itself after a failover', async () => {
+itWithXfs('a volume with fsType=xfs is formatted once, and is itself after a failover', async () => {
   const { docker } = site.node;
   const volume = await site.createVolume(undefined, { fsType: 'xfs' });
   const options = { size: '1', replicationGroup: volume.group };
