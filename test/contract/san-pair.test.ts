@@ -1,12 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { execFileSync } from 'node:child_process';
 import { constants } from 'node:fs';
-import { mkdtemp, open, rm, truncate, writeFile, type FileHandle } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import type { Connection, HostConnector } from '../../src/contracts/host.js';
 import { createFcConnector } from '../../src/host/fc.js';
 import { createIscsiConnector } from '../../src/host/iscsi.js';
+import { makeMapNode, type MapNode } from '../fakes/map-node.js';
 import { FakeSanHost } from '../fakes/san-host.js';
 
 /* One map of the paths to both arrays (peer persistence), as san.test.ts. */
@@ -22,8 +21,7 @@ const PORTALS = ['10.1.1.2:3260', '10.1.2.2:3260', '10.2.1.2:3260', '10.2.2.2:32
 let host: FakeSanHost;
 let connector: HostConnector;
 let warnings: string[];
-let dir: string;
-let mapNode: string;
+let mapNode: MapNode;
 let held: FileHandle | undefined;
 
 const signal = (): AbortSignal => AbortSignal.timeout(60_000);
@@ -42,22 +40,18 @@ const paired: Connection = { ...alone, peer };
 const attach = async (connection = paired) => connector.attach(connection, signal());
 const disks = (): string[] => host.devices.filter((name) => name.startsWith('sd'));
 const has = (pattern: RegExp): boolean => host.ran.some((argv) => pattern.test(argv.join(' ')));
-const hold = async (): Promise<void> => void (held = await open(mapNode, constants.O_RDONLY | constants.O_EXCL));
+const hold = async (): Promise<void> => void (held = await open(mapNode.path, constants.O_RDONLY | constants.O_EXCL));
 
 beforeAll(async () => {
-  dir = await mkdtemp(path.join(tmpdir(), 'san-'));
-  await writeFile(path.join(dir, 'map'), '');
-  await truncate(path.join(dir, 'map'), 1024 * 1024);
-  mapNode = execFileSync('losetup', ['--find', '--show', path.join(dir, 'map')], { encoding: 'utf8' }).trim();
+  mapNode = await makeMapNode();
 });
 
 afterAll(async () => {
-  execFileSync('losetup', ['--detach', mapNode]);
-  await rm(dir, { recursive: true });
+  await mapNode.remove();
 });
 
 beforeEach(() => {
-  host = new FakeSanHost(mapNode);
+  host = new FakeSanHost(mapNode.path);
   warnings = [];
   PORTALS.forEach((portal, index) => host.portals.set(portal, index + 1));
   for (const place of ['1:5', '2:5', '3:7', '4:7']) host.luns.set(place, WWN);

@@ -1,24 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { execFileSync } from 'node:child_process';
 import { constants } from 'node:fs';
-import {
-  mkdir,
-  mkdtemp,
-  open,
-  readdir,
-  readFile,
-  rm,
-  stat,
-  truncate,
-  writeFile,
-  type FileHandle,
-} from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, open, readdir, readFile, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import type { Connection, HostConnector } from '../../src/contracts/host.js';
 import { failingWhenDead } from '../../src/host/dead-map.js';
 import { createFcConnector } from '../../src/host/fc.js';
 import { createIscsiConnector } from '../../src/host/iscsi.js';
+import { makeMapNode, type MapNode } from '../fakes/map-node.js';
 import { FakeSanHost } from '../fakes/san-host.js';
 
 /* The connectors on a host in a folder, with Linux tools that are recorded; the lab has the real ones. */
@@ -34,9 +22,7 @@ let host: FakeSanHost;
 let connector: HostConnector;
 let warnings: string[];
 let errors: string[];
-let dir: string;
-/** Stands for every map. */
-let mapNode: string;
+let mapNode: MapNode;
 let held: FileHandle | undefined;
 
 const signal = (): AbortSignal => AbortSignal.timeout(60_000);
@@ -66,19 +52,15 @@ const has = (pattern: RegExp): boolean => host.ran.some((argv) => pattern.test(a
 const disks = (): string[] => host.devices.filter((name) => name.startsWith('sd'));
 
 beforeAll(async () => {
-  dir = await mkdtemp(path.join(tmpdir(), 'san-'));
-  await writeFile(path.join(dir, 'map'), '');
-  await truncate(path.join(dir, 'map'), 1024 * 1024);
-  mapNode = execFileSync('losetup', ['--find', '--show', path.join(dir, 'map')], { encoding: 'utf8' }).trim();
+  mapNode = await makeMapNode();
 });
 
 afterAll(async () => {
-  execFileSync('losetup', ['--detach', mapNode]);
-  await rm(dir, { recursive: true });
+  await mapNode.remove();
 });
 
 beforeEach(() => {
-  host = new FakeSanHost(mapNode);
+  host = new FakeSanHost(mapNode.path);
   warnings = [];
   errors = [];
   PORTALS.forEach((portal, index) => host.portals.set(portal, index + 1));
@@ -100,7 +82,7 @@ function iscsi(options: { chap?: boolean; minimumPaths?: number; usesMultipath?:
 
 /** Somebody mounts the map, or claims it in another way. */
 async function holdMap(): Promise<void> {
-  held = await open(mapNode, constants.O_RDONLY | constants.O_EXCL);
+  held = await open(mapNode.path, constants.O_RDONLY | constants.O_EXCL);
 }
 
 /** Sessions to both arrays, made by somebody else. */
