@@ -19,8 +19,10 @@ const { values } = parseArgs({
 });
 
 function chosen(): typeof scenarios {
-  const { only, quick } = values;
-  if (only === undefined) return quick ? scenarios.filter((each) => each.quick === true) : scenarios;
+  const { only, quick, full } = values;
+  if (only === undefined) {
+    return scenarios.filter((each) => (quick ? each.quick === true : full || each.long === undefined));
+  }
   const names = scenarios.map(({ name }) => name);
   const unknown = only.filter((name) => !names.includes(name));
   if (unknown.length > 0) throw new Error(`--only takes one of ${names.join(', ')}`);
@@ -54,6 +56,9 @@ async function main(): Promise<void> {
   const lab = await openLab();
   try {
     if (values.shell && values.only === undefined) return await openShell(await lab.restore('shell'));
+    const { only, quick, full } = values;
+    const long = scenarios.filter((each) => each.long === true).map(({ name }) => name);
+    if (only === undefined && !quick && !full) console.log(`left out, with --full or --only only: ${long.join(', ')}`);
     const results = await runAll(lab);
     for (const { vm } of results) if (vm !== undefined) await openShell(vm);
     const failed = results.filter(({ failure }) => failure !== undefined).length;

@@ -37,6 +37,7 @@ export const fcSwitchover: Scenario = {
   ...iscsiSwitchover,
   name: 'fc-switchover',
   title: 'Fibre Channel, peer persistence: the same',
+  long: true,
   conf: { mode: 'synchronous', protocol: 'fc', witness: WITNESS },
   run: async (site, options) => {
     const numberOf = ({ name }: SimulatedArray): number => (name === site.primary.name ? 1 : 2);

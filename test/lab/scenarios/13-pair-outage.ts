@@ -22,6 +22,7 @@ export const pairOutage: Scenario = {
     'iSCSI, peer persistence: unmounted and mounted without the other array; when that one is back, the container in use gets its paths, too, and loses the first array',
   conf: { mode: 'synchronous', protocol: 'iscsi', witness: '10.30.0.10' },
   timeoutMs: 14 * 60_000,
+  long: true,
   run,
 };
 

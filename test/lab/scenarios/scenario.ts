@@ -14,6 +14,8 @@ export interface Scenario {
   fullTimeoutMs?: number;
   /** Another guest is node 2, at the arrays of this one: see `node-two.ts`. */
   twoNodes?: true;
+  /** Part of `--full` only, or of `--only`: a run of everything has no time for it. */
+  long?: true;
   /** Part of `--quick`. */
   quick?: true;
   /** What is left afterwards is looked at by the one who calls. @throws when its proof fails */
