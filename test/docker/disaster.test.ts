@@ -16,10 +16,13 @@ describe('the primary array loses power while a container writes', () => {
     { reboot: false, what: 'all records survive the failover and come home' },
     { reboot: true, what: 'all records survive when the host reboots during the outage, too' },
   ];
+  // Each takes more than a minute.
   const isInCI = process.env['CI'] === 'true';
-  if (isInCI) process.stderr.write('CI has no time for the disaster without a reboot; by hand both are run\n');
+  process.stderr.write(
+    `the disaster ${isInCI ? 'with' : 'without'} a reboot is tried here, the other one ${isInCI ? 'by hand' : 'in CI'}\n`,
+  );
 
-  it.each(rows.filter(({ reboot }) => reboot || !isInCI))('$what', async ({ reboot }) => {
+  it.each(rows.filter(({ reboot }) => reboot === isInCI))('$what', async ({ reboot }) => {
     const story = disasterStory({ reboot });
     stack = await startStack({ driver: 'hpe-disaster', mode: 'synchronous', engine: { own: reboot } });
     const steps: string[] = [];
