@@ -44,13 +44,16 @@ export async function measure(
 
 /** What a verb cost the arrays; the status poll runs beside the verbs and belongs to none of them. */
 export function countCalls(log: LogEntry[]): Pick<Measurement, 'wsapiCalls' | 'sshCommands' | 'chain'> {
-  const calls = log.filter((entry) => !isStatusPoll(entry));
+  const calls = verbCalls(log);
   return {
     wsapiCalls: calls.filter((entry) => entry.protocol === 'wsapi').length,
     sshCommands: calls.filter((entry) => entry.protocol === 'ssh').length,
     chain: longestChain(calls),
   };
 }
+
+/** Without the status poll, which runs beside the verbs. */
+export const verbCalls = (log: LogEntry[]): LogEntry[] => log.filter((entry) => !isStatusPoll(entry));
 
 /** Verbs ask for one group by name, only the poll lists them all. */
 const isStatusPoll = (entry: LogEntry): boolean => entry.method === 'GET' && entry.path === '/api/v1/remotecopygroups';
