@@ -54,17 +54,25 @@ const mounted = (client: number): string => `mounted-${client}`;
 /** Volumes that are formatted, each in a group of its own, so that no Mount waits for another one. */
 export async function prepareVolumes(docker: DockerClient, clients: number): Promise<void> {
   await done(docker.create(KEEPER, { ...ONE_GIB, replicationGroup: GROUP }));
-  const names = Array.from({ length: clients }, (_, client) => mounted(client));
-  for (const name of names) await done(docker.create(name, { ...ONE_GIB, replicationGroup: `of-${name}` }));
-  for (const name of [KEEPER, ...names]) {
-    await docker.mount(name);
-    await done(docker.unmount(name));
-  }
+  await useOnce(docker, KEEPER);
+  await forEach(clients, async (client) => {
+    const name = mounted(client);
+    await done(docker.create(name, { ...ONE_GIB, replicationGroup: `of-${name}` }));
+    await useOnce(docker, name);
+  });
 }
+
+async function useOnce(docker: DockerClient, name: string): Promise<void> {
+  await docker.mount(name);
+  await done(docker.unmount(name));
+}
+
+const forEach = async (clients: number, act: (client: number) => Promise<void>): Promise<void> =>
+  void (await Promise.all(Array.from({ length: clients }, async (_, client) => act(client))));
 
 /** Takes away what `prepareVolumes` made. */
 export async function removeVolumes(docker: DockerClient, clients: number): Promise<void> {
-  for (let client = 0; client < clients; client += 1) await done(docker.remove(mounted(client)));
+  await forEach(clients, async (client) => done(docker.remove(mounted(client))));
   await done(docker.remove(KEEPER));
 }
 
@@ -81,7 +89,7 @@ export async function playVerbs(docker: DockerClient, clients: number, measure: 
   await measure('remove-member', async (client) => done(docker.remove(`member-${client}`)));
   await measure('remove-last-member', async (client) => done(docker.remove(`first-${client}`)));
   await measure('remove-plain', async (client) => done(docker.remove(`plain-${client}`)));
-  for (let client = 0; client < clients; client += 1) await done(docker.remove(`periodic-${client}`));
+  await forEach(clients, async (client) => done(docker.remove(`periodic-${client}`)));
 }
 
 async function createAll(docker: DockerClient, measure: Measure): Promise<void> {
