@@ -45,6 +45,7 @@ function script(engine: Engine): string {
     `npx() { case $2 in failover|failback|status) command npx "$@" --docker-socket ${socket};; *) command npx "$@";; esac; }`,
     'set -v',
     ...blocks,
+    'set +v',
   ]
     .join('\n')
     .replace('[DEFAULT]\n', `[DEFAULT]\n${pathToTools()}`);
