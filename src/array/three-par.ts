@@ -14,7 +14,7 @@ import { CliSchedules } from './schedules.js';
 import { systemAnswer, wsapiAnswer, type SystemAnswer } from './schemas.js';
 import type { ArraySettings } from './settings.js';
 import { WsapiSnapshots } from './snapshots.js';
-import { together } from './together.js';
+import { together } from '../domain/together.js';
 import { Vluns } from './vluns.js';
 import { WsapiVolumeSets } from './volume-sets.js';
 import { Volumes, type FindCluster } from './volumes.js';
