@@ -57,6 +57,8 @@ export interface Group {
   name: string;
   /** On the secondary array, as read from there; empty while we make the group. */
   remoteName: string;
+  /** The array has acknowledged it, and its remote name was not read yet. */
+  isMade?: true;
   /** Made by us; `remove_empty_group = created` keeps the others. */
   createdByUs: boolean;
   /** The side that we last mounted a member from; absent before the first mount. */

@@ -16,6 +16,10 @@ export interface Admission {
   volume: string;
   /** A group that is made for it gets its CPGs. */
   place: Place;
+  /** Of its CPG on the primary array, where that was looked up. */
+  domain?: { name?: string } | undefined;
+  /** Nobody has ever written to it, so there is nothing to be copied. */
+  isBlank: boolean;
   check(seen: SeenGroup): void;
 }
 

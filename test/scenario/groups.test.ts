@@ -177,9 +177,13 @@ describe('rule 37: nothing is created in a group', () => {
     [
       'CPG',
       { userCpg: 'cpg-a-snap' },
-      /does not fit backend DEFAULT: CPG is cpg-a-snap, the volume wants cpg-a; next: /,
+      /does not fit backend DEFAULT: CPG is cpg-a-snap, the volume wants cpg-a; .*rolled back; next: /,
     ],
-    ['mode', { mode: 2 }, /does not fit backend DEFAULT: mode is asynchronous, hpe.conf says synchronous; next: /],
+    [
+      'mode',
+      { mode: 2 },
+      /does not fit backend DEFAULT: mode is asynchronous, hpe.conf says synchronous; .*rolled back; next: /,
+    ],
   ])('of another %s', async (_what, shape, message) => {
     await administratorGroup('other', shape);
     expect(await refusal('other')).toMatch(message);
@@ -192,7 +196,7 @@ describe('rule 37: nothing is created in a group', () => {
     await administratorGroup('other');
     await pair.exclusive(() => Object.assign(primary, { targetName: 'elsewhere' }));
     expect(await refusal('other')).toMatch(
-      /group other does not fit backend DEFAULT: it replicates to elsewhere, hpe.conf says sim-b-rc; next: /,
+      /group other does not fit backend DEFAULT: it replicates to elsewhere, hpe.conf says sim-b-rc; .*rolled back; next: /,
     );
     await pair.exclusive(() => Object.assign(primary, { targetName: 'sim-b-rc' }));
     await array.done('DELETE', '/remotecopygroups/other');
