@@ -224,3 +224,20 @@ describe('rule 37: nothing is created in a group', () => {
     await remove(...names);
   });
 });
+
+describe('The initial synchronisation', () => {
+  it('is left out for volumes just made that read as zeroes, and for no others', async () => {
+    // What has to be copied now stays at 99 %.
+    await node.control.holdSync(true);
+    const synced = { thin: 3, dedup: 3, full: 2 };
+    for (const [provisioning, status] of Object.entries(synced)) {
+      // Of its own, since the next stop and start would have to copy again.
+      const replicationGroup = `g-${provisioning}`;
+      await done(node.docker.create(provisioning, { size: '1', replicationGroup, provisioning }));
+      const { body } = await array.done('GET', `/remotecopygroups/${replicationGroup}`);
+      expect([provisioning, body.at('volumes', 0, 'remoteVolumes', 0, 'syncStatus')]).toEqual([provisioning, status]);
+    }
+    await node.control.holdSync(false);
+    await remove(...Object.keys(synced));
+  });
+});
