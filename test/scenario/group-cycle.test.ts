@@ -65,12 +65,14 @@ const failChange = async (nth: number, more: Partial<FaultSpec> = {}): Promise<v
   node.control.fault({ array: primary, match: { method: 'PUT', pathRegex: CHANGE, nth }, effect: 'error', ...more });
 
 describe('Volumes that wait for the same group', () => {
-  it('are admitted together: eight Creates are one stop and one start, and so are eight Removes', async () => {
+  it('are admitted together: twenty Creates are one stop and one start, and so are eight Removes', async () => {
     await done(create(KEEPER));
     await node.control.clearLog();
-    await done(...EIGHT.map(create));
-    expect(await groupChanges()).toBe(EIGHT.length + 2);
-    expect(await groupStates()).toEqual(['started, 9 members', 'started, 9 members']);
+    const more = Array.from({ length: 12 }, (_, index) => `w${index}`);
+    await done(...[...EIGHT, ...more].map(create));
+    expect(await groupChanges()).toBe(22);
+    expect(await groupStates()).toEqual(['started, 21 members', 'started, 21 members']);
+    await done(...more.map(remove));
 
     await node.control.clearLog();
     await done(...EIGHT.map(remove));
@@ -92,6 +94,26 @@ describe('Volumes that wait for the same group', () => {
     expect(await groupStates()).toEqual(['started, 8 members', 'started, 8 members']);
     for (const name of EIGHT)
       expect(await arrayVolumes(node.control, name)).toHaveLength(failed.includes(name) ? 0 : 2);
+    await done(...EIGHT.map(remove), remove(KEEPER));
+  });
+
+  it('are admitted side by side, and one that the array refuses meanwhile is asked for again, alone', async () => {
+    await done(create(KEEPER));
+    await node.control.latency(30);
+    await node.control.clearLog();
+    await failChange(4, { status: 403, code: 284 });
+    await done(...EIGHT.map(create));
+    const log = (await node.control.log()).filter(
+      ({ method, path }) => method === 'PUT' && path?.endsWith(`/${GROUP}`),
+    );
+    await node.control.latency(0);
+    const [, ...admissions] = log.toSorted((a, b) => a.startMs - b.startMs).slice(0, -1);
+    const again = admissions.pop();
+    expect(admissions).toHaveLength(EIGHT.length);
+    const [second] = admissions.slice(1);
+    expect(second?.startMs).toBeLessThan(admissions[0]?.endMs ?? 0);
+    expect(again?.startMs).toBeGreaterThanOrEqual(Math.max(...admissions.map((each) => each.endMs)));
+    expect(await groupStates()).toEqual(['started, 9 members', 'started, 9 members']);
     await done(...EIGHT.map(remove), remove(KEEPER));
   });
 
