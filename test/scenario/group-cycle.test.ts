@@ -103,9 +103,7 @@ describe('Volumes that wait for the same group', () => {
     await node.control.clearLog();
     await failChange(4, { status: 403, code: 284 });
     await done(...EIGHT.map(create));
-    const log = (await node.control.log()).filter(
-      ({ method, path }) => method === 'PUT' && path?.endsWith(`/${GROUP}`),
-    );
+    const log = (await node.control.log()).filter((call) => call.method === 'PUT' && call.path?.endsWith(`/${GROUP}`));
     await node.control.latency(0);
     const [, ...admissions] = log.toSorted((a, b) => a.startMs - b.startMs).slice(0, -1);
     const again = admissions.pop();
