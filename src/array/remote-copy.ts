@@ -177,8 +177,8 @@ export class WsapiRemoteCopy implements RemoteCopy {
     );
   }
 
-  async startGroup(name: string, signal: AbortSignal): Promise<RemoteCopyGroup> {
-    return makeSo(
+  async startGroup(name: string, signal: AbortSignal): Promise<ReadBack<RemoteCopyGroup>> {
+    return beginSo(
       {
         act: async () => this.#wsapi.change(actionOn(name, { action: START }), signal),
         read: async () => this.#getGroup(name, signal),

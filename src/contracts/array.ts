@@ -257,8 +257,8 @@ export interface RemoteCopy {
   admit(admission: Admission, signal: AbortSignal): Promise<void>;
   /** Both volumes stay. Not a member is success, and so is no such group. The group has to be stopped. */
   dismiss(group: string, volume: string, signal: AbortSignal): Promise<void>;
-  /** Started already is success. Returns the group as read back. @throws `not-found` */
-  startGroup(name: string, signal: AbortSignal): Promise<RemoteCopyGroup>;
+  /** Started already is success. @throws `not-found` */
+  startGroup(name: string, signal: AbortSignal): Promise<ReadBack<RemoteCopyGroup>>;
   /** Stopped (or new) already is success, and so is no such group. A change of its members waits for a stop that comes a moment late. */
   stopGroup(name: string, signal: AbortSignal): Promise<ReadBack<void>>;
 }

@@ -58,9 +58,15 @@ export class Admissions {
     this.#acknowledged.push({ seat, volume });
   }
 
+  /** From here on nobody waits for the group, and what is not urgent may be asked. */
+  tellRestored(): void {
+    for (const { seat } of this.#acknowledged) seat.restore();
+  }
+
   /** What was acknowledged and not looked at yet, for all at once (rule 31). Returns the group, when there was something to be seen. */
   async readBack(started: RemoteCopyGroup | undefined, signal: AbortSignal): Promise<RemoteCopyGroup | undefined> {
     if (this.count === 0 && this.#made === undefined) return undefined;
+    this.tellRestored();
     const found = started ?? (await this.#remoteCopy.findGroup(this.#name, signal));
     const group = this.#made === undefined ? found : await this.#made.group.confirm(found);
     for (const { seat, volume } of this.#acknowledged) {

@@ -258,7 +258,9 @@ class GroupCycle {
       });
     }
     try {
-      this.#started = await this.#remoteCopy.startGroup(this.#name, signal);
+      const readBack = await this.#remoteCopy.startGroup(this.#name, signal);
+      this.admissions.tellRestored();
+      this.#started = await readBack();
       this.#tellWindow();
     } catch (thrown) {
       // One that somebody removed meanwhile has nothing left to be started, unless a volume has just joined it.

@@ -1,7 +1,7 @@
 import type { Backend } from '../backend/backend.js';
 import type { ArrayVolume, ReadBack } from '../contracts/array.js';
 import type { Write } from '../contracts/store.js';
-import { DriverError } from '../domain/errors.js';
+import { asDriverError, DriverError } from '../domain/errors.js';
 import { ownershipTag } from '../domain/names.js';
 import type { Volume } from '../domain/volume.js';
 import type { Step } from '../saga/saga.js';
@@ -149,19 +149,19 @@ export function admitStep({ backend, plan, door, underWay }: Making): CreateStep
     async do({ plan: { volume }, facts, signal }) {
       const { seat } = entranceOf(door);
       const { domain } = underWay;
-      const [read, taken] = await Promise.allSettled([
-        readBackOf(underWay),
-        seat.take(
-          { kind: 'admit', volume: volume.arrayName, place: volume, domain, isBlank: isBlank(backend, volume), check },
+      try {
+        const isNew = isBlank(backend, volume);
+        await seat.take(
+          { kind: 'admit', volume: volume.arrayName, place: volume, domain, isBlank: isNew, check },
           signal,
-        ),
-      ]);
-      // The secondary array, which may be the one that is dead, has then nothing to be asked for on the way back.
-      if (taken.status === 'rejected') facts.hasNoCopy = !seat.isBegun;
-      // That there is no such volume says more than that it cannot be admitted.
-      if (read.status === 'rejected') throw read.reason;
-      if (taken.status === 'rejected') throw taken.reason;
-      return { primaryWwn: read.value.wwn };
+        );
+      } catch (thrown) {
+        // The secondary array, which may be the one that is dead, has then nothing to be asked for on the way back.
+        facts.hasNoCopy = !seat.isBegun;
+        // That there is no such volume says more than that it cannot be admitted.
+        if (asDriverError(thrown).code === 'not-found') await readBackOf(underWay);
+        throw thrown;
+      }
     },
     async undo({ plan: { volume }, facts, signal }) {
       door.entrance?.seat.leave();
@@ -195,14 +195,17 @@ export function startStep({ backend, plan, door, underWay }: Making): CreateStep
         : `start remote copy group ${name}`;
     },
     async do({ plan: { volume }, signal }) {
-      const [copy, start] = await Promise.allSettled([
+      const { seat } = entranceOf(door);
+      const [made, copy, start] = await Promise.allSettled([
+        seat.restored.then(async () => readBackOf(underWay)),
         secondary.tagCopy(volume.arrayName, ownershipTag(volume), signal),
-        entranceOf(door).seat.over,
+        seat.over,
       ]);
-      // Both are over before either failure is told: what goes on would run into the way back.
+      // All are over before either failure is told: what goes on would run into the way back.
+      if (made.status === 'rejected') throw made.reason;
       if (copy.status === 'rejected') throw copy.reason;
       if (start.status === 'fulfilled' && start.value !== undefined) throw start.value;
-      return { secondaryWwn: copy.value.wwn };
+      return { primaryWwn: made.value.wwn, secondaryWwn: copy.value.wwn };
     },
   };
 }

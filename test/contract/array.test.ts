@@ -387,13 +387,13 @@ describe('growth', () => {
   it('of a member needs its group stopped, and the copy follows with its start', async () => {
     await replicated();
     await secondary.tagVolume(VOLUME, TAG, soon());
-    await primary.remoteCopy.startGroup(GROUP, soon());
+    await readBack(primary.remoteCopy.startGroup(GROUP, soon()));
     expect(await codeOf(primary.growVolume(to(30_720), soon()))).toBe('refused');
     await readBack(primary.remoteCopy.stopGroup(GROUP, soon()));
     // The array leaves the copy to the group: it stays as it is.
     expect(await secondary.growVolume(to(30_720, { isCopy: true }), soon())).toMatchObject({ sizeMiB: 20_480 });
     expect(await primary.growVolume(to(30_720), soon())).toMatchObject({ sizeMiB: 30_720 });
-    await primary.remoteCopy.startGroup(GROUP, soon());
+    await readBack(primary.remoteCopy.startGroup(GROUP, soon()));
     expect(await secondary.findVolume(VOLUME, soon())).toMatchObject({ sizeMiB: 30_720 });
   });
 });
@@ -412,8 +412,8 @@ describe('remote copy', () => {
     expect(tagged).toEqual({ ...copy, comment: TAG });
     expect(await secondary.tagVolume(VOLUME, TAG, soon())).toEqual(tagged);
     expect(await codeOf(secondary.tagVolume(VOLUME, 'another', soon()))).toBe('refused');
-    await primary.remoteCopy.startGroup(GROUP, soon());
-    await primary.remoteCopy.startGroup(GROUP, soon());
+    await readBack(primary.remoteCopy.startGroup(GROUP, soon()));
+    await readBack(primary.remoteCopy.startGroup(GROUP, soon()));
     const started = await primary.remoteCopy.findGroup(GROUP, soon());
     expect(started?.targets).toMatchObject([{ state: 'started', mode: 'synchronous', roleReversed: false }]);
     expect(started?.members).toMatchObject([{ syncStatus: 'synced' }]);
@@ -443,7 +443,7 @@ describe('remote copy', () => {
   it('has nothing to stop and nobody to dismiss in a group that is gone', async () => {
     await readBack(primary.remoteCopy.stopGroup(GROUP, soon()));
     await primary.remoteCopy.dismiss(GROUP, VOLUME, soon());
-    expect(await codeOf(primary.remoteCopy.startGroup(GROUP, soon()))).toBe('not-found');
+    expect(await codeOf(readBack(primary.remoteCopy.startGroup(GROUP, soon())))).toBe('not-found');
   });
 
   it('gives a periodic group its period, and tells the age of its last sync', async () => {
@@ -453,7 +453,7 @@ describe('remote copy', () => {
     expect(made.targets).toMatchObject([{ mode: 'asynchronous', syncPeriod: 600 }]);
     expect(await codeOf(makeWholeGroup(primary.remoteCopy, group(), soon()))).toBe('exists');
     await admitAndLook(primary.remoteCopy, admission({ isBlank: false }), soon());
-    await primary.remoteCopy.startGroup(GROUP, soon());
+    await readBack(primary.remoteCopy.startGroup(GROUP, soon()));
     const [member] = (await primary.remoteCopy.findGroup(GROUP, soon()))?.members ?? [];
     expect(Math.abs(Date.now() - Date.parse(member?.lastSync ?? ''))).toBeLessThan(60_000);
   });
@@ -468,7 +468,7 @@ describe('remote copy', () => {
 
   it('refuses what the array refuses', async () => {
     const { remoteCopy } = primary;
-    expect(await codeOf(remoteCopy.startGroup(GROUP, soon()))).toBe('not-found');
+    expect(await codeOf(readBack(remoteCopy.startGroup(GROUP, soon())))).toBe('not-found');
     expect(await codeOf(admitAndLook(remoteCopy, admission(), soon()))).toBe('not-found');
     expect((await failureOf(makeWholeGroup(remoteCopy, group({ target: 'nobody' }), soon()))).message).toContain(
       'nobody',
@@ -482,7 +482,7 @@ describe('remote copy', () => {
 
   it('sees links, roles and states as operators and outages change them', async () => {
     await replicated();
-    await primary.remoteCopy.startGroup(GROUP, soon());
+    await readBack(primary.remoteCopy.startGroup(GROUP, soon()));
     expect(await primary.remoteCopy.linksUp(a.targetName, soon())).toBe(true);
     expect(await primary.remoteCopy.linksUp('nobody', soon())).toBeUndefined();
     await operator(a, `stoprcopygroup -f ${GROUP}`);
@@ -610,7 +610,7 @@ const DEEDS: Deed[] = [
   {
     name: 'startGroup',
     prepare: replicated,
-    run: async () => primary.remoteCopy.startGroup(GROUP, soon()),
+    run: async () => readBack(primary.remoteCopy.startGroup(GROUP, soon())),
     strike: { method: 'PUT', pathRegex: '/remotecopygroups/' },
     isDone: async () => (await groupNow())?.targets[0]?.state === 'started',
   },
@@ -618,7 +618,7 @@ const DEEDS: Deed[] = [
     name: 'stopGroup',
     prepare: async () => {
       await replicated();
-      await primary.remoteCopy.startGroup(GROUP, soon());
+      await readBack(primary.remoteCopy.startGroup(GROUP, soon()));
     },
     run: async () => readBack(primary.remoteCopy.stopGroup(GROUP, soon())),
     strike: { method: 'PUT', pathRegex: '/remotecopygroups/' },

@@ -93,7 +93,7 @@ const makeHost: Step = async (array, signal) => array.ensureHost(HOST, INITIATOR
 const makeVlun: Step = async (array, signal) => array.ensureVlun(VOLUME, { host: HOST }, signal);
 const makeGroup: Step = async (array, signal) => makeWholeGroup(array.remoteCopy, wantedGroup, signal);
 const admit: Step = async (array, signal) => admitAndLook(array.remoteCopy, admission, signal);
-const start: Step = async (array, signal) => array.remoteCopy.startGroup(GROUP, signal);
+const start: Step = async (array, signal) => readBack(array.remoteCopy.startGroup(GROUP, signal));
 
 const nothing = z.undefined();
 const isThere = ({ array }: GarblingArray): boolean => array.volumes.get(VOLUME)?.comment === TAG;

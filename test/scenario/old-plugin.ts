@@ -97,7 +97,7 @@ async function replicate(backend: Backend, volumes: OldVolume[]): Promise<void> 
       const admission = { group: name, volume: old.arrayName, target, differentSecondaryWwn: true, isBlank: false };
       await array.remoteCopy.admit(admission, soon());
     }
-    await array.remoteCopy.startGroup(name, soon());
+    await readBack(array.remoteCopy.startGroup(name, soon()));
   }
 }
 

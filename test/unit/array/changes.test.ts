@@ -159,7 +159,7 @@ const CASES: ChangeCase[] = [
   },
   {
     name: 'startGroup',
-    run: async (array) => array.remoteCopy.startGroup(GROUP, soon()),
+    run: async (array) => readBack(array.remoteCopy.startGroup(GROUP, soon())),
     change: put(3),
     done: (api) => {
       groupGet(api).reply(200, groupAnswer(2));
@@ -400,7 +400,7 @@ describe('remote copy groups', () => {
     expectLogin(api);
     put(3)(api).reply(403, { code: 215, desc: 'group is started' });
     groupGet(api).reply(200, groupAnswer(3));
-    await array.remoteCopy.startGroup(GROUP, soon());
+    await readBack(array.remoteCopy.startGroup(GROUP, soon()));
     put(1)(api).reply(403, { code: 215, desc: 'group is started' });
     groupGet(api).reply(200, groupAnswer(3));
     const admission = {
