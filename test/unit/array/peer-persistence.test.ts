@@ -4,6 +4,7 @@ import type { CreateGroup } from '../../../src/contracts/array.js';
 import { failureOf, soon, VOLUME_NAME } from './array-settings.js';
 import { expectLogin, mockedArray, mockHttp } from './mocked-array.js';
 import { FIRST, HOST, LOST, PORTS, SECOND, vlun, vlunsOf, vlunsTo } from './vlun-answers.js';
+import { makeWholeGroup } from '../../read-back.js';
 
 mockHttp();
 
@@ -49,7 +50,7 @@ describe('the policies of peer persistence', () => {
     api.post('/remotecopygroups').reply(201);
     setsAll(api).reply(200);
     groupGet(api).reply(200, group(ALL));
-    const made = await array.remoteCopy.ensureGroup(WANTED, soon());
+    const made = await makeWholeGroup(array.remoteCopy, WANTED, soon());
     expect(made.targets).toMatchObject([ALL]);
     expect(api.isDone()).toBe(true);
   });
@@ -64,7 +65,7 @@ describe('the policies of peer persistence', () => {
       groupGet(api).reply(200, group({ ...ALL, [lost]: false }));
       setsAll(api).reply(200);
       groupGet(api).reply(200, group(ALL));
-      expect((await array.remoteCopy.ensureGroup(WANTED, soon())).targets).toMatchObject([ALL]);
+      expect((await makeWholeGroup(array.remoteCopy, WANTED, soon())).targets).toMatchObject([ALL]);
       expect(api.isDone()).toBe(true);
     },
   );
@@ -77,7 +78,7 @@ describe('the policies of peer persistence', () => {
     groupGet(api)
       .reply(200, group({ autoRecover: true }))
       .persist();
-    const failure = await failureOf(array.remoteCopy.ensureGroup(WANTED, soon()));
+    const failure = await failureOf(makeWholeGroup(array.remoteCopy, WANTED, soon()));
     expect(failure).toMatchObject({ code: 'unavailable', message: expect.stringContaining('policies') });
   });
 });
