@@ -32,6 +32,7 @@ const { values } = parseArgs({
 if (values.only !== undefined && PARTS[values.only] === undefined) {
   throw new Error(`--only ${values.only}: the parts are ${Object.keys(PARTS).join(', ')}`);
 }
+if (values.document && values.only !== undefined) throw new Error('--document wants the whole run, without --only');
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => interrupted.abort(new Error(`ended by ${signal}`)));

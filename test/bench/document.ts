@@ -48,7 +48,7 @@ export function inParts(rows: readonly Row[]): string[] {
       ]),
     ),
     '### Beside the Python plugin',
-    'Its figures were taken on the same machine, at 50 ms for each call, with log-in.',
+    'Its figures are those of issue 7: at 50 ms for each call, log-in included, on one machine with its arrays.',
     pythonTable(rows),
   ];
 }
@@ -111,7 +111,10 @@ function bounded(row: Row | undefined, of: 'chain' | 'restMs'): string {
   return `${figure} ≤ ${Math.round(limit.most)}${isMet(row, limit) ? '' : ' !'}`;
 }
 
-const spread = (row: Row | undefined): string => (row === undefined ? NONE : `${row.median} (${row.p95})`);
+function spread(row: Row | undefined): string {
+  if (row === undefined) return NONE;
+  return `${row.median} (${row.p95})${row.errors === undefined ? '' : `, ${row.errors} refused`}`;
+}
 
 const find = (rows: readonly Row[], key: Pick<Row, 'name' | 'latencyMs' | 'clients'>): Row | undefined =>
   rows.find((row) => row.name === key.name && row.latencyMs === key.latencyMs && row.clients === key.clients);
