@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { compareRuns } from './compare.js';
 import { measureCreates } from './create-rows.js';
 import type { Row } from './rows.js';
+import { measureStarts } from './start.js';
 import { formatTable } from './table.js';
 import { measureVerbs } from './verb-rows.js';
 
@@ -18,6 +19,7 @@ Not counted: logins, and the status poll. Daemon, arrays and etcd are processes 
 const PARTS: Record<string, (signal: AbortSignal) => Promise<Row[]>> = {
   verbs: measureVerbs,
   creates: measureCreates,
+  start: measureStarts,
 };
 
 const { values } = parseArgs({
