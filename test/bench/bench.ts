@@ -4,6 +4,7 @@ import { compareRuns } from './compare.js';
 import { measureCreates } from './create-rows.js';
 import { documentRun, machineNow } from './document.js';
 import type { Row } from './rows.js';
+import { measureStarts } from './start.js';
 import { formatTable } from './table.js';
 import { measureVerbs } from './verb-rows.js';
 
@@ -19,6 +20,7 @@ Not counted: logins, and the status poll. Daemon, arrays and etcd are processes 
 const PARTS: Record<string, (signal: AbortSignal) => Promise<Row[]>> = {
   verbs: measureVerbs,
   creates: measureCreates,
+  start: measureStarts,
 };
 
 const { values } = parseArgs({
