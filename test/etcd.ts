@@ -20,7 +20,7 @@ export interface EtcdMember {
 }
 
 interface Cluster {
-  /** etcdctl on it; returns what it prints. Without TLS only. */
+  /** etcdctl on it; returns what it prints. */
   ctl(...args: string[]): Promise<string>;
   /** Kills it and removes its data. */
   stop(): Promise<void>;
@@ -95,6 +95,7 @@ async function startMembers(count: number, tls?: EtcdTlsFiles): Promise<Cluster 
   const cluster = places.map(({ name, peerPort }) => `${name}=http://127.0.0.1:${peerPort}`).join(',');
   const running = places.map((place) => new EtcdProcess(place, cluster, tls));
   const endpoints = places.map(({ port }) => `127.0.0.1:${port}`).join(',');
+  const secure = tls === undefined ? [] : [`--cacert=${tls.ca}`, `--cert=${tls.cert}`, `--key=${tls.key}`];
   const stop = async (): Promise<void> => {
     await Promise.all(running.map(async (member) => member.kill()));
     await rm(dir, { recursive: true, force: true });
@@ -107,7 +108,7 @@ async function startMembers(count: number, tls?: EtcdTlsFiles): Promise<Cluster 
   }
   const ctl = async (...args: string[]): Promise<string> => {
     const env = { ...process.env, ETCDCTL_API: '3' };
-    return (await promisify(execFile)('etcdctl', [`--endpoints=${endpoints}`, ...args], { env })).stdout;
+    return (await promisify(execFile)('etcdctl', [`--endpoints=${endpoints}`, ...secure, ...args], { env })).stdout;
   };
   return { running, ctl, stop };
 }

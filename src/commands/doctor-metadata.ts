@@ -173,7 +173,9 @@ export class KnownPins implements PinStore {
 
   async find(peer: string): Promise<string | undefined> {
     if (this.#known === undefined)
-      throw new DriverError('unavailable', `${peer}: ${PIN_UNKNOWN}, since the metadata cannot be read`);
+      throw new DriverError('unavailable', `${peer}: ${PIN_UNKNOWN}, since the metadata cannot be read`, {
+        next: 'bring the metadata back first (what is told of them and of etcd), then repeat the command',
+      });
     return Promise.resolve(this.#known.get(peer) ?? this.#met.get(peer));
   }
 

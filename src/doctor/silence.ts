@@ -18,6 +18,9 @@ const SSH: readonly [RegExp, FindingId][] = [
 /** The words that `PinStore` fails with while the metadata cannot be read. */
 export const PIN_UNKNOWN = 'its certificate or host key cannot be compared with what was seen at the first contact';
 
+/** For a failure that brings no next step. */
+export const USUAL_FIX = 'see the log of the daemon, and the array: showsys -d, showwsapi';
+
 interface Silence {
   id: FindingId;
   seen: string;
@@ -34,5 +37,5 @@ function silence(
 ): Silence {
   const { message, next } = asDriverError(thrown);
   const id = known.find(([words]) => words.test(message))?.[1] ?? otherwise;
-  return { id, seen: message, fix: next ?? 'see the log of the daemon, and the array: showsys -d, showwsapi' };
+  return { id, seen: message, fix: next ?? USUAL_FIX };
 }

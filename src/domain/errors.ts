@@ -1,16 +1,50 @@
-/**
- * What went wrong, in the classes that callers act on:
- * - `invalid`: the request or the configuration is wrong; nothing was changed
- * - `not-found` / `exists`: the object is certainly absent / certainly there
- * - `busy`: somebody else holds the volume or the lock; try again later
- * - `unavailable`: an array, etcd or a tool gave no answer; nothing is known, nothing was decided
- * - `refused`: a safety rule forbids it in the state that was seen
- * - `unknown-outcome`: the request was sent, the answer never came; the state has to be read before anything is repeated
- * - `fenced`: this node no longer owns what it was changing
- * - `internal`: a defect of ours
- */
-export type ErrorCode =
-  'invalid' | 'not-found' | 'exists' | 'busy' | 'unavailable' | 'refused' | 'unknown-outcome' | 'fenced' | 'internal';
+interface Kind {
+  cause: string;
+  /** What to do about a failure that does not say it itself. */
+  next: string;
+}
+
+/** What went wrong, in the classes that callers act on. */
+export const KINDS = {
+  invalid: {
+    cause: 'the request or hpe.conf is wrong; nothing was changed',
+    next: 'correct what is named, and repeat',
+  },
+  'not-found': {
+    cause: 'it is certainly not there',
+    next: 'look at the names: docker volume ls, hpe-volume-plugin status',
+  },
+  exists: {
+    cause: 'it is certainly there already, and not as asked for',
+    next: 'take another name, or the options that it has',
+  },
+  busy: {
+    cause: 'somebody else holds the volume, the group or a lock',
+    next: 'try again; for a volume on another node stop its container there',
+  },
+  unavailable: {
+    cause: 'an array, etcd or a tool gave no answer; nothing is known, nothing was decided',
+    next: 'see which with: hpe-volume-plugin doctor; bring it back, and repeat',
+  },
+  refused: {
+    cause: 'a safety rule, the array or a tool forbids it in the state that was seen',
+    next: 'see that state with: hpe-volume-plugin status; do not work around it',
+  },
+  'unknown-outcome': {
+    cause: 'it was sent, and the answer never came: the state is read before anything is repeated',
+    next: 'see that the array answers; it is finished or undone then, and hpe-volume-plugin status shows what is open',
+  },
+  fenced: {
+    cause: 'this node no longer owns what it was changing',
+    next: 'see that etcd answers, and stop the container here if another node has its volume: what it writes is lost',
+  },
+  internal: {
+    cause: 'a defect of the plugin',
+    next: 'keep the log of the daemon, and report it',
+  },
+} as const satisfies Record<string, Kind>;
+
+export type ErrorCode = keyof typeof KINDS;
 
 interface DriverErrorOptions {
   /** What the reader should do now: a command to type or a thing to check. */
@@ -49,7 +83,7 @@ export class DriverError extends Error {
     const parts = [this.message];
     if (this.rollback === 'done') parts.push('everything was rolled back');
     if (this.rollback === 'pending') parts.push('the rollback is not finished yet and goes on by itself');
-    if (this.next !== undefined) parts.push(`next: ${this.next}`);
+    parts.push(`next: ${this.next ?? KINDS[this.code].next}`);
     return parts.join('; ').replace(/\s*[\r\n]+\s*/g, ' ');
   }
 }
@@ -62,6 +96,10 @@ export class Explanation extends DriverError {
     super('refused', lines.join('\n'));
     this.name = 'Explanation';
     this.lines = lines;
+  }
+
+  override toUserText(): string {
+    return this.lines.join(' ');
   }
 }
 

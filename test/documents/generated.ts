@@ -3,7 +3,9 @@ import { MANUAL } from '../../src/commands/manual.js';
 import { printManual } from '../../src/commands/print-manual.js';
 import { KEY_HELP } from '../../src/config/key-help.js';
 import { findKey, KEY_NAMES, type KeyScope } from '../../src/config/keys.js';
-import { errorRows } from './error-rows.js';
+import { KINDS } from '../../src/domain/errors.js';
+import { messageTables } from './error-rows.js';
+import { findingRows } from './finding-rows.js';
 import { licenceRows } from './licence-rows.js';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -23,7 +25,9 @@ export const GENERATED: ReadonlyMap<string, Readonly<Record<string, Part>>> = ne
     },
   ],
   ['commands.md', { commands: commandPages }],
-  ['messages.md', { messages: () => table(['what it says', 'kind', 'next'], errorRows(root)) }],
+  ['messages.md', { messages: () => messageTables(root, table) }],
+  ['troubleshoot.md', { kinds: kindTable }],
+  ['doctor.md', { findings: () => table(['id', 'severity', 'cause', 'fix'], findingRows(root)) }],
   ['licences.md', { licences: () => table(['package', 'version', 'licence', 'needed by'], licenceRows(root)) }],
 ]);
 
@@ -62,6 +66,11 @@ function keyTable(scope: KeyScope): string {
 function unusedKeys(): string {
   const rows = KEY_NAMES.map((key) => [`\`${key}\``, findKey(key)?.unused ?? '']).filter(([, why]) => why !== '');
   return table(['key', 'instead'], rows);
+}
+
+function kindTable(): string {
+  const rows = Object.entries(KINDS).map(([kind, { cause, next }]) => [`\`${kind}\``, cause, next]);
+  return table(['kind', 'cause', 'fix, where the message has none of its own'], rows);
 }
 
 function commandPages(): string {

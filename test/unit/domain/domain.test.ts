@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { asDriverError, DriverError } from '../../../src/domain/errors.js';
+import { asDriverError, DriverError, Explanation, KINDS, type ErrorCode } from '../../../src/domain/errors.js';
 import { withMountId, withoutMountId } from '../../../src/domain/mount-ids.js';
 import {
   arrayHostName,
@@ -91,6 +91,18 @@ describe('errors', () => {
   it('are one line for the user, with the way back and the next step', () => {
     const error = new DriverError('refused', 'no\nanswer', { rollback: 'done', next: 'look' });
     expect(error.toUserText()).toBe('no answer; everything was rolled back; next: look');
+  });
+
+  it.each(Object.entries(KINDS))(
+    'one of the kind %s that does not say what to do next says what its kind does',
+    (code, { next }) => {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+      expect(new DriverError(code as ErrorCode, 'seen').toUserText()).toBe(`seen; next: ${next}`);
+    },
+  );
+
+  it('an explanation that was asked for has nothing added to it', () => {
+    expect(new Explanation(['one', 'two']).toUserText()).toBe('one two');
   });
 
   it('any thrown value becomes one', () => {
