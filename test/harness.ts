@@ -45,6 +45,8 @@ export interface NodeOptions {
   mode?: ReplicationMode;
   /** Peer persistence, with the arrays' own quorum witness. */
   hasWitness?: true;
+  /** One more backend, `periodic`. */
+  hasPeriodic?: true;
   /** More lines for the [DEFAULT] section of hpe.conf. */
   more?: string[];
   /** The simulator's seed. */
@@ -93,6 +95,7 @@ async function startDaemon(
   const conf = hpeConf(pair.ready, {
     mode: options.mode ?? 'synchronous',
     fabricDir,
+    ...(options.hasPeriodic === true ? { hasPeriodic: true } : {}),
     ...(options.hasWitness === true ? { witness: pair.ready.arrays[0].quorumWitness ?? '' } : {}),
     more: ['logging = ERROR', ...etcdLines, ...(options.more ?? []), ...(own.more ?? [])],
   });

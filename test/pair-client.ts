@@ -28,6 +28,8 @@ export interface ConfOptions {
   witness?: string;
   /** More lines for the [DEFAULT] section. */
   more?: string[];
+  /** One more backend, `periodic`, whose groups replicate from the first array to the second by a period. */
+  hasPeriodic?: true;
 }
 
 /**
@@ -56,10 +58,10 @@ export function hpeConf(pair: ReadyPair, with_: ConfOptions): string {
   ];
   // The first of each are those of hpe3par_cpg, the second those of hpe3par_snapcpg.
   const cpgPairs = a.cpgs.flatMap((cpg, at) => (b.cpgs[at] === undefined ? [] : [`${cpg}:${b.cpgs[at]}`])).join(' ');
-  const replication = [
+  const replicationOf = (mode: ReplicationMode): string[] => [
     `backend_id:${a.targetName}`,
-    `replication_mode:${with_.mode}`,
-    ...(with_.mode === 'asynchronous' ? ['sync_period:86400'] : []),
+    `replication_mode:${mode}`,
+    ...(mode === 'asynchronous' ? ['sync_period:86400'] : []),
     ...(with_.witness === undefined ? [] : [`quorum_witness_ip:${with_.witness}`]),
     `cpg_map:${cpgPairs}`,
     `snap_cpg_map:${cpgPairs}`,
@@ -74,17 +76,19 @@ export function hpeConf(pair: ReadyPair, with_: ConfOptions): string {
     `san_login:${b.user}`,
     `san_password:${b.password}`,
   ];
+  const deviceOf = (mode: ReplicationMode): string => `replication_device = ${replicationOf(mode).join(',\n    ')}`;
   const lines = [
     '[DEFAULT]',
     'logging = INFO',
     ...(with_.more ?? []),
     ...common,
     ...array(a),
-    `replication_device = ${replication.join(',\n    ')}`,
+    deviceOf(with_.mode),
     '',
     '[plain]',
     ...common,
     ...array(a),
+    ...(with_.hasPeriodic === true ? ['', '[periodic]', ...common, ...array(a), deviceOf('asynchronous')] : []),
   ];
   return `${lines.join('\n')}\n`;
 }

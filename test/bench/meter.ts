@@ -1,56 +1,45 @@
-import type { Run } from '../../src/host/run.js';
 import type { LogEntry } from '../../src/simulator/request-log.js';
-import type { PairControl } from '../pair-client.js';
 import { coveredMs, longestChain, type CallTimes } from './chain.js';
-import type { Measurement } from './rows.js';
+import type { BenchSite } from './site.js';
 
-/** Times the host's tools while they do what they always do. */
-export class ToolClock {
-  #calls: CallTimes[] = [];
-
-  /** The same tools, timed. */
-  timed(run: Run): Run {
-    return async (command, args, options) => {
-      const startMs = performance.now();
-      try {
-        return await run(command, args, options);
-      } finally {
-        this.#calls.push({ startMs, endMs: performance.now() });
-      }
-    };
-  }
-
-  /** The time in tools since the last look. */
-  takeMs(): number {
-    const ms = coveredMs(this.#calls);
-    this.#calls = [];
-    return ms;
-  }
+/** What a verb cost when so many clients asked for it at once. */
+export interface Measurement {
+  /** Of each client. */
+  wallMs: number[];
+  /** Array calls of all of them. */
+  calls: number;
+  /** Longest chain of array calls that each waited for the one before. */
+  chain: number;
+  /** Time in the host's tools while no array call was on its way. */
+  fsMs: number;
 }
 
-/** Runs one verb and reads from the simulator's log what it asked of the arrays. */
+/** Runs one verb of each client, all at once, and reads from the simulator's log what they asked of the arrays. */
 export async function measure(
-  by: { control: PairControl; tools: ToolClock },
-  act: () => Promise<unknown>,
+  { control, daemon }: BenchSite,
+  clients: number,
+  act: (client: number) => Promise<void>,
 ): Promise<Measurement> {
-  await by.control.clearLog();
-  by.tools.takeMs();
-  const startMs = performance.now();
-  await act();
-  const wallMs = performance.now() - startMs;
-  const fsMs = by.tools.takeMs();
-  return { ...countCalls(await by.control.log()), wallMs, fsMs };
+  await control.clearLog();
+  await daemon.takeTools();
+  const wallMs = await Promise.all(
+    Array.from({ length: clients }, async (_, client) => {
+      const startMs = performance.now();
+      await act(client);
+      return performance.now() - startMs;
+    }),
+  );
+  const tools = await daemon.takeTools();
+  const log = verbCalls(await control.log());
+  return { wallMs, calls: log.length, chain: longestChain(log), fsMs: aloneMs(tools, log) };
 }
 
-/** What a verb cost the arrays; the status poll runs beside the verbs and belongs to none of them. */
-export function countCalls(log: LogEntry[]): Pick<Measurement, 'wsapiCalls' | 'sshCommands' | 'chain'> {
-  const calls = log.filter((entry) => !isStatusPoll(entry));
-  return {
-    wsapiCalls: calls.filter((entry) => entry.protocol === 'wsapi').length,
-    sshCommands: calls.filter((entry) => entry.protocol === 'ssh').length,
-    chain: longestChain(calls),
-  };
+/** How long any tool ran while no array call was on its way. */
+export function aloneMs(tools: readonly CallTimes[], log: readonly LogEntry[]): number {
+  const calls = log.map(({ at, durationMs }) => ({ startMs: Date.parse(at), endMs: Date.parse(at) + durationMs }));
+  return coveredMs([...tools, ...calls]) - coveredMs(calls);
 }
 
-/** Verbs ask for one group by name, only the poll lists them all. */
-const isStatusPoll = (entry: LogEntry): boolean => entry.method === 'GET' && entry.path === '/api/v1/remotecopygroups';
+/** Without the status poll, which runs beside the verbs: verbs ask for one group by name, only the poll lists them all. */
+export const verbCalls = (log: LogEntry[]): LogEntry[] =>
+  log.filter(({ method, path }) => method !== 'GET' || path !== '/api/v1/remotecopygroups');

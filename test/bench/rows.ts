@@ -1,37 +1,55 @@
-export const VERBS = [
-  'create',
-  'create-replicated-new-group',
-  'create-replicated-existing-group',
-  'mount',
-  'unmount',
-  'remove',
-  'get',
-  'list',
-] as const;
-export type Verb = (typeof VERBS)[number];
-
-/** One call of a verb. */
-export interface Measurement {
-  wsapiCalls: number;
-  sshCommands: number;
-  /** Longest chain of array calls that each waited for the one before. */
-  chain: number;
-  wallMs: number;
-  /** Time in the host's tools: mkfs, mount, umount, losetup, blkid, … */
-  fsMs: number;
+/** What a figure has to be: at most, or at least. */
+export interface Limit {
+  of: 'chain' | 'restMs' | 'median' | 'p99';
+  most?: number;
+  least?: number;
 }
 
-/** All calls of a verb at one latency; figures are medians unless they are called otherwise. */
-export interface BenchRow {
-  verb: Verb;
+/** One line of the bench. */
+export interface Row {
+  /** The verb, or what else was measured. */
+  name: string;
+  /** Added to every array call by the simulator. */
   latencyMs: number;
+  /** Verbs of that kind at once. */
   clients: number;
-  wsapiCalls: number;
-  sshCommands: number;
-  chain: number;
-  medianMs: number;
-  p95Ms: number;
-  fsMs: number;
+  /** On record in the metadata, where that is what is varied. */
+  volumes?: number;
+  unit: string;
+  samples: number;
+  median: number;
+  p95: number;
+  p99: number;
+  min: number;
+  max: number;
+  /** Array calls of one verb; a mean where several clients ask at once. */
+  calls?: number;
+  /** Longest chain of array calls that each waited for the one before; known for a client alone only. */
+  chain?: number;
+  /** Time in the host's tools while no array call was on its way: what file systems cost. */
+  fsMs?: number;
+  /** The median without that. */
+  restMs?: number;
+  limits: Limit[];
+}
+
+/** What a row is told apart by. */
+export type RowKey = Pick<Row, 'name' | 'latencyMs' | 'clients' | 'volumes'>;
+
+/** A row of measured values; anything more is added by whoever knows it. */
+export function rowOf(key: RowKey, values: readonly number[], more: Partial<Row> = {}): Row {
+  return {
+    ...key,
+    unit: 'ms',
+    samples: values.length,
+    median: tenths(percentile(values, 0.5)),
+    p95: tenths(percentile(values, 0.95)),
+    p99: tenths(percentile(values, 0.99)),
+    min: tenths(Math.min(...values)),
+    max: tenths(Math.max(...values)),
+    limits: [],
+    ...more,
+  };
 }
 
 /** The smallest value that at least this share of all values does not exceed: always one that was really measured. */
@@ -42,46 +60,24 @@ export function percentile(values: readonly number[], share: number): number {
   return value;
 }
 
-export function toRow(what: Pick<BenchRow, 'verb' | 'latencyMs' | 'clients'>, measured: Measurement[]): BenchRow {
-  const median = (of: keyof Measurement): number =>
-    percentile(
-      measured.map((each) => each[of]),
-      0.5,
-    );
-  return {
-    ...what,
-    wsapiCalls: median('wsapiCalls'),
-    sshCommands: median('sshCommands'),
-    chain: median('chain'),
-    medianMs: tenths(median('wallMs')),
-    p95Ms: tenths(
-      percentile(
-        measured.map((each) => each.wallMs),
-        0.95,
-      ),
-    ),
-    fsMs: tenths(median('fsMs')),
-  };
+export const tenths = (value: number): number => Math.round(value * 10) / 10;
+
+/** False also when the figure that it limits was not measured. */
+export function isMet(row: Row, { of, most, least }: Limit): boolean {
+  const figure = row[of];
+  if (figure === undefined) return false;
+  return (most === undefined || figure <= most) && (least === undefined || figure >= least);
 }
 
-const tenths = (ms: number): number => Math.round(ms * 10) / 10;
+const LIMIT_NAMES: Record<Limit['of'], string> = { chain: 'chain', restMs: 'time', median: 'median', p99: 'p99' };
 
-/** For people: one line a row, columns aligned. */
-export function formatTable(rows: BenchRow[]): string {
-  const lines = [
-    ['verb', 'latency ms', 'clients', 'WSAPI', 'SSH', 'chain', 'median ms', 'p95 ms', 'fs ms'],
-    ...rows.map((row) => [
-      row.verb,
-      ...[row.latencyMs, row.clients, row.wsapiCalls, row.sshCommands, row.chain].map(String),
-      ...[row.medianMs, row.p95Ms, row.fsMs].map((ms) => ms.toFixed(1)),
-    ]),
-  ];
-  const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
-  return lines
-    .map((line) =>
-      line
-        .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
-        .join('  '),
-    )
-    .join('\n');
+/** `chain ≤ 5, time ≤ 312!`: with a mark where it is not met. */
+export function limitsInWords(row: Row): string {
+  return row.limits
+    .map((limit) => {
+      const { of, most, least } = limit;
+      const bound = most === undefined ? `≥ ${least}` : `≤ ${tenths(most)}`;
+      return `${LIMIT_NAMES[of]} ${bound}${isMet(row, limit) ? '' : '!'}`;
+    })
+    .join(', ');
 }

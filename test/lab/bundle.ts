@@ -28,6 +28,7 @@ export async function bundle(dir: string): Promise<void> {
     absWorkingDir: root,
     entryPoints: {
       daemon: 'test/lab/inside/patient-daemon.ts',
+      'patient-plugin': 'test/lab/inside/patient-plugin.ts',
       simulator: 'src/simulator/main.ts',
       prepare: 'test/lab/inside/prepare.ts',
       scenario: 'test/lab/inside/scenario.ts',

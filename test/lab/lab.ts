@@ -1,8 +1,9 @@
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { cp, link, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { bundle } from './bundle.js';
 import { buildGuest, CACHE, SCRIPTS } from './guest.js';
+import { makePluginTars } from './plugin-tar.js';
 import type { Scenario } from './scenarios/scenario.js';
 import { savedMachine } from './saved-machine.js';
 import { bootVm, restoreVm, type Vm } from './vm.js';
@@ -78,7 +79,17 @@ export async function openLab(): Promise<Lab> {
       vms.add(vm);
       return vm;
     };
-    return { restore, close, run: async (scenario, options) => runIn(restore, scenario, options) };
+    const run: Lab['run'] = async (scenario, options) => {
+      if (scenario.managed !== true) return runIn(restore, scenario, options);
+      const tars = await told('plugin', async () => makePluginTars(dir, path.join(dir, 'app')));
+      const withPlugin: Lab['restore'] = async (...args) => {
+        const vm = await restore(...args);
+        for (const tar of tars) await link(tar, path.join(vm.dir, path.basename(tar)));
+        return vm;
+      };
+      return runIn(withPlugin, scenario, options);
+    };
+    return { restore, close, run };
   } catch (error) {
     await close();
     throw error;

@@ -2,8 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import type { LogEntry } from '../../src/simulator/request-log.js';
 import { coveredMs, longestChain, type CallTimes } from '../bench/chain.js';
-import { countCalls, ToolClock } from '../bench/meter.js';
-import { formatTable, percentile, toRow, type BenchRow, type Measurement } from '../bench/rows.js';
+import { compareRuns } from '../bench/compare.js';
+import { aloneMs, verbCalls, type Measurement } from '../bench/meter.js';
+import { limitsInWords, percentile, rowOf, type Limit, type Row } from '../bench/rows.js';
+import { formatTable } from '../bench/table.js';
+import { verbRow } from '../bench/verb-rows.js';
 
 const call = (startMs: number, endMs: number): CallTimes => ({ startMs, endMs });
 
@@ -95,67 +98,98 @@ const entry = (at: CallTimes, of: Partial<LogEntry>): LogEntry => ({
 const get = (path: string, at: CallTimes): LogEntry => entry(at, { method: 'GET', path });
 
 describe('calls of a verb', () => {
-  it('are WSAPI calls and SSH commands, chained together', () => {
-    const log = [
-      get('/api/v1/volumes/v', call(0, 1)),
-      entry(call(2, 3), { protocol: 'ssh', command: 'showrcopy' }),
-      get('/api/v1/volumes/w', call(2, 3)),
-    ];
-    expect(countCalls(log)).toEqual({ wsapiCalls: 2, sshCommands: 1, chain: 2 });
-  });
-
   it('are not those of the status poll, which lists all groups', () => {
     const log = [
       get('/api/v1/remotecopygroups', call(0, 1)),
       get('/api/v1/remotecopygroups/g', call(2, 3)),
       entry(call(4, 5), { method: 'POST', path: '/api/v1/remotecopygroups' }),
+      entry(call(6, 7), { protocol: 'ssh', command: 'showrcopy' }),
     ];
-    expect(countCalls(log)).toEqual({ wsapiCalls: 2, sshCommands: 0, chain: 2 });
+    expect(verbCalls(log)).toEqual(log.slice(1));
   });
 });
 
-describe('tool clock', () => {
-  const done = { stdout: 'out', stderr: '' };
-
-  it('hands on what the tool said, and times also a tool that fails', async () => {
-    const clock = new ToolClock();
-    const run = clock.timed(async (command) => {
-      const until = performance.now() + 5;
-      while (performance.now() < until);
-      return command === 'mount' ? Promise.resolve(done) : Promise.reject(new Error('no such tool'));
-    });
-    expect(await run('mount', [], { timeoutMs: 1 })).toBe(done);
-    expect(clock.takeMs()).toBeGreaterThanOrEqual(5);
-    await expect(run('nothing', [], { timeoutMs: 1 })).rejects.toThrow('no such tool');
-    expect(clock.takeMs()).toBeGreaterThanOrEqual(5);
-    expect(clock.takeMs()).toBe(0);
+describe('time of file systems', () => {
+  it('is that of tools while no array is asked, whoever has which clock', () => {
+    const from = Date.parse('2026-01-01T00:00:00.000Z');
+    const log = [entry(call(7_010, 7_020), { at: new Date(from + 10).toISOString() })];
+    const tools = [call(from, from + 15), call(from + 5, from + 8), call(from + 19, from + 30)];
+    expect(aloneMs(tools, log)).toBe(20);
   });
 });
 
-const measured = (wallMs: number): Measurement => ({ wsapiCalls: 7, sshCommands: 0, chain: 4, wallMs, fsMs: 1.26 });
+const measured = (wallMs: number): Measurement => ({ wallMs: [wallMs], calls: 7, chain: 4, fsMs: 1.26 });
 
 describe('rows', () => {
-  const what = { verb: 'mount', latencyMs: 50, clients: 1 } as const;
+  const key = { name: 'mount', latencyMs: 50, clients: 1 };
 
-  it('have the medians, and the 95th percentile of the time', () => {
+  it('have the medians, the spread, and the time without file systems', () => {
     const samples = Array.from({ length: 20 }, (_, index) => measured(index + 1.04));
-    expect(toRow(what, samples)).toEqual({
-      ...what,
-      wsapiCalls: 7,
-      sshCommands: 0,
-      chain: 4,
-      medianMs: 10,
-      p95Ms: 19,
-      fsMs: 1.3,
-    });
+    expect(verbRow({ verb: 'mount', latencyMs: 50, clients: 1 }, samples)).toEqual([
+      {
+        ...key,
+        unit: 'ms',
+        samples: 20,
+        median: 10,
+        p95: 19,
+        p99: 20,
+        min: 1,
+        max: 20,
+        calls: 7,
+        chain: 4,
+        fsMs: 1.3,
+        restMs: 8.8,
+        limits: [
+          { of: 'chain', most: 5 },
+          { of: 'restMs', most: 1.15 * 4 * 50 + 25 },
+        ],
+      },
+    ]);
+  });
+
+  it('of several clients have the calls of each, and neither chain nor limit', () => {
+    const together = { ...measured(1), wallMs: [1, 2, 3, 4] };
+    const [row] = verbRow({ verb: 'mount', latencyMs: 50, clients: 4 }, [together]);
+    expect(row).toMatchObject({ calls: 1.8, samples: 4, median: 2, limits: [] });
+    expect(row).not.toHaveProperty('chain');
+  });
+
+  it('say which limits they do not meet', () => {
+    const row = rowOf(key, [10], { chain: 6, restMs: 9 });
+    const limits: Limit[] = [
+      { of: 'chain', most: 5 },
+      { of: 'restMs', most: 9 },
+      { of: 'median', least: 12 },
+    ];
+    expect(limitsInWords({ ...row, limits })).toBe('chain ≤ 5!, time ≤ 9, median ≥ 12!');
   });
 
   it('are aligned for people', () => {
-    const row: BenchRow = toRow(what, [measured(1234)]);
-    expect(formatTable([row, { ...row, verb: 'get', medianMs: 1 }]).split('\n')).toEqual([
-      'verb   latency ms  clients  WSAPI  SSH  chain  median ms  p95 ms  fs ms',
-      'mount          50        1      7    0      4     1234.0  1234.0    1.3',
-      'get            50        1      7    0      4        1.0  1234.0    1.3',
+    const row = rowOf(key, [1234], { calls: 7, chain: 4, fsMs: 1, restMs: 1233, limits: [{ of: 'chain', most: 5 }] });
+    expect(
+      formatTable([row, rowOf({ name: 'start', latencyMs: 0, clients: 1, volumes: 1000 }, [1])]).split('\n'),
+    ).toEqual([
+      'what   latency  clients  volumes  calls  chain  median     p95  p99        min–max   fs    time  limit',
+      'mount       50        1               7      4  1234.0  1234.0       1234.0–1234.0  1.0  1233.0  chain ≤ 5',
+      'start        0        1     1000                   1.0     1.0             1.0–1.0',
+    ]);
+  });
+});
+
+describe('a run against an earlier one', () => {
+  const row = (name: string, median: number, calls = 3): Row =>
+    rowOf({ name, latencyMs: 0, clients: 1 }, [median], { calls });
+
+  it('is the change of each row, and what only one of them has', () => {
+    const [before, now] = [
+      [row('get', 10), row('list', 4), row('gone', 1)],
+      [row('get', 9), row('list', 4, 5), row('new', 2)],
+    ];
+    expect(compareRuns(before, now)).toEqual([
+      'get, 0 ms, 1 clients: 10 → 9 (-10.0 %)',
+      'list, 0 ms, 1 clients: 4 → 4 (the same), calls 3 → 5',
+      'new, 0 ms, 1 clients: new, 2',
+      'gone, 0 ms, 1 clients: not measured any more',
     ]);
   });
 });

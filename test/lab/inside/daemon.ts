@@ -8,6 +8,8 @@ import { APP } from './services.js';
 export const PLUGIN_SOCKET = '/run/docker/plugins/hpe.sock';
 export const STATE_DIR = '/var/lib/hpe-volume-plugin';
 export const CONF = '/etc/hpedockerplugin/hpe.conf';
+/** Seconds that leases live; with the product's 10 an emulated machine on a busy host is fenced although nothing is wrong. */
+export const LEASE_TTL = 30;
 const START_MS = 180_000;
 
 /** The plugin's daemon in the guest. */

@@ -75,15 +75,23 @@ export const docker = {
   },
 };
 
-async function json(method: string, path: string, body?: object): Promise<unknown> {
+/** A parsed answer. @throws with the engine's message */
+export async function json(method: string, path: string, body?: object): Promise<unknown> {
   return JSON.parse((await call(method, path, body)).toString()) as unknown;
 }
 
-/** @throws with the engine's message */
-async function call(method: string, path: string, body?: object | NodeJS.ReadableStream): Promise<Buffer> {
+/** One request to the engine; a stream is a tar. @throws with the engine's message, or when it takes longer */
+export async function call(
+  ...[method, path, body, timeoutMs = CALL_MS]: [
+    method: string,
+    path: string,
+    body?: object | NodeJS.ReadableStream,
+    timeoutMs?: number,
+  ]
+): Promise<Buffer> {
   const isStream = body !== undefined && 'pipe' in body;
   const headers = { 'content-type': isStream ? 'application/x-tar' : 'application/json' };
-  const signal = AbortSignal.timeout(CALL_MS);
+  const signal = AbortSignal.timeout(timeoutMs);
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
     const sent = request({ socketPath: SOCKET, method, path, headers, signal }, resolve).on('error', reject);
     if (isStream) body.pipe(sent);

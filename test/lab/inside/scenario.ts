@@ -11,7 +11,7 @@ await endAfter(async () => {
   });
   const scenario = scenarios.find(({ name }) => name === positionals[0]);
   if (scenario === undefined) throw new Error(`there is no scenario ${positionals[0]}`);
-  const site = await startSite(scenario.conf);
+  const site = await startSite(scenario);
   await scenario.run(site, values);
   await site.step('nothing is left, and nothing of others is touched', async () => site.expectNothingLeft());
 });

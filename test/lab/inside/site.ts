@@ -5,7 +5,6 @@ import {
   controlOf,
   hpeConf,
   operator,
-  type ConfOptions,
   type PairControl,
   type ReadyPair,
   type SimulatedArray,
@@ -13,9 +12,11 @@ import {
 import { arraysExporting } from '../../simulator-state.js';
 import { expectHealthyKernel, expectSame, inventory } from './checks.js';
 import { eventually } from './command.js';
+import type { Scenario } from '../scenarios/scenario.js';
 import { daemonWith, PLUGIN_SOCKET, type Daemon } from './daemon.js';
 import { docker } from './docker.js';
 import { expectForeignStorageWorks } from './foreign.js';
+import { managedDaemonWith } from './managed-plugin.js';
 import { PREPARED, type Prepared } from './prepared.js';
 
 /** The recovery round, which finishes what an Unmount left, comes every minute. */
@@ -42,11 +43,12 @@ export interface Site {
   expectNothingLeft(): Promise<void>;
 }
 
-/** Starts a daemon with that configuration at the prepared arrays. */
-export async function startSite(options: ConfOptions): Promise<Site> {
+/** Starts a daemon as the scenario wants it at the prepared arrays. */
+export async function startSite({ conf: options, managed }: Pick<Scenario, 'conf' | 'managed'>): Promise<Site> {
   const { pair, inventory: before } = JSON.parse(readFileSync(PREPARED, 'utf8')) as Prepared;
   const more = ['host_etcd_ip_address = 127.0.0.1', ...(options.more ?? [])];
-  const daemon = daemonWith(hpeConf(pair, { ...options, more }));
+  const conf = hpeConf(pair, { ...options, more });
+  const daemon = managed === true ? managedDaemonWith(conf, pair) : daemonWith(conf);
   const control = controlOf(pair);
   const site: Site = {
     pair,

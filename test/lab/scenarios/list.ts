@@ -11,12 +11,14 @@ import { alua } from './10-alua.js';
 import { fcResize, iscsiResize } from './11-resize.js';
 import { fcSwitchover, iscsiSwitchover } from './12-switchover.js';
 import { pairOutage } from './13-pair-outage.js';
+import { managed } from './14-managed.js';
 import type { Scenario } from './scenario.js';
 
 /** All scenarios, in the order of the run: long ones first, so that the last ones end together. */
 export const scenarios: readonly Scenario[] = [
   reusedLuns,
   kill,
+  managed,
   iscsi,
   fc,
   contents,

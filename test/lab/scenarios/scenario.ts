@@ -14,6 +14,8 @@ export interface Scenario {
   fullTimeoutMs?: number;
   /** Another guest is node 2, at the arrays of this one: see `node-two.ts`. */
   twoNodes?: true;
+  /** The daemon runs in the managed plugin, not as a service. */
+  managed?: true;
   /** Part of `--full` only, or of `--only`: a run of everything has no time for it. */
   long?: true;
   /** Part of `--quick`. */

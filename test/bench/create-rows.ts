@@ -1,0 +1,96 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { DockerClient } from '../docker-client.js';
+import { rowOf, type Row } from './rows.js';
+import { withSite, type BenchSite } from './site.js';
+
+const LATENCY_MS = 50;
+const VOLUMES = 64;
+const GROUPS = 16;
+const KEEPER = 'keeper';
+/** Between two Plugin.Activate while the Creates run. */
+const ASK_MS = 5;
+
+/** Many replicated Creates at once against one after the other, and what else the daemon answers meanwhile. */
+export async function measureCreates(signal: AbortSignal): Promise<Row[]> {
+  const rows: Row[] = [];
+  await withSite(async (site) => {
+    const { docker } = site.daemon;
+    const groups = Array.from({ length: GROUPS }, (_, index) => `group-${index}`);
+    for (const group of groups) await create(docker, `${KEEPER}-${group}`, group);
+    const one = await createAndRemove(site, { clients: 1, groups: groups.slice(0, 1), signal });
+    for (const into of [groups.slice(0, 1), groups]) {
+      const many = await createAndRemove(site, { clients: VOLUMES, groups: into, signal });
+      rows.push(...rowsOf(into.length, { oneMs: one.totalMs, many }));
+    }
+    rows.unshift(totalRow(`${VOLUMES} creates into one group, one at a time`, 1, one.totalMs));
+    for (const group of groups) await docker.remove(`${KEEPER}-${group}`);
+  });
+  return rows;
+}
+
+interface Outcome {
+  totalMs: number;
+  activateMs: number[];
+  loop: { p99Ms: number; maxMs: number };
+}
+
+function rowsOf(groups: number, { oneMs, many }: { oneMs: number; many: Outcome }): Row[] {
+  const what = `${VOLUMES} creates into ${groups === 1 ? 'one group' : `${groups} groups`} at once`;
+  const key = { latencyMs: LATENCY_MS, clients: VOLUMES };
+  const speed = groups === 1 ? { limits: [{ of: 'median', least: 12 } as const] } : {};
+  return [
+    totalRow(what, VOLUMES, many.totalMs),
+    rowOf({ ...key, name: `${what}: faster than one at a time` }, [oneMs / many.totalMs], { unit: 'times', ...speed }),
+    rowOf({ ...key, name: `${what}: Activate meanwhile` }, many.activateMs, { limits: [{ of: 'p99', most: 20 }] }),
+    rowOf({ ...key, name: `${what}: event loop late by, p99` }, [many.loop.p99Ms]),
+  ];
+}
+
+const totalRow = (name: string, clients: number, ms: number): Row =>
+  rowOf({ name, latencyMs: LATENCY_MS, clients }, [ms]);
+
+async function createAndRemove(
+  { control, daemon }: BenchSite,
+  { clients, groups, signal }: { clients: number; groups: readonly string[]; signal: AbortSignal },
+): Promise<Outcome> {
+  const names = Array.from({ length: VOLUMES }, (_, index) => `many-${index}`);
+  const waiting = names.map((name, index) => ({ name, group: groups[index % groups.length] ?? '' }));
+  await control.latency(LATENCY_MS);
+  await daemon.takeLoopDelay();
+  const activate = new AbortController();
+  const activateMs = askOften(daemon.docker, activate.signal);
+  const startMs = performance.now();
+  await Promise.all(
+    Array.from({ length: clients }, async () => {
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+        signal.throwIfAborted();
+        await create(daemon.docker, next.name, next.group);
+      }
+    }),
+  );
+  const totalMs = performance.now() - startMs;
+  activate.abort();
+  const outcome = { totalMs, activateMs: await activateMs, loop: await daemon.takeLoopDelay() };
+  await control.latency(0);
+  for (const error of await Promise.all(names.map(async (name) => daemon.docker.remove(name)))) {
+    if (error !== '') throw new Error(error);
+  }
+  return outcome;
+}
+
+/** How long each Plugin.Activate took. */
+async function askOften(docker: DockerClient, signal: AbortSignal): Promise<number[]> {
+  const took: number[] = [];
+  while (!signal.aborted) {
+    const startMs = performance.now();
+    await docker.call('Plugin.Activate');
+    took.push(performance.now() - startMs);
+    await pause(ASK_MS);
+  }
+  return took;
+}
+
+async function create(docker: DockerClient, name: string, replicationGroup: string): Promise<void> {
+  const error = await docker.create(name, { size: '1', replicationGroup });
+  if (error !== '') throw new Error(error);
+}
