@@ -124,6 +124,13 @@ it.each(DOCUMENTS)('%s: its links lead to files and headings that are there', (f
   }
 });
 
+it('every document is found from another one', () => {
+  const linked = DOCUMENTS.flatMap((file) =>
+    [...textOf(file).matchAll(/\]\(([^)#\s]+)/g)].map(([, target = '']) => path.join(path.dirname(file), target)),
+  );
+  expect(DOCUMENTS.filter((file) => file !== 'README.md' && !linked.includes(file))).toEqual([]);
+});
+
 const anchorsOf = (file: string): string[] =>
   [...textOf(file).matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
     title
