@@ -2,12 +2,12 @@ import { describe, expect, it } from '@jest/globals';
 import nock from 'nock';
 import type { CreateGroup, CreateVolume } from '../../../src/contracts/array.js';
 import { describeChanges, type ChangeCase } from './change-cases.js';
-import { failureOf, soon, volumeAnswer, VOLUME_NAME } from './array-settings.js';
+import { failureOf, GROUP_WANTED, soon, volumeAnswer, VOLUME_NAME } from './array-settings.js';
 import { expectLogin, mockedArray, mockHttp } from './mocked-array.js';
 import { HOST, LOST, vlun, vlunsOf, vlunsTo } from './vlun-answers.js';
 import { admitAndLook, makeWholeGroup, readBack } from '../../read-back.js';
 
-const GROUP = 'rcg1';
+const GROUP = GROUP_WANTED.name;
 
 const VOLUME: CreateVolume = {
   name: VOLUME_NAME,
@@ -17,16 +17,6 @@ const VOLUME: CreateVolume = {
   provisioning: 'thin',
   compression: false,
   tag: 'our tag',
-};
-
-const GROUP_WANTED: CreateGroup = {
-  name: GROUP,
-  target: 'targetArray',
-  mode: 'synchronous',
-  localCpg: 'FC_r1',
-  localSnapCpg: 'FC_r1s',
-  remoteCpg: 'FC_r6',
-  remoteSnapCpg: 'FC_r6s',
 };
 
 function groupAnswer(state: number, members: string[] = [], target: Record<string, unknown> = {}): nock.Body {

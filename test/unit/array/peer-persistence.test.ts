@@ -1,23 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import type nock from 'nock';
 import type { CreateGroup } from '../../../src/contracts/array.js';
-import { failureOf, soon, VOLUME_NAME } from './array-settings.js';
+import { failureOf, GROUP_WANTED, soon, VOLUME_NAME } from './array-settings.js';
 import { expectLogin, mockedArray, mockHttp } from './mocked-array.js';
 import { FIRST, HOST, LOST, PORTS, SECOND, vlun, vlunsOf, vlunsTo } from './vlun-answers.js';
 import { makeWholeGroup } from '../../read-back.js';
 
 mockHttp();
 
-const WANTED: CreateGroup = {
-  name: 'group',
-  target: 'targetArray',
-  mode: 'synchronous',
-  localCpg: 'FC_r1',
-  localSnapCpg: 'FC_r1s',
-  remoteCpg: 'FC_r6',
-  remoteSnapCpg: 'FC_r6s',
-  failsOver: true,
-};
+const WANTED: CreateGroup = { ...GROUP_WANTED, name: 'group', failsOver: true };
 const ALL = { autoFailover: true, pathManagement: true, autoRecover: true };
 
 const group = (policies: Record<string, boolean>): nock.Body => ({
