@@ -526,6 +526,7 @@ const portCount = async (): Promise<number> => {
 
 async function volumeAndHost(): Promise<void> {
   await readBack(primary.makeVolume(volume(), soon()));
+  await primary.removeVluns(VOLUME, HOST, soon());
   await primary.ensureHost(HOST, ISCSI, soon());
 }
 
@@ -662,8 +663,8 @@ describe.each(DEEDS)('$name under faults', (deed) => {
       [DEEDS.indexOf(deed) % 2 === 0 ? 'error' : 'reset', 'unknown-outcome'],
       ['ok-not-done', 'unavailable'],
     ];
-    await deed.prepare();
     for (const [effect, expected] of effects) {
+      await deed.prepare();
       await fault(effect);
       const code = await deed.run().then(() => 'success', codeThrown);
       // The export that follows proves a host entry, and the look at the group an admission: they do not read it back themselves.

@@ -62,8 +62,9 @@ export function describeChanges(cases: ChangeCase[]): void {
       nock.cleanAll();
     });
 
-    const itReadsBack = each.readBackByCaller === true ? it.skip : it;
-    itReadsBack('notices a 200 that was not done', async () => {
+    // Its caller reads it back, with other changes.
+    if (each.readBackByCaller === true) return;
+    it('notices a 200 that was not done', async () => {
       const { array, api } = begin();
       each.change(api).reply(200);
       each.undone(api).persist();

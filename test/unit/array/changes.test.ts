@@ -4,7 +4,7 @@ import type { CreateGroup, CreateVolume } from '../../../src/contracts/array.js'
 import { describeChanges, type ChangeCase } from './change-cases.js';
 import { failureOf, GROUP_WANTED, soon, volumeAnswer, VOLUME_NAME } from './array-settings.js';
 import { expectLogin, mockedArray, mockHttp } from './mocked-array.js';
-import { HOST, LOST, vlun, vlunsOf, vlunsTo } from './vlun-answers.js';
+import { HOST, LOST, vlun, vlunsTo } from './vlun-answers.js';
 import { admitAndLook, makeWholeGroup, readBack } from '../../read-back.js';
 
 const GROUP = GROUP_WANTED.name;
@@ -95,7 +95,7 @@ const CASES: ChangeCase[] = [
     name: 'removeVluns',
     run: async (array) => array.removeVluns(VOLUME_NAME, HOST, soon()),
     before: (api) => {
-      vlunsOf(api).reply(200, { total: 1, members: [vlun()] });
+      vlunsTo(api).reply(200, { total: 2, members: [vlun(), vlun({ volumeName: `${VOLUME_NAME}x`, lun: 4 })] });
       api.get(`/hosts/${HOST}`).reply(200, { name: HOST, descriptors: { comment: 'hpe-volume-plugin' } });
     },
     change: (api) => api.delete(`/vluns/${VOLUME_NAME},3,${HOST}`),
