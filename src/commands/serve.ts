@@ -25,6 +25,7 @@ import { startAdminServer } from '../plugin/admin.js';
 import type { Timeouts } from '../plugin/routes.js';
 import { startPluginServer } from '../plugin/server.js';
 import { openNodeJournal } from '../store/node-journal.js';
+import { protectionFile } from '../store/protection-file.js';
 import { buildBackends, buildConnectors, openStore } from './build.js';
 import { adminSocketOf } from './daemon-client.js';
 import { connectEngine } from './engine.js';
@@ -102,7 +103,11 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const operations = new Operations(ctx, settlersOf(ctx));
   const attachments = new Attachments(ctx, operations);
   const poll = new StatusPoll(backends, async () => store.list('group', AbortSignal.timeout(STATUS_READ_MS)), logger);
-  const watch = new ProtectionWatch(async (signal) => reportPolled({ store, backends, node: node.id }, poll, signal));
+  const watch = new ProtectionWatch(
+    async (signal) => reportPolled({ store, backends, node: node.id }, poll, signal),
+    protectionFile(stateDir, logger),
+  );
+  await watch.load();
   const overrides = new Overrides(ctx);
   const resizes = new Resizes(ctx, { operations, users: attachments.users });
   const releases = new Releases(ctx, operations);

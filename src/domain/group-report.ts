@@ -49,6 +49,20 @@ export interface LastSeen {
   /** It took writes that it did not pass on. */
   isAlone: boolean;
   why: string;
+  /** When it was first asked in vain after that; ISO 8601. Between the two nobody looked. */
+  missedAt?: string;
+}
+
+/** What a node remembers of a group: how it was protected when its arrays last answered, and since when it is as it is now. */
+export interface ProtectionMemory {
+  backend: string;
+  name: string;
+  /** Of the newest report; ISO 8601. */
+  at: string;
+  isProtected: boolean;
+  /** ISO 8601; of the first look, if nothing else is known. */
+  since: string;
+  seen: Partial<Record<Side, LastSeen>>;
 }
 
 /** All that is known of a group of an active/passive pair: what both arrays say, asked at once, and what the metadata say. */
