@@ -89,6 +89,12 @@ export function arrayStep(
   return { kind: 'array', action, side, array, group, command, ...(destroys === undefined ? {} : { destroys }) };
 }
 
+/** A streaming group acknowledges a write before it is sent, and says `synced` meanwhile: nothing shows when the last one has arrived. */
+export const UNSENT: Loss = {
+  kind: 'unknown',
+  why: 'the last seconds before the stop: a streaming group sends what it has acknowledged later, and no array says that a stop delivers it',
+};
+
 /** The containers that use those volumes, by node, and the wait until none of them does; nothing when none is used. */
 export function releaseSteps(volumes: GroupVolume[]): Step[] {
   const used = volumes.filter((each) => each.use !== undefined);

@@ -62,7 +62,7 @@ function safetyOf(report: GroupReport, to: Side, memory: RunMemory): { why: stri
   const last = report.sides[otherSide(to)].lastSeen;
   if (isUntouchedSince(report, memory)) {
     const why = `${silent} is silent; the group was stopped for this failover, with everything synced`;
-    return { why, loss: { kind: 'none', why: 'nothing was mounted since' } };
+    if (report.mode !== 'streaming') return { why, loss: { kind: 'none', why: 'nothing was mounted since' } };
   }
   const isLost = view.answer === 'group' && view.linksUp === false;
   if (!isLost || report.mode !== 'synchronous' || last?.isAlone === true || lagsOf(report, to).length > 0)
