@@ -32,6 +32,8 @@ export interface VolumeUse {
 export interface GroupSide {
   /** For messages: `primary array of backend DEFAULT (https://…)`. */
   array: string;
+  /** Its system id; only of fresh answers. */
+  arrayId?: number;
   /** The group's name there; empty when it is not known. */
   group: string;
   view: SideView;
@@ -87,6 +89,13 @@ export interface GroupReport {
 }
 
 export const SIDES = ['primary', 'secondary'] as const;
+
+/** The group as each array that answers has it: the same for all backends that use it. */
+export const groupOnArrays = ({ sides }: GroupReport): string[] =>
+  SIDES.flatMap((side) => {
+    const { arrayId, group } = sides[side];
+    return arrayId === undefined ? [] : [`array:${arrayId}/${group}`];
+  });
 
 /** Which array serves the group, by the role table; asked for the group as a whole, so no override counts. */
 export function activeSideOf(report: GroupReport): ActiveSide {

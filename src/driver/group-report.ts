@@ -195,9 +195,12 @@ async function sideOf(asked: Asked, side: Side, signal: AbortSignal): Promise<Gr
   const { backend, group, observation } = asked;
   const remedy = observation.failures[side]?.next;
   const view = viewOf(asked, side);
-  if (view.answer === 'group' && asked.asksLinks) view.linksUp = await linksOf(asked, side, signal);
+  const isFresh = view.answer === 'group' && asked.asksLinks;
+  if (isFresh) view.linksUp = await linksOf(asked, side, signal);
+  const arrayId = isFresh ? await idOf(backend, side, signal) : undefined;
   return {
     array: backend.array(side).label,
+    ...(arrayId === undefined ? {} : { arrayId }),
     group: side === 'primary' ? group.name : group.remoteName,
     view,
     members: observation.groups[side]?.members ?? [],
@@ -249,6 +252,16 @@ async function linksOf({ backend, observation }: Asked, side: Side, signal: Abor
   if (target === undefined) return undefined;
   try {
     return await backend.array(side).remoteCopy.linksUp(target.name, within(LINKS_TIMEOUT_MS, signal));
+  } catch {
+    signal.throwIfAborted();
+    return undefined;
+  }
+}
+
+/** Known since its first answer. */
+async function idOf(backend: Backend, side: Side, signal: AbortSignal): Promise<number | undefined> {
+  try {
+    return (await backend.array(side).identity(within(LINKS_TIMEOUT_MS, signal))).systemId;
   } catch {
     signal.throwIfAborted();
     return undefined;

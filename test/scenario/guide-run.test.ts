@@ -328,7 +328,7 @@ describe('two nodes', () => {
     await type(failover, 'run', volume.group);
     expect(told).toMatchObject({
       code: 'busy',
-      message: expect.stringMatching(`a failover of group ${volume.group} is under way on node node1, typed by .*`),
+      message: expect.stringMatching(`a failover of group ${volume.group} is under way on node node1 .*typed by .*`),
     });
     expect(await groupChanges()).toHaveLength(2);
     // It is free again.

@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(async () => rm(dir, { recursive: true }));
 
-const of = { backend: 'DEFAULT', group: 'RCG1' };
+const of = { backend: 'DEFAULT', group: 'RCG1', arrays: ['array:7/RCG1', 'array:8/RCG1.r7'] };
 const state = { goal: 'failover' as const, startedAt: '2026-11-28T12:00:00Z', stopped: [] };
 
 describe('the memory of a run', () => {
@@ -32,10 +32,18 @@ describe('the memory of a run', () => {
   it('lets one run at a time in, and does not wait for a process that has ended', async () => {
     const first = await openRunJournal(dir, of);
     await expect(openRunJournal(dir, of)).rejects.toMatchObject({ code: 'busy' });
-    const other = await openRunJournal(dir, { ...of, group: 'RCG2' });
+    const other = await openRunJournal(dir, { ...of, group: 'RCG2', arrays: ['array:7/RCG2'] });
     await other.release();
     await first.release();
     await (await openRunJournal(dir, of)).release();
+  });
+
+  it('lets no run of another backend in that has the group on one of the same arrays', async () => {
+    const first = await openRunJournal(dir, of);
+    const other = { ...of, backend: 'GOLD', arrays: ['array:8/RCG1.r7'] };
+    await expect(openRunJournal(dir, other)).rejects.toMatchObject({ code: 'busy' });
+    await first.release();
+    await (await openRunJournal(dir, other)).release();
   });
 
   it('a run that was killed keeps nobody out, whoever has its process number now', async () => {
