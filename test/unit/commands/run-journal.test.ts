@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { openAudit } from '../../../src/commands/audit.js';
@@ -54,6 +54,17 @@ describe('the memory of a run', () => {
     expect(await second.load()).toBeUndefined();
     await second.release();
   });
+});
+
+it('the audit log may be rotated while a run goes on: what comes after stands in the new file', async () => {
+  const audit = await openAudit(dir, 'failover run RCG1');
+  await audit.write({ event: 'begin', what: 'ready' });
+  const file = path.join(dir, 'audit.log');
+  await rename(file, `${file}.1`);
+  await audit.write({ event: 'end', what: 'finished' });
+  expect(await readFile(`${file}.1`, 'utf8')).toMatch(/^[^\n]*"begin"[^\n]*\n$/);
+  expect(await readFile(file, 'utf8')).toMatch(/^[^\n]*"end"[^\n]*\n$/);
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
 });
 
 it('the audit log is appended to, one JSON object a line, for root alone', async () => {
