@@ -42,12 +42,12 @@ const sources: Source[] = readdirSync(root, { recursive: true, encoding: 'utf8' 
   .filter((name) => name.endsWith('.ts'))
   .map((name) => {
     const text = readFileSync(path.join(root, name), 'utf8');
-    const imports = [
-      ...text.matchAll(/^(?:import|export)\s(type\s)?[^'";]*?from\s+'([^']+)'|^import\s+'([^']+)'/gm),
-    ].map((match) => ({
+    const atStart = /^(?:import|export)\s(type\s)?[^'";]*?from\s+'([^']+)'|^import\s+'([^']+)'/gm;
+    const imports = [...text.matchAll(atStart)].map((match) => ({
       from: match[2] ?? match[3] ?? '',
       typeOnly: match[1] !== undefined,
     }));
+    for (const [, from = ''] of text.matchAll(/\bimport\('([^']+)'\)/g)) imports.push({ from, typeOnly: false });
     return { name, lines: text.split('\n').length - 1, imports };
   });
 

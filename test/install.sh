@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Brings what the demo and the tests need from Debian packages: the Docker engine, etcd, a static busybox for the image,
-# a clock that can be set, a browser for the status page, and the tools that a stranger would use on the simulator. What is there already is left alone.
+# a clock that can be set, a browser for the status page, a second shell for the completion, and the tools that a stranger would use on the simulator. What is there already is left alone.
 # With arguments: only these tools; what the lab needs comes only when it is named.
 set -euo pipefail
 declare -A package=(
   [dockerd]=docker.io [etcd]=etcd-server [etcdctl]=etcd-client [busybox]=busybox-static [sshpass]=sshpass [ssh]=openssh-client
   [faketime]=faketime [curl]=curl [mkfs.ext4]=e2fsprogs [mkfs.xfs]=xfsprogs [losetup]=mount [blkid]=util-linux
-  [chromium]=chromium
+  [chromium]=chromium [zsh]=zsh
 )
 tools=("$@")
 [ ${#tools[@]} -gt 0 ] || tools=("${!package[@]}")

@@ -1,5 +1,5 @@
 import { Socket } from 'node:net';
-import { Client, type ClientChannel, type ConnectConfig, type ServerHostKeyAlgorithm } from 'ssh2';
+import type { Client, ClientChannel, ConnectConfig, ServerHostKeyAlgorithm } from 'ssh2';
 import type { PinStore } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
@@ -66,7 +66,9 @@ export class Cli {
   async #run(command: string, signal: AbortSignal): Promise<string[]> {
     if (!SAFE_COMMAND.test(command)) throw new DriverError('internal', `not a command: ${JSON.stringify(command)}`);
     const bounded = within(COMMAND_DEADLINE_MS, signal);
-    const client = new Client();
+    // Few need it, and it takes its time to load.
+    const ssh2 = await import('ssh2');
+    const client = new ssh2.Client();
     // Our own: the client's `destroy` leaves one alone that it has ended before.
     const socket = new Socket();
     const giveUp = (): void => void socket.destroy();

@@ -6,7 +6,7 @@ import { makeSo } from './make-so.js';
 import { safeName } from './paths.js';
 import type { Ports, TargetPort } from './ports.js';
 import { parsePort } from './schemas.js';
-import { together } from './together.js';
+import { together } from '../domain/together.js';
 import type { Vluns } from './vluns.js';
 import type { Wsapi } from './wsapi.js';
 
@@ -36,7 +36,7 @@ interface Wanted {
 /** What is shown on one LUN so far. */
 interface Begun {
   lun: number;
-  /** This call has made it: the array said so. */
+  /** This call has made it, as the array said, or is about to. */
   isNew: boolean;
   /** All templates of the volume to the host that are known. */
   templates: Vlun[];
@@ -85,7 +85,10 @@ export class Exports {
   async #ensureOnAll(wanted: Wanted, signal: AbortSignal): Promise<number> {
     const avoid = new Set(wanted.avoid);
     for (let choice = 1; ; choice += 1) {
-      const begun = await this.#begin(wanted, avoid, signal);
+      // An entry that has nothing yet leaves nothing to be chosen by the array, so all ports are asked for at once.
+      const begun: Begun = this.#hosts.takeFresh(wanted.host)
+        ? { lun: gapsOf(avoid)[0]?.from ?? 0, isNew: true, templates: [] }
+        : await this.#begin(wanted, avoid, signal);
       try {
         return await this.#settle(wanted, begun, signal);
       } catch (thrown) {

@@ -89,13 +89,18 @@ function isoTime(text: string | undefined): string | undefined {
 }
 
 /** In what a group differs from the wanted new one, in words; the sync period may be changed later and is no difference. */
-export function groupDifferences(wanted: CreateGroup, found: RemoteCopyGroup): string[] {
+export function groupDifferences(
+  wanted: CreateGroup,
+  found: RemoteCopyGroup,
+  { isEmpty }: { isEmpty: boolean },
+): string[] {
   const target = found.targets.find((each) => each.name === wanted.target);
   if (target === undefined || found.targets.length !== 1) {
     const names = found.targets.map((each) => each.name).join(', ');
     return [`it replicates to ${names === '' ? 'nothing' : names} instead of ${wanted.target}`];
   }
-  if (found.members.length > 0) return [`it has members: ${found.members.map((each) => each.volume).join(', ')}`];
+  if (isEmpty && found.members.length > 0)
+    return [`it has members: ${found.members.map((each) => each.volume).join(', ')}`];
   const pairs: [string, string, string | undefined][] = [
     ['mode', wanted.mode, target.mode],
     ['local CPG', wanted.localCpg, found.localCpg],

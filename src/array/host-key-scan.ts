@@ -1,9 +1,9 @@
-import { Client } from 'ssh2';
 import { DriverError } from '../domain/errors.js';
 
 /** The key that whoever listens there shows, as known_hosts has it: type and base64. Nobody is logged in, and no password is sent. */
 export async function scanHostKey(at: { host: string; port: number; timeoutSeconds: number }): Promise<Buffer> {
   const { host, port, timeoutSeconds } = at;
+  const { Client } = await import('ssh2');
   const client = new Client();
   try {
     return await new Promise<Buffer>((resolve, reject) => {

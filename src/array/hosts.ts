@@ -1,4 +1,4 @@
-import type { Initiators, Vlun } from '../contracts/array.js';
+import type { Initiators } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import { HostChap } from './chap.js';
@@ -25,6 +25,9 @@ interface Parts {
   logger: Logger;
 }
 
+/** How long an answer to `findOwner` may serve the `ensure` that follows it. */
+const LOOK_KEEPS_MS = 5_000;
+
 /** What this process knows of a host entry. */
 interface Known {
   /** To make one again that went with its last export. */
@@ -39,6 +42,10 @@ export class Hosts {
   readonly #chap: HostChap;
   readonly #cpg: string | undefined;
   readonly #known = new Map<string, Known>();
+  /** What was found by a look, for the next `ensure` alone, by the initiators. */
+  readonly #looked = new Map<string, { entry: HostAnswer | undefined; at: number }>();
+  /** Entries that nothing has been exported to since they were made here. */
+  readonly #fresh = new Set<string>();
   /** Of CPGs; they cannot change. */
   readonly #domains = new Map<string, string | undefined>();
 
@@ -51,7 +58,8 @@ export class Hosts {
 
   /** The export that follows proves that a new host entry is really there, so it is not read back here. */
   async ensure(name: string, initiators: Initiators, signal: AbortSignal): Promise<string> {
-    const found = await this.#findEntry(initiators, signal);
+    const looked = this.#takeLook(initiators);
+    const found = looked === undefined ? await this.#findEntry(initiators, signal) : looked.entry;
     const entry =
       found === undefined
         ? await this.#create(name, initiators, signal)
@@ -67,13 +75,30 @@ export class Hosts {
 
   /** Name of the entry that owns the initiators. @throws `refused` when they belong to several */
   async findOwner(initiators: Initiators, signal: AbortSignal): Promise<string | undefined> {
-    return (await this.#findEntry(initiators, signal))?.name;
+    const at = performance.now();
+    const entry = await this.#findEntry(initiators, signal);
+    this.#looked.set(lookKey(initiators), { entry, at });
+    return entry?.name;
+  }
+
+  #takeLook(initiators: Initiators): { entry: HostAnswer | undefined } | undefined {
+    const key = lookKey(initiators);
+    const looked = this.#looked.get(key);
+    this.#looked.delete(key);
+    return looked !== undefined && performance.now() - looked.at < LOOK_KEEPS_MS ? looked : undefined;
+  }
+
+  /** Whether the entry was made here and has had no export yet: then every LUN of it is free. Says so once. */
+  takeFresh(name: string): boolean {
+    return this.#fresh.delete(name);
   }
 
   /** Makes the host entry again, after it went with its last export between `ensure` and now. False if it cannot. */
   async ensureAgain(name: string, signal: AbortSignal): Promise<boolean> {
     const known = this.#known.get(name);
-    return known !== undefined && (await this.ensure(name, known.initiators, signal)) === name;
+    if (known === undefined || (await this.ensure(name, known.initiators, signal)) !== name) return false;
+    this.#fresh.delete(name);
+    return true;
   }
 
   /** How the host reaches the array, as it was when this process last ensured its entry. */
@@ -98,9 +123,8 @@ export class Hosts {
   }
 
   /** Removes a host entry of ours that has no export; the array itself refuses otherwise. Only tidiness: a failure is logged. */
-  async removeUnused(name: string, readExports: () => Promise<Vlun[]>, signal: AbortSignal): Promise<void> {
+  async removeUnused(name: string, signal: AbortSignal): Promise<void> {
     try {
-      if ((await readExports()).length > 0) return;
       await this.#wsapi.change({ method: 'DELETE', path: `hosts/${segment(name)}` }, signal);
     } catch (thrown) {
       this.#logLeft(name, thrown);
@@ -186,6 +210,7 @@ export class Hosts {
           await this.#wsapi.change({ method: 'POST', path: 'hosts', body }, signal);
           // With Fibre Channel the array has to say where they are logged in.
           if (initiators.protocol === 'iscsi') made = { name };
+          this.#fresh.add(name);
         },
         read: async () => made ?? (await this.#findEntry(initiators, signal)),
         isDone: (found) => found !== undefined,
@@ -214,3 +239,5 @@ export class Hosts {
 }
 
 const isMarked = (entry: HostAnswer | undefined): boolean => entry?.descriptors?.comment === OUR_HOST;
+
+const lookKey = ({ protocol, names }: Initiators): string => [protocol, ...names].join(' ');

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { ReadBack } from '../contracts/array.js';
 import { asDriverError, type DriverError } from '../domain/errors.js';
 
 /** Arrays finish some changes a moment after they have answered. */
@@ -24,13 +25,26 @@ export interface WantedState<S> {
  * @throws the failure of the action when the state is not what was wanted; `unavailable` at once when nothing was sent
  */
 export async function makeSo<S>(wanted: WantedState<S>, signal: AbortSignal): Promise<S> {
-  let failure: DriverError | undefined;
+  return (await beginSo(wanted, signal))();
+}
+
+/**
+ * The same, but what the array has acknowledged is read back only when the caller asks for it, together with other things;
+ * what was not is looked into at once. @throws as makeSo
+ */
+export async function beginSo<S>(wanted: WantedState<S>, signal: AbortSignal): Promise<ReadBack<S>> {
   try {
     await wanted.act();
   } catch (thrown) {
-    failure = asDriverError(thrown);
+    const failure = asDriverError(thrown);
     if (failure.code === 'unavailable') throw failure;
+    const state = await settled(wanted, failure, signal);
+    return async () => Promise.resolve(state);
   }
+  return async () => settled(wanted, undefined, signal);
+}
+
+async function settled<S>(wanted: WantedState<S>, failure: DriverError | undefined, signal: AbortSignal): Promise<S> {
   const answered = failure !== undefined && failure.code !== 'unknown-outcome';
   const state = await readUntil(wanted, answered ? 0 : PATIENCE_MS, signal).catch((thrown: unknown) => {
     throw failure ?? thrown;

@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import type { Admission, CreateGroup, RemoteCopy } from '../contracts/array.js';
+import type { Admission, CreateGroup, NewGroup, ReadBack, RemoteCopy } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
-import { DriverError } from '../domain/errors.js';
+import { asDriverError, DriverError } from '../domain/errors.js';
 import type { RemoteCopyGroup } from '../domain/replication.js';
 import { ArrayRefusal } from './codes.js';
-import { groupDifferences, isMember, isStarted, isStarting, isStopped, MODE_NUMBER, toGroup } from './groups.js';
-import { makeSo } from './make-so.js';
+import { admitBody, createBody, hasSettings, settingsOf } from './group-bodies.js';
+import { groupDifferences, isMember, isStarted, isStarting, isStopped, toGroup } from './groups.js';
+import { beginSo, makeSo, type WantedState } from './make-so.js';
 import { safeName, segment } from './paths.js';
 import { groupAnswer, linkAnswer, listOf, partnerAnswer } from './schemas.js';
 import type { Change, Wsapi } from './wsapi.js';
@@ -13,9 +14,9 @@ import type { Change, Wsapi } from './wsapi.js';
 /** Numbers of reference 2.2. */
 const INV_INPUT = 12;
 const NON_EXISTENT_RCOPY_GROUP = 187;
+const RCOPY_GROUP_STARTED = 215;
 
 /** Member changes, start and stop of reference 6.2. The numbers that move roles (6 to 11) are not here on purpose (rule 6). */
-const ADMIT = 1;
 const DISMISS = 2;
 const START = 3;
 const STOP = 4;
@@ -70,12 +71,12 @@ export class WsapiRemoteCopy implements RemoteCopy {
   }
 
   /** After a lost answer a new group of the wanted shape is ours; after a refusal whatever is there is somebody else's. */
-  async ensureGroup(wanted: CreateGroup, signal: AbortSignal): Promise<RemoteCopyGroup> {
+  async makeGroup(wanted: CreateGroup, signal: AbortSignal): Promise<NewGroup> {
     const { name } = wanted;
     let made = false;
     let refused = false;
     const create = { method: 'POST', path: 'remotecopygroups', body: createBody(wanted) } as const;
-    const group = await makeSo(
+    const readBack = await beginSo(
       {
         act: async () => {
           await this.#wsapi.change(create, signal).catch((thrown: unknown) => {
@@ -83,26 +84,45 @@ export class WsapiRemoteCopy implements RemoteCopy {
             throw thrown;
           });
           made = true;
-          await this.#applySettings(wanted, signal);
         },
         read: async () => this.findGroup(name, signal),
         isDone: (found) => found !== undefined,
-        notDone: () => this.#notDone(`the creation of remote copy group ${name}`, 'there is no such group'),
+        notDone: () => this.#notMade(wanted, 'there is no such group'),
       },
       signal,
     );
-    if (group === undefined) throw new DriverError('internal', `group ${name} was made, and is not there`);
-    const differences = groupDifferences(wanted, group);
-    if (made && differences.length > 0) {
-      throw this.#notDone(`the creation of remote copy group ${name}`, differences.join(', '));
-    }
-    if (refused || differences.length > 0) {
-      const message = [`${this.#wsapi.label} has a remote copy group ${name} already`, ...differences].join(', ');
-      throw new DriverError('exists', message, {
-        next: `see it with: showrcopy groups ${name}; choose another replicationGroup`,
-      });
-    }
-    return this.#withSettings(wanted, group, signal);
+    if (made) return this.#newGroup(wanted, signal);
+    const group = await readBack();
+    const differences = group === undefined ? [] : groupDifferences(wanted, group, { isEmpty: true });
+    if (!refused && differences.length === 0) return this.#newGroup(wanted, signal);
+    const message = [`${this.#wsapi.label} has a remote copy group ${name} already`, ...differences].join(', ');
+    throw new DriverError('exists', message, {
+      next: `see it with: showrcopy groups ${name}; choose another replicationGroup`,
+    });
+  }
+
+  #newGroup(wanted: CreateGroup, signal: AbortSignal): NewGroup {
+    const settings = {
+      act: async () => this.#applySettings(wanted, signal),
+      read: async () => this.#getGroup(wanted.name, signal),
+      isDone: (found: RemoteCopyGroup) => hasSettings(found, wanted),
+      notDone: () => this.#notDone(`the policies and period of group ${wanted.name}`, 'it has others'),
+    };
+    const confirm = async (found: RemoteCopyGroup | undefined): Promise<RemoteCopyGroup> => {
+      if (found === undefined) throw this.#notMade(wanted, 'there is no such group');
+      const differences = groupDifferences(wanted, found, { isEmpty: false });
+      if (differences.length > 0) throw this.#notMade(wanted, differences.join(', '));
+      return hasSettings(found, wanted) ? found : makeSo(settings, signal);
+    };
+    const set = async (): Promise<void> => {
+      try {
+        await settings.act();
+      } catch (thrown) {
+        if (asDriverError(thrown).code === 'unavailable') throw thrown;
+        await confirm(await this.findGroup(wanted.name, signal));
+      }
+    };
+    return { set, confirm };
   }
 
   async removeGroup(name: string, signal: AbortSignal): Promise<void> {
@@ -118,7 +138,7 @@ export class WsapiRemoteCopy implements RemoteCopy {
         },
       );
     }
-    if (!isStopped(group)) await this.stopGroup(name, signal);
+    if (!isStopped(group)) await (await this.stopGroup(name, signal))();
     await makeSo(
       {
         act: async () => this.#wsapi.change({ method: 'DELETE', path: pathOf(name) }, signal),
@@ -130,9 +150,9 @@ export class WsapiRemoteCopy implements RemoteCopy {
     );
   }
 
-  async admit(admission: Admission, signal: AbortSignal): Promise<RemoteCopyGroup> {
+  async admit(admission: Admission, signal: AbortSignal): Promise<void> {
     const { group: name, volume } = admission;
-    const group = await makeSo(
+    await beginSo(
       {
         act: async () => {
           await this.#admit(admission, signal);
@@ -143,13 +163,12 @@ export class WsapiRemoteCopy implements RemoteCopy {
       },
       signal,
     );
-    return group ?? this.#missing(name);
   }
 
   async dismiss(name: string, volume: string, signal: AbortSignal): Promise<void> {
     await makeSo(
       {
-        act: async () => this.#wsapi.change(actionOn(name, { action: DISMISS, volumeName: safeName(volume) }), signal),
+        act: async () => this.#changeMembers(name, { action: DISMISS, volumeName: safeName(volume) }, signal),
         read: async () => this.findGroup(name, signal),
         isDone: (found) => found === undefined || !isMember(found, volume),
         notDone: () => this.#notDone(`the dismissal of ${volume} from group ${name}`, 'it is still a member'),
@@ -158,8 +177,8 @@ export class WsapiRemoteCopy implements RemoteCopy {
     );
   }
 
-  async startGroup(name: string, signal: AbortSignal): Promise<void> {
-    await makeSo(
+  async startGroup(name: string, signal: AbortSignal): Promise<ReadBack<RemoteCopyGroup>> {
+    return beginSo(
       {
         act: async () => this.#wsapi.change(actionOn(name, { action: START }), signal),
         read: async () => this.#getGroup(name, signal),
@@ -172,16 +191,36 @@ export class WsapiRemoteCopy implements RemoteCopy {
   }
 
   /** Nothing is copied by a group that is gone. */
-  async stopGroup(name: string, signal: AbortSignal): Promise<void> {
-    await makeSo(
-      {
-        act: async () => this.#wsapi.change(actionOn(name, { action: STOP }), signal),
-        read: async () => this.findGroup(name, signal),
-        isDone: (seen) => seen === undefined || isStopped(seen),
-        notDone: (seen) => this.#notDone(`the stop of group ${name}`, `it is ${statesOf(seen)}`),
-      },
-      signal,
-    );
+  async stopGroup(name: string, signal: AbortSignal): Promise<ReadBack<void>> {
+    const stop = async (): Promise<unknown> => this.#wsapi.change(actionOn(name, { action: STOP }), signal);
+    const readBack = await beginSo(this.#stopped(name, stop, signal), signal);
+    return async () => void (await readBack());
+  }
+
+  #stopped(name: string, act: () => Promise<unknown>, signal: AbortSignal): WantedState<RemoteCopyGroup | undefined> {
+    return {
+      act,
+      read: async () => this.findGroup(name, signal),
+      isDone: (seen) => seen === undefined || isStopped(seen),
+      notDone: (seen) => this.#notDone(`the stop of group ${name}`, `it is ${statesOf(seen)}`),
+    };
+  }
+
+  /** Whose group is still started is asked for once more when its stop was seen: it was acknowledged, and is not read back before. */
+  async #changeMembers(name: string, body: Record<string, unknown>, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#wsapi.change(actionOn(name, body), signal);
+    } catch (thrown) {
+      const isStartedStill = thrown instanceof ArrayRefusal && thrown.number === RCOPY_GROUP_STARTED;
+      if (!isStartedStill) throw thrown;
+      await makeSo(
+        this.#stopped(name, async () => Promise.resolve(), signal),
+        signal,
+      ).catch(() => {
+        throw thrown;
+      });
+      await this.#wsapi.change(actionOn(name, body), signal);
+    }
   }
 
   async #getGroup(name: string, signal: AbortSignal): Promise<RemoteCopyGroup> {
@@ -192,19 +231,25 @@ export class WsapiRemoteCopy implements RemoteCopy {
     throw new DriverError('not-found', `${this.#wsapi.label} has no remote copy group ${name}`);
   }
 
-  /** Arrays that do not know `differentSecondaryWWN` refuse the whole request; the copy then shares the WWN (rule 9). */
+  /**
+   * Arrays that do not know a member refuse the whole request: without `differentSecondaryWWN` the copy shares the WWN (rule 9),
+   * without `skipInitialSync` zeroes are copied.
+   */
   async #admit(admission: Admission, signal: AbortSignal): Promise<void> {
+    const { group, volume, differentSecondaryWwn, isBlank } = admission;
     try {
-      await this.#wsapi.change(admitChange(admission, admission.differentSecondaryWwn), signal);
+      await this.#changeMembers(group, admitBody(admission), signal);
     } catch (thrown) {
-      const unknownMember = thrown instanceof ArrayRefusal && thrown.status === 400 && thrown.number === INV_INPUT;
-      if (!unknownMember || !admission.differentSecondaryWwn) throw thrown;
+      const isUnknownMember = thrown instanceof ArrayRefusal && thrown.status === 400 && thrown.number === INV_INPUT;
+      if (!isUnknownMember || !(differentSecondaryWwn || isBlank)) throw thrown;
+      if (!differentSecondaryWwn) return this.#admit({ ...admission, isBlank: false }, signal);
+      const array = this.#wsapi.label;
       this.#logger.warn('the array cannot give the copy a WWN of its own; both copies have the same', {
-        array: this.#wsapi.label,
-        group: admission.group,
-        volume: admission.volume,
+        array,
+        group,
+        volume,
       });
-      await this.#wsapi.change(admitChange(admission, false), signal);
+      await this.#admit({ ...admission, differentSecondaryWwn: false }, signal);
     }
   }
 
@@ -221,19 +266,8 @@ export class WsapiRemoteCopy implements RemoteCopy {
     }
   }
 
-  /** Settings that were lost with an answer. */
-  async #withSettings(wanted: CreateGroup, group: RemoteCopyGroup, signal: AbortSignal): Promise<RemoteCopyGroup> {
-    const isSet = (found: RemoteCopyGroup): boolean => hasSettings(found, wanted);
-    if (isSet(group)) return group;
-    return makeSo(
-      {
-        act: async () => this.#applySettings(wanted, signal),
-        read: async () => this.#getGroup(wanted.name, signal),
-        isDone: isSet,
-        notDone: () => this.#notDone(`the policies and period of group ${wanted.name}`, 'it has others'),
-      },
-      signal,
-    );
+  #notMade({ name }: CreateGroup, seen: string): DriverError {
+    return this.#notDone(`the creation of remote copy group ${name}`, seen);
   }
 
   #notDone(what: string, seen: string): DriverError {
@@ -241,24 +275,6 @@ export class WsapiRemoteCopy implements RemoteCopy {
       next: 'see the remote copy groups with: showrcopy, and the events with: showeventlog -min 10',
     });
   }
-}
-
-/**
- * What a group gets besides its shape: it starts again by itself when the links are back, with peer persistence it fails over
- * by itself and both arrays show its members, and a periodic one has its period. Policies and period are refused in one request (reference 6.2).
- */
-function settingsOf({ mode, syncPeriod, failsOver }: CreateGroup): Record<string, unknown>[] {
-  const peerPersistence = failsOver === true ? { autoFailover: true, pathManagement: true } : {};
-  const policies = { policies: { autoRecover: true, ...peerPersistence } };
-  return mode === 'asynchronous' && syncPeriod !== undefined ? [policies, { syncPeriod }] : [policies];
-}
-
-function hasSettings(found: RemoteCopyGroup, wanted: CreateGroup): boolean {
-  const { target: name, mode, syncPeriod, failsOver } = wanted;
-  const target = found.targets.find((each) => each.name === name);
-  const period = mode !== 'asynchronous' || syncPeriod === undefined || target?.syncPeriod === syncPeriod;
-  const isAsWanted = failsOver !== true || (target?.autoFailover === true && target.pathManagement);
-  return period && isAsWanted && target?.autoRecover === true;
 }
 
 const pathOf = (group: string): string => `remotecopygroups/${segment(group)}`;
@@ -271,27 +287,3 @@ const actionOn = (group: string, body: Record<string, unknown>): Change => ({
 
 const statesOf = (group: RemoteCopyGroup | undefined): string =>
   group?.targets.map((target) => target.state).join(', ') ?? 'gone';
-
-const createBody = (wanted: CreateGroup): Record<string, unknown> => ({
-  name: safeName(wanted.name),
-  targets: [
-    {
-      targetName: wanted.target,
-      mode: MODE_NUMBER[wanted.mode],
-      userCPG: wanted.remoteCpg,
-      snapCPG: wanted.remoteSnapCpg,
-    },
-  ],
-  localUserCPG: wanted.localCpg,
-  localSnapCPG: wanted.localSnapCpg,
-  ...(wanted.domain === undefined ? {} : { domain: wanted.domain }),
-});
-
-const admitChange = ({ group, volume, target }: Admission, differentSecondaryWWN: boolean): Change =>
-  actionOn(group, {
-    action: ADMIT,
-    volumeName: safeName(volume),
-    targets: [{ targetName: target, secVolumeName: volume }],
-    volumeAutoCreation: true,
-    ...(differentSecondaryWWN ? { differentSecondaryWWN: true } : {}),
-  });

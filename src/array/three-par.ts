@@ -14,7 +14,7 @@ import { CliSchedules } from './schedules.js';
 import { systemAnswer, wsapiAnswer, type SystemAnswer } from './schemas.js';
 import type { ArraySettings } from './settings.js';
 import { WsapiSnapshots } from './snapshots.js';
-import { together } from './together.js';
+import { together } from '../domain/together.js';
 import { Vluns } from './vluns.js';
 import { WsapiVolumeSets } from './volume-sets.js';
 import { Volumes, type FindCluster } from './volumes.js';
@@ -51,8 +51,9 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
       (await wsapi.get({ path: 'wsapiconfiguration', schema: wsapiAnswer }, signal)).sessionsInUse,
     lastContact: () => wsapi.lastContact,
     findVolume: async (name, signal) => volumes.find(name, signal),
-    ensureVolume: async (wanted, signal) => volumes.ensure(wanted, signal),
+    makeVolume: async (wanted, signal) => volumes.make(wanted, signal),
     tagVolume: async (name, tag, signal) => volumes.tag(name, tag, signal),
+    tagCopy: async (name, tag, signal) => volumes.tagCopy(name, tag, signal),
     growVolume: async (wanted, signal) => volumes.grow(wanted, signal),
     removeVolume: async (name, tag, signal) => {
       await volumes.remove(name, tag, signal);

@@ -1,4 +1,4 @@
-import { create, isAxiosError, type AxiosInstance } from 'axios';
+import type { AxiosError, AxiosInstance } from 'axios';
 import type { Agent } from 'node:https';
 import { DriverError } from '../domain/errors.js';
 import { ConnectTimeout, NotConnected } from './agent.js';
@@ -45,29 +45,22 @@ const NEVER_SENT = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOT
 
 /** One HTTP exchange with one array. AxiosErrors end in this file. */
 export class Transport {
-  readonly #http: AxiosInstance;
+  readonly #apiUrl: string;
   readonly #agent: Agent;
+  #http: Promise<AxiosInstance> | undefined;
 
   constructor(apiUrl: string, agent: Agent) {
+    this.#apiUrl = apiUrl;
     this.#agent = agent;
-    this.#http = create({
-      baseURL: apiUrl.replace(/\/+$/, ''),
-      adapter: 'http',
-      httpsAgent: agent,
-      proxy: false,
-      maxRedirects: 0,
-      maxContentLength: LARGEST_ANSWER_BYTES,
-      responseType: 'text',
-      transformResponse: [(data: unknown) => data],
-      validateStatus: () => true,
-    });
   }
 
   /** Any status is an answer. @throws NoReply */
   async exchange(request: WsapiRequest, signal: AbortSignal): Promise<WsapiReply> {
     const { method, path, body, sessionKey } = request;
     try {
-      const { status, data, headers } = await this.#http.request<unknown>({
+      this.#http ??= connect(this.#apiUrl, this.#agent);
+      const http = await this.#http;
+      const { status, data, headers } = await http.request<unknown>({
         method,
         url: `/${path}`,
         ...(body === undefined ? {} : { data: body }),
@@ -93,6 +86,25 @@ export class Transport {
     this.#agent.destroy();
   }
 }
+
+/** The library is loaded by the first call: a daemon that starts answers Docker before. */
+async function connect(apiUrl: string, agent: Agent): Promise<AxiosInstance> {
+  const { create } = await import('axios');
+  return create({
+    baseURL: apiUrl.replace(/\/+$/, ''),
+    adapter: 'http',
+    httpsAgent: agent,
+    proxy: false,
+    maxRedirects: 0,
+    maxContentLength: LARGEST_ANSWER_BYTES,
+    responseType: 'text',
+    transformResponse: [(data: unknown) => data],
+    validateStatus: () => true,
+  });
+}
+
+const isAxiosError = (thrown: unknown): thrown is AxiosError =>
+  thrown instanceof Error && 'isAxiosError' in thrown && thrown.isAxiosError === true;
 
 const headerOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 

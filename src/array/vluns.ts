@@ -4,7 +4,7 @@ import type { Hosts } from './hosts.js';
 import { makeSo } from './make-so.js';
 import { query, safeName, segment } from './paths.js';
 import { formatPort, listOf, vlunAnswer, type VlunAnswer } from './schemas.js';
-import { together } from './together.js';
+import { together } from '../domain/together.js';
 import type { Wsapi } from './wsapi.js';
 
 /** Numbers of reference 2.2: what an array may say when a query finds nothing. */
@@ -34,13 +34,18 @@ export class Vluns {
 
   /** Without an export there may still be a host entry, made for one that then failed. */
   async remove(volume: string, host: string, signal: AbortSignal): Promise<void> {
-    const [templates, hostIsOurs] = await together([
-      this.findTemplates(volume, host, signal),
-      this.#hosts.isOurs(host, signal),
-    ]);
-    const left = templates.length === 0 ? undefined : await this.#removeAll({ volume, host, templates }, signal);
-    if (!hostIsOurs) return;
-    await this.#hosts.removeUnused(host, async () => left ?? this.#listTo(host, signal), signal);
+    const [exports, hostIsOurs] = await together([this.#listTo(host, signal), this.#hosts.isOurs(host, signal)]);
+    const templates = exports.filter((vlun) => vlun.volume === volume && !vlun.active);
+    const isLast = exports.every((vlun) => vlun.volume === volume);
+    let hostGoes = hostIsOurs && isLast ? async () => this.#hosts.removeUnused(host, signal) : undefined;
+    if (templates.length === 0) return hostGoes?.();
+    const left = await this.#removeAll({ volume, host, templates }, signal, async () => {
+      const once = hostGoes;
+      hostGoes = undefined;
+      await once?.();
+    });
+    // What was beside it then is gone now.
+    if (hostIsOurs && !isLast && left.length === 0) await this.#hosts.removeUnused(host, signal);
   }
 
   /** Only what is exported on one LUN; all of it is of one volume and to one host. */
@@ -62,15 +67,19 @@ export class Vluns {
     );
   }
 
-  /** Answers what the host still has; asked by host, the read-back also tells whether its entry has become superfluous. */
+  /**
+   * Answers what the host still has; asked by host, the read-back also tells whether its entry has become superfluous.
+   * `besideReadBack` is done when the removal was answered.
+   */
   async #removeAll(
     { volume, host, templates }: { volume: string; host: string; templates: Vlun[] },
     signal: AbortSignal,
+    besideReadBack: () => Promise<void>,
   ): Promise<Vlun[]> {
     return makeSo(
       {
         act: async () => together(templates.map(async (vlun) => this.#removeTemplate(vlun, signal))),
-        read: async () => this.#listTo(host, signal),
+        read: async () => (await together([this.#listTo(host, signal), besideReadBack()]))[0],
         isDone: (found) => !found.some((vlun) => vlun.volume === volume),
         notDone: () =>
           new DriverError(

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { ArrayVolume, CreateVolume, GrowVolume } from '../contracts/array.js';
+import type { ArrayVolume, CreateVolume, GrowVolume, ReadBack } from '../contracts/array.js';
 import { DriverError } from '../domain/errors.js';
 import { isTaggedAs, stampTag } from '../domain/tag.js';
 import type { Provisioning } from '../domain/volume.js';
 import { ArrayRefusal } from './codes.js';
-import { makeSo } from './make-so.js';
+import { beginSo, makeSo } from './make-so.js';
 import { safeName, segment } from './paths.js';
 import { volumeAnswer, type VolumeAnswer } from './schemas.js';
 import type { Wsapi } from './wsapi.js';
@@ -49,11 +49,11 @@ export class Volumes {
     return answer && toVolume(answer);
   }
 
-  async ensure(wanted: CreateVolume, signal: AbortSignal): Promise<ArrayVolume> {
+  async make(wanted: CreateVolume, signal: AbortSignal): Promise<ReadBack<ArrayVolume>> {
     const { name, tag } = wanted;
     const body = createBody({ ...wanted, tag: await this.stamped(tag) });
     let acknowledged = false;
-    const volume = await makeSo(
+    const readBack = await beginSo(
       {
         act: async () => {
           await this.#wsapi.change({ method: 'POST', path: 'volumes', body }, signal);
@@ -65,6 +65,16 @@ export class Volumes {
       },
       signal,
     );
+    if (acknowledged) return async () => this.#judged(wanted, { volume: await readBack(), acknowledged });
+    const volume = this.#judged(wanted, { volume: await readBack(), acknowledged });
+    return async () => Promise.resolve(volume);
+  }
+
+  #judged(
+    wanted: CreateVolume,
+    { volume, acknowledged }: { volume: ArrayVolume | undefined; acknowledged: boolean },
+  ): ArrayVolume {
+    const { name, tag } = wanted;
     if (volume === undefined) throw new DriverError('internal', `volume ${name} was made, and is not there`);
     const differences = differencesOf(wanted, volume);
     if (differences.length === 0) return volume;
@@ -79,6 +89,14 @@ export class Volumes {
     const found = await this.#get(name, signal);
     if (found.comment === tag) return found;
     if (found.comment !== '' && !isTaggedAs(found.comment, tag)) throw this.#foreign(found, 'it is not tagged');
+    return this.#writeTag(name, tag, signal);
+  }
+
+  async tagCopy(name: string, ownTag: string, signal: AbortSignal): Promise<ArrayVolume> {
+    return this.#writeTag(name, await this.stamped(ownTag), signal);
+  }
+
+  async #writeTag(name: string, tag: string, signal: AbortSignal): Promise<ArrayVolume> {
     return makeSo(
       {
         act: async () =>

@@ -18,9 +18,7 @@ import { createFcConnector } from '../host/fc.js';
 import { createIscsiConnector } from '../host/iscsi.js';
 import { createLoopbackConnector } from '../host/loopback.js';
 import type { Run } from '../host/run.js';
-import { openEmbeddedStore } from '../store/embedded-store.js';
 import type { EtcdTls } from '../store/etcd-client.js';
-import { openEtcdStore } from '../store/etcd-store.js';
 import type { Passwords } from './passwords.js';
 
 interface Node {
@@ -33,9 +31,13 @@ export async function openStore(
   etcd: EtcdConfig | undefined,
   parts: { stateDir: string; node: Node; leaseTtl?: number; logger: Logger },
 ): Promise<MetadataStore> {
-  if (etcd === undefined) return openEmbeddedStore(parts.stateDir, parts.node);
+  if (etcd === undefined) {
+    const { openEmbeddedStore } = await import('../store/embedded-store.js');
+    return openEmbeddedStore(parts.stateDir, parts.node);
+  }
   const hosts = endpointsOf(etcd);
   const tls = etcd.tls === undefined ? {} : { tls: readTls(etcd.tls) };
+  const { openEtcdStore } = await import('../store/etcd-store.js');
   return openEtcdStore({ hosts, ...tls, ...parts });
 }
 

@@ -11,7 +11,11 @@ const WORDS: ReadonlyMap<string, string> = new Map([
 
 /** `completion bash`: a script for bash, which asks nobody anything. @throws UsageError */
 export function completion(args: string[]): string[] {
-  if (args.length !== 1 || args[0] !== 'bash') throw new UsageError('completion takes the name of a shell: bash');
+  if (args.length !== 1 || args[0] !== 'bash') {
+    throw new UsageError(
+      'completion takes the name of a shell: bash (whose script zsh reads, too, after bashcompinit)',
+    );
+  }
   return [
     `# Completion of ${PROGRAM} for bash; made by: ${PROGRAM} completion bash`,
     '_hpe_volume_plugin() {',

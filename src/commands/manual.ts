@@ -224,7 +224,7 @@ export const MANUAL: ReadonlyMap<string, Page> = new Map<string, Page>([
     {
       forms: ['completion bash'],
       summary: 'prints what makes bash complete these commands and options',
-      about: ['Put its output where bash looks for completions.'],
+      about: ['Put its output where bash looks for completions. zsh reads it, too, after bashcompinit.'],
       options: [],
       examples: ['completion bash > /etc/bash_completion.d/hpe-volume-plugin'],
     },

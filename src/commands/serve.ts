@@ -70,7 +70,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const node = { id: journal.nodeId, name: options.nodeName ?? hostname() };
   const leaseTtl = options.leaseTtl === undefined ? {} : { leaseTtl: options.leaseTtl };
   const store = await openStore(config.etcd, { stateDir, node, logger, ...leaseTtl });
-  const metrics = metricsOf(config);
+  const metrics = await metricsOf(config);
   measureLocks(store, metrics);
   const passwords = new Passwords(config, { store, logger });
   const findCluster = async (): Promise<string | undefined> => store.archive.cluster();

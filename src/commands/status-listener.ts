@@ -4,22 +4,27 @@ import type { Logger } from '../contracts/log.js';
 import type { MetadataStore } from '../contracts/store.js';
 import { asDriverError } from '../domain/errors.js';
 import { reportStatus, type StatusParts } from '../driver/status-report.js';
-import { Metrics } from '../status/metrics.js';
+import type { Metrics } from '../status/metrics.js';
 import { startStatusServer } from '../status/server.js';
 import { Snapshot } from '../status/snapshot.js';
 
 /** Undefined: hpe.conf asks for none, and nothing is counted. */
-export const metricsOf = ({ statusListen }: Config): Metrics | undefined =>
-  statusListen === undefined ? undefined : new Metrics(release());
+export async function metricsOf({ statusListen }: Config): Promise<Metrics | undefined> {
+  if (statusListen === undefined) return undefined;
+  const loaded = await import('../status/metrics.js');
+  return new loaded.Metrics(release());
+}
 
 /** The release that runs. */
 function release(): string {
-  try {
-    const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-    const found: unknown = JSON.parse(text);
-    if (typeof found === 'object' && found !== null && 'version' in found) return String(found.version);
-  } catch {
-    // A package without its description runs as well.
+  // The first is that of the source, the second that of the one file which is made of it.
+  for (const place of ['../../package.json', '../package.json']) {
+    try {
+      const found: unknown = JSON.parse(readFileSync(new URL(place, import.meta.url), 'utf8'));
+      if (typeof found === 'object' && found !== null && 'version' in found) return String(found.version);
+    } catch {
+      // A package without its description runs as well.
+    }
   }
   return 'unknown';
 }

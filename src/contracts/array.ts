@@ -149,9 +149,28 @@ export interface Admission {
   target: string;
   /** The peer's copy gets a WWN of its own (rule 9). */
   differentSecondaryWwn: boolean;
+  /** Both copies are new and read as zeroes: the array need not copy them. */
+  isBlank: boolean;
 }
 
-/** How the array answered a call. For people only: nothing is decided by it (rule 2). */
+/**
+ * Reads back what the array has acknowledged, whenever it suits; nothing is a success before (rule 31).
+ * @throws `unavailable` when it was acknowledged and not done
+ */
+export type ReadBack<T> = () => Promise<T>;
+
+/** A group that the array has acknowledged, empty and stopped. Not to be started before `set` has returned. */
+export interface NewGroup {
+  /** Gives it its policies and its period; members may be admitted meanwhile. */
+  set(): Promise<void>;
+  /** Judges it, and sets again what it lacks. @throws `unavailable` when it is not as wanted */
+  confirm(found: RemoteCopyGroup | undefined): Promise<RemoteCopyGroup>;
+}
+
+/**
+ * How the array answered a call. For people, and for the order in which things are asked; which copy is which is never decided
+ * by it (rule 2).
+ */
 export interface Contact {
   /** On the monotonic clock, in ms. */
   at: number;
@@ -179,10 +198,12 @@ export interface ArrayClient {
   sessionsInUse(signal: AbortSignal): Promise<number | undefined>;
 
   findVolume(name: string, signal: AbortSignal): Promise<ArrayVolume | undefined>;
-  /** @throws `exists` when a volume of that name has another tag or shape. */
-  ensureVolume(wanted: CreateVolume, signal: AbortSignal): Promise<ArrayVolume>;
+  /** @throws `exists` when a volume of that name has another tag or shape; `unavailable` only when the array was certainly not asked for it */
+  makeVolume(wanted: CreateVolume, signal: AbortSignal): Promise<ReadBack<ArrayVolume>>;
   /** Writes the comment and returns the volume; the peer's copy arrives without one. @throws `refused` when the comment is somebody else's, `not-found` when there is no such volume. */
   tagVolume(name: string, tag: string, signal: AbortSignal): Promise<ArrayVolume>;
+  /** The same for a copy that the arrays have just made under a name of ours, which was drawn from a fresh uuid: whose it is need not be asked. */
+  tagCopy(name: string, tag: string, signal: AbortSignal): Promise<ArrayVolume>;
   /**
    * Grows the volume to that size, and returns it as read back; that size, or a larger one, already is success. A copy that the
    * array leaves to its group is returned as it is. @throws `refused` when the comment is not exactly `tag`, or as the array says
@@ -226,17 +247,20 @@ export interface RemoteCopy {
   /** Address of the quorum witness that the array has for that target; undefined if it has none, or no such target. */
   findWitness(target: string, signal: AbortSignal): Promise<string | undefined>;
   /** Unlike the others, not to be repeated after a success. @throws `exists` when a group of that name was there before: it is somebody else's, whatever its shape. */
-  ensureGroup(wanted: CreateGroup, signal: AbortSignal): Promise<RemoteCopyGroup>;
+  makeGroup(wanted: CreateGroup, signal: AbortSignal): Promise<NewGroup>;
   /** Only when it has no member: checked by a fresh read. Stops it first. @throws `refused` when it has members. */
   removeGroup(name: string, signal: AbortSignal): Promise<void>;
-  /** The array creates the peer's copy with the same name. The group has to be stopped. Returns the group as read back. */
-  admit(admission: Admission, signal: AbortSignal): Promise<RemoteCopyGroup>;
+  /**
+   * The array creates the peer's copy with the same name. The group has to be stopped. What is acknowledged is for the caller to read
+   * back, for all members at once.
+   */
+  admit(admission: Admission, signal: AbortSignal): Promise<void>;
   /** Both volumes stay. Not a member is success, and so is no such group. The group has to be stopped. */
   dismiss(group: string, volume: string, signal: AbortSignal): Promise<void>;
   /** Started already is success. @throws `not-found` */
-  startGroup(name: string, signal: AbortSignal): Promise<void>;
-  /** Stopped (or new) already is success, and so is no such group. */
-  stopGroup(name: string, signal: AbortSignal): Promise<void>;
+  startGroup(name: string, signal: AbortSignal): Promise<ReadBack<RemoteCopyGroup>>;
+  /** Stopped (or new) already is success, and so is no such group. A change of its members waits for a stop that comes a moment late. */
+  stopGroup(name: string, signal: AbortSignal): Promise<ReadBack<void>>;
 }
 
 /** Remembers the certificate and host key fingerprints that were seen at first contact. */

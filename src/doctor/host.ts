@@ -48,7 +48,7 @@ export async function examineHost(host: ExaminedHost, backends: readonly Backend
       about('this host')(
         'host-prefix',
         'none of its tools can be run, not even cat',
-        'correct host_command_prefix in hpe.conf; in the managed plugin it is: nsenter --mount=/proc/1/ns/mnt --',
+        'correct host_command_prefix in hpe.conf; a managed plugin needs no such line (it is: nsenter --mount=/proc/1/ns/mnt --ipc=/proc/1/ns/ipc --)',
       ),
     ];
   }

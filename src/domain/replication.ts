@@ -57,6 +57,8 @@ export interface Group {
   name: string;
   /** On the secondary array, as read from there; empty while we make the group. */
   remoteName: string;
+  /** The array has acknowledged it, and its remote name was not read yet. */
+  isMade?: true;
   /** Made by us; `remove_empty_group = created` keeps the others. */
   createdByUs: boolean;
   /** The side that we last mounted a member from; absent before the first mount. */
@@ -70,7 +72,7 @@ export interface Group {
   passedOver?: Side;
   /**
    * Whoever holds the group's lock next starts it, unless it is started. `stopping`: our stop was about to be sent, or got no
-   * answer, so that it may come late. `stopped`: we saw it stopped, or want a new one started, and its start was not read
+   * answer, so that it may come late. `stopped`: the array has acknowledged the stop, or we want a new one started, and its start was not read
    * back yet. Never set for a group that an administrator stopped.
    */
   owesStart?: 'stopping' | 'stopped';

@@ -1,7 +1,7 @@
 import { asDriverError, type DriverError } from '../domain/errors.js';
 import { within } from '../domain/signals.js';
-import type { LockedGroup } from './group-cycle.js';
 import { isMember } from './group-record.js';
+import type { LockedGroup } from './locked-group.js';
 import type { Seat } from './seat.js';
 import { viewOfGroup, type SeenGroup } from './seen-group.js';
 

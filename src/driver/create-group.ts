@@ -1,19 +1,20 @@
-import { DriverError } from '../domain/errors.js';
+import type { Backend } from '../backend/backend.js';
+import type { NewGroup } from '../contracts/array.js';
 import { cpgsOn, type Place } from '../domain/place.js';
-import type { RemoteCopyGroup } from '../domain/replication.js';
+import type { Admission } from './seat.js';
 import type { GroupId } from './seen-group.js';
 
 /** Makes the group that hpe.conf describes, empty and stopped, for volumes in that place. @throws `exists` when somebody else has made one of that name */
 export async function createGroup(
   { backend, name }: GroupId,
-  place: Place,
+  { place, domain: known }: Pick<Admission, 'place' | 'domain'>,
   signal: AbortSignal,
-): Promise<RemoteCopyGroup> {
+): Promise<NewGroup> {
   const { target, mode, syncPeriod, witness } = backend.replication();
   const [local, remote] = [cpgsOn(place, 'primary'), cpgsOn(place, 'secondary')];
   const array = backend.array('primary');
-  const domain = (await array.findCpg(local.cpg, signal))?.domain;
-  return array.remoteCopy.ensureGroup(
+  const { name: domain } = known ?? (await findDomain(backend, place, signal));
+  return array.remoteCopy.makeGroup(
     {
       name,
       target,
@@ -30,12 +31,8 @@ export async function createGroup(
   );
 }
 
-/** A cycle may make a group for one volume, and then admit another. */
-export const otherPlace = (group: string): DriverError =>
-  new DriverError(
-    'refused',
-    `group ${group} was just made for a volume in other CPGs, and all its members share them`,
-    {
-      next: 'name another replicationGroup, or the CPGs of that volume',
-    },
-  );
+/** The domain of what is made in that place on the primary array; without a name when it is in none. */
+export async function findDomain(backend: Backend, place: Place, signal: AbortSignal): Promise<{ name?: string }> {
+  const domain = (await backend.array('primary').findCpg(cpgsOn(place, 'primary').cpg, signal))?.domain;
+  return domain === undefined ? {} : { name: domain };
+}

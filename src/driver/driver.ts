@@ -7,7 +7,7 @@ import { parseVolumeOptions } from '../domain/options.js';
 import { specDifferences, type Volume, type VolumeSpec } from '../domain/volume.js';
 import type { Attachments } from './attachments.js';
 import type { DriverContext } from './context.js';
-import { checkReplicationOption, createSaga, planCreate } from './create.js';
+import { createSaga } from './create.js';
 import { createClone } from './create-clone.js';
 import { refuseIfCopied } from './copying.js';
 import { createImport } from './create-import.js';
@@ -16,11 +16,12 @@ import { keptPlain } from './delete-step.js';
 import { refuseDifferences } from './existing.js';
 import { explain } from './help.js';
 import { getGroup, Inventory, type VolumeRecords } from './inventory.js';
+import type { Entrance } from './join-group.js';
 import { Mounts, type MountParts } from './mounts.js';
 import type { Held, Operations } from './operations.js';
+import { checkReplicationOption, planCreate } from './plan-create.js';
 import { findCopies, planRemove, removeSaga, type Removable, type RemovePlan } from './remove.js';
 import type { Seat } from './seat.js';
-import type { SeenGroup } from './seen-group.js';
 import { refuseIfSnapshots, refuseUnprovenSnapshot } from './snapshots-of.js';
 import { viewOf, viewOfMount, type VolumeView } from './view.js';
 
@@ -99,15 +100,16 @@ export class DockerDriver implements VolumeDriver {
 
   async #createUnder(held: Held, backend: Backend, wanted: { name: string; spec: VolumeSpec }): Promise<void> {
     const { groups } = this.#ctx;
-    const create = async (seat?: Seat, seen?: SeenGroup): Promise<void> => {
-      const plan = await planCreate(backend, { ...wanted, seen }, held.signal);
+    const create = async (entrance?: Entrance): Promise<void> => {
+      const plan = await planCreate(backend, { ...wanted, look: entrance?.look }, held.signal);
       const claim: Write[] = [{ put: 'volume', key: wanted.name, value: plan.volume }];
-      const door = seat === undefined ? { groups } : { groups, seat };
+      const door = entrance === undefined ? { groups } : { groups, entrance };
       await held.run(createSaga(backend, plan, door), { plan, volume: wanted.name, claim });
     };
-    const group = wanted.spec.replicationGroup;
-    if (group === undefined) await create();
-    else await groups.withSeat({ backend, name: group }, held.signal, create);
+    const name = wanted.spec.replicationGroup;
+    if (name === undefined) return create();
+    const isNew = !(await groups.isKnown({ backend, name }, held.signal));
+    return groups.withPlace({ backend, name }, held.signal, async (seat, look) => create({ seat, look, isNew }));
   }
 
   async remove(name: string, signal: AbortSignal): Promise<void> {

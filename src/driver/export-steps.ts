@@ -5,6 +5,7 @@ import type { Side } from '../domain/replication.js';
 import type { DriverContext } from './context.js';
 import type { Volume } from '../domain/volume.js';
 import type { Write } from '../contracts/store.js';
+import { atOnce } from '../saga/at-once.js';
 import type { Step } from '../saga/saga.js';
 import type { ExportFacts, MountFacts, MountPlan } from './plan-mount.js';
 import { unexport } from './unmount.js';
@@ -19,9 +20,13 @@ export type ExportPlan = Pick<MountPlan, 'volume' | 'side' | 'hostName' | 'initi
 
 type ExportStep<P> = Step<P, MountFacts, Write>;
 
-/** Exports the volume from one array to this host; what is found out of the array that is not the plan's stands under `peer`. */
-export function exportSteps<P extends ExportPlan>(parts: Parts, plan: P, side: Side): ExportStep<P>[] {
-  return [hostStep(parts, plan, side), exportStep(parts, plan, side)];
+/**
+ * Exports the volume to this host, from several arrays at once; what is found out of the array that is not the plan's stands
+ * under `peer`.
+ */
+export function exportSteps<P extends ExportPlan>(parts: Parts, plan: P, sides: Side[]): ExportStep<P>[] {
+  const rows = sides.map((side) => [hostStep(parts, plan, side), exportStep(parts, plan, side)]);
+  return rows.length === 1 ? rows.flat() : [atOnce('export the volume from both arrays', rows)];
 }
 
 const factsOf = (plan: ExportPlan, side: Side, facts: MountFacts): ExportFacts =>

@@ -1,15 +1,15 @@
-import type { RemoteCopy } from '../contracts/array.js';
-import type { Logger } from '../contracts/log.js';
+import type { ReadBack, RemoteCopy } from '../contracts/array.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
-import { isSamePlace, type Place } from '../domain/place.js';
 import type { Group, RemoteCopyGroup } from '../domain/replication.js';
 import { within } from '../domain/signals.js';
 import { acceptSeats } from './accept-seats.js';
+import { Admissions, sideBySide } from './admissions.js';
 import { createGroup } from './create-group.js';
-import { lockLost, otherPlace } from './group-failures.js';
-import { isAsMade, isMember, newRecord, recordOf, withDebt } from './group-record.js';
-import { isOutOrTidy, type Admission, type GroupChange, type Seat } from './seat.js';
-import { refuseReversed, viewOfGroup, type GroupId, type SeenGroup } from './seen-group.js';
+import { lockLost } from './group-failures.js';
+import { isAsMade, isMember, named, newRecord, recordOf, withDebt } from './group-record.js';
+import type { LockedGroup } from './locked-group.js';
+import { isOutOrTidy, type Admission, type Seat } from './seat.js';
+import { refuseReversed, viewOfGroup, type SeenGroup } from './seen-group.js';
 
 /*
  * States that a crash can leave, and what the next cycle makes of each:
@@ -26,38 +26,23 @@ const WINDOW_MS = 20_000;
 /** The whole of the changes, and then the way to the group's own state. */
 const PART_TIMEOUT_MS = 60_000;
 
-/** A group whose lock is held. */
-export interface LockedGroup {
-  id: GroupId;
-  /** Fires when the lock is about to be lost; asked for anew before each change, since a process that was stopped hears of it late. */
-  readonly lost: AbortSignal;
-  /** A stop that was on record as `stopping` when the group was looked at, and had not come by then, may still come. */
-  readonly stopMayComeLate: boolean;
-  /** Begins the time for which a stop is expected anew. */
-  expectLateStop(): void;
-  look(signal: AbortSignal): Promise<SeenGroup>;
-  /** Puts the group's record on file, or removes it. */
-  record(group: Group | undefined): Promise<void>;
-  /** A volume on record that is not on its way in or out belongs to it. */
-  isReferenced(): Promise<boolean>;
-  logger: Logger;
-}
-
 /** One stop–admit–start for all who wait: every seat gets its answer. Never throws. Returns those for whom the time did not suffice. */
 export async function runCycle(locked: LockedGroup, seen: SeenGroup, seats: Seat[]): Promise<Seat[]> {
   if (seats.length === 0 && seen.record?.owesStart === undefined) return [];
   let later: Seat[] = [];
   let failure: DriverError | undefined;
+  let missing: ReadonlyMap<Seat, DriverError> = new Map();
   try {
     const accepted = await acceptSeats(locked, { seen, seats, timeoutMs: PART_TIMEOUT_MS });
     const cycle = new GroupCycle(locked, accepted.seen);
     later = await cycle.change(accepted.seats);
     failure = await cycle.restore(seats);
+    missing = cycle.admissions.missing;
   } catch (thrown) {
     failure = lockLost(thrown);
     for (const seat of seats) seat.fail(failure);
   }
-  for (const seat of seats) if (!later.includes(seat)) seat.end(failure);
+  for (const seat of seats) if (!later.includes(seat)) seat.end(missing.get(seat) ?? failure);
   return later;
 }
 
@@ -71,14 +56,14 @@ class GroupCycle {
   readonly #group: RemoteCopyGroup | undefined;
   readonly #members: Set<string>;
   readonly #wasStarted: boolean;
+  /** As read back after its start. */
+  #started: RemoteCopyGroup | undefined;
   /** What is on file now. */
   #record: Group | undefined;
   /** When we began to stop it, if we did. */
   #stoppedAt: number | undefined;
   #stopIsUnanswered = false;
-  #joined = 0;
-  /** Of a group that this cycle has made; all others were compared when they were seen. */
-  #place: Place | undefined;
+  readonly admissions: Admissions;
 
   constructor(locked: LockedGroup, seen: SeenGroup) {
     const { side, group } = viewOfGroup(seen);
@@ -86,6 +71,7 @@ class GroupCycle {
     this.#remoteCopy = locked.id.backend.array(side).remoteCopy;
     this.#name = group?.name ?? locked.id.name;
     this.#seen = seen;
+    this.admissions = new Admissions(locked.id, this.#remoteCopy, this.#name);
     this.#group = group;
     this.#members = new Set(group?.members.map((member) => member.volume));
     this.#wasStarted = group?.targets.some((target) => target.state === 'started') ?? false;
@@ -103,27 +89,35 @@ class GroupCycle {
     if (wanted.length === 0) return [];
     const signal = this.#signal();
     try {
-      await this.#prepare(joining[0]?.change, signal);
+      await this.#prepare(wanted, signal);
     } catch (thrown) {
       for (const seat of wanted) seat.fail(lockLost(thrown));
       return [];
     }
     const until = performance.now() + WINDOW_MS;
     const later: Seat[] = [];
-    for (const seat of wanted) {
+    for (const seat of [...leaving, ...growing]) {
       if (performance.now() > until) later.push(seat);
       else await this.#changeOne(seat, signal);
     }
-    return later;
+    const [postponed] = await Promise.all([
+      sideBySide(joining, until, async (seat, isTriedAgain) => this.#changeOne(seat, signal, isTriedAgain)),
+      this.admissions.setUp(),
+    ]);
+    return [...later, ...postponed];
   }
 
   /** Gives the group the state that it is to have: started, stopped as it was, or gone. Returns why it has not. */
   async restore(seats: Seat[]): Promise<DriverError | undefined> {
     const { id, logger } = this.#locked;
     try {
+      this.admissions.throwIfUnset();
       const emptyMayGo = seats.some(({ change }) => isOutOrTidy(change) && change.emptyMayGo);
       const mayBeOurs = seats.some(({ change }) => change?.kind === 'dismiss' && change.mayHaveMadeIt === true);
-      await this.#file(await this.#settle(emptyMayGo || (mayBeOurs && isAsMade(id, this.#seen)), this.#signal()));
+      const signal = this.#signal();
+      const isThere = await this.#settle(emptyMayGo || (mayBeOurs && isAsMade(id, this.#seen)), signal);
+      if (isThere) await this.#noteName(await this.admissions.readBack(this.#started, signal));
+      await this.#file(isThere);
       return undefined;
     } catch (thrown) {
       const failure = lockLost(thrown);
@@ -144,29 +138,29 @@ class GroupCycle {
   }
 
   /** On record first, so that whoever comes after a crash knows that a start is owed; then stopped, or made. */
-  async #prepare(first: GroupChange | undefined, signal: AbortSignal): Promise<void> {
+  async #prepare(seats: Seat[], signal: AbortSignal): Promise<void> {
     const { id } = this.#locked;
+    const first = seats.map(({ change }) => change).find((change) => change?.kind === 'admit');
     if (this.#group === undefined) {
       // Nobody leaves a group that is not there.
-      if (first?.kind === 'admit') await this.#make(newRecord(id, this.#seen.record), first.place, signal);
+      if (first !== undefined) await this.#make(newRecord(id, this.#seen.record), first, signal);
       return;
     }
     const record = recordOf(id, this.#seen, this.#group);
     const wantsStart = this.#wasStarted || (first !== undefined && this.#members.size === 0);
-    if (!this.#wasStarted) {
-      await this.#save(wantsStart ? withDebt(record, 'stopped') : record);
-      return;
-    }
+    if (!this.#wasStarted) return this.#save(wantsStart ? withDebt(record, 'stopped') : record);
     await this.#save({ ...record, owesStart: 'stopping' });
     this.#throwIfLost();
     this.#stoppedAt = performance.now();
-    await this.#stop(signal);
+    const readBack = await this.#stop(signal);
+    // What grows is refused by a group that is not stopped yet, and not asked for again.
+    if (seats.some(({ change }) => change?.kind === 'grow')) await readBack();
     await this.#save({ ...record, owesStart: 'stopped' });
   }
 
-  async #stop(signal: AbortSignal): Promise<void> {
+  async #stop(signal: AbortSignal): Promise<ReadBack<void>> {
     try {
-      await this.#remoteCopy.stopGroup(this.#name, signal);
+      return await this.#remoteCopy.stopGroup(this.#name, signal);
     } catch (thrown) {
       this.#stopIsUnanswered = asDriverError(thrown).code === 'unknown-outcome';
       if (this.#stopIsUnanswered) this.#locked.expectLateStop();
@@ -174,12 +168,11 @@ class GroupCycle {
     }
   }
 
-  async #make(record: Group, place: Place, signal: AbortSignal): Promise<void> {
+  async #make(record: Group, first: Admission, signal: AbortSignal): Promise<void> {
     await this.#save(record);
     try {
-      const { remoteName } = await createGroup(this.#locked.id, place, signal);
-      this.#place = place;
-      await this.#save({ ...record, remoteName });
+      this.admissions.intoNew(await createGroup(this.#locked.id, first, signal), first.place);
+      await this.#save({ ...record, isMade: true });
     } catch (thrown) {
       // Somebody else made one in this moment, which is neither ours to use nor to remove.
       if (thrown instanceof DriverError && thrown.code === 'exists') await this.#save(this.#seen.record);
@@ -187,18 +180,25 @@ class GroupCycle {
     }
   }
 
-  async #changeOne(seat: Seat, signal: AbortSignal): Promise<void> {
+  /** False when the array has refused, and that is not told to the seat because it is tried again. */
+  async #changeOne(seat: Seat, signal: AbortSignal, isTriedAgain = false): Promise<boolean> {
     const { change } = seat;
     try {
       this.#throwIfLost();
       seat.begin();
       if (change?.kind === 'dismiss') await this.#dismiss(change.volume, signal);
       if (change?.kind === 'grow') await change.grow(signal);
-      if (change?.kind === 'admit') await this.#admit(change, signal);
+      if (change?.kind === 'admit') {
+        await this.admissions.admit(seat, change, signal);
+        this.#members.add(change.volume);
+      }
       seat.succeed();
     } catch (thrown) {
-      seat.fail(asDriverError(thrown));
+      const failure = asDriverError(thrown);
+      if (isTriedAgain && failure.code === 'refused') return false;
+      seat.fail(failure);
     }
+    return true;
   }
 
   async #dismiss(volume: string, signal: AbortSignal): Promise<void> {
@@ -212,12 +212,10 @@ class GroupCycle {
     this.#members.delete(volume);
   }
 
-  async #admit({ volume, place }: Admission, signal: AbortSignal): Promise<void> {
-    if (this.#place !== undefined && !isSamePlace(this.#place, place)) throw otherPlace(this.#name);
-    const { target, differentSecondaryWwn } = this.#locked.id.backend.replication();
-    await this.#remoteCopy.admit({ group: this.#name, volume, target, differentSecondaryWwn }, signal);
-    this.#members.add(volume);
-    this.#joined += 1;
+  /** As its peer calls a group that we have made. */
+  async #noteName(group: RemoteCopyGroup | undefined): Promise<void> {
+    const record = this.#record;
+    if (group !== undefined && record !== undefined) await this.#save(named(record, group.remoteName));
   }
 
   /** Returns whether the group is there. */
@@ -260,11 +258,13 @@ class GroupCycle {
       });
     }
     try {
-      await this.#remoteCopy.startGroup(this.#name, signal);
+      const readBack = await this.#remoteCopy.startGroup(this.#name, signal);
+      this.admissions.tellRestored();
+      this.#started = await readBack();
       this.#tellWindow();
     } catch (thrown) {
       // One that somebody removed meanwhile has nothing left to be started, unless a volume has just joined it.
-      if (this.#joined > 0 || !(thrown instanceof DriverError) || thrown.code !== 'not-found') throw thrown;
+      if (this.admissions.count > 0 || !(thrown instanceof DriverError) || thrown.code !== 'not-found') throw thrown;
     }
   }
 
@@ -280,7 +280,8 @@ class GroupCycle {
   async #file(isThere: boolean): Promise<void> {
     const record = this.#record;
     if (record === undefined) return;
-    const isForNobody = !isThere || (this.#seen.record === undefined && this.#joined === 0 && !record.createdByUs);
+    const isForNobody =
+      !isThere || (this.#seen.record === undefined && this.admissions.count === 0 && !record.createdByUs);
     if (isForNobody && !(await this.#locked.isReferenced())) await this.#save(undefined);
     else await this.#save(withDebt(record, this.#stopMayComeLate() ? 'stopping' : undefined));
   }

@@ -3,9 +3,10 @@ import type { Logger } from '../contracts/log.js';
 import type { Fence, MetadataStore, Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import { within } from '../domain/signals.js';
-import { runCycle, type LockedGroup } from './group-cycle.js';
+import { runCycle } from './group-cycle.js';
 import { GroupLine } from './group-line.js';
 import { groupKeyOf } from './inventory.js';
+import type { LockedGroup } from './locked-group.js';
 import { groupKey, groupRecordKey, LOCK_WAIT_MS } from './operations.js';
 import type { GroupChange, Seat } from './seat.js';
 import { lookAtGroup, type GroupId, type SeenGroup } from './seen-group.js';
@@ -24,6 +25,16 @@ interface Context {
   logger: Logger;
 }
 
+/** Waits until the group is locked. Returns what was seen of it. @throws `busy` */
+export type Look = () => Promise<SeenGroup>;
+
+/** How a volume gets into its group, and out of it again. */
+export interface GroupDoor {
+  groups: GroupCycles;
+  /** In the cycle in which it was planned; there is none when an unfinished operation is settled later. */
+  seat?: Seat;
+}
+
 /**
  * The only way in and out of remote copy groups: those who wait for the same group on this node go through one
  * stop–admit–start together. Whoever takes part holds his volume's lock and has his operation on file; the group's lock
@@ -40,9 +51,14 @@ export class GroupCycles {
 
   /** Does the work with a seat that is open: the group is locked, and what was seen of it is in hand. @throws `busy` */
   async withSeat<T>(id: GroupId, signal: AbortSignal, work: (seat: Seat, seen: SeenGroup) => Promise<T>): Promise<T> {
+    return this.withPlace(id, signal, async (seat, look) => work(seat, await look()));
+  }
+
+  /** Begins the work while the seat still waits for the group's lock and the look at it, which `look` returns. */
+  async withPlace<T>(id: GroupId, signal: AbortSignal, work: (seat: Seat, look: Look) => Promise<T>): Promise<T> {
     const seat = this.#lineOf(id).join();
     try {
-      return await work(seat, await untilAborted(seat.opened, signal));
+      return await work(seat, async () => untilAborted(seat.opened, signal));
     } finally {
       seat.leave();
     }
@@ -55,6 +71,11 @@ export class GroupCycles {
       const failure = await seat.over;
       if (failure !== undefined) throw failure;
     });
+  }
+
+  /** Somebody of ours is, or was, in that group. */
+  async isKnown({ backend, name }: GroupId, signal: AbortSignal): Promise<boolean> {
+    return (await this.#ctx.store.find('group', groupRecordKey(backend.name, name), signal)) !== undefined;
   }
 
   /** Groups that were left stopped, as by a crash between stop and start. Returns the keys of their records. */

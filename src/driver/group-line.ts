@@ -4,7 +4,7 @@ import { Seat } from './seat.js';
 import type { SeenGroup } from './seen-group.js';
 
 /** Volumes that one cycle admits or dismisses at most. */
-const MAX_SEATS = 16;
+const MAX_SEATS = 64;
 /** How long a cycle waits for those aboard to be ready; who is later takes part in the next one. */
 const BOARDING_MS = 10_000;
 

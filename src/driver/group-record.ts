@@ -20,13 +20,18 @@ export function newRecord({ backend, name }: GroupId, before: Group | undefined)
 /** The record of a group that the array shows; the very one on file when it is still true. */
 export function recordOf({ backend, name }: GroupId, { record, groups }: SeenGroup, group: RemoteCopyGroup): Group {
   const remoteName = groups.primary?.remoteName ?? record?.remoteName ?? '';
-  if (record !== undefined && record.remoteName !== '') {
-    return record.remoteName === remoteName ? record : { ...record, remoteName };
-  }
+  if (record !== undefined && (record.remoteName !== '' || record.isMade === true)) return named(record, remoteName);
   // Somebody else's unless we were about to make it, and it is the empty one that we would have made.
   const createdByUs = record !== undefined && group.members.length === 0 && hasOurShape(backend, group);
   const owed = createdByUs ? { owesStart: 'stopped' as const } : {};
   return { backend: backend.name, name, remoteName, createdByUs, epoch: record?.epoch ?? 0, ...owed };
+}
+
+/** The very same record when it has that name already. */
+export function named(record: Group, remoteName: string): Group {
+  if (record.remoteName === remoteName) return record;
+  const { isMade: _until, ...rest } = record;
+  return { ...rest, remoteName };
 }
 
 /** As we make groups, and never started: one that an administrator made alike is lost to him, but holds nothing. */

@@ -67,7 +67,7 @@ export function peerExportSaga(
   return {
     kind: 'peer-export',
     afterCrash: 'undo',
-    steps: exportSteps({ ctx, backend }, plan, missing),
+    steps: exportSteps({ ctx, backend }, plan, [missing]),
     result: (_plan, facts) => [{ put: 'attachment', key, value: withExport(plan, facts) }],
     undone: () => [{ put: 'attachment', key, value: attachment }],
   };

@@ -11,6 +11,7 @@ import type { Override } from '../domain/override.js';
 import { otherSide, type Group, type Side } from '../domain/replication.js';
 import { homeSide, type FilesystemRecord, type Volume } from '../domain/volume.js';
 import { within } from '../domain/signals.js';
+import { together } from '../domain/together.js';
 import type { Operation } from '../saga/operation.js';
 import { factsOf, planOf, type Step } from '../saga/saga.js';
 import {
@@ -125,11 +126,12 @@ export function mountQuestion(
 /** The side to mount from, proven by fresh answers; reads only. @throws `refused`, `unavailable` or `busy` */
 export async function planMount(backend: Backend, request: MountRequest, signal: AbortSignal): Promise<MountPlan> {
   const { volume, group, hostName, override } = request;
-  const [proven, exports] = await Promise.all([
+  const [proven, exports] = await together([
     group === undefined
       ? undefined
       : proveActiveSide(mountQuestion({ backend, volume, group }, override?.side), signal),
     exportsOf(backend, volume, signal),
+    lookAtHost(backend, request, signal),
   ]);
   const side = proven?.side ?? homeSide(volume);
   const robbed = robbedHosts(request);
@@ -242,6 +244,19 @@ function warningOf(
   if (override === undefined || !(proven.overridden || lacksData(volume, proven.row))) return { warning: lifted };
   const { reason, madeBy, until } = override;
   return { warning: `${lifted} (override made on ${madeBy} until ${until}: ${reason})` };
+}
+
+/** What the export asks for first, asked with everything else of the array that is likely to do it; what it does not say is asked again. */
+async function lookAtHost(
+  backend: Backend,
+  { volume, group, initiators }: MountRequest,
+  signal: AbortSignal,
+): Promise<void> {
+  const likely = group?.lastActive ?? homeSide(volume);
+  const sides = hasWitness(backend) ? backend.sidesOf(volume) : [likely];
+  await Promise.allSettled(
+    sides.map(async (side) => backend.array(side).findHost(initiators, within(ASK_TIMEOUT_MS, signal))),
+  );
 }
 
 /** Hosts that each array exports the volume to, or why it did not say. */

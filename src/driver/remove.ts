@@ -9,7 +9,7 @@ import { homeSide, type Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
 import { settle, type Saga, type SagaRun, type Step } from '../saga/saga.js';
 import { mayBeCopying } from './copying.js';
-import type { GroupDoor } from './create.js';
+import type { GroupDoor } from './group-cycles.js';
 import { deleteFirstStep, deleteStep, plainVolume, type RemoveFacts } from './delete-step.js';
 import { refuseRestless } from './plan-group.js';
 import type { GroupChange } from './seat.js';

@@ -16,6 +16,10 @@ export interface Admission {
   volume: string;
   /** A group that is made for it gets its CPGs. */
   place: Place;
+  /** Of its CPG on the primary array, where that was looked up. */
+  domain?: { name?: string } | undefined;
+  /** Nobody has ever written to it, so there is nothing to be copied. */
+  isBlank: boolean;
   check(seen: SeenGroup): void;
 }
 
@@ -41,6 +45,7 @@ export const isOutOrTidy = (
 export class Seat {
   readonly #opened = new Answer<SeenGroup>();
   readonly #changed = new Answer<void>();
+  readonly #restored = new Answer<void>();
   readonly #over = new Answer<DriverError | undefined>();
   readonly #stirred: (seat: Seat) => void;
   #change: GroupChange | undefined;
@@ -71,6 +76,11 @@ export class Seat {
   /** Resolves when the group is as it is to be, or with the reason why it is not. Never rejects. */
   get over(): Promise<DriverError | undefined> {
     return this.#over.promise;
+  }
+
+  /** Resolves when the group's start was acknowledged, or none is to come: the array has time for other questions then. */
+  get restored(): Promise<void> {
+    return this.#restored.promise;
   }
 
   /** False only when the array was certainly not asked for the change. */
@@ -128,7 +138,12 @@ export class Seat {
     this.#changed.reject(failure);
   }
 
+  restore(): void {
+    this.#restored.resolve();
+  }
+
   end(failure: DriverError | undefined): void {
+    this.#restored.resolve();
     this.#isOver = true;
     this.#over.resolve(failure);
   }

@@ -3,7 +3,7 @@ import type { ArrayPair } from './array-pair.js';
 import { Refusal } from './codes.js';
 import type { Group, Member, Volume } from './model.js';
 import { checkConnected, checkPrimary } from './replication.js';
-import { createData } from './volume-data.js';
+import { createData, removeData } from './volume-data.js';
 import { checkInNoSet, checkNotUsed, forgetVolume } from './volumes.js';
 
 export interface Admission {
@@ -143,5 +143,6 @@ export async function dismissVolume(pair: ArrayPair, array: SimulatedArray, requ
   }
   group.members = group.members.filter((each) => each !== member);
   twin.members = twin.members.filter((each) => each.local !== member.remote);
+  if (member.unsent !== undefined) await removeData(member.unsent);
   if (request.removeSecondary) await forgetVolume(peer, member.remote);
 }

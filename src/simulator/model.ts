@@ -208,6 +208,8 @@ export interface Member {
   lastSync: Date | undefined;
   /** Admitted with `skipInitialSync`: the next start copies nothing. */
   skipInitialSync: boolean;
+  /** File with what the source held when its first copy was skipped: that never reaches the other side. */
+  unsent?: string;
 }
 
 /** A remote copy group as one side has it (reference 6.3); the peer's twin is another object. */

@@ -4,7 +4,7 @@ import { Refusal } from './codes.js';
 import { checkSizes, growSecondaries } from './grow.js';
 import { isPeriodic } from './model.js';
 import type { Group, Member, Volume } from './model.js';
-import { copyData, isSameFile } from './volume-data.js';
+import { copyChanges, copyData, isSameFile, isWritten } from './volume-data.js';
 
 export interface Side {
   array: SimulatedArray;
@@ -84,6 +84,7 @@ export async function beginReplication(
   }
   for (const [from, to] of memberPairs(direction)) {
     const skip = options.skipInitialSync || from.skipInitialSync;
+    if (skip) await keepUnsent(direction.source.array.dataFile(from.local), from);
     for (const member of [from, to]) {
       member.syncStatus = skip ? 'synced' : 'syncing';
       member.percent = 0;
@@ -91,6 +92,13 @@ export async function beginReplication(
     }
   }
   await proceed(pair, direction);
+}
+
+/** Without the first copy the other side never gets what the source holds by now, only what is written from here on. */
+async function keepUnsent(file: string, from: Member): Promise<void> {
+  if (from.unsent !== undefined || !(await isWritten(file))) return;
+  from.unsent = `${file}.unsent`;
+  await copyData(file, from.unsent);
 }
 
 /** PUT action 5, `syncrcopy`, `POST /sync` of the control interface, and the period's timer. */
@@ -171,7 +179,13 @@ async function separate(
   const files = [source.array.dataFile(from.local), sink.array.dataFile(to.local)] as const;
   const isShared = await isSameFile(...files);
   if (isShared && !source.array.powered) await copyData(files[1], files[0]);
-  else if (isShared || upToDate) await copyData(...files);
+  else if (isShared) await copyData(...files);
+  else if (upToDate) await bring(from, files);
+}
+
+async function bring({ unsent }: Member, [source, sink]: readonly [string, string]): Promise<void> {
+  if (unsent === undefined) await copyData(source, sink);
+  else await copyChanges(source, unsent, sink);
 }
 
 /** Copies what the source's members hold now, whatever the state of the group. */
@@ -183,7 +197,7 @@ export async function copyMembers(direction: Direction): Promise<void> {
 /** Nothing to do where the fabric made both copies one file. */
 async function copyMember({ source, sink }: Direction, [from, to]: [Member, Member]): Promise<void> {
   const files = [source.array.dataFile(from.local), sink.array.dataFile(to.local)] as const;
-  if (!(await isSameFile(...files))) await copyData(...files);
+  if (!(await isSameFile(...files))) await bring(from, files);
 }
 
 /**
@@ -193,7 +207,8 @@ async function copyMember({ source, sink }: Direction, [from, to]: [Member, Memb
 export function currentDataFile(pair: ArrayPair, array: SimulatedArray, volume: Volume): string {
   const group = array.findGroupOf(volume);
   const member = group?.members.find((each) => each.local === volume);
-  const follows = group?.state === 'started' && group.role === 'secondary' && !isPeriodic(group.mode);
+  const follows =
+    member?.unsent === undefined && group?.state === 'started' && group.role === 'secondary' && !isPeriodic(group.mode);
   if (!follows || member?.syncStatus !== 'synced') return array.dataFile(volume);
   return pair.peerOf(array).dataFile(member.remote);
 }

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const MIB = 1024 * 1024;
+const BLOCK = 4096;
 
 /** An empty sparse file; nothing is allocated until somebody writes. */
 export async function createData(file: string, sizeMiB: number): Promise<void> {
@@ -24,6 +25,31 @@ export const growData = (file: string, sizeMiB: number): Promise<void> => trunca
  */
 export async function copyData(from: string, to: string): Promise<void> {
   await rename(await copyBeside(from, to), to);
+}
+
+/** Whether anything was ever written there. */
+export const isWritten = async (file: string): Promise<boolean> => (await stat(file)).blocks > 0;
+
+/** Brings to `to` only what was written into `from` since it was as in `base`. In a new inode, as copyData. */
+export async function copyChanges(from: string, base: string, to: string): Promise<void> {
+  const fresh = await copyBeside(to, to);
+  const [source, before, sink] = await Promise.all([open(from), open(base), open(fresh, 'r+')]);
+  try {
+    const { size } = await source.stat();
+    for (let at = 0; at < size; at += MIB) {
+      const [is, was] = await Promise.all(
+        [source, before].map(async (file) => file.read(Buffer.alloc(MIB), 0, MIB, at)),
+      );
+      if (is === undefined || was === undefined || is.buffer.equals(was.buffer)) continue;
+      for (let block = 0; block < is.bytesRead; block += BLOCK) {
+        const now = is.buffer.subarray(block, block + BLOCK);
+        if (!now.equals(was.buffer.subarray(block, block + BLOCK))) await sink.write(now, 0, now.length, at + block);
+      }
+    }
+  } finally {
+    await Promise.all([source, before, sink].map(async (file) => file.close()));
+  }
+  await rename(fresh, to);
 }
 
 /** Whether two names are one file: fabrics do that to Peer Persistence pairs. */

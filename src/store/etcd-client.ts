@@ -1,18 +1,16 @@
-import {
+import type {
   Etcd3,
-  type IDuplexStream,
-  type IOptions,
-  type IRangeRequest,
-  type IRangeResponse,
-  type ITxnRequest,
-  type ITxnResponse,
-  type IWatchRequest,
-  type IWatchResponse,
+  IDuplexStream,
+  IRangeRequest,
+  IRangeResponse,
+  ITxnRequest,
+  ITxnResponse,
+  IWatchRequest,
+  IWatchResponse,
 } from 'etcd3';
-import { rootCertificates } from 'node:tls';
+import { createSecureContext } from 'node:tls';
 import { DriverError } from '../domain/errors.js';
-import { faultHandling } from './etcd-faults.js';
-import { failureOf } from './etcd-failure.js';
+import type { EtcdConnection } from './etcd-connection.js';
 import { abortError, errorText, throwIfAborted } from './failure.js';
 
 type Interceptor = NonNullable<NonNullable<Parameters<Etcd3['watchClient']['watch']>[0]>['interceptors']>[number];
@@ -26,8 +24,6 @@ export interface EtcdTls {
 /** Answers of a watch; it never ends by itself while all is well. */
 export type ChangeStream = IDuplexStream<IWatchRequest, IWatchResponse>;
 
-/** One attempt at one host: at the only one, at one of several. */
-const ATTEMPT_MS = { only: 2_000, ofSeveral: 1_200 };
 /**
  * One call in all, whatever is tried again in it: time for the election of a leader, and for the answer within 5 s. When the
  * last call has waited in vain, the next ones, of which a verb may need several, are told so sooner.
@@ -35,61 +31,48 @@ const ATTEMPT_MS = { only: 2_000, ofSeveral: 1_200 };
 const CALL_MS = { usually: 4_000, whileAway: 1_500 };
 /** Longer than any single attempt. */
 const AWAY_AFTER_MS = 3_000;
-/** A page of 500 records may be more than gRPC's own 4 MiB. */
-const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
-
 /** etcd's calls with a deadline, tried again where that is safe, and failing only with DriverError `unavailable`. */
 export class EtcdClient {
   /** `127.0.0.1:2379,127.0.0.2:2379` */
   readonly endpoints: string;
-  readonly #etcd: Etcd3;
+  readonly #hosts: readonly string[];
+  readonly #tls: EtcdTls | undefined;
+  #connected: Promise<EtcdConnection> | undefined;
   /** How to end the calls that are under way. */
   readonly #pending = new Set<(reason: Error) => void>();
   /** A call has waited in vain, and none got an answer since. */
   #isAway = false;
+  #isClosed = false;
 
   /** Does not connect yet. `hosts` are `address:port`. @throws `invalid` when the TLS files are no PEM */
   constructor(hosts: readonly string[], tls: EtcdTls | undefined) {
     this.endpoints = hosts.join(',');
-    const attemptMs = hosts.length === 1 ? ATTEMPT_MS.only : ATTEMPT_MS.ofSeveral;
-    const options: IOptions = {
-      hosts: hosts.map((host) => `${tls === undefined ? 'http' : 'https'}://${host}`),
-      ...(tls === undefined ? {} : { credentials: credentialsOf(tls) }),
-      defaultCallOptions: () => ({ deadline: Date.now() + attemptMs }),
-      grpcOptions: { 'grpc.max_receive_message_length': MAX_ANSWER_BYTES },
-      faultHandling: faultHandling(hosts.length, () => this.#patienceMs),
-    };
-    try {
-      this.#etcd = new Etcd3(options);
-    } catch (error) {
-      throw new DriverError('invalid', `the TLS files for etcd cannot be used: ${errorText(error)}`, {
-        cause: error,
-        next: 'see that host_etcd_ca_cert, host_etcd_client_cert and host_etcd_client_key in hpe.conf are PEM, and the key is that of the certificate',
-      });
-    }
+    this.#hosts = hosts;
+    this.#tls = tls;
+    if (tls !== undefined) checkTls(tls);
   }
 
   async txn(request: ITxnRequest, signal?: AbortSignal): Promise<ITxnResponse> {
-    return this.#call(() => this.#etcd.kv.txn(request), signal);
+    return this.#call(async ({ kv }) => kv.txn(request), signal);
   }
 
   async range(request: IRangeRequest, signal?: AbortSignal): Promise<IRangeResponse> {
-    return this.#call(() => this.#etcd.kv.range(request), signal);
+    return this.#call(async ({ kv }) => kv.range(request), signal);
   }
 
   /** A new lease that ends by itself after `ttl` seconds. */
   async grantLease(ttl: number, signal?: AbortSignal): Promise<string> {
-    return (await this.#call(() => this.#etcd.leaseClient.leaseGrant({ TTL: ttl }), signal)).ID;
+    return (await this.#call(async ({ leaseClient }) => leaseClient.leaseGrant({ TTL: ttl }), signal)).ID;
   }
 
   /** Ends the lease, and with it every key that is attached to it. */
   async revokeLease(id: string): Promise<void> {
-    await this.#call(() => this.#etcd.leaseClient.leaseRevoke({ ID: id }));
+    await this.#call(async ({ leaseClient }) => leaseClient.leaseRevoke({ ID: id }));
   }
 
   /** Renews the lease; returns its seconds from now, 0 when it has ended. */
   async keepLeaseAlive(id: string): Promise<number> {
-    return this.#call(() => this.#keepAliveOnce(id));
+    return this.#call(async (etcd) => keepAliveOnce(etcd, id));
   }
 
   /**
@@ -97,33 +80,31 @@ export class EtcdClient {
    * silence: a host that hangs ends nothing. It does end when its member has lost the others.
    */
   async watch(key: Buffer, end: Buffer): Promise<ChangeStream> {
-    const stream = await this.#etcd.watchClient.watch({ deadline: Infinity, interceptors: [requireLeader] });
+    const { etcd } = await this.#connect();
+    const stream = await etcd.watchClient.watch({ deadline: Infinity, interceptors: [requireLeader] });
     stream.write({ create_request: { key, range_end: end } });
     return stream;
   }
 
   close(): void {
     for (const giveUp of this.#pending) giveUp(new Error('the connection was closed'));
-    this.#etcd.close();
+    this.#isClosed = true;
+    void this.#connected?.then(({ etcd }) => etcd.close());
   }
 
-  async #keepAliveOnce(id: string): Promise<number> {
-    const stream = await this.#etcd.leaseClient.leaseKeepAlive();
-    try {
-      return await new Promise<number>((resolve, reject) => {
-        stream.on('data', (answer) => resolve(Number(answer.TTL)));
-        stream.on('error', reject);
-        stream.on('end', () => reject(new Error('etcd ended the stream')));
-        stream.write({ ID: id });
-      });
-    } finally {
-      stream.end();
-    }
+  /** The client's library is loaded by the first call: a daemon that starts answers Docker before. */
+  async #connect(): Promise<EtcdConnection> {
+    if (this.#isClosed) throw new DriverError('unavailable', 'the connection to etcd was closed');
+    this.#connected ??= import('./etcd-connection.js').then(({ connectEtcd }) =>
+      connectEtcd(this.#hosts, this.#tls, () => this.#patienceMs),
+    );
+    return this.#connected;
   }
 
   /** Waits for the call until the signal fires or the time is over; an answer that comes later is nobody's. */
-  async #call<T>(call: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async #call<T>(call: (etcd: Etcd3) => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (signal !== undefined) throwIfAborted(signal);
+    const { etcd, failureOf } = await this.#connect();
     const began = performance.now();
     const { givenUp, giveUp } = surrender();
     const isAborted = (): void => giveUp(new Error('the caller gave up'));
@@ -132,7 +113,7 @@ export class EtcdClient {
     this.#pending.add(giveUp);
     signal?.addEventListener('abort', isAborted);
     try {
-      const answer = await Promise.race([call(), givenUp]);
+      const answer = await Promise.race([call(etcd), givenUp]);
       this.#isAway = false;
       return answer;
     } catch (error) {
@@ -148,6 +129,20 @@ export class EtcdClient {
 
   get #patienceMs(): number {
     return this.#isAway ? CALL_MS.whileAway : CALL_MS.usually;
+  }
+}
+
+async function keepAliveOnce(etcd: Etcd3, id: string): Promise<number> {
+  const stream = await etcd.leaseClient.leaseKeepAlive();
+  try {
+    return await new Promise<number>((resolve, reject) => {
+      stream.on('data', (answer) => resolve(Number(answer.TTL)));
+      stream.on('error', reject);
+      stream.on('end', () => reject(new Error('etcd ended the stream')));
+      stream.write({ ID: id });
+    });
+  } finally {
+    stream.end();
   }
 }
 
@@ -171,7 +166,14 @@ function surrender(): { givenUp: Promise<never>; giveUp: (reason: Error) => void
   return { givenUp, giveUp: (reason) => giveUp?.(reason) };
 }
 
-function credentialsOf(tls: EtcdTls): NonNullable<IOptions['credentials']> {
-  const pair = tls.client === undefined ? {} : { privateKey: tls.client.key, certChain: tls.client.cert };
-  return { rootCertificate: tls.ca ?? Buffer.from(rootCertificates.join('\n')), ...pair };
+/** @throws `invalid` */
+function checkTls({ ca, client }: EtcdTls): void {
+  try {
+    createSecureContext({ ...(ca === undefined ? {} : { ca }), ...client });
+  } catch (error) {
+    throw new DriverError('invalid', `the TLS files for etcd cannot be used: ${errorText(error)}`, {
+      cause: error,
+      next: 'see that host_etcd_ca_cert, host_etcd_client_cert and host_etcd_client_key in hpe.conf are PEM, and the key is that of the certificate',
+    });
+  }
 }

@@ -34,9 +34,6 @@ const ADVICE: readonly { reason: RegExp; next: string }[] = [
 
 const refusal = (alert: string): string => `etcd refused our certificate (${alert})`;
 
-/** What was put on a lease was refused, because the lease has ended. */
-export const isLeaseGone = (error: unknown): boolean => errorText(error).includes('requested lease not found');
-
 /** Our error for a call that failed. */
 export function failureOf(endpoints: string, error: unknown): DriverError {
   const text = errorText(error);

@@ -33,3 +33,6 @@ export function abortError(signal: AbortSignal): DriverError {
   if (signal.reason instanceof DriverError) return signal.reason;
   return new DriverError('unavailable', 'the time ran out before the metadata were read', { cause: signal.reason });
 }
+
+/** What was put on a lease was refused, because the lease has ended. */
+export const isLeaseGone = (error: unknown): boolean => errorText(error).includes('requested lease not found');

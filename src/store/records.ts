@@ -117,6 +117,7 @@ const group: z.ZodType<Group> = z.strictObject({
   backend: z.string(),
   name: z.string(),
   remoteName: z.string(),
+  isMade: z.literal(true).exactOptional(),
   createdByUs: z.boolean(),
   lastActive: side.exactOptional(),
   epoch: z.number(),

@@ -2,7 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { compareRuns } from './compare.js';
 import { measureCreates } from './create-rows.js';
+import { documentRun, machineNow } from './document.js';
 import type { Row } from './rows.js';
+import { measureStarts } from './start.js';
 import { formatTable } from './table.js';
 import { measureVerbs } from './verb-rows.js';
 
@@ -18,6 +20,7 @@ Not counted: logins, and the status poll. Daemon, arrays and etcd are processes 
 const PARTS: Record<string, (signal: AbortSignal) => Promise<Row[]>> = {
   verbs: measureVerbs,
   creates: measureCreates,
+  start: measureStarts,
 };
 
 const { values } = parseArgs({
@@ -25,27 +28,33 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     compare: { type: 'string' },
     only: { type: 'string' },
+    document: { type: 'boolean', default: false },
   },
 });
 if (values.only !== undefined && PARTS[values.only] === undefined) {
   throw new Error(`--only ${values.only}: the parts are ${Object.keys(PARTS).join(', ')}`);
 }
+if (values.document && values.only !== undefined) throw new Error('--document wants the whole run, without --only');
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => interrupted.abort(new Error(`ended by ${signal}`)));
 }
 const started = performance.now();
+const machine = machineNow();
 const rows: Row[] = [];
 for (const [name, part] of Object.entries(PARTS)) {
-  if (values.only === undefined || values.only === name) rows.push(...(await part(interrupted.signal)));
+  if (values.only !== undefined && values.only !== name) continue;
+  const measured = await part(interrupted.signal);
+  if (values.json) for (const row of measured) console.log(JSON.stringify(row));
+  rows.push(...measured);
 }
-if (values.json) for (const row of rows) console.log(JSON.stringify(row));
-else console.log(formatTable(rows));
+if (!values.json) console.log(formatTable(rows));
 if (values.compare !== undefined) {
   const lines = (await readFile(values.compare, 'utf8')).trim().split('\n');
   const before = lines.map((line) => JSON.parse(line) as Row);
   // With --json the rows stand alone on standard output.
   (values.json ? console.error : console.log)(['', ...compareRuns(before, rows)].join('\n'));
 }
+if (values.document) await documentRun(rows, machine);
 // Beside the rows, so that they can be read by a program.
 console.error(`${NOTE}${Math.round((performance.now() - started) / 1000)} s`);

@@ -17,12 +17,13 @@ export async function measureCreates(signal: AbortSignal): Promise<Row[]> {
     const { docker } = site.daemon;
     const groups = Array.from({ length: GROUPS }, (_, index) => `group-${index}`);
     for (const group of groups) await create(docker, `${KEEPER}-${group}`, group);
+    rows.push(await createPlain(site));
     const one = await createAndRemove(site, { clients: 1, groups: groups.slice(0, 1), signal });
     for (const into of [groups.slice(0, 1), groups]) {
       const many = await createAndRemove(site, { clients: VOLUMES, groups: into, signal });
       rows.push(...rowsOf(into.length, { oneMs: one.totalMs, many }));
     }
-    rows.unshift(totalRow(`${VOLUMES} creates into one group, one at a time`, 1, one.totalMs));
+    rows.splice(1, 0, totalRow(`${VOLUMES} creates into one group, one at a time`, 1, one.totalMs));
     for (const group of groups) await docker.remove(`${KEEPER}-${group}`);
   });
   return rows;
@@ -49,6 +50,25 @@ function rowsOf(groups: number, { oneMs, many }: { oneMs: number; many: Outcome 
 const totalRow = (name: string, clients: number, ms: number): Row =>
   rowOf({ name, latencyMs: LATENCY_MS, clients }, [ms]);
 
+/** As the old plugin was measured. */
+async function createPlain({ control, daemon }: BenchSite): Promise<Row> {
+  const names = Array.from({ length: 50 }, (_, index) => `plain-${index}`);
+  const waiting = [...names];
+  await control.latency(LATENCY_MS);
+  const startMs = performance.now();
+  await Promise.all(
+    Array.from({ length: 16 }, async () => {
+      for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+        await succeed(daemon.docker.create(name, { size: '1', backend: 'plain' }));
+      }
+    }),
+  );
+  const totalMs = performance.now() - startMs;
+  await control.latency(0);
+  await Promise.all(names.map(async (name) => succeed(daemon.docker.remove(name))));
+  return totalRow('50 plain creates by 16 clients', 16, totalMs);
+}
+
 async function createAndRemove(
   { control, daemon }: BenchSite,
   { clients, groups, signal }: { clients: number; groups: readonly string[]; signal: AbortSignal },
@@ -72,9 +92,7 @@ async function createAndRemove(
   activate.abort();
   const outcome = { totalMs, activateMs: await activateMs, loop: await daemon.takeLoopDelay() };
   await control.latency(0);
-  for (const error of await Promise.all(names.map(async (name) => daemon.docker.remove(name)))) {
-    if (error !== '') throw new Error(error);
-  }
+  await Promise.all(names.map(async (name) => succeed(daemon.docker.remove(name))));
   return outcome;
 }
 
@@ -90,7 +108,11 @@ async function askOften(docker: DockerClient, signal: AbortSignal): Promise<numb
   return took;
 }
 
-async function create(docker: DockerClient, name: string, replicationGroup: string): Promise<void> {
-  const error = await docker.create(name, { size: '1', replicationGroup });
+const create = async (docker: DockerClient, name: string, replicationGroup: string): Promise<void> =>
+  succeed(docker.create(name, { size: '1', replicationGroup }));
+
+/** @throws the plugin's Err */
+async function succeed(answer: Promise<string>): Promise<void> {
+  const error = await answer;
   if (error !== '') throw new Error(error);
 }

@@ -30,6 +30,8 @@ export interface Row {
   fsMs?: number;
   /** The median without that. */
   restMs?: number;
+  /** Of clients that were refused, on a machine that could not bear them; their times are not counted. */
+  errors?: number;
   limits: Limit[];
 }
 
@@ -73,11 +75,10 @@ const LIMIT_NAMES: Record<Limit['of'], string> = { chain: 'chain', restMs: 'time
 
 /** `chain ≤ 5, time ≤ 312!`: with a mark where it is not met. */
 export function limitsInWords(row: Row): string {
-  return row.limits
-    .map((limit) => {
-      const { of, most, least } = limit;
-      const bound = most === undefined ? `≥ ${least}` : `≤ ${tenths(most)}`;
-      return `${LIMIT_NAMES[of]} ${bound}${isMet(row, limit) ? '' : '!'}`;
-    })
-    .join(', ');
+  const told = row.limits.map((limit) => {
+    const { of, most, least } = limit;
+    const bound = most === undefined ? `≥ ${least}` : `≤ ${tenths(most)}`;
+    return `${LIMIT_NAMES[of]} ${bound}${isMet(row, limit) ? '' : '!'}`;
+  });
+  return [...told, ...(row.errors === undefined ? [] : [`${row.errors} refused!`])].join(', ');
 }

@@ -6,10 +6,10 @@ import { CHAIN_LIMITS, playVerbs, prepareVolumes, removeVolumes, VERBS, type Ver
 const LATENCIES_MS = [0, 10, 50, 200];
 const CLIENTS = [1, 16, 64];
 
-/** Enough for a median of each; one round of 64 clients has 64 values. */
+/** Enough for a median of each: one round of many clients has a value of each of them. */
 function roundsOf(latencyMs: number, clients: number): number {
-  if (clients > 1) return clients > 16 ? 1 : 2;
-  return latencyMs > 50 ? 5 : 15;
+  if (clients > 1) return 1;
+  return latencyMs > 50 ? 3 : 10;
 }
 
 /** Every verb at every latency, by one client and by many at once. */
@@ -21,13 +21,14 @@ export async function measureVerbs(signal: AbortSignal): Promise<Row[]> {
       // The first round logs in.
       await playRound(site, { latencyMs: 0, clients });
       for (const latencyMs of LATENCIES_MS) {
+        const began = performance.now();
         const measured = new Map<Verb, Measurement[]>(VERBS.map((verb) => [verb, []]));
         for (let round = 0; round < roundsOf(latencyMs, clients); round += 1) {
           signal.throwIfAborted();
           for (const [verb, each] of await playRound(site, { latencyMs, clients })) measured.get(verb)?.push(each);
         }
         rows.push(...[...measured].flatMap(([verb, all]) => verbRow({ verb, latencyMs, clients }, all)));
-        console.error(`${clients} clients at ${latencyMs} ms`);
+        console.error(`${clients} clients at ${latencyMs} ms: ${Math.round((performance.now() - began) / 1000)} s`);
       }
       await removeVolumes(site.daemon.docker, clients);
     });
@@ -64,13 +65,22 @@ export function verbRow({ verb, latencyMs, clients }: VerbKey, all: readonly Mea
   const key = { name: verb, latencyMs, clients };
   const wallMs = all.flatMap((each) => each.wallMs);
   const calls = tenths(median((each) => each.calls) / clients);
-  if (clients > 1) return [rowOf(key, wallMs, { calls })];
+  const refused = all.reduce((sum, { errors }) => sum + errors.length, 0);
+  const errors = refused === 0 ? {} : { errors: refused };
+  if (wallMs.length === 0) throw new Error(`${verb}: ${all[0]?.errors.join('; ')}`);
+  if (clients > 1) return [rowOf(key, wallMs, { calls, ...errors })];
   const chain = median((each) => each.chain);
   const more = {
     calls,
     chain,
     fsMs: tenths(median((each) => each.fsMs)),
-    restMs: tenths(median((each) => (each.wallMs[0] ?? 0) - each.fsMs)),
+    restMs: tenths(
+      percentile(
+        all.flatMap(({ wallMs: [ms], fsMs }) => (ms === undefined ? [] : [ms - fsMs])),
+        0.5,
+      ),
+    ),
+    ...errors,
   };
   return [rowOf(key, wallMs, { ...more, limits: limitsOf({ verb, latencyMs, clients }, chain) })];
 }

@@ -11,6 +11,7 @@ import type { FaultSpec } from '../../src/simulator/faults.js';
 import { createHost } from '../../src/simulator/hosts.js';
 import { startPair, type RunningPair } from '../../src/simulator/pair.js';
 import { arrayOf, controlOf, operator, type PairControl, type SimulatedArray } from '../pair-client.js';
+import { admitAndLook, readBack, makeWholeGroup } from '../read-back.js';
 
 /*
  * The array client against the simulated pair: every method, and every method again with each fault of the wire on each of
@@ -104,13 +105,14 @@ const admission = (changes: object = {}) => ({
   volume: VOLUME,
   target: a.targetName,
   differentSecondaryWwn: true,
+  isBlank: true,
   ...changes,
 });
 
 async function replicated(): Promise<void> {
-  await primary.ensureVolume(volume(), soon());
-  await primary.remoteCopy.ensureGroup(group(), soon());
-  await primary.remoteCopy.admit(admission(), soon());
+  await readBack(primary.makeVolume(volume(), soon()));
+  await makeWholeGroup(primary.remoteCopy, group(), soon());
+  await admitAndLook(primary.remoteCopy, admission(), soon());
 }
 
 async function failureOf(work: Promise<unknown>): Promise<DriverError> {
@@ -155,12 +157,12 @@ describe('one array', () => {
     ['full', false],
   ] as const)('makes a volume, %s, compression %s, and takes it away', async (provisioning, compression) => {
     const wanted = volume({ provisioning, compression });
-    const made = await primary.ensureVolume(wanted, soon());
+    const made = await readBack(primary.makeVolume(wanted, soon()));
     expect(made).toMatchObject({ name: VOLUME, sizeMiB: 20_480, provisioning, compression, comment: TAG });
     expect(made.wwn).toMatch(/^60002ac[0-9a-f]{25}$/);
-    expect(await primary.ensureVolume(wanted, soon())).toEqual(made);
-    expect(await codeOf(primary.ensureVolume({ ...wanted, tag: 'another' }, soon()))).toBe('exists');
-    expect(await codeOf(primary.ensureVolume({ ...wanted, sizeMiB: 10_240 }, soon()))).toBe('exists');
+    expect(await readBack(primary.makeVolume(wanted, soon()))).toEqual(made);
+    expect(await codeOf(readBack(primary.makeVolume({ ...wanted, tag: 'another' }, soon())))).toBe('exists');
+    expect(await codeOf(readBack(primary.makeVolume({ ...wanted, sizeMiB: 10_240 }, soon())))).toBe('exists');
     expect(await codeOf(primary.removeVolume(VOLUME, 'another', soon()))).toBe('refused');
     expect(await primary.findVolume(VOLUME, soon())).toEqual(made);
     await primary.removeVolume(VOLUME, TAG, soon());
@@ -171,8 +173,8 @@ describe('one array', () => {
   it('knows a volume again that an older release tagged, and writes what that one left out', async () => {
     const identity = { volume_id: 'i-1', name: 'i-1', type: 'Docker', display_name: 'db' };
     const [old, now] = [JSON.stringify(identity), JSON.stringify({ ...identity, spec: { fsType: 'xfs' } })];
-    const made = await primary.ensureVolume(volume({ tag: old }), soon());
-    expect(await primary.ensureVolume(volume({ tag: now }), soon())).toEqual(made);
+    const made = await readBack(primary.makeVolume(volume({ tag: old }), soon()));
+    expect(await readBack(primary.makeVolume(volume({ tag: now }), soon()))).toEqual(made);
     expect(await primary.tagVolume(VOLUME, now, soon())).toEqual({ ...made, comment: now });
     const another = JSON.stringify({ ...identity, display_name: 'db-1' });
     expect(await codeOf(primary.tagVolume(VOLUME, another, soon()))).toBe('refused');
@@ -182,7 +184,7 @@ describe('one array', () => {
   });
 
   it('lists all its volumes and exports', async () => {
-    for (const name of ['x', 'xx']) await primary.ensureVolume(volume({ name }), soon());
+    for (const name of ['x', 'xx']) await readBack(primary.makeVolume(volume({ name }), soon()));
     await primary.ensureHost(HOST, ISCSI, soon());
     await primary.ensureVlun('x', { host: HOST }, soon());
     const found = await primary.inventory.listVolumes(soon());
@@ -200,7 +202,7 @@ describe('one array', () => {
   });
 
   it('names what is wrong with a volume that it cannot make', async () => {
-    const failure = await failureOf(primary.ensureVolume(volume({ cpg: 'no-such-cpg' }), soon()));
+    const failure = await failureOf(readBack(primary.makeVolume(volume({ cpg: 'no-such-cpg' }), soon())));
     expect(failure.code).toBe('invalid');
     expect(failure.message).toContain('the CPG does not exist');
     expect(await codeOf(primary.tagVolume(VOLUME, TAG, soon()))).toBe('not-found');
@@ -209,7 +211,7 @@ describe('one array', () => {
   it.each<Initiators>([ISCSI, { protocol: 'fc', names: ['10:00:00:90:fa:00:00:01', '10000090fa000002'] }])(
     'exports a volume to a host of $protocol and takes the export and the host back',
     async (initiators) => {
-      await primary.ensureVolume(volume(), soon());
+      await readBack(primary.makeVolume(volume(), soon()));
       expect(await primary.ensureHost(HOST, initiators, soon())).toBe(HOST);
       expect(await primary.ensureHost('another-name', initiators, soon())).toBe(HOST);
       const made = await primary.ensureVlun(VOLUME, { host: HOST }, soon());
@@ -235,7 +237,7 @@ describe('one array', () => {
   );
 
   it('keeps its host entry while another volume is exported to it, and other hosts’ exports', async () => {
-    for (const name of ['x', 'xx']) await primary.ensureVolume(volume({ name }), soon());
+    for (const name of ['x', 'xx']) await readBack(primary.makeVolume(volume({ name }), soon()));
     await primary.ensureHost(HOST, ISCSI, soon());
     await primary.ensureHost(`${HOST}1`, { protocol: 'iscsi', names: ['iqn.1993-08.org.debian:01:other'] }, soon());
     await primary.ensureVlun('x', { host: HOST }, soon());
@@ -250,7 +252,7 @@ describe('one array', () => {
 
   it('exports at the lowest free LUN at which the host has no disk any more', async () => {
     const names = ['x', 'y', 'z'];
-    for (const name of names) await primary.ensureVolume(volume({ name }), soon());
+    for (const name of names) await readBack(primary.makeVolume(volume({ name }), soon()));
     await primary.ensureHost(HOST, ISCSI, soon());
     const luns: number[] = [];
     for (const name of names) luns.push((await primary.ensureVlun(name, { host: HOST, avoid: [0, 2] }, soon())).lun);
@@ -259,7 +261,7 @@ describe('one array', () => {
   });
 
   it('exports on the iSCSI ports that are listed, and on the Fibre Channel ports that the host is zoned to', async () => {
-    await primary.ensureVolume(volume(), soon());
+    await readBack(primary.makeVolume(volume(), soon()));
     const [portal = ''] = a.iscsiPortals;
     const [host = '', port] = portal.split(':');
     const listed = await connect(a, { portals: [{ host, port: 13_260 }] });
@@ -286,7 +288,7 @@ describe('one array', () => {
     const [model] = running.arrays;
     model.domains.push('finance');
     for (const cpg of model.cpgs) cpg.domain = 'finance';
-    await primary.ensureVolume(volume(), soon());
+    await readBack(primary.makeVolume(volume(), soon()));
     await primary.ensureHost(HOST, ISCSI, soon());
     const failure = await failureOf(primary.ensureVlun(VOLUME, { host: HOST }, soon()));
     expect(failure).toMatchObject({ code: 'refused', message: expect.stringContaining('another domain') });
@@ -322,7 +324,7 @@ describe('one array', () => {
   });
 
   it('exports to a host entry that went with its last export a moment ago', async () => {
-    for (const name of ['x', 'y']) await primary.ensureVolume(volume({ name }), soon());
+    for (const name of ['x', 'y']) await readBack(primary.makeVolume(volume({ name }), soon()));
     await primary.ensureHost(HOST, ISCSI, soon());
     await primary.ensureVlun('x', { host: HOST }, soon());
     await primary.ensureHost(HOST, ISCSI, soon());
@@ -331,7 +333,7 @@ describe('one array', () => {
   });
 
   it('takes back the host entry of a first mount whose export failed', async () => {
-    await primary.ensureVolume(volume(), soon());
+    await readBack(primary.makeVolume(volume(), soon()));
     await primary.ensureHost(HOST, ISCSI, soon());
     await control.fault({
       array: a.name,
@@ -346,7 +348,7 @@ describe('one array', () => {
   });
 
   it('keeps a host entry that serves another volume when the export of this one failed', async () => {
-    for (const name of ['x', 'y']) await primary.ensureVolume(volume({ name }), soon());
+    for (const name of ['x', 'y']) await readBack(primary.makeVolume(volume({ name }), soon()));
     await primary.ensureHost(HOST, ISCSI, soon());
     await primary.ensureVlun('x', { host: HOST }, soon());
     await control.clearLog();
@@ -358,7 +360,7 @@ describe('one array', () => {
   it('never touches a host entry that an administrator made', async () => {
     const byHand = { name: 'admins-host', wwns: [], iqns: ISCSI.names, domain: undefined, persona: 2, descriptors: {} };
     createHost(running.arrays[0], byHand);
-    await primary.ensureVolume(volume(), soon());
+    await readBack(primary.makeVolume(volume(), soon()));
     expect(await primary.ensureHost(HOST, ISCSI, soon())).toBe('admins-host');
     await primary.removeVluns(VOLUME, 'admins-host', soon());
     await primary.ensureVlun(VOLUME, { host: 'admins-host' }, soon());
@@ -371,7 +373,7 @@ describe('growth', () => {
   const to = (sizeMiB: number, changes: object = {}) => ({ name: VOLUME, tag: TAG, sizeMiB, ...changes });
 
   it('is to a size, whole steps of the array, and that size again is success without a request', async () => {
-    await primary.ensureVolume(volume(), soon());
+    await readBack(primary.makeVolume(volume(), soon()));
     expect(await primary.growVolume(to(30_720), soon())).toMatchObject({ name: VOLUME, sizeMiB: 30_720 });
     await control.clearLog();
     expect(await primary.growVolume(to(30_720), soon())).toMatchObject({ sizeMiB: 30_720 });
@@ -385,24 +387,24 @@ describe('growth', () => {
   it('of a member needs its group stopped, and the copy follows with its start', async () => {
     await replicated();
     await secondary.tagVolume(VOLUME, TAG, soon());
-    await primary.remoteCopy.startGroup(GROUP, soon());
+    await readBack(primary.remoteCopy.startGroup(GROUP, soon()));
     expect(await codeOf(primary.growVolume(to(30_720), soon()))).toBe('refused');
-    await primary.remoteCopy.stopGroup(GROUP, soon());
+    await readBack(primary.remoteCopy.stopGroup(GROUP, soon()));
     // The array leaves the copy to the group: it stays as it is.
     expect(await secondary.growVolume(to(30_720, { isCopy: true }), soon())).toMatchObject({ sizeMiB: 20_480 });
     expect(await primary.growVolume(to(30_720), soon())).toMatchObject({ sizeMiB: 30_720 });
-    await primary.remoteCopy.startGroup(GROUP, soon());
+    await readBack(primary.remoteCopy.startGroup(GROUP, soon()));
     expect(await secondary.findVolume(VOLUME, soon())).toMatchObject({ sizeMiB: 30_720 });
   });
 });
 
 describe('remote copy', () => {
   it('takes a volume from creation to a started group and all the way back', async () => {
-    await primary.ensureVolume(volume(), soon());
-    const made = await primary.remoteCopy.ensureGroup(group(), soon());
+    await readBack(primary.makeVolume(volume(), soon()));
+    const made = await makeWholeGroup(primary.remoteCopy, group(), soon());
     expect(made).toMatchObject({ name: GROUP, role: 'primary', members: [], remoteName: `${GROUP}.r${a.systemId}` });
-    const admitted = await primary.remoteCopy.admit(admission(), soon());
-    expect(admitted.members).toMatchObject([{ volume: VOLUME, remoteVolume: VOLUME }]);
+    const admitted = await admitAndLook(primary.remoteCopy, admission(), soon());
+    expect(admitted?.members).toMatchObject([{ volume: VOLUME, remoteVolume: VOLUME }]);
     const [ours, copy] = await Promise.all([primary, secondary].map(async (each) => each.findVolume(VOLUME, soon())));
     expect(copy).toMatchObject({ comment: '', sizeMiB: 20_480, provisioning: 'thin' });
     expect(copy?.wwn).not.toBe(ours?.wwn);
@@ -410,8 +412,8 @@ describe('remote copy', () => {
     expect(tagged).toEqual({ ...copy, comment: TAG });
     expect(await secondary.tagVolume(VOLUME, TAG, soon())).toEqual(tagged);
     expect(await codeOf(secondary.tagVolume(VOLUME, 'another', soon()))).toBe('refused');
-    await primary.remoteCopy.startGroup(GROUP, soon());
-    await primary.remoteCopy.startGroup(GROUP, soon());
+    await readBack(primary.remoteCopy.startGroup(GROUP, soon()));
+    await readBack(primary.remoteCopy.startGroup(GROUP, soon()));
     const started = await primary.remoteCopy.findGroup(GROUP, soon());
     expect(started?.targets).toMatchObject([{ state: 'started', mode: 'synchronous', roleReversed: false }]);
     expect(started?.members).toMatchObject([{ syncStatus: 'synced' }]);
@@ -420,8 +422,8 @@ describe('remote copy', () => {
     expect(await codeOf(primary.remoteCopy.dismiss(GROUP, VOLUME, soon()))).toBe('refused');
     expect(await codeOf(primary.removeVolume(VOLUME, TAG, soon()))).toBe('refused');
     expect(await codeOf(primary.remoteCopy.removeGroup(GROUP, soon()))).toBe('refused');
-    await primary.remoteCopy.stopGroup(GROUP, soon());
-    await primary.remoteCopy.stopGroup(GROUP, soon());
+    await readBack(primary.remoteCopy.stopGroup(GROUP, soon()));
+    await readBack(primary.remoteCopy.stopGroup(GROUP, soon()));
     await primary.remoteCopy.dismiss(GROUP, VOLUME, soon());
     await primary.remoteCopy.dismiss(GROUP, VOLUME, soon());
     await Promise.all([primary, secondary].map(async (each) => each.removeVolume(VOLUME, TAG, soon())));
@@ -431,54 +433,56 @@ describe('remote copy', () => {
   });
 
   it('tells a group of somebody else from the one that it makes, even if both look the same', async () => {
-    const made = await primary.remoteCopy.ensureGroup(group(), soon());
-    const failure = await failureOf(primary.remoteCopy.ensureGroup(group(), soon()));
+    const made = await makeWholeGroup(primary.remoteCopy, group(), soon());
+    const failure = await failureOf(makeWholeGroup(primary.remoteCopy, group(), soon()));
     expect(failure.code).toBe('exists');
     expect(failure.next).toContain(`showrcopy groups ${GROUP}`);
     expect(await primary.remoteCopy.findGroup(GROUP, soon())).toEqual(made);
   });
 
   it('has nothing to stop and nobody to dismiss in a group that is gone', async () => {
-    await primary.remoteCopy.stopGroup(GROUP, soon());
+    await readBack(primary.remoteCopy.stopGroup(GROUP, soon()));
     await primary.remoteCopy.dismiss(GROUP, VOLUME, soon());
-    expect(await codeOf(primary.remoteCopy.startGroup(GROUP, soon()))).toBe('not-found');
+    expect(await codeOf(readBack(primary.remoteCopy.startGroup(GROUP, soon())))).toBe('not-found');
   });
 
   it('gives a periodic group its period, and tells the age of its last sync', async () => {
-    await primary.ensureVolume(volume(), soon());
+    await readBack(primary.makeVolume(volume(), soon()));
     const wanted = group({ mode: 'asynchronous', syncPeriod: 600 });
-    const made = await primary.remoteCopy.ensureGroup(wanted, soon());
+    const made = await makeWholeGroup(primary.remoteCopy, wanted, soon());
     expect(made.targets).toMatchObject([{ mode: 'asynchronous', syncPeriod: 600 }]);
-    expect(await codeOf(primary.remoteCopy.ensureGroup(group(), soon()))).toBe('exists');
-    await primary.remoteCopy.admit(admission(), soon());
-    await primary.remoteCopy.startGroup(GROUP, soon());
+    expect(await codeOf(makeWholeGroup(primary.remoteCopy, group(), soon()))).toBe('exists');
+    await admitAndLook(primary.remoteCopy, admission({ isBlank: false }), soon());
+    await readBack(primary.remoteCopy.startGroup(GROUP, soon()));
     const [member] = (await primary.remoteCopy.findGroup(GROUP, soon()))?.members ?? [];
     expect(Math.abs(Date.now() - Date.parse(member?.lastSync ?? ''))).toBeLessThan(60_000);
   });
 
   it('gives the copy the same WWN when that is asked for', async () => {
-    await primary.ensureVolume(volume(), soon());
-    await primary.remoteCopy.ensureGroup(group(), soon());
-    await primary.remoteCopy.admit(admission({ differentSecondaryWwn: false }), soon());
+    await readBack(primary.makeVolume(volume(), soon()));
+    await makeWholeGroup(primary.remoteCopy, group(), soon());
+    await admitAndLook(primary.remoteCopy, admission({ differentSecondaryWwn: false }), soon());
     const [ours, copy] = await Promise.all([primary, secondary].map(async (each) => each.findVolume(VOLUME, soon())));
     expect(copy?.wwn).toBe(ours?.wwn);
   });
 
   it('refuses what the array refuses', async () => {
     const { remoteCopy } = primary;
-    expect(await codeOf(remoteCopy.startGroup(GROUP, soon()))).toBe('not-found');
-    expect(await codeOf(remoteCopy.admit(admission(), soon()))).toBe('not-found');
-    expect((await failureOf(remoteCopy.ensureGroup(group({ target: 'nobody' }), soon()))).message).toContain('nobody');
+    expect(await codeOf(readBack(remoteCopy.startGroup(GROUP, soon())))).toBe('not-found');
+    expect(await codeOf(admitAndLook(remoteCopy, admission(), soon()))).toBe('not-found');
+    expect((await failureOf(makeWholeGroup(remoteCopy, group({ target: 'nobody' }), soon()))).message).toContain(
+      'nobody',
+    );
     await replicated();
-    await secondary.ensureVolume(volume({ name: 'y', cpg: b.cpgs[0] ?? '', snapCpg: b.cpgs[1] ?? '' }), soon());
-    await primary.ensureVolume(volume({ name: 'y' }), soon());
+    await readBack(secondary.makeVolume(volume({ name: 'y', cpg: b.cpgs[0] ?? '', snapCpg: b.cpgs[1] ?? '' }), soon()));
+    await readBack(primary.makeVolume(volume({ name: 'y' }), soon()));
     // A volume of that name is on the other array already.
-    expect(await codeOf(remoteCopy.admit(admission({ volume: 'y' }), soon()))).toBe('refused');
+    expect(await codeOf(admitAndLook(remoteCopy, admission({ volume: 'y' }), soon()))).toBe('refused');
   });
 
   it('sees links, roles and states as operators and outages change them', async () => {
     await replicated();
-    await primary.remoteCopy.startGroup(GROUP, soon());
+    await readBack(primary.remoteCopy.startGroup(GROUP, soon()));
     expect(await primary.remoteCopy.linksUp(a.targetName, soon())).toBe(true);
     expect(await primary.remoteCopy.linksUp('nobody', soon())).toBeUndefined();
     await operator(a, `stoprcopygroup -f ${GROUP}`);
@@ -492,7 +496,7 @@ describe('remote copy', () => {
   });
 
   it('calls an array without power unavailable, soon, and finds it again when it is back', async () => {
-    await primary.ensureVolume(volume(), soon());
+    await readBack(primary.makeVolume(volume(), soon()));
     await control.power(a.name, false);
     const started = performance.now();
     expect(await codeOf(primary.findVolume(VOLUME, soon(8_000)))).toBe('unavailable');
@@ -521,15 +525,16 @@ const portCount = async (): Promise<number> => {
 };
 
 async function volumeAndHost(): Promise<void> {
-  await primary.ensureVolume(volume(), soon());
+  await readBack(primary.makeVolume(volume(), soon()));
+  await primary.removeVluns(VOLUME, HOST, soon());
   await primary.ensureHost(HOST, ISCSI, soon());
 }
 
 const DEEDS: Deed[] = [
   {
-    name: 'ensureVolume',
+    name: 'makeVolume',
     prepare: async () => primary.identity(soon()),
-    run: async () => primary.ensureVolume(volume(), soon()),
+    run: async () => readBack(primary.makeVolume(volume(), soon())),
     strike: { method: 'POST', pathRegex: '/volumes$' },
     isDone: found,
   },
@@ -543,7 +548,7 @@ const DEEDS: Deed[] = [
   },
   {
     name: 'removeVolume',
-    prepare: async () => primary.ensureVolume(volume(), soon()),
+    prepare: async () => readBack(primary.makeVolume(volume(), soon())),
     run: async () => primary.removeVolume(VOLUME, TAG, soon()),
     strike: { method: 'DELETE', pathRegex: '/volumes/' },
     isDone: async () => !(await found()),
@@ -580,19 +585,19 @@ const DEEDS: Deed[] = [
     isDone: async () => (await portCount()) === 0,
   },
   {
-    name: 'ensureGroup',
+    name: 'makeGroup',
     prepare: async () => primary.identity(soon()),
-    run: async () => primary.remoteCopy.ensureGroup(group(), soon()),
+    run: async () => makeWholeGroup(primary.remoteCopy, group(), soon()),
     strike: { method: 'POST', pathRegex: '/remotecopygroups$' },
     isDone: async () => (await groupNow()) !== undefined,
   },
   {
     name: 'admit',
     prepare: async () => {
-      await primary.ensureVolume(volume(), soon());
-      await primary.remoteCopy.ensureGroup(group(), soon());
+      await readBack(primary.makeVolume(volume(), soon()));
+      await makeWholeGroup(primary.remoteCopy, group(), soon());
     },
-    run: async () => primary.remoteCopy.admit(admission(), soon()),
+    run: async () => admitAndLook(primary.remoteCopy, admission(), soon()),
     strike: { method: 'PUT', pathRegex: '/remotecopygroups/' },
     isDone: async () => (await groupNow())?.members.length === 1,
   },
@@ -606,7 +611,7 @@ const DEEDS: Deed[] = [
   {
     name: 'startGroup',
     prepare: replicated,
-    run: async () => primary.remoteCopy.startGroup(GROUP, soon()),
+    run: async () => readBack(primary.remoteCopy.startGroup(GROUP, soon())),
     strike: { method: 'PUT', pathRegex: '/remotecopygroups/' },
     isDone: async () => (await groupNow())?.targets[0]?.state === 'started',
   },
@@ -614,15 +619,15 @@ const DEEDS: Deed[] = [
     name: 'stopGroup',
     prepare: async () => {
       await replicated();
-      await primary.remoteCopy.startGroup(GROUP, soon());
+      await readBack(primary.remoteCopy.startGroup(GROUP, soon()));
     },
-    run: async () => primary.remoteCopy.stopGroup(GROUP, soon()),
+    run: async () => readBack(primary.remoteCopy.stopGroup(GROUP, soon())),
     strike: { method: 'PUT', pathRegex: '/remotecopygroups/' },
     isDone: async () => (await groupNow())?.targets[0]?.state === 'stopped',
   },
   {
     name: 'removeGroup',
-    prepare: async () => primary.remoteCopy.ensureGroup(group(), soon()),
+    prepare: async () => makeWholeGroup(primary.remoteCopy, group(), soon()),
     run: async () => primary.remoteCopy.removeGroup(GROUP, soon()),
     strike: { method: 'DELETE', pathRegex: '/remotecopygroups/' },
     isDone: async () => (await groupNow()) === undefined,
@@ -658,12 +663,12 @@ describe.each(DEEDS)('$name under faults', (deed) => {
       [DEEDS.indexOf(deed) % 2 === 0 ? 'error' : 'reset', 'unknown-outcome'],
       ['ok-not-done', 'unavailable'],
     ];
-    await deed.prepare();
     for (const [effect, expected] of effects) {
+      await deed.prepare();
       await fault(effect);
       const code = await deed.run().then(() => 'success', codeThrown);
-      // The export that follows proves a host entry; ensureHost itself does not read it back.
-      const provenLater = deed.name === 'ensureHost' && effect === 'ok-not-done';
+      // The export that follows proves a host entry, and the look at the group an admission: they do not read it back themselves.
+      const provenLater = ['ensureHost', 'admit'].includes(deed.name) && effect === 'ok-not-done';
       expect(code).toBe(provenLater ? 'success' : expected);
       expect(await deed.isDone()).toBe(false);
       expect(await control.faults()).toEqual([]);
@@ -684,7 +689,7 @@ describe('an array that hangs', () => {
     await primary.identity(soon());
     await control.fault({ array: a.name, match: { method: 'POST', pathRegex: '/volumes$' }, effect: 'hang' });
     const started = performance.now();
-    const failure = await failureOf(primary.ensureVolume(volume(), soon(700)));
+    const failure = await failureOf(readBack(primary.makeVolume(volume(), soon(700))));
     expect(performance.now() - started).toBeLessThan(3_000);
     expect(failure.code).toBe('unknown-outcome');
     expect(await found()).toBe(false);
@@ -709,7 +714,7 @@ describe('many calls', () => {
     const results = await Promise.all(names.map(async (name) => primary.findVolume(name, soon())));
     expect(results).toEqual([undefined, undefined, undefined, undefined]);
     running.arrays[0].sessions.clear();
-    await primary.ensureVolume(volume(), soon());
+    await readBack(primary.makeVolume(volume(), soon()));
     expect(await found()).toBe(true);
   });
 });

@@ -10,6 +10,7 @@ import { Secret } from '../../src/domain/secret.js';
 import { startPair, type RunningPair } from '../../src/simulator/pair.js';
 import { WsapiClient } from '../simulator/wsapi-client.js';
 import { NO_SSH } from '../unit/array/array-settings.js';
+import { makeWholeGroup } from '../read-back.js';
 
 /** Volume sets, CPGs and abilities by the array client, against the simulator, which shares no code with it. */
 
@@ -114,7 +115,7 @@ describe('what the simulated array has', () => {
   it('a group in a domain is made in it', async () => {
     const cpgs = { localCpg: 'OWN', localSnapCpg: 'OWN', remoteCpg: 'cpg-b', remoteSnapCpg: 'cpg-b' };
     const [{ targetName: target }] = pair.ready.arrays;
-    await array.remoteCopy.ensureGroup({ name: 'g1', target, mode: 'synchronous', ...cpgs, domain: 'dom' }, soon());
+    await makeWholeGroup(array.remoteCopy, { name: 'g1', target, mode: 'synchronous', ...cpgs, domain: 'dom' }, soon());
     expect((await admin.done('GET', '/remotecopygroups/g1')).body.at('domain')).toBe('dom');
     await array.remoteCopy.removeGroup('g1', soon());
   });

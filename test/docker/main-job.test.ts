@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { OPTION_NAMES } from '../../src/domain/option-table.js';
-import { arrayOf, operator, type ReplicationMode } from '../pair-client.js';
+import { arrayOf, type ReplicationMode } from '../pair-client.js';
 import { WsapiClient } from '../simulator/wsapi-client.js';
-import { arrayObjects } from '../simulator-state.js';
 import { container, failure, hands } from './hands.js';
+import { expectMainJob } from './main-job-story.js';
 import { startStack, type Stack } from './stack.js';
 
 jest.setTimeout(180_000);
@@ -20,39 +20,7 @@ describe.each<ReplicationMode>(['synchronous', 'asynchronous'])('%s group on a r
   });
 
   it('create, run, write, stop, failover, start, failback, start, rm', async () => {
-    const [primary, secondary] = [arrayOf(stack.pair, 'primary'), arrayOf(stack.pair, 'secondary')];
-    const remote = `RCG1.r${primary.systemId}`;
-    await hand.create('db', 'replicationGroup=RCG1', 'size=1');
-    await hand.run('db', 'db');
-    expect(await hand.servedBy('db')).toEqual([primary.name]);
-    await hand.inside('db', 'echo one > /data/one; sync');
-    await hand.stop('db');
-    expect(await hand.servedBy('db')).toEqual([]);
-    if (mode === 'asynchronous') await stack.control.sync('RCG1');
-
-    await hand.start('db');
-    await hand.inside('db', 'echo two > /data/two; sync');
-    await hand.stop('db');
-    await operator(primary, 'stoprcopygroup -f RCG1');
-    await operator(secondary, `setrcopygroup failover -f ${remote}`);
-    await hand.start('db');
-    expect(await hand.servedBy('db')).toEqual([secondary.name]);
-    // A periodic group holds the last completed sync: what was written after it is lost with the primary.
-    const survived = mode === 'synchronous' ? 'one\ntwo' : 'one';
-    expect(await hand.inside('db', 'cat /data/one /data/two 2>/dev/null || true')).toBe(survived);
-    await hand.inside('db', 'echo three > /data/three; sync');
-    await hand.stop('db');
-
-    await operator(secondary, `setrcopygroup recover -f ${remote}`);
-    await operator(secondary, `setrcopygroup restore -f ${remote}`);
-    await hand.start('db');
-    expect(await hand.servedBy('db')).toEqual([primary.name]);
-    expect(await hand.inside('db', 'cat /data/one /data/two /data/three 2>/dev/null || true')).toBe(
-      `${survived}\nthree`,
-    );
-    await hand.rm('db');
-    await hand.docker('volume', 'rm', 'db');
-    expect(await arrayObjects(stack.control)).toEqual([]);
+    await expectMainJob({ stack, hand, mode });
   });
 });
 

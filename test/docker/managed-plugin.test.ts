@@ -2,9 +2,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { arrayOf, operator } from '../pair-client.js';
-import { arrayObjects } from '../simulator-state.js';
+import { arrayOf } from '../pair-client.js';
 import { failure, hands } from './hands.js';
+import { expectMainJob } from './main-job-story.js';
 import { modeOf, setVersion, startManagedStack, type ManagedStack } from './managed-stack.js';
 import { writerIn, type Writer } from './writer.js';
 
@@ -26,30 +26,7 @@ describe('the managed plugin on a real Docker engine', () => {
   });
 
   it('create, run, write, failover, run, failback, run, rm', async () => {
-    const [primary, secondary] = [arrayOf(stack.pair, 'primary'), arrayOf(stack.pair, 'secondary')];
-    const remote = `RCG1.r${primary.systemId}`;
-    await hand.create('db', 'replicationGroup=RCG1', 'size=1');
-    await hand.run('db', 'db');
-    expect(await hand.servedBy('db')).toEqual([primary.name]);
-    await hand.inside('db', 'echo one > /data/one; sync');
-    await hand.stop('db');
-    expect(await hand.servedBy('db')).toEqual([]);
-
-    await operator(primary, 'stoprcopygroup -f RCG1');
-    await operator(secondary, `setrcopygroup failover -f ${remote}`);
-    await hand.start('db');
-    expect(await hand.servedBy('db')).toEqual([secondary.name]);
-    expect(await hand.inside('db', 'cat /data/one; echo two > /data/two; sync')).toBe('one');
-    await hand.stop('db');
-
-    await operator(secondary, `setrcopygroup recover -f ${remote}`);
-    await operator(secondary, `setrcopygroup restore -f ${remote}`);
-    await hand.start('db');
-    expect(await hand.servedBy('db')).toEqual([primary.name]);
-    expect(await hand.inside('db', 'cat /data/one /data/two')).toBe('one\ntwo');
-    await hand.rm('db');
-    await hand.docker('volume', 'rm', 'db');
-    expect(await arrayObjects(stack.control)).toEqual([]);
+    await expectMainJob({ stack, hand, mode: 'synchronous' });
   });
 
   /** A container that writes without pause to a volume of its own. */

@@ -51,16 +51,34 @@ function markAbove(lines: string[], at: number): string {
   return /^<!-- ((run by|not run:) .*) -->$/.exec(before.trim())?.[1] ?? '';
 }
 
-/** What is typed in a block: all of it, or the lines after a prompt; without the answers. */
-export function typedIn({ language, text }: Block): string[] {
-  if (language === 'text') return [];
-  const whole = text
+/** Continued lines made one. */
+const joined = (text: string): string[] =>
+  text
     .replaceAll(/\\\n\s*/g, '')
     .replaceAll(/\|\n\s*/g, '| ')
     .split('\n');
-  const prompted = whole.filter((line) => line.startsWith('# ')).map((line) => line.slice(2));
+
+/** What is typed in a block: all of it, or the lines after a prompt; without the answers. */
+export function typedIn({ language, text }: Block): string[] {
+  if (language === 'text') return [];
+  const whole = joined(text);
+  const prompted = whole.filter((line) => line.startsWith(PROMPT)).map((line) => line.slice(PROMPT.length));
   const typed = prompted.length > 0 && language !== 'sh' ? prompted : whole;
   return typed.filter((line) => COMMAND.test(line));
+}
+
+const PROMPT = '# ';
+
+/** The answers that stand in a block, by what is typed for them. */
+export function answersIn(block: Block): Map<string, string> {
+  const answers = new Map<string, string>();
+  if (['sh', 'text', 'ini'].includes(block.language)) return answers;
+  let typed: string | undefined;
+  for (const line of joined(block.text)) {
+    if (line.startsWith(PROMPT)) typed = line.slice(PROMPT.length);
+    else if (typed !== undefined && COMMAND.test(typed)) answers.set(typed, `${answers.get(typed) ?? ''}${line}\n`);
+  }
+  return answers;
 }
 
 /** A line that a shell could run. */

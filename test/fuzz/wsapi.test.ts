@@ -9,6 +9,7 @@ import { memoryPins, NO_SSH, recordingLogger } from '../unit/array/array-setting
 import { garble, type Garble } from './garble.js';
 import { GarblingServer, PASSWORD, USER, type GarblingArray } from './garbling-array.js';
 import { FUZZ } from './runs.js';
+import { admitAndLook, readBack, makeWholeGroup } from '../read-back.js';
 
 /*
  * A simulated array does what it is asked, but its answers arrive garbled. Whatever a method of the client then says has to
@@ -44,7 +45,7 @@ const wantedGroup = {
   remoteCpg: 'cpg-b',
   remoteSnapCpg: 'cpg-b-snap',
 };
-const admission = { group: GROUP, volume: VOLUME, target: 'sim-b-rc', differentSecondaryWwn: true };
+const admission = { group: GROUP, volume: VOLUME, target: 'sim-b-rc', differentSecondaryWwn: true, isBlank: true };
 
 const volumeValue = z.strictObject({
   name: z.literal(VOLUME),
@@ -86,13 +87,13 @@ interface Method {
   isTrue(on: GarblingArray, value: unknown): boolean;
 }
 
-const makeVolume: Step = async (array, signal) => array.ensureVolume(wantedVolume, signal);
+const makeVolume: Step = async (array, signal) => readBack(array.makeVolume(wantedVolume, signal));
 const makeSnapshot: Step = async (array, signal) => array.snapshots.ensure(wantedSnapshot, signal);
 const makeHost: Step = async (array, signal) => array.ensureHost(HOST, INITIATORS, signal);
 const makeVlun: Step = async (array, signal) => array.ensureVlun(VOLUME, { host: HOST }, signal);
-const makeGroup: Step = async (array, signal) => array.remoteCopy.ensureGroup(wantedGroup, signal);
-const admit: Step = async (array, signal) => array.remoteCopy.admit(admission, signal);
-const start: Step = async (array, signal) => array.remoteCopy.startGroup(GROUP, signal);
+const makeGroup: Step = async (array, signal) => makeWholeGroup(array.remoteCopy, wantedGroup, signal);
+const admit: Step = async (array, signal) => admitAndLook(array.remoteCopy, admission, signal);
+const start: Step = async (array, signal) => readBack(array.remoteCopy.startGroup(GROUP, signal));
 
 const nothing = z.undefined();
 const isThere = ({ array }: GarblingArray): boolean => array.volumes.get(VOLUME)?.comment === TAG;
@@ -126,11 +127,11 @@ const METHODS: Method[] = [
     value: nothing,
     isTrue: always,
   },
-  { name: 'ensureVolume', before: [], call: makeVolume, value: volumeValue, isTrue: isThere },
-  { name: 'ensureVolume again', before: [makeVolume], call: makeVolume, value: volumeValue, isTrue: isThere },
+  { name: 'makeVolume', before: [], call: makeVolume, value: volumeValue, isTrue: isThere },
+  { name: 'makeVolume again', before: [makeVolume], call: makeVolume, value: volumeValue, isTrue: isThere },
   {
     name: 'tagVolume',
-    before: [async (array, signal) => array.ensureVolume({ ...wantedVolume, tag: '' }, signal)],
+    before: [async (array, signal) => readBack(array.makeVolume({ ...wantedVolume, tag: '' }, signal))],
     call: async (array, signal) => array.tagVolume(VOLUME, TAG, signal),
     value: volumeValue,
     isTrue: isThere,
@@ -144,7 +145,7 @@ const METHODS: Method[] = [
   },
   {
     name: 'removeVolume of somebody else',
-    before: [async (array, signal) => array.ensureVolume({ ...wantedVolume, tag: 'theirs' }, signal)],
+    before: [async (array, signal) => readBack(array.makeVolume({ ...wantedVolume, tag: 'theirs' }, signal))],
     call: async (array, signal) => array.removeVolume(VOLUME, TAG, signal).then(() => 'removed'),
     value: z.never(),
     isTrue: always,
@@ -238,7 +239,7 @@ const METHODS: Method[] = [
     value: z.boolean().optional(),
     isTrue: always,
   },
-  { name: 'ensureGroup', before: [], call: makeGroup, value: groupValue, isTrue: (on) => groupIs(on) !== 'gone' },
+  { name: 'makeGroup', before: [], call: makeGroup, value: groupValue, isTrue: (on) => groupIs(on) !== 'gone' },
   {
     name: 'removeGroup',
     before: [makeGroup],
@@ -265,13 +266,13 @@ const METHODS: Method[] = [
     name: 'startGroup',
     before: [makeVolume, makeGroup, admit],
     call: start,
-    value: nothing,
+    value: groupValue,
     isTrue: (on) => groupIs(on) === 'started',
   },
   {
     name: 'stopGroup',
     before: [makeVolume, makeGroup, admit, start],
-    call: async (array, signal) => array.remoteCopy.stopGroup(GROUP, signal),
+    call: async (array, signal) => readBack(array.remoteCopy.stopGroup(GROUP, signal)),
     value: nothing,
     isTrue: (on) => groupIs(on) === 'stopped',
   },

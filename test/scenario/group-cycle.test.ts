@@ -65,12 +65,14 @@ const failChange = async (nth: number, more: Partial<FaultSpec> = {}): Promise<v
   node.control.fault({ array: primary, match: { method: 'PUT', pathRegex: CHANGE, nth }, effect: 'error', ...more });
 
 describe('Volumes that wait for the same group', () => {
-  it('are admitted together: eight Creates are one stop and one start, and so are eight Removes', async () => {
+  it('are admitted together: twenty Creates are one stop and one start, and so are eight Removes', async () => {
     await done(create(KEEPER));
     await node.control.clearLog();
-    await done(...EIGHT.map(create));
-    expect(await groupChanges()).toBe(EIGHT.length + 2);
-    expect(await groupStates()).toEqual(['started, 9 members', 'started, 9 members']);
+    const more = Array.from({ length: 12 }, (_, index) => `w${index}`);
+    await done(...[...EIGHT, ...more].map(create));
+    expect(await groupChanges()).toBe(22);
+    expect(await groupStates()).toEqual(['started, 21 members', 'started, 21 members']);
+    await done(...more.map(remove));
 
     await node.control.clearLog();
     await done(...EIGHT.map(remove));
@@ -92,6 +94,24 @@ describe('Volumes that wait for the same group', () => {
     expect(await groupStates()).toEqual(['started, 8 members', 'started, 8 members']);
     for (const name of EIGHT)
       expect(await arrayVolumes(node.control, name)).toHaveLength(failed.includes(name) ? 0 : 2);
+    await done(...EIGHT.map(remove), remove(KEEPER));
+  });
+
+  it('are admitted side by side, and one that the array refuses meanwhile is asked for again, alone', async () => {
+    await done(create(KEEPER));
+    await node.control.latency(30);
+    await node.control.clearLog();
+    await failChange(4, { status: 403, code: 284 });
+    await done(...EIGHT.map(create));
+    const log = (await node.control.log()).filter((call) => call.method === 'PUT' && call.path?.endsWith(`/${GROUP}`));
+    await node.control.latency(0);
+    const [, ...admissions] = log.toSorted((a, b) => a.startMs - b.startMs).slice(0, -1);
+    const again = admissions.pop();
+    expect(admissions).toHaveLength(EIGHT.length);
+    const [second] = admissions.slice(1);
+    expect(second?.startMs).toBeLessThan(admissions[0]?.endMs ?? 0);
+    expect(again?.startMs).toBeGreaterThanOrEqual(Math.max(...admissions.map((each) => each.endMs)));
+    expect(await groupStates()).toEqual(['started, 9 members', 'started, 9 members']);
     await done(...EIGHT.map(remove), remove(KEEPER));
   });
 
@@ -264,7 +284,9 @@ describe('A group whose natural direction was turned round', () => {
     await done(create(KEEPER), create('leaver'));
     await commandsFor(node.pair, GROUP).turnRound();
     const before = await arrayOutline(node.control);
-    expect(await create('v')).toMatch(/^group g is Secondary on the primary array, Primary on the secondary/);
+    expect(await create('v')).toMatch(
+      / group g is Secondary on the primary array, Primary on the secondary.*everything was rolled back/,
+    );
     expect(await arrayOutline(node.control)).toEqual(before);
     await done(remove('leaver'));
     expect(await groupStates()).toEqual(['started, 1 members', 'started, 1 members']);
@@ -278,9 +300,9 @@ describe('An unfinished Create', () => {
     const copies = { method: 'GET', pathRegex: '/volumes/dcv-' };
     await node.control.fault({ array: secondary, match: copies, effect: 'error', times: 1_000 });
     expect(await create('waiting')).toContain('the rollback is not finished yet');
-    const copy = await untaggedCopy();
+    const [copy] = await arrayVolumes(node.control, 'waiting');
     await node.control.clearFaults();
-    const own = { method: 'GET', pathRegex: `/volumes/${copy}` };
+    const own = { method: 'GET', pathRegex: `/volumes/${copy?.name}` };
     await node.control.fault({ array: secondary, match: own, effect: 'error', times: 1_000 });
 
     await done(create('joiner'), remove('leaver'));
@@ -300,14 +322,6 @@ async function administratorGroup(): Promise<void> {
   const array = await new WsapiClient(arrayOf(node.pair, 'primary')).login();
   await array.done('POST', '/remotecopygroups', shape);
   array.close();
-}
-
-/** Name of the copy on the secondary array that nobody has tagged. */
-async function untaggedCopy(): Promise<string> {
-  const { arrays } = await stateOf(node.control);
-  const copy = arrays[1]?.volumes.find((each) => each.comment === '');
-  if (copy === undefined) throw new Error('there is no untagged copy');
-  return copy.name;
 }
 
 type Store = Awaited<ReturnType<typeof openEmbeddedStore>>;

@@ -177,9 +177,13 @@ describe('rule 37: nothing is created in a group', () => {
     [
       'CPG',
       { userCpg: 'cpg-a-snap' },
-      /does not fit backend DEFAULT: CPG is cpg-a-snap, the volume wants cpg-a; next: /,
+      /does not fit backend DEFAULT: CPG is cpg-a-snap, the volume wants cpg-a; .*rolled back; next: /,
     ],
-    ['mode', { mode: 2 }, /does not fit backend DEFAULT: mode is asynchronous, hpe.conf says synchronous; next: /],
+    [
+      'mode',
+      { mode: 2 },
+      /does not fit backend DEFAULT: mode is asynchronous, hpe.conf says synchronous; .*rolled back; next: /,
+    ],
   ])('of another %s', async (_what, shape, message) => {
     await administratorGroup('other', shape);
     expect(await refusal('other')).toMatch(message);
@@ -192,7 +196,7 @@ describe('rule 37: nothing is created in a group', () => {
     await administratorGroup('other');
     await pair.exclusive(() => Object.assign(primary, { targetName: 'elsewhere' }));
     expect(await refusal('other')).toMatch(
-      /group other does not fit backend DEFAULT: it replicates to elsewhere, hpe.conf says sim-b-rc; next: /,
+      /group other does not fit backend DEFAULT: it replicates to elsewhere, hpe.conf says sim-b-rc; .*rolled back; next: /,
     );
     await pair.exclusive(() => Object.assign(primary, { targetName: 'sim-b-rc' }));
     await array.done('DELETE', '/remotecopygroups/other');
@@ -218,5 +222,22 @@ describe('rule 37: nothing is created in a group', () => {
     expect(await refusal('g')).toMatch(/cannot admit the volume to remote copy group g: .*everything was rolled back/);
     expect(await groupStates('g')).toEqual(['started, 3 members', 'started, 3 members']);
     await remove(...names);
+  });
+});
+
+describe('The initial synchronisation', () => {
+  it('is left out for volumes just made that read as zeroes, and for no others', async () => {
+    // What has to be copied now stays at 99 %.
+    await node.control.holdSync(true);
+    const synced = { thin: 3, dedup: 3, full: 2 };
+    for (const [provisioning, status] of Object.entries(synced)) {
+      // Of its own, since the next stop and start would have to copy again.
+      const replicationGroup = `g-${provisioning}`;
+      await done(node.docker.create(provisioning, { size: '1', replicationGroup, provisioning }));
+      const { body } = await array.done('GET', `/remotecopygroups/${replicationGroup}`);
+      expect([provisioning, body.at('volumes', 0, 'remoteVolumes', 0, 'syncStatus')]).toEqual([provisioning, status]);
+    }
+    await node.control.holdSync(false);
+    await remove(...Object.keys(synced));
   });
 });

@@ -10,6 +10,7 @@ import type { Backend } from '../../src/backend/backend.js';
 import type { OldVolume } from '../../src/domain/old-volume.js';
 import { parseV2Tree } from '../../src/store/v2-tree.js';
 import type { Node } from '../harness.js';
+import { makeWholeGroup, readBack } from '../read-back.js';
 import { stateOf } from '../simulator-state.js';
 
 export const TREE = path.join(import.meta.dirname, '..', 'fixtures', 'v2-tree', 'volumes.json');
@@ -70,7 +71,7 @@ export async function furnish(node: Node): Promise<void> {
 
 async function make(backend: Backend, old: OldVolume): Promise<void> {
   const is = { ...old, ...CHANGED[old.name] };
-  await backend.array('primary').ensureVolume(
+  const made = backend.array('primary').makeVolume(
     {
       name: old.arrayName,
       cpg: is.cpg ?? 'cpg-a',
@@ -82,6 +83,7 @@ async function make(backend: Backend, old: OldVolume): Promise<void> {
     },
     soon(),
   );
+  await readBack(made);
 }
 
 async function replicate(backend: Backend, volumes: OldVolume[]): Promise<void> {
@@ -90,12 +92,12 @@ async function replicate(backend: Backend, volumes: OldVolume[]): Promise<void> 
   const remote = { remoteCpg: 'cpg-b', remoteSnapCpg: 'cpg-b-snap' };
   const local = { localCpg: 'cpg-a', localSnapCpg: 'cpg-a-snap' };
   for (const name of new Set(Object.values(GROUPS))) {
-    await array.remoteCopy.ensureGroup({ name, target, mode: 'synchronous', ...local, ...remote }, soon());
+    await makeWholeGroup(array.remoteCopy, { name, target, mode: 'synchronous', ...local, ...remote }, soon());
     for (const old of volumes.filter((each) => GROUPS[each.name] === name)) {
-      const admission = { group: name, volume: old.arrayName, target, differentSecondaryWwn: true };
+      const admission = { group: name, volume: old.arrayName, target, differentSecondaryWwn: true, isBlank: false };
       await array.remoteCopy.admit(admission, soon());
     }
-    await array.remoteCopy.startGroup(name, soon());
+    await readBack(array.remoteCopy.startGroup(name, soon()));
   }
 }
 

@@ -9,9 +9,9 @@ import { chooseCommonPort } from '../../src/simulator/free-port.js';
 import { Metrics } from '../../src/status/metrics.js';
 import { startStatusServer } from '../../src/status/server.js';
 import { Snapshot } from '../../src/status/snapshot.js';
-import type { StatusReport } from '../../src/driver/status-report.js';
 import { startNode, type Node } from '../harness.js';
 import { operator } from '../pair-client.js';
+import { statusReport } from '../fakes/status-report.js';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -113,24 +113,13 @@ describe('the page, in a browser', () => {
 });
 
 describe('the page, in a browser, by itself', () => {
-  const report = (node: string): StatusReport => ({
-    at: '2026-01-01T00:00:00.000Z',
-    node,
-    metadata: 'etcd',
-    arrays: [],
-    groups: [],
-    volumes: [],
-    operations: [],
-    leftOvers: [],
-  });
-
   it('follows the status without a reload, and shows markup in names as text', async () => {
     let asked = 0;
-    const snapshot = new Snapshot(async () => Promise.resolve(report('')), silent);
+    const snapshot = new Snapshot(async () => Promise.resolve(statusReport()), silent);
     snapshot.look = async () => {
       asked += 1;
       const name = asked < 2 ? 'first' : '<img src=x onerror="document.title=1">';
-      return Promise.resolve({ report: report(name), ageSeconds: 0, problem: undefined });
+      return Promise.resolve({ report: statusReport({ node: name }), ageSeconds: 0, problem: undefined });
     };
     const at = { host: '127.0.0.1', port: 0 };
     const server = await startStatusServer({ at, snapshot, metrics: new Metrics('1'), logger: silent });

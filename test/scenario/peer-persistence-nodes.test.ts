@@ -1,22 +1,18 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { open, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { startEtcd, type Etcd } from '../etcd.js';
 import type { Node } from '../harness.js';
 import { hostLeftovers } from '../host-leftovers.js';
 import { arrayObjects, stateOf } from '../simulator-state.js';
-import { Site, waitFor, type Replica } from './site.js';
+import { startTwoHosts, waitFor, type Replica, type Site, type TwoHosts } from './site.js';
 
-let etcd: Etcd;
 let site: Site;
 let first: Node;
 let second: Node;
+let close: TwoHosts['close'];
 
 beforeAll(async () => {
-  etcd = await startEtcd();
-  site = await Site.start({ hasWitness: true, etcd: etcd.host });
-  first = site.node;
-  second = await first.secondNode();
+  ({ site, first, second, close } = await startTwoHosts({ hasWitness: true }));
 });
 afterEach(async () => {
   await site.calmDown();
@@ -24,9 +20,7 @@ afterEach(async () => {
   expect(await hostLeftovers(first.dir)).toEqual([]);
 });
 afterAll(async () => {
-  await second.close();
-  await site.close();
-  await etcd.stop();
+  await close();
 });
 
 /** `array: host` of each export. */

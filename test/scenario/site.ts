@@ -1,3 +1,4 @@
+import { startEtcd } from '../etcd.js';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startNode, type Node, type NodeOptions } from '../harness.js';
 import { hostLeftovers } from '../host-leftovers.js';
@@ -13,6 +14,27 @@ export interface Replica {
   arrayVolume: string;
   /** What an operator types for its group. */
   type: GroupCommands;
+}
+
+/** Two hosts, `node1` and `node2`, on the same arrays and the same etcd. */
+export interface TwoHosts {
+  /** As `node1` sees it. */
+  site: Site;
+  first: Node;
+  second: Node;
+  close(): Promise<void>;
+}
+
+export async function startTwoHosts(options: NodeOptions = {}): Promise<TwoHosts> {
+  const etcd = await startEtcd();
+  const site = await Site.start({ ...options, etcd: etcd.host });
+  const second = await site.node.secondNode();
+  const close = async (): Promise<void> => {
+    await second.close();
+    await site.close();
+    await etcd.stop();
+  };
+  return { site, first: site.node, second, close };
 }
 
 /** A host and its pair of arrays, with the volumes that a scenario uses on them. */

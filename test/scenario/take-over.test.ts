@@ -4,27 +4,23 @@ import { randomUUID } from 'node:crypto';
 import { open, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { startEtcd, type Etcd } from '../etcd.js';
 import type { Node } from '../harness.js';
 import { freeLoopDevicesOf, hostLeftovers } from '../host-leftovers.js';
 import { arrayOf, operator } from '../pair-client.js';
 import { arrayObjects, stateOf } from '../simulator-state.js';
-import { Site, waitFor, type Replica } from './site.js';
+import { startTwoHosts, waitFor, type Replica, type Site, type TwoHosts } from './site.js';
 
 /** Seconds that the volumes of these tests are waited for. */
 const DELAY = 2;
 
-let etcd: Etcd;
 let site: Site;
 /** `node1`, and another host on the same arrays and the same etcd. */
 let first: Node;
 let second: Node;
+let close: TwoHosts['close'];
 
 beforeAll(async () => {
-  etcd = await startEtcd();
-  site = await Site.start({ etcd: etcd.host });
-  first = site.node;
-  second = await first.secondNode();
+  ({ site, first, second, close } = await startTwoHosts());
 });
 afterEach(async () => {
   await site.calmDown();
@@ -36,9 +32,7 @@ afterEach(async () => {
   expect(await hostLeftovers(first.dir)).toEqual([]);
 });
 afterAll(async () => {
-  await second.close();
-  await site.close();
-  await etcd.stop();
+  await close();
 });
 
 const names = async ({ docker }: Node): Promise<string[]> =>

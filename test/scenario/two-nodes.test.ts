@@ -1,19 +1,16 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { startEtcd, type Etcd } from '../etcd.js';
-import { startNode, type Node } from '../harness.js';
+import type { Node } from '../harness.js';
 import { hostLeftovers } from '../host-leftovers.js';
 import { arrayOf } from '../pair-client.js';
 import { arrayObjects, stateOf } from '../simulator-state.js';
-import { waitFor } from './site.js';
+import { startTwoHosts, waitFor, type TwoHosts } from './site.js';
 
-let etcd: Etcd;
 let first: Node;
 let second: Node;
+let close: TwoHosts['close'];
 
 beforeAll(async () => {
-  etcd = await startEtcd();
-  first = await startNode({ etcd: etcd.host });
-  second = await first.secondNode();
+  ({ first, second, close } = await startTwoHosts());
 });
 
 afterEach(async () => {
@@ -21,9 +18,7 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
-  await second.close();
-  await first.close();
-  await etcd.stop();
+  await close();
   expect(await hostLeftovers(first.dir)).toEqual([]);
 });
 

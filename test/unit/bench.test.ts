@@ -118,7 +118,7 @@ describe('time of file systems', () => {
   });
 });
 
-const measured = (wallMs: number): Measurement => ({ wallMs: [wallMs], calls: 7, chain: 4, fsMs: 1.26 });
+const measured = (wallMs: number): Measurement => ({ wallMs: [wallMs], errors: [], calls: 7, chain: 4, fsMs: 1.26 });
 
 describe('rows', () => {
   const key = { name: 'mount', latencyMs: 50, clients: 1 };
@@ -152,6 +152,8 @@ describe('rows', () => {
     const [row] = verbRow({ verb: 'mount', latencyMs: 50, clients: 4 }, [together]);
     expect(row).toMatchObject({ calls: 1.8, samples: 4, median: 2, limits: [] });
     expect(row).not.toHaveProperty('chain');
+    const [refused] = verbRow({ verb: 'mount', latencyMs: 50, clients: 4 }, [{ ...together, errors: ['no', 'no'] }]);
+    expect(limitsInWords(refused ?? rowOf(key, [0]))).toBe('2 refused!');
   });
 
   it('say which limits they do not meet', () => {

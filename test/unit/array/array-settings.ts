@@ -1,4 +1,4 @@
-import type { PinStore } from '../../../src/contracts/array.js';
+import type { CreateGroup, PinStore } from '../../../src/contracts/array.js';
 import type { Logger } from '../../../src/contracts/log.js';
 import { asDriverError, DriverError } from '../../../src/domain/errors.js';
 import { Secret } from '../../../src/domain/secret.js';
@@ -83,3 +83,14 @@ export function volumeAnswer(changes: Record<string, unknown> = {}): Record<stri
     ...changes,
   };
 }
+
+/** A group that an array is asked to make. */
+export const GROUP_WANTED: CreateGroup = {
+  name: 'rcg1',
+  target: 'targetArray',
+  mode: 'synchronous',
+  localCpg: 'FC_r1',
+  localSnapCpg: 'FC_r1s',
+  remoteCpg: 'FC_r6',
+  remoteSnapCpg: 'FC_r6s',
+};

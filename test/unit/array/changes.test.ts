@@ -2,11 +2,12 @@ import { describe, expect, it } from '@jest/globals';
 import nock from 'nock';
 import type { CreateGroup, CreateVolume } from '../../../src/contracts/array.js';
 import { describeChanges, type ChangeCase } from './change-cases.js';
-import { failureOf, soon, volumeAnswer, VOLUME_NAME } from './array-settings.js';
+import { failureOf, GROUP_WANTED, soon, volumeAnswer, VOLUME_NAME } from './array-settings.js';
 import { expectLogin, mockedArray, mockHttp } from './mocked-array.js';
-import { HOST, LOST, vlun, vlunsOf, vlunsTo } from './vlun-answers.js';
+import { HOST, LOST, vlun, vlunsTo } from './vlun-answers.js';
+import { admitAndLook, makeWholeGroup, readBack } from '../../read-back.js';
 
-const GROUP = 'rcg1';
+const GROUP = GROUP_WANTED.name;
 
 const VOLUME: CreateVolume = {
   name: VOLUME_NAME,
@@ -16,16 +17,6 @@ const VOLUME: CreateVolume = {
   provisioning: 'thin',
   compression: false,
   tag: 'our tag',
-};
-
-const GROUP_WANTED: CreateGroup = {
-  name: GROUP,
-  target: 'targetArray',
-  mode: 'synchronous',
-  localCpg: 'FC_r1',
-  localSnapCpg: 'FC_r1s',
-  remoteCpg: 'FC_r6',
-  remoteSnapCpg: 'FC_r6s',
 };
 
 function groupAnswer(state: number, members: string[] = [], target: Record<string, unknown> = {}): nock.Body {
@@ -70,8 +61,8 @@ const put = (action: number) => (api: nock.Scope) =>
 
 const CASES: ChangeCase[] = [
   {
-    name: 'ensureVolume',
-    run: async (array) => array.ensureVolume(VOLUME, soon()),
+    name: 'makeVolume',
+    run: async (array) => readBack(array.makeVolume(VOLUME, soon())),
     change: (api) => api.post('/volumes'),
     done: (api) => volumeGet(api).reply(200, volumeAnswer()),
     undone: (api) => volumeGet(api).reply(404, gone),
@@ -104,7 +95,7 @@ const CASES: ChangeCase[] = [
     name: 'removeVluns',
     run: async (array) => array.removeVluns(VOLUME_NAME, HOST, soon()),
     before: (api) => {
-      vlunsOf(api).reply(200, { total: 1, members: [vlun()] });
+      vlunsTo(api).reply(200, { total: 2, members: [vlun(), vlun({ volumeName: `${VOLUME_NAME}x`, lun: 4 })] });
       api.get(`/hosts/${HOST}`).reply(200, { name: HOST, descriptors: { comment: 'hpe-volume-plugin' } });
     },
     change: (api) => api.delete(`/vluns/${VOLUME_NAME},3,${HOST}`),
@@ -112,13 +103,14 @@ const CASES: ChangeCase[] = [
     undone: (api) => vlunsTo(api).reply(200, { total: 1, members: [vlun()] }),
   },
   {
-    name: 'ensureGroup',
-    run: async (array) => array.remoteCopy.ensureGroup(GROUP_WANTED, soon()),
+    name: 'makeGroup',
+    run: async (array) => makeWholeGroup(array.remoteCopy, GROUP_WANTED, soon()),
     change: (api) => api.post('/remotecopygroups'),
     done(api) {
-      // Sent only when the creation was acknowledged; a group that is found to be there has them already.
-      setsPolicies(api).optionally().reply(200);
+      setsPolicies(api).reply(200);
       groupGet(api).reply(200, groupAnswer(1));
+      // After a lost answer it is looked for at once, and seen again in the end.
+      groupGet(api).optionally().reply(200, groupAnswer(1));
     },
     undone(api) {
       setsPolicies(api).optionally().reply(200);
@@ -137,11 +129,15 @@ const CASES: ChangeCase[] = [
     name: 'admit',
     run: async (array) =>
       array.remoteCopy.admit(
-        { group: GROUP, volume: VOLUME_NAME, target: 'targetArray', differentSecondaryWwn: true },
+        { group: GROUP, volume: VOLUME_NAME, target: 'targetArray', differentSecondaryWwn: true, isBlank: true },
         soon(),
       ),
+    readBackByCaller: true,
     change: put(1),
-    done: (api) => groupGet(api).reply(200, groupAnswer(5, [VOLUME_NAME])),
+    done: (api) =>
+      groupGet(api)
+        .optionally()
+        .reply(200, groupAnswer(5, [VOLUME_NAME])),
     undone: (api) => groupGet(api).reply(200, groupAnswer(5, [`${VOLUME_NAME}x`])),
   },
   {
@@ -153,7 +149,7 @@ const CASES: ChangeCase[] = [
   },
   {
     name: 'startGroup',
-    run: async (array) => array.remoteCopy.startGroup(GROUP, soon()),
+    run: async (array) => readBack(array.remoteCopy.startGroup(GROUP, soon())),
     change: put(3),
     done: (api) => {
       groupGet(api).reply(200, groupAnswer(2));
@@ -163,7 +159,7 @@ const CASES: ChangeCase[] = [
   },
   {
     name: 'stopGroup',
-    run: async (array) => array.remoteCopy.stopGroup(GROUP, soon()),
+    run: async (array) => readBack(array.remoteCopy.stopGroup(GROUP, soon())),
     change: put(4),
     done: (api) => groupGet(api).reply(200, groupAnswer(5)),
     undone: (api) => groupGet(api).reply(200, groupAnswer(3)),
@@ -183,7 +179,7 @@ describe('volumes', () => {
     expectLogin(api);
     api.post('/volumes').reply(409, { code: 22, desc: 'volume exists' });
     volumeGet(api).reply(200, volumeAnswer(changes));
-    const failure = await failureOf(array.ensureVolume(VOLUME, soon()));
+    const failure = await failureOf(readBack(array.makeVolume(VOLUME, soon())));
     expect(failure.code).toBe('exists');
     expect(failure.message).toContain(words);
   });
@@ -193,7 +189,7 @@ describe('volumes', () => {
     expectLogin(api);
     api.post('/volumes').reply(409, { code: 22, desc: 'volume exists' });
     volumeGet(api).reply(200, volumeAnswer());
-    expect((await array.ensureVolume(VOLUME, soon())).wwn).toBe('60002ac0000000000000000700001234');
+    expect((await readBack(array.makeVolume(VOLUME, soon()))).wwn).toBe('60002ac0000000000000000700001234');
   });
 
   it.each([
@@ -207,7 +203,7 @@ describe('volumes', () => {
     api.post('/volumes', { name, cpg, snapCPG: 'FC_r1s', sizeMiB, comment: tag, ...members }).reply(201);
     const provisioningType = { thin: 2, dedup: 6, full: 1 }[provisioning];
     volumeGet(api).reply(200, volumeAnswer({ provisioningType, compressionState: compression ? 1 : 2 }));
-    const made = await array.ensureVolume({ ...VOLUME, provisioning, compression }, soon());
+    const made = await readBack(array.makeVolume({ ...VOLUME, provisioning, compression }, soon()));
     expect(made).toMatchObject({ provisioning, compression });
   });
 
@@ -312,7 +308,7 @@ describe('remote copy groups', () => {
       setsPolicies(api).reply(200);
       api.put(`/remotecopygroups/${GROUP}`, { targets: [{ targetName: 'targetArray', syncPeriod: 600 }] }).reply(200);
       groupGet(api).reply(200, groupAnswer(1, [], { mode: 2, syncPeriod: 600 }));
-      const group = await array.remoteCopy.ensureGroup(wanted, soon());
+      const group = await makeWholeGroup(array.remoteCopy, wanted, soon());
       expect(group.targets[0]?.syncPeriod).toBe(600);
     }
   });
@@ -323,7 +319,7 @@ describe('remote copy groups', () => {
     api.post('/remotecopygroups').reply(201);
     setsPolicies(api).reply(200);
     groupGet(api).reply(200, groupAnswer(1));
-    await array.remoteCopy.ensureGroup(GROUP_WANTED, soon());
+    await makeWholeGroup(array.remoteCopy, GROUP_WANTED, soon());
     expect(api.isDone()).toBe(true);
   });
 
@@ -336,7 +332,7 @@ describe('remote copy groups', () => {
     expectLogin(api);
     api.post('/remotecopygroups').reply(409, { code: 237, desc: 'group exists' });
     groupGet(api).reply(200, groupAnswer(1, [], target));
-    const failure = await failureOf(array.remoteCopy.ensureGroup(GROUP_WANTED, soon()));
+    const failure = await failureOf(makeWholeGroup(array.remoteCopy, GROUP_WANTED, soon()));
     expect(failure.code).toBe('exists');
     expect(failure.message).toContain(words);
   });
@@ -346,7 +342,7 @@ describe('remote copy groups', () => {
     expectLogin(api);
     api.post('/remotecopygroups').reply(409, { code: 237, desc: 'group exists' });
     groupGet(api).reply(200, groupAnswer(1));
-    const failure = await failureOf(array.remoteCopy.ensureGroup(GROUP_WANTED, soon()));
+    const failure = await failureOf(makeWholeGroup(array.remoteCopy, GROUP_WANTED, soon()));
     expect(failure.code).toBe('exists');
     expect(failure.message).toContain(`has a remote copy group ${GROUP} already`);
   });
@@ -357,7 +353,7 @@ describe('remote copy groups', () => {
     api.post('/remotecopygroups').reply(201);
     setsPolicies(api).reply(200);
     groupGet(api).reply(200, groupAnswer(1, [], { mode: 4 }));
-    const failure = await failureOf(array.remoteCopy.ensureGroup(GROUP_WANTED, soon()));
+    const failure = await failureOf(makeWholeGroup(array.remoteCopy, GROUP_WANTED, soon()));
     expect(failure.code).toBe('unavailable');
     expect(failure.message).toContain('mode is streaming instead of synchronous');
   });
@@ -367,7 +363,7 @@ describe('remote copy groups', () => {
     expectLogin(api);
     api.post('/remotecopygroups').replyWithError(LOST);
     groupGet(api).reply(200, groupAnswer(1, ['somebody-elses']));
-    const failure = await failureOf(array.remoteCopy.ensureGroup(GROUP_WANTED, soon()));
+    const failure = await failureOf(makeWholeGroup(array.remoteCopy, GROUP_WANTED, soon()));
     expect(failure.code).toBe('exists');
     expect(failure.message).toContain('somebody-elses');
   });
@@ -382,9 +378,10 @@ describe('remote copy groups', () => {
       .reply(400, { code: 12, desc: 'invalid input', ref: 'differentSecondaryWWN' });
     api.put(`/remotecopygroups/${GROUP}`, body).reply(200);
     groupGet(api).reply(200, groupAnswer(5, [VOLUME_NAME]));
-    const admission = { group: GROUP, volume: VOLUME_NAME, target: 'targetArray', differentSecondaryWwn: true };
-    const group = await array.remoteCopy.admit(admission, soon());
-    expect(group.members.map((member) => member.volume)).toEqual([VOLUME_NAME]);
+    const wwn = { differentSecondaryWwn: true };
+    const admission = { group: GROUP, volume: VOLUME_NAME, target: 'targetArray', isBlank: false, ...wwn };
+    const group = await admitAndLook(array.remoteCopy, admission, soon());
+    expect(group?.members.map((member) => member.volume)).toEqual([VOLUME_NAME]);
     expect(log()).toContain('both copies have the same');
   });
 
@@ -393,10 +390,16 @@ describe('remote copy groups', () => {
     expectLogin(api);
     put(3)(api).reply(403, { code: 215, desc: 'group is started' });
     groupGet(api).reply(200, groupAnswer(3));
-    await array.remoteCopy.startGroup(GROUP, soon());
+    await readBack(array.remoteCopy.startGroup(GROUP, soon()));
     put(1)(api).reply(403, { code: 215, desc: 'group is started' });
     groupGet(api).reply(200, groupAnswer(3));
-    const admission = { group: GROUP, volume: VOLUME_NAME, target: 'targetArray', differentSecondaryWwn: false };
+    const admission = {
+      group: GROUP,
+      volume: VOLUME_NAME,
+      target: 'targetArray',
+      differentSecondaryWwn: false,
+      isBlank: true,
+    };
     expect((await failureOf(array.remoteCopy.admit(admission, soon()))).code).toBe('refused');
   });
 

@@ -1,22 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import type nock from 'nock';
 import type { CreateGroup } from '../../../src/contracts/array.js';
-import { failureOf, soon, VOLUME_NAME } from './array-settings.js';
+import { failureOf, GROUP_WANTED, soon, VOLUME_NAME } from './array-settings.js';
 import { expectLogin, mockedArray, mockHttp } from './mocked-array.js';
 import { FIRST, HOST, LOST, PORTS, SECOND, vlun, vlunsOf, vlunsTo } from './vlun-answers.js';
+import { makeWholeGroup } from '../../read-back.js';
 
 mockHttp();
 
-const WANTED: CreateGroup = {
-  name: 'group',
-  target: 'targetArray',
-  mode: 'synchronous',
-  localCpg: 'FC_r1',
-  localSnapCpg: 'FC_r1s',
-  remoteCpg: 'FC_r6',
-  remoteSnapCpg: 'FC_r6s',
-  failsOver: true,
-};
+const WANTED: CreateGroup = { ...GROUP_WANTED, name: 'group', failsOver: true };
 const ALL = { autoFailover: true, pathManagement: true, autoRecover: true };
 
 const group = (policies: Record<string, boolean>): nock.Body => ({
@@ -49,7 +41,7 @@ describe('the policies of peer persistence', () => {
     api.post('/remotecopygroups').reply(201);
     setsAll(api).reply(200);
     groupGet(api).reply(200, group(ALL));
-    const made = await array.remoteCopy.ensureGroup(WANTED, soon());
+    const made = await makeWholeGroup(array.remoteCopy, WANTED, soon());
     expect(made.targets).toMatchObject([ALL]);
     expect(api.isDone()).toBe(true);
   });
@@ -64,7 +56,7 @@ describe('the policies of peer persistence', () => {
       groupGet(api).reply(200, group({ ...ALL, [lost]: false }));
       setsAll(api).reply(200);
       groupGet(api).reply(200, group(ALL));
-      expect((await array.remoteCopy.ensureGroup(WANTED, soon())).targets).toMatchObject([ALL]);
+      expect((await makeWholeGroup(array.remoteCopy, WANTED, soon())).targets).toMatchObject([ALL]);
       expect(api.isDone()).toBe(true);
     },
   );
@@ -77,7 +69,7 @@ describe('the policies of peer persistence', () => {
     groupGet(api)
       .reply(200, group({ autoRecover: true }))
       .persist();
-    const failure = await failureOf(array.remoteCopy.ensureGroup(WANTED, soon()));
+    const failure = await failureOf(makeWholeGroup(array.remoteCopy, WANTED, soon()));
     expect(failure).toMatchObject({ code: 'unavailable', message: expect.stringContaining('policies') });
   });
 });

@@ -16,6 +16,7 @@ import {
   VOLUME_NAME,
 } from './array-settings.js';
 import { expectLogin, mockedArray, mockHttp } from './mocked-array.js';
+import { readBack } from '../../read-back.js';
 
 const KEY_HEADER = 'X-HP3PAR-WSAPI-SessionKey';
 const withKey = (key: string) => ({ reqheaders: { [KEY_HEADER]: key } });
@@ -202,7 +203,7 @@ describe('a busy or silent array', () => {
       .post('/credentials')
       .times(3)
       .replyWithError(Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' }));
-    const failure = await failureOf(array.remoteCopy.startGroup('rcg1', soon()));
+    const failure = await failureOf(readBack(array.remoteCopy.startGroup('rcg1', soon())));
     expect(failure.code).toBe('unavailable');
     expect(failure.message).toContain('no login');
   });

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as util from 'node:util';
@@ -139,6 +139,27 @@ describe('completion bash', () => {
     [['nothing', ''], []],
   ])('%j', (words, expected) => {
     expect(complete(...words)).toEqual(expected);
+  });
+
+  /** zsh itself leaves out what does not begin with the word. */
+  const completeInZsh = (...words: string[]): string[] => {
+    const before = `compdef() { :; }; compset() { :; }; compadd() { print -rl -- $matches; }; typeset -A compstate`;
+    const init = 'autoload -Uz bashcompinit && bashcompinit';
+    const typed = words.map((word) => `'${word}'`).join(' ');
+    const ask = `words=(hpe-volume-plugin ${typed}); CURRENT=${words.length + 1}; _bash_complete -o filenames -F _hpe_volume_plugin`;
+    const text = [before, init, script, ask].join('\n');
+    const result = spawnSync('zsh', ['-f', '-c', text], { cwd: root, encoding: 'utf8' });
+    expect(result.stderr).toBe('');
+    return result.stdout.split('\n').filter((line) => line !== '');
+  };
+  const itWithZsh = existsSync('/usr/bin/zsh') ? it : it.skip;
+
+  itWithZsh('is read by zsh, too, as docs/operate.md says', () => {
+    expect(readFileSync(path.join(root, 'docs/operate.md'), 'utf8')).toContain('bashcompinit && bashcompinit');
+    expect(completeInZsh('fail')).toEqual(expect.arrayContaining(['failover', 'failback', 'doctor']));
+    expect(completeInZsh('override', 'db', '--side', 'p')).toEqual(['primary', 'secondary']);
+    expect(completeInZsh('failover', '')).toEqual(complete('failover', ''));
+    expect(completeInZsh('serve', '--config', 'hpe.conf.s')).toContain('hpe.conf.sample');
   });
 
   it('knows no other shell', () => {

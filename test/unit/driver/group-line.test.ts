@@ -36,10 +36,10 @@ async function takePart(seat: Seat): Promise<void> {
 }
 
 describe('Those who wait for a group', () => {
-  it('go through one cycle together, at most 16 of them, and the rest through the next', async () => {
+  it('go through one cycle together, at most 64 of them, and the rest through the next', async () => {
     const { line, cycles } = lineOf();
-    await Promise.all(Array.from({ length: 20 }, async () => takePart(line.join())));
-    expect(cycles).toEqual([16, 4]);
+    await Promise.all(Array.from({ length: 70 }, async () => takePart(line.join())));
+    expect(cycles).toEqual([64, 6]);
   });
 
   it('do not wait for those who leave, nor for one who comes to nothing', async () => {

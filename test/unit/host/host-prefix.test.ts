@@ -22,6 +22,15 @@ describe('the prefix of host tools', () => {
     ]);
   });
 
+  it('says that the host is out of reach when the prefix itself fails, and does not blame the tool', async () => {
+    const prefixed = withHostPrefix(run, ['nsenter', '--mount=/proc/no-such-process/ns/mnt', '--']);
+    const failure = prefixed('cat', ['/etc/iscsi/initiatorname.iscsi'], options);
+    await expect(failure).rejects.toMatchObject({
+      message: expect.stringMatching(/^the tools of this host are out of reach: nsenter: .*ns\/mnt.*: No such file/),
+      next: expect.stringContaining('CAP_SYS_PTRACE'),
+    });
+  });
+
   it('changes nothing when there is none', () => {
     expect(withHostPrefix(run, [])).toBe(run);
   });

@@ -2,26 +2,23 @@ import { describe, expect, it } from '@jest/globals';
 import type { StatusReport } from '../../../src/driver/status-report.js';
 import { Metrics } from '../../../src/status/metrics.js';
 import { Snapshot } from '../../../src/status/snapshot.js';
+import { statusReport } from '../../fakes/status-report.js';
 import { DriverError } from '../../../src/domain/errors.js';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
-const report: StatusReport = {
-  at: '2026-01-01T00:00:00.000Z',
-  node: 'n1',
-  metadata: 'etcd',
+const report = statusReport({
   arrays: [
     { backend: 'B', side: 'primary', label: 'p', reachable: true, sessions: 3 },
     { backend: 'B', side: 'secondary', label: 's', reachable: false, problem: 'x' },
   ],
-  groups: [],
   volumes: [
     { name: 'v1', sizeGiB: 1, backend: 'B', state: 'ready' },
     { name: 'v2', sizeGiB: 1, backend: 'B', state: 'ready', node: 'n2', side: 'primary', isHere: false },
   ],
   operations: [{ volume: 'v1', kind: 'remove', phase: 'do', startedAt: new Date().toISOString(), error: 'x' }],
   leftOvers: ['one'],
-};
+});
 const seen = { report, ageSeconds: 1, problem: undefined };
 
 describe('metrics', () => {

@@ -1,56 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { SideView } from '../../../src/domain/active-side.js';
-import type { GroupStatus, StatusReport } from '../../../src/driver/status-report.js';
 import { Metrics } from '../../../src/status/metrics.js';
+import { groupStatus, statusReport } from '../../fakes/status-report.js';
 
 const folder = path.join(import.meta.dirname, '../../../docs/observability');
 const alerts = readFileSync(path.join(folder, 'alerts.yml'), 'utf8');
 const dashboard = readFileSync(path.join(folder, 'dashboard.json'), 'utf8');
 const readme = readFileSync(path.join(folder, 'README.md'), 'utf8');
 
-const view: SideView = {
-  answer: 'group',
-  role: 'primary',
-  reversed: false,
-  state: 'started',
-  linksUp: true,
-  lagging: [],
-};
-const side = {
-  array: 'a',
-  group: 'g',
-  view,
-  members: [{ volume: 'v', remoteVolume: 'v', syncStatus: 'synced' as const }],
-};
-const group: GroupStatus = {
-  report: {
-    backend: 'B',
-    name: 'g',
-    mode: 'asynchronous',
-    at: '',
-    sides: { primary: side, secondary: side },
-    strict: false,
-    volumes: [],
-    strangers: [],
-  },
-  active: 'primary',
-  row: 1,
-  protected: true,
-  why: '',
-  lastSyncAgeSeconds: 5,
-};
-const report: StatusReport = {
-  at: '',
-  node: 'n',
-  metadata: 'etcd',
+const report = statusReport({
   arrays: [{ backend: 'B', side: 'primary', label: 'a', reachable: true, sessions: 1 }],
-  groups: [group],
+  groups: [groupStatus('primary', { lastSyncAgeSeconds: 5 })],
   volumes: [{ name: 'v', sizeGiB: 1, backend: 'B', state: 'ready' }],
-  operations: [],
-  leftOvers: [],
-};
+});
 
 /** Every series that the daemon has: metric → labels. */
 async function exposed(): Promise<Map<string, Set<string>>> {

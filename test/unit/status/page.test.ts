@@ -1,37 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import type { SideView } from '../../../src/domain/active-side.js';
-import type { GroupStatus, StatusReport, VolumeStatus } from '../../../src/driver/status-report.js';
+import type { StatusReport, VolumeStatus } from '../../../src/driver/status-report.js';
 import { fragment, page, titleOf } from '../../../src/status/page.js';
-
-const view = (reversed: boolean): SideView => ({
-  answer: 'group',
-  role: 'primary',
-  reversed,
-  state: 'started',
-  linksUp: true,
-  lagging: [],
-});
-
-function group(active: 'primary' | 'secondary', changes: Partial<GroupStatus> = {}): GroupStatus {
-  const side = (which: 'primary' | 'secondary') => ({
-    array: which,
-    group: 'g',
-    view: view(active === 'secondary'),
-    members: [],
-  });
-  const sides = { primary: side('primary'), secondary: side('secondary') };
-  const report = {
-    backend: 'B',
-    name: 'g',
-    mode: 'synchronous' as const,
-    at: '',
-    sides,
-    strict: false,
-    volumes: [],
-    strangers: [],
-  };
-  return { report, active, row: 1, protected: true, why: 'synced', ...changes };
-}
+import { groupStatus, statusReport } from '../../fakes/status-report.js';
 
 const volume: VolumeStatus = {
   name: 'v',
@@ -45,25 +15,14 @@ const volume: VolumeStatus = {
 };
 
 function show(changes: Partial<StatusReport>, problem?: string): string {
-  const report: StatusReport = {
-    at: '2026-01-01T00:00:00.000Z',
-    node: 'n1',
-    metadata: 'etcd',
-    arrays: [],
-    groups: [],
-    volumes: [],
-    operations: [],
-    leftOvers: [],
-    ...changes,
-  };
-  return fragment({ report, ageSeconds: 1, problem });
+  return fragment({ report: statusReport(changes), ageSeconds: 1, problem });
 }
 
 describe('the page', () => {
   it('says who writes to the stale copy, and not of a volume that has the paths of both arrays', () => {
-    expect(show({ groups: [group('primary')], volumes: [volume] })).not.toContain('stale copy');
-    expect(show({ groups: [group('secondary')], volumes: [volume] })).toContain('is writing to the stale copy');
-    const both = show({ groups: [group('secondary')], volumes: [{ ...volume, bothArrays: true }] });
+    expect(show({ groups: [groupStatus('primary')], volumes: [volume] })).not.toContain('stale copy');
+    expect(show({ groups: [groupStatus('secondary')], volumes: [volume] })).toContain('is writing to the stale copy');
+    const both = show({ groups: [groupStatus('secondary')], volumes: [{ ...volume, bothArrays: true }] });
     expect(both).not.toContain('stale copy');
     expect(both).toContain('from both arrays');
   });
@@ -76,8 +35,8 @@ describe('the page', () => {
   });
 
   it('sends a group home that is protected away from it, and names what is unfinished with its reason', () => {
-    expect(show({ groups: [group('secondary')] })).toContain('failback plan g --backend B');
-    expect(show({ groups: [group('primary')] })).toContain('every group is protected');
+    expect(show({ groups: [groupStatus('secondary')] })).toContain('failback plan g --backend B');
+    expect(show({ groups: [groupStatus('primary')] })).toContain('every group is protected');
     const operation = { volume: 'v', kind: 'remove', phase: 'undo', startedAt: 'x', error: 'the array is silent' };
     expect(show({ operations: [operation] })).toMatch(/remove[^]*being undone[^]*the array is silent/);
   });

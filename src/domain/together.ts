@@ -1,4 +1,4 @@
-import { asDriverError } from '../domain/errors.js';
+import { asDriverError } from './errors.js';
 
 /** What weighs most when several calls fail at once: a lock that is lost, then a change that may have been made. */
 const WEIGHT: readonly string[] = ['fenced', 'unknown-outcome'];
