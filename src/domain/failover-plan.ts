@@ -1,3 +1,4 @@
+import { describeApart } from './attachment.js';
 import type { GroupReport, GroupVolume } from './group-report.js';
 import { lastSyncOf, SIDES } from './group-report.js';
 import { otherSide, type Side, type SyncStatus } from './replication.js';
@@ -134,6 +135,11 @@ export function cautionsOf(report: GroupReport): string[] {
           `the plugin does not run on node ${use.nodeName}, which has ${name} mounted: make sure that the host is off, or stop its containers there`,
         ],
   );
+  for (const { name, use } of report.volumes) {
+    const apart = describeApart(use?.apart);
+    if (use !== undefined && apart !== undefined)
+      lines.push(`${name} on node ${use.nodeName}: ${apart}; see what is missing there before anything overwrites it`);
+  }
   if (report.strangers.length > 0)
     lines.push(`the group also moves volumes that are not the plugin's: ${report.strangers.join(', ')}`);
   return lines;

@@ -1,4 +1,5 @@
 import { decideActiveSide, type ActiveSide, type SideView } from './active-side.js';
+import type { Apart } from './attachment.js';
 import { otherSide, type GroupMember, type ReplicationMode, type Side } from './replication.js';
 
 /** A volume of ours in a group, and who uses it. */
@@ -22,6 +23,8 @@ export interface VolumeUse {
   side: Side;
   /** Both arrays export it to the node (peer persistence): it follows a switchover by itself. */
   isOnBoth?: true;
+  /** Its two copies were seen apart since it was mounted. */
+  apart?: Apart;
   /** It is the node that was asked. */
   isHere: boolean;
   /** Its daemon runs; without it nobody there can let go of the volume. */

@@ -177,10 +177,14 @@ function toGroupVolume(volume: Volume, { known, node }: { known: Known; node: st
   const { name, arrayName, everMounted, generation = 0 } = volume;
   const base = { name, arrayName, sizeGiB: volume.spec.sizeGiB, everMounted, generation };
   if (attachment === undefined) return base;
-  const { node: owner, nodeName, side, peer } = attachment;
+  const { node: owner, nodeName, side, peer, apart } = attachment;
   const isHere = owner === node;
   const use = { node: owner, nodeName, side, isHere, isAlive: isHere || known.alive.has(owner) };
-  return { ...base, use: { ...use, ...(peer === undefined ? {} : { isOnBoth: true }) } };
+  const pair = {
+    ...(peer === undefined ? {} : { isOnBoth: true as const }),
+    ...(apart === undefined ? {} : { apart }),
+  };
+  return { ...base, use: { ...use, ...pair } };
 }
 
 interface Asked {

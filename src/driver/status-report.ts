@@ -1,5 +1,6 @@
 import type { Backend } from '../backend/backend.js';
 import type { NodeJournal } from '../contracts/node-journal.js';
+import type { Apart } from '../domain/attachment.js';
 import { asDriverError } from '../domain/errors.js';
 import { activeSideOf, lastSyncOf, protectionOf, type GroupReport } from '../domain/group-report.js';
 import type { GroupRun, Halt } from '../domain/group-run.js';
@@ -51,6 +52,8 @@ export interface VolumeStatus {
   /** Peer persistence: it has the paths of both arrays there. */
   bothArrays?: true;
   isHere?: boolean;
+  /** Peer persistence: its two copies were seen apart since it was mounted. */
+  apart?: Apart;
 }
 
 /** Everything that an operator asks first. */
@@ -111,6 +114,7 @@ export async function reportStatus(parts: StatusParts, signal: AbortSignal): Pro
         ...(group === undefined ? {} : { group }),
         ...(user === undefined ? {} : { node: user.nodeName, side: user.side, isHere: user.node === parts.node }),
         ...(user?.peer === undefined ? {} : { bothArrays: true as const }),
+        ...(user?.apart === undefined ? {} : { apart: user.apart }),
       };
     }),
     operations: operations.map(({ volume, kind, phase, startedAt, error }) => ({

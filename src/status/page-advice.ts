@@ -1,3 +1,4 @@
+import { describeApart } from '../domain/attachment.js';
 import type { GroupSide } from '../domain/group-report.js';
 import { otherSide } from '../domain/replication.js';
 import type { ArrayStatus, GroupStatus, StatusReport, VolumeStatus } from '../driver/status-report.js';
@@ -7,16 +8,21 @@ import { html, type Html } from './html.js';
 export function adviceOf(report: StatusReport): Html {
   const silent = report.arrays.filter((each) => !each.reachable);
   const stale = report.volumes.filter((each) => isStale(each, report));
+  const moved = report.volumes.filter((each) => each.apart?.moved === true);
   const bad = report.groups.filter((group) => !group.protected);
   const away = report.groups.filter((group) => group.protected && isFailedOver(group));
   const items = [
     ...byAddress(silent).map(([address, each]) => silentItem(address, each)),
     ...stale.map((volume) => staleItem(volume)),
+    ...moved.map((volume) => movedItem(volume)),
     ...bad.map((group) => groupItem(group)),
     ...away.map((group) => html`<li>${awayText(group, 'and is protected again')}</li>`),
   ];
   if (items.length === 0) return html`<p class="good banner">Every array answers, every group is protected.</p>`;
-  return html`<section class="${silent.length + stale.length + bad.length > 0 ? 'bad' : 'busy'} banner" id="advice">
+  return html`<section
+    class="${silent.length + stale.length + moved.length + bad.length > 0 ? 'bad' : 'busy'} banner"
+    id="advice"
+  >
     <h2>What to do now</h2>
     <ul>
       ${items}
@@ -57,6 +63,12 @@ const staleItem = ({ name, node, side, group }: VolumeStatus): Html =>
   html`<li>
     <b>Volume ${name}</b> is writing to the stale copy: ${node} still has it from the ${side} array, which no longer
     serves group ${group}. Stop its containers there now, and start them again.
+  </li>`;
+
+const movedItem = ({ name, node, apart }: VolumeStatus): Html =>
+  html`<li>
+    <b>Volume ${name}</b> on ${node}: ${describeApart(apart)}. Stop its containers there now, and start them again;
+    before that copy is overwritten see whether it has what is missing.
   </li>`;
 
 function groupItem(group: GroupStatus): Html {

@@ -1,4 +1,4 @@
-import { SIDES, type GroupReport } from '../domain/group-report.js';
+import { SIDES, type GroupReport, type GroupSide } from '../domain/group-report.js';
 import { otherSide, roleWord, type Side } from '../domain/replication.js';
 import type { ArrayStatus, GroupStatus, StatusReport } from '../driver/status-report.js';
 import { html, type Html } from './html.js';
@@ -52,7 +52,7 @@ export function groupsOf({ groups }: StatusReport): Html {
       html`${report.name}<small>${report.backend}, ${report.mode}</small>`,
       directionOf(group),
       html`<span class="${group.protected ? 'good' : 'bad'}"
-        >${group.protected ? 'yes' : 'NO'}${report.since === undefined ? undefined : ` since ${report.since.replace('T', ' ').slice(0, 19)}Z`}<small
+        >${group.protected ? 'yes' : 'NO'}${report.since === undefined ? undefined : ` since ${clock(report.since)}`}<small
           >${group.why}</small
         ></span
       >`,
@@ -74,7 +74,7 @@ function directionOf({ active, row, report }: GroupStatus): Html {
 
 function sayingOf({ sides, volumes }: GroupReport, side: Side): Html {
   const { view } = sides[side];
-  if (view.answer === 'silent') return html`<span class="bad">silent</span>`;
+  if (view.answer === 'silent') return html`<span class="bad">silent</span>${lastSeenIn(sides[side])}`;
   if (view.answer === 'mismatch') return html`<span class="bad">${view.what}</span>`;
   const nameOf = (arrayName: string): string => volumes.find((each) => each.arrayName === arrayName)?.name ?? arrayName;
   const lagging = view.lagging.map(({ volume, status }) => `${nameOf(volume)} is ${status}`).join(', ');
@@ -83,6 +83,17 @@ function sayingOf({ sides, volumes }: GroupReport, side: Side): Html {
     >`;
 }
 
+function lastSeenIn({ lastSeen }: GroupSide): Html | undefined {
+  if (lastSeen === undefined) return undefined;
+  return html`<small
+    >last answered ${clock(lastSeen.at)}, ${lastSeen.isProtected ? 'protected' : 'NOT protected'} then
+    (${lastSeen.why})</small
+  >`;
+}
+
+/** ISO 8601 as people read it. */
+const clock = (at: string): string => `${at.replace('T', ' ').slice(0, 19)}Z`;
+
 export function volumesOf(report: StatusReport): Html {
   const rows = report.volumes.map((volume) => [
     html`${volume.name}${volume.state === 'ready' ? undefined : html`<small>${volume.state}</small>`}`,
@@ -90,7 +101,7 @@ export function volumesOf(report: StatusReport): Html {
     html`${volume.group ?? '–'}<small>${volume.backend}</small>`,
     html`${volume.node === undefined ? '–' : `${volume.node}, from ${volume.bothArrays === true ? 'both arrays' : `the ${volume.side ?? '?'} array`}`}${
       isStale(volume, report) ? html`<b class="bad">writing to the stale copy</b>` : undefined
-    }`,
+    }${volume.apart?.moved === true ? html`<b class="bad">its data have moved under it</b>` : undefined}`,
   ]);
   return tableOf(`Volumes (${rows.length})`, ['Volume', 'Size', 'Group', 'Mounted on'], rows);
 }

@@ -53,11 +53,17 @@ function bodyOf({ report, ageSeconds, problem }: Seen): Html {
     ${adviceOf(report)} ${arraysOf(report)} ${groupsOf(report)} ${volumesOf(report)} ${unfinished(report)}`;
 }
 
-function unfinished({ operations, leftOvers }: StatusReport): Html {
+function unfinished({ operations, runs = [], leftOvers }: StatusReport): Html {
   return html`<section>
     <h2>Not finished</h2>
-    ${operations.length + leftOvers.length === 0 ? html`<p>nothing</p>` : undefined}
+    ${operations.length + runs.length + leftOvers.length === 0 ? html`<p>nothing</p>` : undefined}
     <ul>
+      ${runs.map(
+        ({ goal, group, nodeName, by, startedAt }) =>
+          html`<li class="busy">
+            <b>${goal}</b> of group ${group} is run on node ${nodeName} by ${by}, since ${startedAt}
+          </li>`,
+      )}
       ${operations.map(
         ({ volume, kind, phase, startedAt, error }) =>
           html`<li class="${error === undefined ? 'busy' : 'bad'}">

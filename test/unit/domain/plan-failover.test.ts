@@ -238,6 +238,12 @@ describe('peer persistence', () => {
     expect(steps(lagging)).toEqual(['wait-synced', SWITCH, ...FINISH]);
   });
 
+  it('what was mounted before its data moved is told before anything overwrites them', () => {
+    const moved = { side: 'primary', isOnBoth: true, apart: { side: 'secondary', moved: true } } as const;
+    const plan = planFailover(reportOf({ primary: P, secondary: S, hasSwitchover: true, used: moved }));
+    expect(plan.cautions.join()).toContain('db on node node1: its group moved from the secondary array while');
+  });
+
   it('row 4: the arrays have failed over by themselves, and what is mounted from both goes on', () => {
     const plan = planFailover(reportOf({ primary: silent, secondary: { says: 'Pr', ...stopped }, used: both }));
     expect(plan).toMatchObject({ verdict: 'done', loss: { kind: 'none' } });

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { planFailover } from '../../../src/domain/plan-failover.js';
-import type { GroupReport } from '../../../src/domain/group-report.js';
+import type { GroupReport, ProtectionMemory } from '../../../src/domain/group-report.js';
 import { protectionFile } from '../../../src/store/protection-file.js';
 import { ProtectionWatch } from '../../../src/driver/protection-watch.js';
 import { reportOf, type Scene } from '../domain/group-views.js';
@@ -111,22 +111,34 @@ describe('what is kept over a restart of the daemon', () => {
   });
 
   it('rule 40: who asks writes nothing, and a look that sees nothing new neither', async () => {
-    const asked = await begin();
+    const saved: ProtectionMemory[][] = [];
+    const memories = {
+      load: async () => Promise.resolve(saved.at(-1) ?? []),
+      save: async (each: ProtectionMemory[]) => Promise.resolve(void saved.push(structuredClone(each))),
+    };
+    const beginOn = async (): Promise<ProtectionWatch> => {
+      const begun = new ProtectionWatch(async () => Promise.resolve(heard), memories);
+      await begun.load();
+      return begun;
+    };
+    const lookedAt = async (begun: ProtectionWatch): Promise<void> => {
+      begun.start();
+      for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    };
+    const asked = await beginOn();
     asked.recall(seenAt('10:00:00', whole));
-    await expect(stat(file())).rejects.toThrow(/ENOENT/);
+    expect(saved).toEqual([]);
     heard = [seenAt('10:00:05', whole)];
-    asked.start();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    const first = await readFile(file(), 'utf8');
+    await lookedAt(asked);
+    expect(saved).toHaveLength(1);
     await asked.stop();
     heard = [seenAt('10:00:20', whole)];
-    const next = await begin();
-    next.start();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(await readFile(file(), 'utf8')).toBe(first);
+    const next = await beginOn();
+    await lookedAt(next);
+    expect(saved).toHaveLength(2);
     await next.stop();
     // Its age is kept at the stop.
-    expect(await readFile(file(), 'utf8')).toContain('10:00:20');
+    expect(saved.at(-1)?.[0]?.at).toBe('2026-11-28T10:00:20Z');
   });
 
   it('a damaged file is told, and counts as none', async () => {
