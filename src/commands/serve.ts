@@ -17,6 +17,7 @@ import { ProtectionWatch } from '../driver/protection-watch.js';
 import { Recovery, settlersOf } from '../driver/recover.js';
 import { Releases } from '../driver/releases.js';
 import { Resizes } from '../driver/resizes.js';
+import { isShownElsewhere } from '../host/device-users.js';
 import { createFilesystems } from '../host/filesystem.js';
 import { withHostPrefix } from '../host/host-prefix.js';
 import { run as runTool, type Run } from '../host/run.js';
@@ -86,6 +87,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     find: async (name, signal) => connector(backends.get(name)).findProblems(signal),
     logger,
   });
+  const managed = options.managed === true;
   const mountRoot = config.mountPrefix ?? path.join(stateDir, 'volumes');
   const ctx: DriverContext = {
     store,
@@ -93,7 +95,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     journal,
     connector,
     hostProblems,
-    filesystems: createFilesystems({ run, mountRoot, managed: options.managed === true, logger }),
+    filesystems: createFilesystems({ run, mountRoot, managed, logger }),
     groups: new GroupCycles({ store, backends, logger }),
     node,
     mountRoot,
@@ -139,7 +141,10 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
       await createSnapshot({ ctx, operations }, { name, request }, signal);
     },
     large,
-    reads: reportRequests(reportParts),
+    reads: reportRequests(reportParts, async () => ({
+      managed,
+      isShown: !managed || (await isShownElsewhere(mountRoot)),
+    })),
     logger,
   });
   const server = await startPluginServer({
