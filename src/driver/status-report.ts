@@ -66,6 +66,8 @@ export interface StatusReport {
   volumes: VolumeStatus[];
   /** Failovers and failbacks that are under way, on whichever node; absent: none. */
   runs?: Pick<GroupRun, 'backend' | 'group' | 'goal' | 'by' | 'nodeName' | 'startedAt'>[];
+  /** Containers that a run has stopped and nobody has started again yet; told in `leftOvers`, too. Absent: none. */
+  stopped?: { group: string; nodeName: string; containers: string[] }[];
   /** Changes that are not finished. */
   operations: { volume: string; kind: string; phase: string; startedAt: string; error?: string }[];
   /** What is still to be removed somewhere. */
@@ -90,6 +92,7 @@ export async function reportStatus(parts: StatusParts, signal: AbortSignal): Pro
     store.list('run', signal),
     store.list('halt', signal),
   ]);
+  const owed = halts.filter((each) => each.containers.length > 0);
   const users = new Map(attachments.map((each) => [each.volume, each]));
   const deferred = parts.journal
     .deferredRemovals()
@@ -125,8 +128,9 @@ export async function reportStatus(parts: StatusParts, signal: AbortSignal): Pro
       ...(error === undefined ? {} : { error }),
     })),
     ...(runs.length === 0 ? {} : { runs: runs.map(describeRun) }),
+    ...(owed.length === 0 ? {} : { stopped: owed.map(toStopped) }),
     leftOvers: [
-      ...halts.filter((each) => each.containers.length > 0).map(describeHalt),
+      ...owed.map(describeHalt),
       ...deferred,
       ...late.map(
         (each) => `undone ${each.kind} of ${each.volume}: an array may carry it out late, and it is looked for`,
@@ -142,6 +146,12 @@ const describeRun = ({ backend, group, goal, by, nodeName, startedAt }: GroupRun
   by,
   nodeName,
   startedAt,
+});
+
+const toStopped = ({ group, nodeName, containers }: Halt) => ({
+  group,
+  nodeName,
+  containers: containers.map((each) => each.name),
 });
 
 const describeHalt = ({ group, nodeName, containers }: Halt): string =>

@@ -132,7 +132,7 @@ export class Metrics {
     }
   }
 
-  #tellVolumes({ volumes, operations, leftOvers, runs = [] }: StatusReport): void {
+  #tellVolumes({ volumes, operations, leftOvers, runs = [], stopped = [] }: StatusReport): void {
     const count = this.#gauge(
       'hpe_volumes',
       'Volumes on record, by backend and whether they are mounted (here, elsewhere, no)',
@@ -153,6 +153,8 @@ export class Metrics {
     open.labels({ failed: 'yes' }).set(failed);
     open.labels({ failed: 'no' }).set(operations.length - failed);
     this.#gauge('hpe_runs', 'Failovers and failbacks that are under way').set(runs.length);
+    const halted = stopped.flatMap((each) => each.containers).length;
+    this.#gauge('hpe_stopped_containers', 'Stopped to move a group, and not started again yet').set(halted);
     this.#gauge('hpe_left_overs', 'What is still to be removed somewhere').set(leftOvers.length);
     const oldest = Math.max(0, ...operations.map(({ startedAt }) => (Date.now() - Date.parse(startedAt)) / 1000));
     this.#gauge('hpe_oldest_operation_seconds', 'Age of the oldest change that is not finished').set(oldest);

@@ -53,6 +53,40 @@ describe('the page', () => {
     expect(show({ runs: [run] })).not.toContain('<p>nothing</p>');
   });
 
+  it('says first that a run is under way, and which containers a broken-off one has left stopped', () => {
+    const run = { goal: 'failover', group: 'g', backend: 'B', nodeName: 'n2', by: 'sam', startedAt: 'x' } as const;
+    const stopped = [{ group: 'g', nodeName: 'n3', containers: ['web', 'app'] }];
+    const during = show({ groups: [groupStatus('secondary')], runs: [run], stopped });
+    expect(during).toMatch(/What to do now[^]*A failover of group g[^]*is under way on node n2, typed by sam/);
+    expect(during).not.toContain('not started again');
+    // Nobody is told to start or move what the run has stopped.
+    expect(during).not.toContain('<code>');
+    expect(show({ stopped })).toMatch(/class="bad banner"[^]*web, app<\/b> on node n3: stopped to move group g/);
+  });
+
+  it('does not call all well what is not finished, nor in the title of its tab', () => {
+    const operation = { volume: 'v', kind: 'remove', phase: 'do', startedAt: 'x', error: 'the array is silent' };
+    const report = statusReport({ operations: [operation] });
+    expect(show({ operations: [operation] }).replaceAll(/\s+/g, ' ')).toContain('Not finished: 1, with the reasons');
+    expect(titleOf({ report, ageSeconds: 0, problem: undefined })).toBe('1 failed');
+    const stale = statusReport({ groups: [groupStatus('secondary')], volumes: [volume] });
+    expect(titleOf({ report: stale, ageSeconds: 0, problem: undefined })).toBe('1 on a wrong copy');
+    expect(titleOf({ report: statusReport(), ageSeconds: 0, problem: undefined })).toBe('all well · n1');
+  });
+
+  it('stays small with many volumes, and shows those in trouble', () => {
+    const idle = Array.from({ length: 2000 }, (_, at): VolumeStatus => ({
+      name: `idle-${at}`,
+      sizeGiB: 1,
+      backend: 'B',
+      state: 'ready',
+    }));
+    const shown = show({ groups: [groupStatus('secondary')], volumes: [...idle, { ...volume, name: 'stale-one' }] });
+    expect(shown).toContain('Volumes (500 of 2001');
+    expect(shown).toMatch(/<th scope="row">\s*stale-one/);
+    expect(shown.split('<th scope="row">idle-')).toHaveLength(500);
+  });
+
   it('says of a silent array how it was when it last answered', () => {
     const silent = groupStatus('primary');
     silent.report.sides.secondary.view = { answer: 'silent', reason: 'no power' };
