@@ -27,6 +27,8 @@ export interface MetadataLook {
   /** Undefined: they cannot be read. */
   metadata: Metadata | undefined;
   passphrases: Passphrases | undefined;
+  /** The same once more, of now; what is known already where they cannot be read any more. */
+  again(): Promise<Metadata>;
   close(): Promise<void>;
 }
 
@@ -37,12 +39,15 @@ export async function lookAtMetadata(config: Config, stateDir: string, logger: L
   const findings = etcd === undefined ? [LOCAL] : await examineMembers(etcd);
   if (!asked.isRunning) findings.push(DAEMON_DOWN);
   if (etcd === undefined) {
-    const read = asked.isRunning ? asked : await readEmbedded(stateDir, logger);
-    return { ...toLook(read, findings), passphrases: undefined, close: async () => Promise.resolve() };
+    const read = async (): Promise<Read> => (asked.isRunning ? askDaemon(stateDir) : readEmbedded(stateDir, logger));
+    const first = asked.isRunning ? asked : await read();
+    return { ...toLook({ first, read }, findings), passphrases: undefined, close: async () => Promise.resolve() };
   }
-  const opened = await openEtcd(etcd, stateDir, logger);
-  const read = asked.isRunning || opened.store === undefined ? asked : await readEtcd(opened.store, stateDir);
-  return { ...toLook(read, findings), passphrases: opened.store?.archive.passphrases, close: opened.close };
+  const { store, close } = await openEtcd(etcd, stateDir, logger);
+  const read = async (): Promise<Read> =>
+    asked.isRunning || store === undefined ? askDaemon(stateDir) : readEtcd(store, stateDir);
+  const first = asked.isRunning || store === undefined ? asked : await read();
+  return { ...toLook({ first, read }, findings), passphrases: store?.archive.passphrases, close };
 }
 
 const LOCAL = about('metadata')(
@@ -63,12 +68,14 @@ interface Read {
 }
 
 function toLook(
-  { records, finding }: Read,
+  { first, read }: { first: Read; read: () => Promise<Read> },
   findings: Finding[],
-): { findings: Finding[]; metadata: Metadata | undefined } {
+): Pick<MetadataLook, 'findings' | 'metadata' | 'again'> {
+  const { records, finding } = first;
   const isTold = findings.some(({ id }) => id === 'etcd-unreachable' || id === 'etcd-tls');
   const all = finding === undefined || isTold ? findings : [...findings, finding];
-  return { findings: all, metadata: records === undefined ? undefined : metadataOf(records) };
+  const metadata = records === undefined ? undefined : metadataOf(records);
+  return { findings: all, metadata, again: async () => metadataOf((await read()).records ?? records ?? []) };
 }
 
 const unreadable = (thrown: unknown): Finding => {

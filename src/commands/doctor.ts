@@ -19,6 +19,7 @@ import { listNexuses } from '../host/fc.js';
 import { withHostPrefix } from '../host/host-prefix.js';
 import { run as runTool, type Run } from '../host/run.js';
 import { buildBackends } from './build.js';
+import { askSurroundings, judgeSurroundings } from './doctor-daemon.js';
 import { lookAtHost, reaches } from './doctor-host.js';
 import { KnownPins, lookAtMetadata } from './doctor-metadata.js';
 import { learnHostKeys } from './learn-host-keys.js';
@@ -50,11 +51,12 @@ export async function doctor(args: string[]): Promise<{ lines: string[]; exitCod
 /** Everything that is wrong here, the worst first. Reads only: no array, host or etcd is changed. */
 export async function diagnose(options: DoctorOptions): Promise<Finding[]> {
   try {
-    const { config, warnings } = loadConfig(options.configFile);
+    const daemon = await askSurroundings(options.stateDir);
+    const { config, warnings } = loadConfig(options.configFile, { managed: daemon?.managed === true });
     const told = warnings.map(({ section, key = '', line, what, fix }) =>
       about(placeOf(options.configFile, line))('config-warning', `[${section}] ${key} ${what}`.replace('  ', ' '), fix),
     );
-    return sorted([...told, ...(await diagnoseConfigured(config, options))]);
+    return sorted([...told, ...judgeSurroundings(config, daemon), ...(await diagnoseConfigured(config, options))]);
   } catch (thrown) {
     if (!(thrown instanceof ConfigError)) throw thrown;
     return thrown.problems.map(({ section, key = '', line, what, fix }) =>
@@ -87,7 +89,7 @@ async function diagnoseConfigured(config: Config, options: DoctorOptions): Promi
   const host = lookAtHost({ config, backends, stateDir, run, logger: silent });
   const all = [...config.backends.values()];
   try {
-    const parts = { config, backends, examinations, host, metadata, stateDir };
+    const parts = { config, backends, examinations, host, metadata, again: async () => look.again(), stateDir };
     const found = await Promise.all([
       examineFiles(options, all),
       examineHost(options.host ?? host, all),
@@ -95,7 +97,6 @@ async function diagnoseConfigured(config: Config, options: DoctorOptions): Promi
     ]);
     const weak = passwords.protection().filter((each) => each.weak);
     return [
-      ...judgeTimeout(config),
       ...look.findings,
       ...found.flat(),
       ...(metadata === undefined ? [] : judgeRecords(metadata, new Set(config.backends.keys()))),
@@ -110,27 +111,13 @@ async function diagnoseConfigured(config: Config, options: DoctorOptions): Promi
   }
 }
 
-/** What dockerd gives a managed plugin unless it was told otherwise; nobody can see that from here. */
-const MANAGED_TIMEOUT_SECONDS = 30;
-
-/** Only a plugin in a container needs a prefix for the host's tools. */
-function judgeTimeout({ dockerTimeoutSeconds, hostCommandPrefix }: Config): Finding[] {
-  if (hostCommandPrefix.length === 0 || dockerTimeoutSeconds <= MANAGED_TIMEOUT_SECONDS) return [];
-  return [
-    about('dockerd')(
-      'docker-timeout',
-      `docker_timeout is ${dockerTimeoutSeconds} s, and dockerd gives a managed plugin ${MANAGED_TIMEOUT_SECONDS} s unless it was enabled with more`,
-      `docker plugin enable --timeout ${dockerTimeoutSeconds} NAME, or set docker_timeout = ${MANAGED_TIMEOUT_SECONDS}`,
-    ),
-  ];
-}
-
 interface Parts {
   config: Config;
   backends: BackendManager;
   examinations: Map<ArrayClient, Examination>;
   host: ReturnType<typeof lookAtHost>;
   metadata: Metadata | undefined;
+  again: () => Promise<Metadata>;
   stateDir: string;
 }
 
@@ -159,7 +146,7 @@ async function examineBackend(parts: Parts, config: BackendConfig, signal: Abort
 const WRONG_PAIR: ReadonlySet<string> = new Set<FindingId>(['pair-same-array', 'pair-target', 'pair-target-elsewhere']);
 
 /** What the metadata say of the backend, compared with its arrays. */
-async function examineRecorded({ metadata }: Parts, backend: Backend, signal: AbortSignal): Promise<Finding[]> {
+async function examineRecorded({ metadata, again }: Parts, backend: Backend, signal: AbortSignal): Promise<Finding[]> {
   if (metadata === undefined) return [];
   const known = { volumes: metadata.volume, attachments: metadata.attachment };
   const groups = backend.settings.replication === undefined ? [] : metadata.group;
@@ -167,7 +154,9 @@ async function examineRecorded({ metadata }: Parts, backend: Backend, signal: Ab
     ...groups
       .filter((group) => group.backend === backend.name)
       .map(async (group) => examineGroup({ backend, group, known }, signal)),
-    ...backend.sides.map(async (side) => ifItAnswers(async () => examineExports({ backend, side, metadata }, signal))),
+    ...backend.sides.map(async (side) =>
+      ifItAnswers(async () => examineExports({ backend, side, metadata, again }, signal)),
+    ),
   ]);
   return found.flat();
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DriverError } from '../domain/errors.js';
+import { thenCleanUp } from './clean-up.js';
 import { call, refusal } from './engine.js';
 
 const CHANGE_TIMEOUT_MS = 300_000;
@@ -32,17 +33,20 @@ export async function runOnce(socket: string, order: DrillOrder): Promise<{ exit
   };
   const made = await change(socket, 'POST', '/containers/create', config);
   const { Id: id } = z.object({ Id: z.string() }).parse(JSON.parse(made));
-  try {
-    await change(socket, 'POST', `/containers/${id}/start`);
-    const at = `/containers/${id}/wait`;
-    const ended = await call(socket, { method: 'POST', at, timeoutMs: COMMAND_TIMEOUT_MS });
-    const { StatusCode: exitCode } = z.object({ StatusCode: z.int() }).parse(JSON.parse(ended.body));
-    const logs = `/containers/${id}/logs?stdout=1&stderr=1`;
-    const { body } = await call(socket, { method: 'GET', at: logs, timeoutMs: CHANGE_TIMEOUT_MS });
-    return { exitCode, output: body.replaceAll('\r\n', '\n').trimEnd() };
-  } finally {
-    await change(socket, 'DELETE', `/containers/${id}?force=1`);
-  }
+  return thenCleanUp(
+    async () => runMade(socket, id),
+    async () => void (await change(socket, 'DELETE', `/containers/${id}?force=1`)),
+  );
+}
+
+async function runMade(socket: string, id: string): Promise<{ exitCode: number; output: string }> {
+  await change(socket, 'POST', `/containers/${id}/start`);
+  const at = `/containers/${id}/wait`;
+  const ended = await call(socket, { method: 'POST', at, timeoutMs: COMMAND_TIMEOUT_MS });
+  const { StatusCode: exitCode } = z.object({ StatusCode: z.int() }).parse(JSON.parse(ended.body));
+  const logs = `/containers/${id}/logs?stdout=1&stderr=1`;
+  const { body } = await call(socket, { method: 'GET', at: logs, timeoutMs: CHANGE_TIMEOUT_MS });
+  return { exitCode, output: body.replaceAll('\r\n', '\n').trimEnd() };
 }
 
 /** What Docker calls the driver of that volume. @throws `refused` */
@@ -65,7 +69,7 @@ async function change(socket: string, method: string, at: string, body?: unknown
   throw refusal(`${method} ${at.split('?')[0] ?? at}`, answer.body);
 }
 
-/** @throws what was thrown first, when removals fail, too */
+/** All of them, whatever fails. @throws `refused`, naming what is left */
 export async function removeAll(socket: string, volumes: Iterable<string>): Promise<void> {
   const failures: string[] = [];
   for (const volume of volumes) {

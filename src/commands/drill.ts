@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { DriverError } from '../domain/errors.js';
+import { asDriverError, DriverError } from '../domain/errors.js';
 import { activeSideOf, lastSyncOf, protectionOf, type GroupReport } from '../domain/group-report.js';
 import { otherSide } from '../domain/replication.js';
 import { openAudit, type Audit } from './audit.js';
+import { thenCleanUp } from './clean-up.js';
 import { askDaemon } from './daemon-client.js';
 import { driverOf, removeAll, runOnce } from './drill-container.js';
 import { withReports, type Where } from './reports.js';
@@ -37,7 +38,10 @@ export async function drill(args: string[], terminal: Say = processTerminal({ ye
     terminal.say(`drill of group ${before.name}: the copies on the ${passive} array, which does not serve it`);
     const last = lastSyncOf(before.sides[passive]);
     if (last !== undefined) terminal.say(`  as of the last completed sync, ${last}`);
-    const { exitCode } = await show(wish, { report: before, audit, terminal });
+    const { exitCode } = await show(wish, { report: before, audit, terminal }).catch(async (thrown: unknown) => {
+      await audit.write({ event: 'end', what: 'not finished', reason: asDriverError(thrown).toUserText() });
+      throw thrown;
+    });
     const after = await reports.group({ name, backend });
     await audit.write({ event: 'end', what: `exit code ${exitCode}` });
     conclude(after, { exitCode, terminal });
@@ -68,25 +72,34 @@ async function show(
     });
   }
   const driver = await driverOf(wish.socket, first.name);
-  try {
-    for (const { name } of used) {
-      const snapshot = `drill-${name.slice(0, 150)}-${randomBytes(4).toString('hex')}`;
-      volumes.set(snapshot, `/drill/${name}`);
-      await audit.write({ event: 'about-to', what: `snapshot ${snapshot} of the passive copy of ${name}` });
-      const answer = await askDaemon(wish.where.stateDir, '/drill', { volume: name, name: snapshot });
-      if (answer === undefined) throw noDaemon(wish);
-      terminal.say(`  ${name}: snapshot ${snapshot}, read-only at /drill/${name}`);
-    }
-    const { image, command, socket } = wish;
-    terminal.say(`  ${image}: ${command.join(' ')}`);
-    const { exitCode, output } = await runOnce(socket, { image, command, volumes, driver });
-    for (const line of output === '' ? [] : output.split('\n')) terminal.say(`  | ${line}`);
-    terminal.say(`  exit code ${exitCode}`);
-    return { exitCode };
-  } finally {
-    await removeAll(wish.socket, volumes.keys());
-    terminal.say('  the snapshots are dropped');
-  }
+  return thenCleanUp(
+    async () => {
+      for (const { name } of used) {
+        const snapshot = `drill-${name.slice(0, 150)}-${randomBytes(4).toString('hex')}`;
+        volumes.set(snapshot, `/drill/${name}`);
+        await audit.write({ event: 'about-to', what: `snapshot ${snapshot} of the passive copy of ${name}` });
+        const answer = await askDaemon(wish.where.stateDir, '/drill', { volume: name, name: snapshot });
+        if (answer === undefined) throw noDaemon(wish);
+        terminal.say(`  ${name}: snapshot ${snapshot}, read-only at /drill/${name}`);
+      }
+      return runCommand(wish, { volumes, driver, terminal });
+    },
+    async () => {
+      await removeAll(wish.socket, volumes.keys());
+      terminal.say('  the snapshots are dropped');
+    },
+  );
+}
+
+async function runCommand(
+  { image, command, socket }: DrillWish,
+  { volumes, driver, terminal }: { volumes: ReadonlyMap<string, string>; driver: string; terminal: Say },
+): Promise<{ exitCode: number }> {
+  terminal.say(`  ${image}: ${command.join(' ')}`);
+  const { exitCode, output } = await runOnce(socket, { image, command, volumes, driver });
+  for (const line of output === '' ? [] : output.split('\n')) terminal.say(`  | ${line}`);
+  terminal.say(`  exit code ${exitCode}`);
+  return { exitCode };
 }
 
 const noDaemon = ({ where }: DrillWish): DriverError =>

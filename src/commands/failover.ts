@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import type { Container, Engine } from '../contracts/engine.js';
 import { DriverError } from '../domain/errors.js';
 import type { Goal } from '../domain/failover-plan.js';
-import type { GroupReport } from '../domain/group-report.js';
+import { groupOnArrays, type GroupReport } from '../domain/group-report.js';
 import { checkReason } from '../domain/override.js';
 import { openDeeds } from './array-deeds.js';
 import { openAudit } from './audit.js';
@@ -74,8 +74,9 @@ async function run(goal: Goal, order: Order, terminal: Terminal): Promise<void> 
     const report = await reports.group({ name: order.group, backend: order.backend });
     const { backend, name } = report;
     const audit = await openAudit(where.stateDir, `${goal} run ${name}`);
-    const journal = await openRunJournal(where.stateDir, { backend, group: name });
-    const about = { goal, backend, group: name };
+    const arrays = groupOnArrays(report);
+    const journal = await openRunJournal(where.stateDir, { backend, group: name, arrays });
+    const about = { goal, backend, group: name, arrays };
     try {
       await asOnlyRun({ where, about, reports, terminal }, async (shared) => {
         const deeds = await openDeeds(where, report, reports);

@@ -9,7 +9,7 @@ import type { Terminal } from './terminal.js';
 
 interface OnlyRun {
   where: Where;
-  about: Pick<GroupRun, 'goal' | 'backend' | 'group'>;
+  about: Pick<GroupRun, 'goal' | 'backend' | 'group'> & { arrays: readonly string[] };
   reports: Reports;
   terminal: Terminal;
 }

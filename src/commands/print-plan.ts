@@ -2,7 +2,7 @@ import type { Container } from '../contracts/engine.js';
 import { assertNever } from '../domain/errors.js';
 import type { FailoverPlan, Loss, Step } from '../domain/failover-plan.js';
 import { describeView } from '../domain/active-side.js';
-import { SIDES, type GroupReport } from '../domain/group-report.js';
+import { SIDES, type GroupReport, type LastSeen } from '../domain/group-report.js';
 
 /** A plan with everything that is shown beside it. */
 export interface ShownPlan {
@@ -38,13 +38,19 @@ export function printPlan(shown: ShownPlan): string[] {
 }
 
 /** Each array with the group's name on it; volumes by the names that their users know. */
-export function sideLines({ sides, volumes }: GroupReport): string[] {
+export function sideLines({ at, sides, volumes }: GroupReport): string[] {
   return SIDES.map((side) => {
-    const { array, group, view } = sides[side];
+    const { array, group, view, lastSeen } = sides[side];
     // The failure names the array once more.
     const words = volumes.reduce((text, { arrayName, name }) => text.replaceAll(arrayName, name), describeView(view));
-    return `  ${side}: ${group} on ${array}: ${words.replace(`${array} `, '')}`;
+    const seen = lastSeen === undefined ? '' : `; ${describeLastSeen(lastSeen, at)}`;
+    return `  ${side}: ${group} on ${array}: ${words.replace(`${array} `, '')}${seen}`;
   });
+}
+
+function describeLastSeen({ at, isProtected, why }: LastSeen, now: string): string {
+  const ageSeconds = Math.max(0, Math.round((Date.parse(now) - Date.parse(at)) / 1000));
+  return `it last answered at ${at}, ${ageSeconds} s before this; the group was ${isProtected ? 'protected' : 'NOT protected'} then (${why})`;
 }
 
 function commandLine({ report, plan }: ShownPlan): string {

@@ -1,4 +1,5 @@
 import { sideLines } from './print-plan.js';
+import { describeApart } from '../domain/attachment.js';
 import type { GroupStatus, StatusReport } from '../driver/status-report.js';
 
 /** The status, and the containers of this node by volume. */
@@ -28,6 +29,10 @@ export function printStatus(status: FullStatus): string[] {
     const names = volume.isHere === true ? containers?.[volume.name] : undefined;
     const users = names === undefined ? '' : `, containers: ${names.join(', ') || 'none that runs'}`;
     lines.push(`  ${volume.name}: ${volume.sizeGiB} GiB, backend ${volume.backend}${group}${state}, ${use}${users}`);
+    const apart = describeApart(volume.apart);
+    if (apart !== undefined) lines.push(`    STOP its containers and start them again: ${apart}`);
+    else if (volume.apart !== undefined)
+      lines.push('    its two copies are apart: do not fail over, or what is written now is left behind');
   }
   if (dockerProblem !== undefined) lines.push(`  containers are not known: ${dockerProblem}`);
   lines.push('', 'Not finished', ...(operations.length + runs.length === 0 ? ['  nothing'] : []));

@@ -9,10 +9,24 @@ export type ReportRequest = '/here' | '/status' | '/group' | '/pin';
 const groupBody = z.strictObject({ name: z.string(), backend: z.string().optional(), exports: z.boolean().optional() });
 const pinBody = z.strictObject({ peer: z.string() });
 
-/** What the commands ask about, in the daemon or without one: path → request. None of them changes anything. */
-export function reportRequests(parts: StatusParts): Record<ReportRequest, AdminRequest> {
+/** How the daemon was started, and what that means for what it mounts. */
+export interface DaemonSurroundings {
+  /** As a managed plugin of Docker. */
+  managed: boolean;
+  /** Others see what it mounts. */
+  isShown: boolean;
+}
+
+/**
+ * What the commands ask about, in the daemon or without one: path → request. None of them changes anything.
+ * @param surroundings of a daemon
+ */
+export function reportRequests(
+  parts: StatusParts,
+  surroundings?: () => Promise<DaemonSurroundings>,
+): Record<ReportRequest, AdminRequest> {
   return {
-    '/here': async () => Promise.resolve({ node: parts.nodeName, id: parts.node }),
+    '/here': async () => ({ node: parts.nodeName, id: parts.node, ...(await surroundings?.()) }),
     '/status': async (_body, signal) => reportStatus(parts, signal),
     '/group': async (body, signal) => reportGroup(parts, parse(groupBody, body), signal),
     '/pin': async (body, signal) =>

@@ -8,8 +8,10 @@ import type { Logger } from '../contracts/log.js';
 import { DriverError } from '../domain/errors.js';
 import type { GroupReport } from '../domain/group-report.js';
 import type { GroupName } from '../driver/group-report.js';
+import { ProtectionWatch } from '../driver/protection-watch.js';
 import type { StatusReport } from '../driver/status-report.js';
 import { openNodeJournal } from '../store/node-journal.js';
+import { protectionFile } from '../store/protection-file.js';
 import { buildBackends, openStore } from './build.js';
 import { askDaemon } from './daemon-client.js';
 import { Passwords } from './passwords.js';
@@ -93,7 +95,11 @@ async function askOurselves<T>(config: Config, stateDir: string, work: (reports:
     passwords,
     logger: silent,
   });
-  const requests = reportRequests({ store, backends, journal, node: node.id, nodeName: node.name });
+  // What the daemon of this node remembers, which does not run; nothing is written.
+  const watch = new ProtectionWatch(async () => Promise.resolve([]), protectionFile(stateDir, silent));
+  await watch.load();
+  const recall = (report: GroupReport): GroupReport => watch.recall(report);
+  const requests = reportRequests({ store, backends, journal, node: node.id, nodeName: node.name, recall });
   try {
     return await work(
       reportsFrom(async (question, body) => requests[question](body, AbortSignal.timeout(TIMEOUT_MS)), false),

@@ -29,13 +29,29 @@ export interface RunJournal {
   release(): Promise<void>;
 }
 
-/** @throws `busy` while another run for the group is under way on this node */
-export async function openRunJournal(stateDir: string, of: { backend: string; group: string }): Promise<RunJournal> {
+/** @param of its `arrays`: as they have the group (`groupOnArrays`). @throws `busy` while another run for the group is under way on this node */
+export async function openRunJournal(
+  stateDir: string,
+  of: { backend: string; group: string; arrays: readonly string[] },
+): Promise<RunJournal> {
   const folder = path.join(stateDir, 'runs');
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const name = encodeURIComponent(`${of.backend}.${of.group}`);
   const file = path.join(folder, `${name}.json`);
-  const lock = await takeLock(file, of.group);
+  const locks: Server[] = [];
+  const release = async (): Promise<void> => {
+    for (const lock of locks.splice(0)) {
+      lock.close();
+      await once(lock, 'close');
+    }
+  };
+  try {
+    const names = [file, ...of.arrays.map((each) => path.join(folder, encodeURIComponent(each)))];
+    for (const each of names) locks.push(await takeLock(each, of.group));
+  } catch (thrown) {
+    await release();
+    throw thrown;
+  }
   return {
     async load() {
       const text = await readIfThere(file);
@@ -43,10 +59,7 @@ export async function openRunJournal(stateDir: string, of: { backend: string; gr
     },
     save: async (state) => writeDurably(file, JSON.stringify(state)),
     remove: async () => removeDurably(file),
-    async release() {
-      lock.close();
-      await once(lock, 'close');
-    },
+    release,
   };
 }
 

@@ -33,12 +33,11 @@ export const soleRun: RunLock = {
   release: async () => Promise.resolve(),
 };
 
+/** A run, and its group as the arrays have it (`groupOnArrays`), which another backend may move as well. */
+type About = Omit<GroupRun, 'id' | 'order' | 'startedAt'> & { arrays: readonly string[] };
+
 /** @throws `busy`, naming who runs it */
-export async function lockRun(
-  store: MetadataStore,
-  about: Omit<GroupRun, 'id' | 'order' | 'startedAt'>,
-  say: (line: string) => void,
-): Promise<RunLock> {
+export async function lockRun(store: MetadataStore, about: About, say: (line: string) => void): Promise<RunLock> {
   const lock = new SharedRunLock(store, about, say);
   await lock.ensure();
   return lock;
@@ -49,15 +48,17 @@ class SharedRunLock implements RunLock {
   readonly #store: MetadataStore;
   readonly #say: (line: string) => void;
   #record: GroupRun;
+  readonly #keys: readonly string[];
   #fence: Fence | undefined;
   #renewal: NodeJS.Timeout | undefined;
   /** One commit after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(store: MetadataStore, about: Omit<GroupRun, 'id' | 'order' | 'startedAt'>, say: (line: string) => void) {
+  constructor(store: MetadataStore, { arrays, ...about }: About, say: (line: string) => void) {
     this.#store = store;
     this.#say = say;
     this.#record = { ...about, id: this.id, startedAt: new Date().toISOString() };
+    this.#keys = [this.#key, ...arrays].map((each) => `run:${each}`);
   }
 
   async ensure(): Promise<void> {
@@ -105,23 +106,31 @@ class SharedRunLock implements RunLock {
   }
 
   async #take(): Promise<Fence> {
-    const lock = async (ms: number): Promise<Fence> => this.#store.lock([`run:${this.#key}`], AbortSignal.timeout(ms));
+    const lock = async (ms: number): Promise<Fence> => this.#store.lock(this.#keys, AbortSignal.timeout(ms));
     try {
       return await lock(GLANCE_MS);
     } catch (thrown) {
       if (asDriverError(thrown).code !== 'busy') throw thrown;
-      const run = await this.#store.find('run', this.#key, AbortSignal.timeout(READ_MS));
-      if (run !== undefined && run.node !== this.#record.node) throw underWay(run, thrown);
+      const run = await this.#findOther();
+      if (run !== undefined && (run.node !== this.#record.node || run.backend !== this.#record.backend))
+        throw underWay(run, thrown);
       // This node has one run at a time (run-journal.ts), and this is it.
       this.#say('an earlier run has died a moment ago; waiting until its lock ends');
       return lock(PATIENCE_MS);
     }
   }
+
+  /** Of this backend, or of another one that has the group. */
+  async #findOther(): Promise<GroupRun | undefined> {
+    const { backend, group } = this.#record;
+    const named = (await this.#store.list('run', AbortSignal.timeout(READ_MS))).filter((each) => each.group === group);
+    return named.find((each) => each.backend === backend) ?? named[0];
+  }
 }
 
-const underWay = ({ goal, group, nodeName, by, startedAt }: GroupRun, cause: unknown): DriverError =>
+const underWay = ({ goal, backend, group, nodeName, by, startedAt }: GroupRun, cause: unknown): DriverError =>
   new DriverError(
     'busy',
-    `a ${goal} of group ${group} is under way on node ${nodeName}, typed by ${by}, since ${startedAt}; nothing was done`,
+    `a ${goal} of group ${group} is under way on node ${nodeName} (backend ${backend}), typed by ${by}, since ${startedAt}; nothing was done`,
     { cause, next: 'wait for it, or end it there; if that node is dead, type the same again in half a minute' },
   );

@@ -17,6 +17,7 @@ import { ProtectionWatch } from '../driver/protection-watch.js';
 import { Recovery, settlersOf } from '../driver/recover.js';
 import { Releases } from '../driver/releases.js';
 import { Resizes } from '../driver/resizes.js';
+import { isShownElsewhere } from '../host/device-users.js';
 import { createFilesystems } from '../host/filesystem.js';
 import { withHostPrefix } from '../host/host-prefix.js';
 import { run as runTool, type Run } from '../host/run.js';
@@ -25,6 +26,7 @@ import { startAdminServer } from '../plugin/admin.js';
 import type { Timeouts } from '../plugin/routes.js';
 import { startPluginServer } from '../plugin/server.js';
 import { openNodeJournal } from '../store/node-journal.js';
+import { protectionFile } from '../store/protection-file.js';
 import { buildBackends, buildConnectors, openStore } from './build.js';
 import { adminSocketOf } from './daemon-client.js';
 import { connectEngine } from './engine.js';
@@ -85,6 +87,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     find: async (name, signal) => connector(backends.get(name)).findProblems(signal),
     logger,
   });
+  const managed = options.managed === true;
   const mountRoot = config.mountPrefix ?? path.join(stateDir, 'volumes');
   const ctx: DriverContext = {
     store,
@@ -92,7 +95,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     journal,
     connector,
     hostProblems,
-    filesystems: createFilesystems({ run, mountRoot, managed: options.managed === true, logger }),
+    filesystems: createFilesystems({ run, mountRoot, managed, logger }),
     groups: new GroupCycles({ store, backends, logger }),
     node,
     mountRoot,
@@ -102,7 +105,11 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const operations = new Operations(ctx, settlersOf(ctx));
   const attachments = new Attachments(ctx, operations);
   const poll = new StatusPoll(backends, async () => store.list('group', AbortSignal.timeout(STATUS_READ_MS)), logger);
-  const watch = new ProtectionWatch(async (signal) => reportPolled({ store, backends, node: node.id }, poll, signal));
+  const watch = new ProtectionWatch(
+    async (signal) => reportPolled({ store, backends, node: node.id }, poll, signal),
+    protectionFile(stateDir, logger),
+  );
+  await watch.load();
   const overrides = new Overrides(ctx);
   const resizes = new Resizes(ctx, { operations, users: attachments.users });
   const releases = new Releases(ctx, operations);
@@ -134,7 +141,10 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
       await createSnapshot({ ctx, operations }, { name, request }, signal);
     },
     large,
-    reads: reportRequests(reportParts),
+    reads: reportRequests(reportParts, async () => ({
+      managed,
+      isShown: !managed || (await isShownElsewhere(mountRoot)),
+    })),
     logger,
   });
   const server = await startPluginServer({

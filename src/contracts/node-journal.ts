@@ -1,4 +1,4 @@
-import type { BlockDevice } from '../domain/attachment.js';
+import type { Apart, BlockDevice } from '../domain/attachment.js';
 import type { MountId } from '../domain/mount-ids.js';
 import type { Side } from '../domain/replication.js';
 
@@ -16,6 +16,8 @@ export interface NodeMount {
   host: string;
   /** The other array exports it as well: the host entry there. */
   peer?: { host: string };
+  /** As the attachment has it, for metadata that are rebuilt. */
+  apart?: Apart;
   /** Of the attachment that it belongs to: with another one on record this node was robbed. Absent in records of the first release. */
   generation?: number;
   /** Empty: nobody uses it, and it is to go. */

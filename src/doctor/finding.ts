@@ -14,8 +14,10 @@ export const FINDINGS = {
   'config-exposed': 'error',
   /** passwords stand in hpe.conf as text, or encrypted as the old plugin did */
   'password-weak': 'warning',
-  /** the plugin is in a container, and `docker_timeout` is longer than dockerd waits unless told otherwise */
+  /** a managed plugin: `docker_timeout` is longer than dockerd waits unless told otherwise, or too short for all that a Mount may need */
   'docker-timeout': 'note',
+  /** a managed plugin whose mounts nobody outside of it sees */
+  'mounts-hidden': 'error',
   /** no daemon runs with this state directory */
   'daemon-down': 'warning',
   /** others than root may use the plugin's socket, or replace it in its directory */

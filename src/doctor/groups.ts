@@ -1,6 +1,7 @@
 import { askActiveSide, findPartner, type ActiveSideFinding } from '../backend/observe.js';
 import type { Backend } from '../backend/backend.js';
 import type { Records } from '../contracts/store.js';
+import { describeApart, type Attachment } from '../domain/attachment.js';
 import { otherSide, type Group, type RemoteCopyGroup } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 import { about, type Finding } from './finding.js';
@@ -109,11 +110,24 @@ function judgeStale(
   const stale = attachments.filter(
     (each) => each.group === key && each.side === otherSide(side) && each.peer === undefined,
   );
-  return stale.map(({ volume, nodeName, host, side: old }) =>
-    about(`volume ${volume}`)(
-      'stale-copy',
-      `writing to the stale copy: ${nodeName} is attached to ${backend.array(old).label}, but ${backend.array(side).label} serves group ${group.name}`,
-      `stop the containers of ${volume} on ${nodeName} and start them again (host entry ${host})`,
-    ),
-  );
+  const moved = attachments.filter((each) => each.group === key && each.apart?.moved === true);
+  return [
+    ...moved.map(judgeMoved),
+    ...stale
+      .filter((each) => !moved.includes(each))
+      .map(({ volume, nodeName, host, side: old }) =>
+        about(`volume ${volume}`)(
+          'stale-copy',
+          `writing to the stale copy: ${nodeName} is attached to ${backend.array(old).label}, but ${backend.array(side).label} serves group ${group.name}`,
+          `stop the containers of ${volume} on ${nodeName} and start them again (host entry ${host})`,
+        ),
+      ),
+  ];
 }
+
+const judgeMoved = ({ volume, nodeName, apart }: Attachment): Finding =>
+  about(`volume ${volume}`)(
+    'stale-copy',
+    `on node ${nodeName} from before ${describeApart(apart)}`,
+    `stop the containers of ${volume} on ${nodeName} and start them again; see what is missing before that copy is overwritten`,
+  );

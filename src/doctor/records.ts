@@ -49,28 +49,56 @@ export function judgeRecords({ volume, operation }: Metadata, backends: Readonly
   return [...open, ...lost];
 }
 
-/** Exports of our volumes on one array that no node's attachment explains (rules 4 and 15). */
+interface ExaminedExports {
+  backend: Backend;
+  side: Side;
+  metadata: Metadata;
+  /** The metadata of now. */
+  again: () => Promise<Metadata>;
+}
+
+/**
+ * Exports of our volumes on one array that no node's attachment explains (rules 4 and 15). Before one is named, metadata and array are
+ * read once more: a Mount or an Unmount may have gone by between the first reads.
+ */
 export async function examineExports(
-  { backend, side, metadata }: { backend: Backend; side: Side; metadata: Metadata },
+  { backend, side, metadata, again }: ExaminedExports,
   signal: AbortSignal,
 ): Promise<Finding[]> {
   const array = backend.array(side);
-  const volumes = metadata.volume.filter(({ spec }) => spec.backend === backend.name);
-  if (volumes.length === 0) return [];
-  const exported = (await array.inventory.listVluns(signal)).filter(({ active }) => !active);
-  return volumes.flatMap(({ name, arrayName }) => {
-    const expected = metadata.attachment.filter((each) => each.volume === name);
-    const hosts = new Set(exported.filter(({ volume }) => volume === arrayName).map(({ host }) => host));
-    const isBusy = metadata.operation.some((each) => each.volume === name);
-    const left = isBusy
-      ? []
-      : [...hosts].filter((host) => !expected.some((each) => isExportedTo(each, { side, host })));
-    return left.map((host) =>
+  if (!metadata.volume.some(({ spec }) => spec.backend === backend.name)) return [];
+  const list = async (): Promise<Exported[]> =>
+    (await array.inventory.listVluns(signal)).filter(({ active }) => !active);
+  const first = unexplained(metadata, await list(), { backend, side });
+  if (first.length === 0) return [];
+  const now = await again();
+  const second = unexplained(now, await list(), { backend, side });
+  return second
+    .filter((each) => first.some(({ arrayName, host }) => arrayName === each.arrayName && host === each.host))
+    .map(({ name, arrayName, host }) =>
       about(`volume ${name}`)(
         'export-left',
         `${array.label} exports it to ${host}, and no node on record uses it there`,
         `see that ${host} does not use it, then type on that array: ${removeExportsCommand(arrayName, host)}`,
       ),
     );
+}
+
+type Exported = { volume: string; host: string };
+
+function unexplained(
+  { volume, attachment, operation }: Metadata,
+  exported: readonly Exported[],
+  { backend, side }: { backend: Backend; side: Side },
+): { name: string; arrayName: string; host: string }[] {
+  const idle = volume.filter(
+    ({ name, spec }) => spec.backend === backend.name && !operation.some((each) => each.volume === name),
+  );
+  return idle.flatMap(({ name, arrayName }) => {
+    const expected = attachment.filter((each) => each.volume === name);
+    const hosts = new Set(exported.filter((each) => each.volume === arrayName).map(({ host }) => host));
+    return [...hosts]
+      .filter((host) => !expected.some((each) => isExportedTo(each, { side, host })))
+      .map((host) => ({ name, arrayName, host }));
   });
 }

@@ -17,6 +17,12 @@ export interface Apart {
   moved?: true;
 }
 
+/** For people: what it means that the data of a mount have moved; undefined while they have not. */
+export function describeApart(apart: Apart | undefined): string | undefined {
+  if (apart?.moved !== true) return undefined;
+  return `its group moved from the ${apart.side} array while the copies were apart: what was written meanwhile may be on that one only`;
+}
+
 /** How one node is attached to a volume. The claim is written before the export and deleted after its removal was read back (rule 23). */
 export interface Attachment {
   volume: string;

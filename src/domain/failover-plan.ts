@@ -1,3 +1,4 @@
+import { describeApart } from './attachment.js';
 import type { GroupReport, GroupVolume } from './group-report.js';
 import { lastSyncOf, SIDES } from './group-report.js';
 import { otherSide, type Side, type SyncStatus } from './replication.js';
@@ -89,6 +90,12 @@ export function arrayStep(
   return { kind: 'array', action, side, array, group, command, ...(destroys === undefined ? {} : { destroys }) };
 }
 
+/** A streaming group acknowledges a write before it is sent, and says `synced` meanwhile: nothing shows when the last one has arrived. */
+export const UNSENT: Loss = {
+  kind: 'unknown',
+  why: 'the last seconds before the stop: a streaming group sends what it has acknowledged later, and no array says that a stop delivers it',
+};
+
 /** The containers that use those volumes, by node, and the wait until none of them does; nothing when none is used. */
 export function releaseSteps(volumes: GroupVolume[]): Step[] {
   const used = volumes.filter((each) => each.use !== undefined);
@@ -128,6 +135,11 @@ export function cautionsOf(report: GroupReport): string[] {
           `the plugin does not run on node ${use.nodeName}, which has ${name} mounted: make sure that the host is off, or stop its containers there`,
         ],
   );
+  for (const { name, use } of report.volumes) {
+    const apart = describeApart(use?.apart);
+    if (use !== undefined && apart !== undefined)
+      lines.push(`${name} on node ${use.nodeName}: ${apart}; see what is missing there before anything overwrites it`);
+  }
   if (report.strangers.length > 0)
     lines.push(`the group also moves volumes that are not the plugin's: ${report.strangers.join(', ')}`);
   return lines;

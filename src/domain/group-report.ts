@@ -1,4 +1,5 @@
 import { decideActiveSide, type ActiveSide, type SideView } from './active-side.js';
+import type { Apart } from './attachment.js';
 import { otherSide, type GroupMember, type ReplicationMode, type Side } from './replication.js';
 
 /** A volume of ours in a group, and who uses it. */
@@ -22,6 +23,8 @@ export interface VolumeUse {
   side: Side;
   /** Both arrays export it to the node (peer persistence): it follows a switchover by itself. */
   isOnBoth?: true;
+  /** Its two copies were seen apart since it was mounted. */
+  apart?: Apart;
   /** It is the node that was asked. */
   isHere: boolean;
   /** Its daemon runs; without it nobody there can let go of the volume. */
@@ -32,6 +35,8 @@ export interface VolumeUse {
 export interface GroupSide {
   /** For messages: `primary array of backend DEFAULT (https://…)`. */
   array: string;
+  /** Its system id; only of fresh answers. */
+  arrayId?: number;
   /** The group's name there; empty when it is not known. */
   group: string;
   view: SideView;
@@ -49,6 +54,20 @@ export interface LastSeen {
   /** It took writes that it did not pass on. */
   isAlone: boolean;
   why: string;
+  /** When it was first asked in vain after that; ISO 8601. Between the two nobody looked. */
+  missedAt?: string;
+}
+
+/** What a node remembers of a group: how it was protected when its arrays last answered, and since when it is as it is now. */
+export interface ProtectionMemory {
+  backend: string;
+  name: string;
+  /** Of the newest report; ISO 8601. */
+  at: string;
+  isProtected: boolean;
+  /** ISO 8601; of the first look, if nothing else is known. */
+  since: string;
+  seen: Partial<Record<Side, LastSeen>>;
 }
 
 /** All that is known of a group of an active/passive pair: what both arrays say, asked at once, and what the metadata say. */
@@ -73,6 +92,13 @@ export interface GroupReport {
 }
 
 export const SIDES = ['primary', 'secondary'] as const;
+
+/** The group as each array that answers has it: the same for all backends that use it. */
+export const groupOnArrays = ({ sides }: GroupReport): string[] =>
+  SIDES.flatMap((side) => {
+    const { arrayId, group } = sides[side];
+    return arrayId === undefined ? [] : [`array:${arrayId}/${group}`];
+  });
 
 /** Which array serves the group, by the role table; asked for the group as a whole, so no override counts. */
 export function activeSideOf(report: GroupReport): ActiveSide {

@@ -14,6 +14,7 @@ import {
   type Loss,
   type RunMemory,
   type Step,
+  UNSENT,
 } from './failover-plan.js';
 import { toSurvivor } from './plan-survivor.js';
 import { activeSideOf, usedElsewhere, type GroupReport } from './group-report.js';
@@ -89,13 +90,17 @@ function fromNatural(report: GroupReport, from: Side, memory: RunMemory): Draft 
   const handOver = [arrayStep(report, to, { action: 'failover' }), ...finishSteps(to)];
   const release = releaseSteps(report.volumes.filter((each) => each.use?.side !== to || each.use.isOnBoth === true));
   if (view.state === 'started')
-    return heedingTheAway(report, to, fromStarted(report, { from, view, release, handOver, memory }));
+    return heedingTheAway(
+      report,
+      to,
+      heedingTheStream(report, fromStarted(report, { from, view, release, handOver, memory })),
+    );
   const startFirst = `on the ${from} array: startrcopygroup ${report.sides[from].group}; wait until every volume is Synced, and plan again`;
   if (view.state !== 'stopped') return impossible(`the group is ${view.state}`, startFirst);
   if (isUntouchedSince(report, memory)) {
     const loss: Loss = { kind: 'none', why: 'all was synced before the stop, and nothing was mounted since' };
     const why = 'the group was stopped for this failover';
-    return heedingTheAway(report, to, { verdict: 'ready', to, why, loss, steps: handOver });
+    return heedingTheAway(report, to, heedingTheStream(report, { verdict: 'ready', to, why, loss, steps: handOver }));
   }
   return {
     verdict: 'unsafe',
@@ -104,6 +109,17 @@ function fromNatural(report: GroupReport, from: Side, memory: RunMemory): Draft 
     loss: lossWithout(report, to),
     steps: [...release, ...handOver],
     next: startFirst,
+  };
+}
+
+function heedingTheStream({ mode }: GroupReport, draft: Draft): Draft {
+  if (mode !== 'streaming') return draft;
+  return {
+    ...draft,
+    verdict: 'unsafe',
+    why: `${draft.why}; but it is a streaming group, and nobody can see whether its last writes have arrived`,
+    loss: UNSENT,
+    next: 'stop the containers, see "showrcopy" until nothing is sent any more, and compare a drill with what they wrote last',
   };
 }
 

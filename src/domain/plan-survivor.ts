@@ -34,10 +34,25 @@ export function toSurvivor(report: GroupReport, memory: RunMemory): Draft {
   const steps = [...releaseSteps(stale), arrayStep(report, to, { action: 'failover' }), ...finishSteps(to)];
   const cautions = [`if ${silent} lives and only does not answer us, make sure that nobody writes to it any more`];
   const safe = safetyOf(report, to, memory);
-  if (report.sides[otherSide(to)].lastSeen === undefined)
-    cautions.push(`the daemon here never saw ${silent} alive: if that went on alone before, what it took is lost`);
+  cautions.push(...blindnessOf(report, to));
   if (safe !== undefined) return { verdict: 'ready', to, ...safe, cautions, steps };
   return { verdict: 'unsafe', to, ...dangerOf(report, to, view), cautions, steps, next: remedyOf(report) };
+}
+
+/** Looks follow each other by this; a longer time without one is told. */
+const BLIND_MS = 60_000;
+
+/** What nobody here has seen of the silent array. */
+function blindnessOf(report: GroupReport, to: Side): string[] {
+  const silent = `the ${otherSide(to)} array`;
+  const last = report.sides[otherSide(to)].lastSeen;
+  if (last === undefined)
+    return [`the daemon here never saw ${silent} alive: if that went on alone before, what it took is lost`];
+  const { at, missedAt = report.at } = last;
+  if (Date.parse(missedAt) - Date.parse(at) <= BLIND_MS) return [];
+  return [
+    `the daemon here saw ${silent} last at ${at} and did not look again before ${missedAt}: if that went on alone in between, what it took is lost`,
+  ];
 }
 
 /** Why the copy on that side has everything that was acknowledged, as far as that can be known. */
@@ -47,7 +62,7 @@ function safetyOf(report: GroupReport, to: Side, memory: RunMemory): { why: stri
   const last = report.sides[otherSide(to)].lastSeen;
   if (isUntouchedSince(report, memory)) {
     const why = `${silent} is silent; the group was stopped for this failover, with everything synced`;
-    return { why, loss: { kind: 'none', why: 'nothing was mounted since' } };
+    if (report.mode !== 'streaming') return { why, loss: { kind: 'none', why: 'nothing was mounted since' } };
   }
   const isLost = view.answer === 'group' && view.linksUp === false;
   if (!isLost || report.mode !== 'synchronous' || last?.isAlone === true || lagsOf(report, to).length > 0)

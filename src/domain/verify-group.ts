@@ -1,3 +1,4 @@
+import { describeApart } from './attachment.js';
 import { activeSideOf, protectionOf, usedElsewhere, type GroupReport } from './group-report.js';
 import { otherSide } from './replication.js';
 
@@ -24,7 +25,13 @@ export function verifyGroup(report: GroupReport): Finding[] {
   ];
   const stale = new Set(usedElsewhere(report, side).map((each) => each.name));
   for (const { name, use, exportedOn } of report.volumes) {
-    if (use?.isOnBoth === true && stale.has(name))
+    const apart = describeApart(use?.apart);
+    if (use !== undefined && apart !== undefined)
+      findings.push({
+        level: 'wrong',
+        text: `${name} is used on node ${use.nodeName} from before ${apart}; stop its containers and start them again`,
+      });
+    else if (use?.isOnBoth === true && stale.has(name))
       findings.push({
         level: 'wrong',
         text: `${name} is used on node ${use.nodeName} from both arrays, and both take writes: one copy is stale`,

@@ -66,7 +66,8 @@ export class ContainerOrders {
     if (halt?.answer?.order === order.id) return;
     const before: Halt = { backend, group, node: node.id, nodeName: node.name, containers: halt?.containers ?? [] };
     if (engine === undefined) {
-      const problems = ['hpe.conf says docker_socket = none there: nobody else stops or starts its containers'];
+      const text = 'hpe.conf says docker_socket = none there: nobody else stops or starts its containers';
+      const problems = [`${text}; ${byHand(order)}`];
       await this.#save({ ...before, answer: { order: order.id, problems } }, stopped);
       return;
     }
@@ -83,7 +84,7 @@ export class ContainerOrders {
     const { run, engine, halt } = at;
     const problems: string[] = [];
     let { containers } = halt;
-    for (const found of await this.#find(run, engine, stopped).catch(listed(problems))) {
+    for (const found of await this.#find(run, engine, stopped).catch(listed(problems, run.order))) {
       const { id, name, volumes } = found;
       const before = containers;
       if (!containers.some((each) => each.id === id)) containers = [...containers, { id, name, volumes }];
@@ -154,8 +155,15 @@ export class ContainerOrders {
 
 /** Docker that does not answer is an answer, too. */
 const listed =
-  (problems: string[]) =>
+  (problems: string[], order: ContainerOrder) =>
   (thrown: unknown): StoppedContainer[] => {
-    problems.push(asDriverError(thrown).message);
+    problems.push(`${asDriverError(thrown).message} (a managed plugin sees no socket of Docker); ${byHand(order)}`);
     return [];
   };
+
+/** What to type instead. Nothing is on record for a node that has stopped nothing, so nobody starts it again either. */
+function byHand({ verb, volumes }: ContainerOrder): string {
+  if (verb === 'start') return 'type on that node: docker ps -a, and docker start what was stopped';
+  const filters = volumes.map((name) => ` --filter volume=${name}`).join('');
+  return `type on that node: docker ps${filters}; docker stop what it lists, and docker start it when this run has ended`;
+}

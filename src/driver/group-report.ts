@@ -177,10 +177,14 @@ function toGroupVolume(volume: Volume, { known, node }: { known: Known; node: st
   const { name, arrayName, everMounted, generation = 0 } = volume;
   const base = { name, arrayName, sizeGiB: volume.spec.sizeGiB, everMounted, generation };
   if (attachment === undefined) return base;
-  const { node: owner, nodeName, side, peer } = attachment;
+  const { node: owner, nodeName, side, peer, apart } = attachment;
   const isHere = owner === node;
   const use = { node: owner, nodeName, side, isHere, isAlive: isHere || known.alive.has(owner) };
-  return { ...base, use: { ...use, ...(peer === undefined ? {} : { isOnBoth: true }) } };
+  const pair = {
+    ...(peer === undefined ? {} : { isOnBoth: true as const }),
+    ...(apart === undefined ? {} : { apart }),
+  };
+  return { ...base, use: { ...use, ...pair } };
 }
 
 interface Asked {
@@ -195,9 +199,12 @@ async function sideOf(asked: Asked, side: Side, signal: AbortSignal): Promise<Gr
   const { backend, group, observation } = asked;
   const remedy = observation.failures[side]?.next;
   const view = viewOf(asked, side);
-  if (view.answer === 'group' && asked.asksLinks) view.linksUp = await linksOf(asked, side, signal);
+  const isFresh = view.answer === 'group' && asked.asksLinks;
+  if (isFresh) view.linksUp = await linksOf(asked, side, signal);
+  const arrayId = isFresh ? await idOf(backend, side, signal) : undefined;
   return {
     array: backend.array(side).label,
+    ...(arrayId === undefined ? {} : { arrayId }),
     group: side === 'primary' ? group.name : group.remoteName,
     view,
     members: observation.groups[side]?.members ?? [],
@@ -249,6 +256,16 @@ async function linksOf({ backend, observation }: Asked, side: Side, signal: Abor
   if (target === undefined) return undefined;
   try {
     return await backend.array(side).remoteCopy.linksUp(target.name, within(LINKS_TIMEOUT_MS, signal));
+  } catch {
+    signal.throwIfAborted();
+    return undefined;
+  }
+}
+
+/** Known since its first answer. */
+async function idOf(backend: Backend, side: Side, signal: AbortSignal): Promise<number | undefined> {
+  try {
+    return (await backend.array(side).identity(within(LINKS_TIMEOUT_MS, signal))).systemId;
   } catch {
     signal.throwIfAborted();
     return undefined;

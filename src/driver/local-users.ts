@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { NodeJournal, NodeMount } from '../contracts/node-journal.js';
+import type { Apart } from '../domain/attachment.js';
 import { withMountId, withoutMountId, type MountId } from '../domain/mount-ids.js';
 
 /**
@@ -49,6 +50,14 @@ export class LocalUsers {
   /** Other host entries than before; the users stay. */
   async noteExports(volume: string, hosts: Pick<NodeMount, 'host' | 'peer'>): Promise<void> {
     await this.#change(volume, (mount) => ({ ...mount, ...hosts }));
+  }
+
+  /** What is known of its two copies; undefined: they are together. */
+  async noteApart(volume: string, apart: Apart | undefined): Promise<void> {
+    await this.#change(volume, ({ apart: _before, ...mount }) => ({
+      ...mount,
+      ...(apart === undefined ? {} : { apart }),
+    }));
   }
 
   /** A new mount: what the kernel said of an earlier one is void. */

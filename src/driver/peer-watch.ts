@@ -109,6 +109,8 @@ export class PeerWatch {
     await this.#operations.withVolume(on, signal, async (held) => {
       const now = (await this.#find(key, held.signal))?.attachment;
       if (now?.generation !== attachment.generation) return;
+      // First the one that is left when the metadata are lost.
+      await this.#attachments.users.noteApart(key, apart);
       await held.commit([{ put: 'attachment', key, value: withApart(now, apart) }]);
     });
   }

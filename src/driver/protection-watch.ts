@@ -1,32 +1,36 @@
 import { Rounds } from '../backend/rounds.js';
-import { protectionOf, SIDES, type GroupReport, type LastSeen } from '../domain/group-report.js';
-import type { Side } from '../domain/replication.js';
+import type { ProtectionMemories } from '../contracts/protection-memories.js';
+import { protectionOf, SIDES, type GroupReport, type LastSeen, type ProtectionMemory } from '../domain/group-report.js';
 
 /** As often as the arrays are asked. */
 const INTERVAL_MS = 15_000;
-
-/** How a group was protected when its arrays last answered, and since when it is as it is now. */
-interface Memory {
-  /** Of the newest report; ISO 8601. */
-  at: string;
-  isProtected: boolean;
-  /** ISO 8601; of the first look, if nothing else is known. */
-  since: string;
-  seen: Partial<Record<Side, LastSeen>>;
-}
+/** What was protected before nobody looked for so long may not have been so all the time. */
+const GAP_MS = 5 * 60_000;
+/** A group that nothing was heard of for so long is gone, or is begun anew. */
+const KEPT_MS = 7 * 24 * 3_600_000;
 
 /**
  * Remembers, from what StatusPoll hears, since when each group is protected or not, and how it was when each array last answered: an
- * array that is lost tells nothing of the writes that it took alone. For people and plans; in memory, since the start of the daemon.
+ * array that is lost tells nothing of the writes that it took alone. For people and plans; as this node has seen it. Kept in the state
+ * directory, written by its own rounds when something has changed, and at the stop, never by who asks (rule 40).
  */
 export class ProtectionWatch {
   readonly #hear: (signal: AbortSignal) => Promise<GroupReport[]>;
-  readonly #groups = new Map<string, Memory>();
+  readonly #memories: ProtectionMemories;
+  readonly #groups = new Map<string, ProtectionMemory>();
   readonly #rounds = new Rounds(async (signal) => this.#look(signal), INTERVAL_MS);
+  #kept = '';
 
   /** @param hear tells what was last heard of all groups, asking no array */
-  constructor(hear: (signal: AbortSignal) => Promise<GroupReport[]>) {
+  constructor(hear: (signal: AbortSignal) => Promise<GroupReport[]>, memories: ProtectionMemories) {
     this.#hear = hear;
+    this.#memories = memories;
+  }
+
+  /** Of before the last stop. */
+  async load(): Promise<void> {
+    for (const memory of await this.#memories.load()) this.#groups.set(keyOf(memory), memory);
+    this.#kept = this.#essence();
   }
 
   start(): void {
@@ -35,29 +39,54 @@ export class ProtectionWatch {
 
   async stop(): Promise<void> {
     await this.#rounds.stop();
+    if (this.#groups.size > 0) await this.#save().catch(() => undefined);
   }
 
   async #look(signal: AbortSignal): Promise<void> {
     // The metadata may be away for a while: then nothing is learnt.
     const reports = await this.#hear(signal).catch(() => []);
     for (const report of reports) this.note(report);
+    if (this.#essence() === this.#kept) return;
+    // A full disk is told by everything else; it is tried again.
+    await this.#save().catch(() => undefined);
+  }
+
+  async #save(): Promise<void> {
+    const newest = Math.max(...[...this.#groups.values()].map(({ at }) => Date.parse(at)));
+    for (const [key, { at }] of this.#groups) if (newest - Date.parse(at) > KEPT_MS) this.#groups.delete(key);
+    const essence = this.#essence();
+    await this.#memories.save([...this.#groups.values()]);
+    this.#kept = essence;
+  }
+
+  /** What is worth a write: all but the time of the last look. */
+  #essence(): string {
+    const essential = [...this.#groups.values()].map(({ at: _at, seen, ...rest }) => [
+      rest,
+      SIDES.map((side) => [seen[side]?.isProtected, seen[side]?.isAlone, seen[side]?.missedAt]),
+    ]);
+    return JSON.stringify(essential);
   }
 
   /** Takes what was seen into account. */
   note(report: GroupReport): void {
     const { isProtected, why } = protectionOf(report);
+    const { backend, name, at } = report;
     const before = this.#groups.get(keyOf(report));
     // What StatusPoll has heard may be older than what somebody has asked since.
-    if (before !== undefined && before.at > report.at) return;
-    const since = before?.isProtected === isProtected ? before.since : report.at;
+    if (before !== undefined && before.at > at) return;
+    const isUnbroken = before?.isProtected === isProtected && !(isProtected && gapOf(before.at, at) > GAP_MS);
+    const since = isUnbroken ? before.since : at;
     const seen = { ...before?.seen };
     for (const side of SIDES) {
       const { view } = report.sides[side];
+      const last = seen[side];
+      if (view.answer === 'silent' && last !== undefined) seen[side] = { missedAt: at, ...last };
       if (view.answer !== 'group') continue;
       const isAlone = view.role === 'primary' && view.state !== 'started';
-      seen[side] = { at: report.at, isProtected, isAlone, why };
+      seen[side] = { at, isProtected, isAlone, why };
     }
-    this.#groups.set(keyOf(report), { at: report.at, isProtected, since, seen });
+    this.#groups.set(keyOf(report), { backend, name, at, isProtected, since, seen });
   }
 
   /** The report with what is remembered of the arrays that are silent now. */
@@ -66,7 +95,7 @@ export class ProtectionWatch {
     const { since, seen } = this.#groups.get(keyOf(report)) ?? { since: report.at, seen: {} };
     const recalled = { ...report, sides: { ...report.sides }, since };
     for (const side of SIDES) {
-      const last = seen[side];
+      const last: LastSeen | undefined = seen[side];
       const here = report.sides[side];
       if (here.view.answer === 'silent' && last !== undefined) recalled.sides[side] = { ...here, lastSeen: last };
     }
@@ -74,4 +103,6 @@ export class ProtectionWatch {
   }
 }
 
-const keyOf = ({ backend, name }: GroupReport): string => `${backend}/${name}`;
+const gapOf = (from: string, to: string): number => Date.parse(to) - Date.parse(from);
+
+const keyOf = ({ backend, name }: Pick<GroupReport, 'backend' | 'name'>): string => `${backend}/${name}`;

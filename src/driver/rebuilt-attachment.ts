@@ -45,7 +45,7 @@ export function attachmentOf(
     return `it is exported to ${where}, and this node's journal does not say that it has it mounted; repeat this command on that host, or, if nothing uses it there, remove the export: ${command}`;
   }
   const group = groupKeyOf(volume);
-  const { mountpoint, side, host, peer } = mount;
+  const { mountpoint, side, host, peer, apart } = mount;
   return {
     volume: name,
     ...(group === undefined ? {} : { group }),
@@ -55,6 +55,7 @@ export function attachmentOf(
     side,
     host,
     ...(peer === undefined ? {} : { peer }),
+    ...(apart === undefined ? {} : { apart }),
     state: 'attached',
     mountpoint,
     device,

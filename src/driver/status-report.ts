@@ -1,5 +1,6 @@
 import type { Backend } from '../backend/backend.js';
 import type { NodeJournal } from '../contracts/node-journal.js';
+import type { Apart } from '../domain/attachment.js';
 import { asDriverError } from '../domain/errors.js';
 import { activeSideOf, lastSyncOf, protectionOf, type GroupReport } from '../domain/group-report.js';
 import type { GroupRun, Halt } from '../domain/group-run.js';
@@ -51,6 +52,8 @@ export interface VolumeStatus {
   /** Peer persistence: it has the paths of both arrays there. */
   bothArrays?: true;
   isHere?: boolean;
+  /** Peer persistence: its two copies were seen apart since it was mounted. */
+  apart?: Apart;
 }
 
 /** Everything that an operator asks first. */
@@ -63,6 +66,8 @@ export interface StatusReport {
   volumes: VolumeStatus[];
   /** Failovers and failbacks that are under way, on whichever node; absent: none. */
   runs?: Pick<GroupRun, 'backend' | 'group' | 'goal' | 'by' | 'nodeName' | 'startedAt'>[];
+  /** Containers that a run has stopped and nobody has started again yet; told in `leftOvers`, too. Absent: none. */
+  stopped?: { group: string; nodeName: string; containers: string[] }[];
   /** Changes that are not finished. */
   operations: { volume: string; kind: string; phase: string; startedAt: string; error?: string }[];
   /** What is still to be removed somewhere. */
@@ -87,6 +92,7 @@ export async function reportStatus(parts: StatusParts, signal: AbortSignal): Pro
     store.list('run', signal),
     store.list('halt', signal),
   ]);
+  const owed = halts.filter((each) => each.containers.length > 0);
   const users = new Map(attachments.map((each) => [each.volume, each]));
   const deferred = parts.journal
     .deferredRemovals()
@@ -111,6 +117,7 @@ export async function reportStatus(parts: StatusParts, signal: AbortSignal): Pro
         ...(group === undefined ? {} : { group }),
         ...(user === undefined ? {} : { node: user.nodeName, side: user.side, isHere: user.node === parts.node }),
         ...(user?.peer === undefined ? {} : { bothArrays: true as const }),
+        ...(user?.apart === undefined ? {} : { apart: user.apart }),
       };
     }),
     operations: operations.map(({ volume, kind, phase, startedAt, error }) => ({
@@ -121,8 +128,9 @@ export async function reportStatus(parts: StatusParts, signal: AbortSignal): Pro
       ...(error === undefined ? {} : { error }),
     })),
     ...(runs.length === 0 ? {} : { runs: runs.map(describeRun) }),
+    ...(owed.length === 0 ? {} : { stopped: owed.map(toStopped) }),
     leftOvers: [
-      ...halts.filter((each) => each.containers.length > 0).map(describeHalt),
+      ...owed.map(describeHalt),
       ...deferred,
       ...late.map(
         (each) => `undone ${each.kind} of ${each.volume}: an array may carry it out late, and it is looked for`,
@@ -138,6 +146,12 @@ const describeRun = ({ backend, group, goal, by, nodeName, startedAt }: GroupRun
   by,
   nodeName,
   startedAt,
+});
+
+const toStopped = ({ group, nodeName, containers }: Halt) => ({
+  group,
+  nodeName,
+  containers: containers.map((each) => each.name),
 });
 
 const describeHalt = ({ group, nodeName, containers }: Halt): string =>

@@ -1,7 +1,7 @@
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 import type { DeviceUse, MountEntry } from '../contracts/host.js';
 import { parseMountinfo, type MountinfoEntry } from './mountinfo.js';
-import { findTakenAlong } from './propagation.js';
+import { findTakenAlong, isReceivedElsewhere } from './propagation.js';
 
 /** `major:minor` as mountinfo has it; undefined when there is no such device node. */
 export async function findDeviceNumber(devicePath: string): Promise<string | undefined> {
@@ -43,6 +43,16 @@ export async function findCopies(devicePath: string, ownTarget: string): Promise
   const copies = new Set(own.flatMap((entry) => findTakenAlong({ entry, view }, lists)).map(({ id }) => id));
   for (const { id } of view) copies.delete(id);
   return usesIn(views, ({ id }) => copies.has(id));
+}
+
+/** Whether what is mounted below that directory of our namespace shows up in another one. */
+export async function isShownElsewhere(directory: string): Promise<boolean> {
+  const views = await readViews();
+  const view = views.find(({ pid }) => pid === process.pid)?.entries ?? [];
+  return isReceivedElsewhere(
+    { directory, view },
+    views.map(({ entries }) => entries),
+  );
 }
 
 function usesIn(views: MountView[], isUse: (entry: MountinfoEntry) => boolean): DeviceUse[] {

@@ -26,6 +26,20 @@ export function findTakenAlong(ours: Seen, views: MountinfoEntry[][]): Mountinfo
   return views.flatMap((view) => view.filter((entry) => isCopy(entry, view)));
 }
 
+/** Whether a mount of another namespace receives what is mounted below the directory of ours. */
+export function isReceivedElsewhere(
+  { directory, view }: { directory: string; view: MountinfoEntry[] },
+  views: MountinfoEntry[][],
+): boolean {
+  const on = view.filter(({ target }) => `${directory}/`.startsWith(target.endsWith('/') ? target : `${target}/`));
+  const deepest = Math.max(...on.map(({ target }) => target.length));
+  const { shared } = on.findLast(({ target }) => target.length === deepest) ?? {};
+  if (shared === undefined) return false;
+  const groups = receivingGroups(shared, views.flat());
+  const own = new Set(view.map(({ id }) => id));
+  return views.flat().some((each) => !own.has(each.id) && receives(each, groups));
+}
+
 /** The peer group, and the groups that are its slaves, step by step, as far as any process sees them. */
 function receivingGroups(group: number, mounts: MountinfoEntry[]): Set<number> {
   const groups = new Set([group]);

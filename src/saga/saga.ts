@@ -172,6 +172,7 @@ async function afterFailure<P, F extends object, W>(
   const message = `cannot ${doing}: ${cause.message}`;
   const isUnanswered = isUnderWay && cause.code === 'unknown-outcome';
   if (isPastReturn(saga, operation) || (isUnanswered && saga.steps[operation.next]?.noWayBackUnanswered === true)) {
+    await tellFailure(operation, message, ctx);
     return cause.reworded(`${message}; what is left is finished later, or by the same command again`);
   }
   operation.error = message;
@@ -210,6 +211,13 @@ export async function undoLate<P, F extends object, W>(
 
 async function noRecord(): Promise<void> {
   await Promise.reject(new DriverError('internal', 'an operation that was undone has nothing to record'));
+}
+
+/** For who looks at what is not finished; it is redone all the same when that cannot be written. */
+async function tellFailure<W>(operation: Operation, message: string, ctx: SagaRun<W>): Promise<void> {
+  if (operation.error === message) return;
+  operation.error = message;
+  await ctx.journal.save(operation, []).catch(() => undefined);
 }
 
 function setUnanswered<P, F extends object, W>(saga: Saga<P, F, W>, operation: Operation): void {

@@ -25,8 +25,8 @@ b.bad { display: block; } .arrow { white-space: nowrap; } .busy { color: #8a5a00
   th, td { display: block; border: 0; padding: .1rem 0; } td { padding-left: 8.5rem; position: relative; min-height: 1.5rem; }
   td::before { content: attr(data-column); position: absolute; left: 0; width: 8rem; font-size: .8rem; opacity: .8; }
 }
-code { background: var(--soft); border-radius: .25rem; padding: .1rem .3rem; overflow-wrap: anywhere; }
-footer { margin-top: 1.5rem; font-size: .85rem; opacity: .8; } ul { padding-left: 1.2rem; } .lost { color: var(--bad); font-weight: 600; }
+code { display: block; width: fit-content; margin: .2rem 0; background: var(--soft); border-radius: .25rem; padding: .1rem .3rem; overflow-wrap: anywhere; }
+footer { margin-top: 1.5rem; font-size: .85rem; } ul { padding-left: 1.2rem; } .lost { position: fixed; inset: 0 0 auto 0; padding: .5rem .75rem; background: #b3261e; color: #fff; font-weight: 600; font-size: 1rem; }
 `;
 
 /** Brings the newest status every 5 seconds; says so when the daemon does not answer. */
@@ -45,6 +45,7 @@ async function update() {
   } catch {
     link.className = 'lost';
     link.textContent = 'The daemon does not answer: what is shown is old.';
+    document.title = 'daemon silent';
   }
   setTimeout(update, 5000);
 }

@@ -132,7 +132,7 @@ export class Metrics {
     }
   }
 
-  #tellVolumes({ volumes, operations, leftOvers }: StatusReport): void {
+  #tellVolumes({ volumes, operations, leftOvers, runs = [], stopped = [] }: StatusReport): void {
     const count = this.#gauge(
       'hpe_volumes',
       'Volumes on record, by backend and whether they are mounted (here, elsewhere, no)',
@@ -140,10 +140,21 @@ export class Metrics {
     for (const { backend, isHere } of volumes) {
       count.labels({ backend, mounted: isHere === undefined ? 'no' : isHere ? 'here' : 'elsewhere' }).inc();
     }
+    const apart = this.#gauge(
+      'hpe_mounts_apart',
+      'Peer persistence: mounts whose copies were seen apart, by whether their data have moved',
+    );
+    for (const moved of [true, false]) {
+      const found = volumes.filter((each) => each.apart !== undefined && (each.apart.moved === true) === moved);
+      apart.labels({ moved: moved ? 'yes' : 'no' }).set(found.length);
+    }
     const open = this.#gauge('hpe_open_operations', 'Changes that are not finished, by whether they have failed once');
     const failed = operations.filter(({ error }) => error !== undefined).length;
     open.labels({ failed: 'yes' }).set(failed);
     open.labels({ failed: 'no' }).set(operations.length - failed);
+    this.#gauge('hpe_runs', 'Failovers and failbacks that are under way').set(runs.length);
+    const halted = stopped.flatMap((each) => each.containers).length;
+    this.#gauge('hpe_stopped_containers', 'Stopped to move a group, and not started again yet').set(halted);
     this.#gauge('hpe_left_overs', 'What is still to be removed somewhere').set(leftOvers.length);
     const oldest = Math.max(0, ...operations.map(({ startedAt }) => (Date.now() - Date.parse(startedAt)) / 1000));
     this.#gauge('hpe_oldest_operation_seconds', 'Age of the oldest change that is not finished').set(oldest);
@@ -156,4 +167,4 @@ export class Metrics {
   }
 }
 
-const LABELS = ['array', 'backend', 'group', 'side', 'synced', 'mounted', 'failed', 'version'];
+const LABELS = ['array', 'backend', 'group', 'side', 'synced', 'mounted', 'moved', 'failed', 'version'];

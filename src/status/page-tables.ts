@@ -1,8 +1,9 @@
-import { SIDES, type GroupReport } from '../domain/group-report.js';
+import { SIDES, type GroupReport, type GroupSide } from '../domain/group-report.js';
 import { otherSide, roleWord, type Side } from '../domain/replication.js';
-import type { ArrayStatus, GroupStatus, StatusReport } from '../driver/status-report.js';
+import type { ArrayStatus, GroupStatus, StatusReport, VolumeStatus } from '../driver/status-report.js';
 import { html, type Html } from './html.js';
-import { addressOf, isStale } from './page-advice.js';
+import { clock } from './clock.js';
+import { addressOf, isMisled, isStale } from './page-advice.js';
 
 export function arraysOf({ arrays, groups }: StatusReport): Html {
   const backends = [...new Set(arrays.map(({ backend }) => backend))];
@@ -52,7 +53,7 @@ export function groupsOf({ groups }: StatusReport): Html {
       html`${report.name}<small>${report.backend}, ${report.mode}</small>`,
       directionOf(group),
       html`<span class="${group.protected ? 'good' : 'bad'}"
-        >${group.protected ? 'yes' : 'NO'}${report.since === undefined ? undefined : ` since ${report.since.replace('T', ' ').slice(0, 19)}Z`}<small
+        >${group.protected ? 'yes' : 'NO'}${report.since === undefined ? undefined : ` since ${clock(report.since)}`}<small
           >${group.why}</small
         ></span
       >`,
@@ -74,7 +75,7 @@ function directionOf({ active, row, report }: GroupStatus): Html {
 
 function sayingOf({ sides, volumes }: GroupReport, side: Side): Html {
   const { view } = sides[side];
-  if (view.answer === 'silent') return html`<span class="bad">silent</span>`;
+  if (view.answer === 'silent') return html`<span class="bad">silent</span>${lastSeenIn(sides[side])}`;
   if (view.answer === 'mismatch') return html`<span class="bad">${view.what}</span>`;
   const nameOf = (arrayName: string): string => volumes.find((each) => each.arrayName === arrayName)?.name ?? arrayName;
   const lagging = view.lagging.map(({ volume, status }) => `${nameOf(volume)} is ${status}`).join(', ');
@@ -83,16 +84,43 @@ function sayingOf({ sides, volumes }: GroupReport, side: Side): Html {
     >`;
 }
 
+function lastSeenIn({ lastSeen }: GroupSide): Html | undefined {
+  if (lastSeen === undefined) return undefined;
+  return html`<small
+    >last answered ${clock(lastSeen.at)}, ${lastSeen.isProtected ? 'protected' : 'NOT protected'} then
+    (${lastSeen.why})</small
+  >`;
+}
+
+/** A page with all of a hundred thousand would be made and sent every 5 seconds. */
+const MOST_VOLUMES = 500;
+
+/** What is in trouble first, then what is mounted. */
+function shownOf(report: StatusReport): VolumeStatus[] {
+  if (report.volumes.length <= MOST_VOLUMES) return report.volumes;
+  const rank = (volume: VolumeStatus): number =>
+    isMisled(volume, report) ? 0 : volume.state !== 'ready' ? 1 : volume.node === undefined ? 3 : 2;
+  const ranked = report.volumes.map((volume) => ({ volume, rank: rank(volume) }));
+  return ranked
+    .toSorted((one, other) => one.rank - other.rank)
+    .slice(0, MOST_VOLUMES)
+    .map(({ volume }) => volume);
+}
+
 export function volumesOf(report: StatusReport): Html {
-  const rows = report.volumes.map((volume) => [
+  const shown = shownOf(report);
+  const rows = shown.map((volume) => [
     html`${volume.name}${volume.state === 'ready' ? undefined : html`<small>${volume.state}</small>`}`,
     html`${volume.sizeGiB} GiB`,
     html`${volume.group ?? '–'}<small>${volume.backend}</small>`,
     html`${volume.node === undefined ? '–' : `${volume.node}, from ${volume.bothArrays === true ? 'both arrays' : `the ${volume.side ?? '?'} array`}`}${
       isStale(volume, report) ? html`<b class="bad">writing to the stale copy</b>` : undefined
-    }`,
+    }${volume.apart?.moved === true ? html`<b class="bad">its data have moved under it</b>` : undefined}`,
   ]);
-  return tableOf(`Volumes (${rows.length})`, ['Volume', 'Size', 'Group', 'Mounted on'], rows);
+  const all = report.volumes.length;
+  const title =
+    shown.length === all ? `Volumes (${all})` : `Volumes (${shown.length} of ${all}; all: hpe-volume-plugin status)`;
+  return tableOf(title, ['Volume', 'Size', 'Group', 'Mounted on'], rows);
 }
 
 /** On a phone each row becomes a block, and its cells name their columns themselves. */

@@ -1,6 +1,7 @@
 import type { GroupStatus, StatusReport } from '../driver/status-report.js';
+import { clock } from './clock.js';
 import { html, type Html } from './html.js';
-import { adviceOf } from './page-advice.js';
+import { adviceOf, isMisled } from './page-advice.js';
 import { arraysOf, groupsOf, volumesOf } from './page-tables.js';
 import type { Seen } from './snapshot.js';
 
@@ -32,11 +33,14 @@ const unprotected = (report: StatusReport): GroupStatus[] => report.groups.filte
 
 export function titleOf({ report, problem }: Seen): string {
   if (report === undefined || problem !== undefined) return 'status unknown';
-  const [silent, bare] = [report.arrays.filter((each) => !each.reachable).length, unprotected(report).length];
-  if (silent + bare === 0) return `all well · ${report.node}`;
-  return [silent === 0 ? '' : `${silent} silent`, bare === 0 ? '' : `${bare} unprotected`]
-    .filter((each) => each !== '')
-    .join(', ');
+  const counts = [
+    [report.arrays.filter((each) => !each.reachable).length, 'silent'],
+    [unprotected(report).length, 'unprotected'],
+    [report.volumes.filter((each) => isMisled(each, report)).length, 'on a wrong copy'],
+    [report.operations.filter((each) => each.error !== undefined).length, 'failed'],
+  ] as const;
+  const bad = counts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  return bad.length === 0 ? `all well · ${report.node}` : bad.join(', ');
 }
 
 function bodyOf({ report, ageSeconds, problem }: Seen): Html {
@@ -53,17 +57,22 @@ function bodyOf({ report, ageSeconds, problem }: Seen): Html {
     ${adviceOf(report)} ${arraysOf(report)} ${groupsOf(report)} ${volumesOf(report)} ${unfinished(report)}`;
 }
 
-function unfinished({ operations, leftOvers }: StatusReport): Html {
+function unfinished({ operations, runs = [], leftOvers }: StatusReport): Html {
   return html`<section>
     <h2>Not finished</h2>
-    ${operations.length + leftOvers.length === 0 ? html`<p>nothing</p>` : undefined}
+    ${operations.length + runs.length + leftOvers.length === 0 ? html`<p>nothing</p>` : undefined}
     <ul>
+      ${runs.map(
+        ({ goal, group, nodeName, by, startedAt }) =>
+          html`<li class="busy">
+            <b>${goal}</b> of group ${group} is run on node ${nodeName} by ${by}, since ${clock(startedAt)}
+          </li>`,
+      )}
       ${operations.map(
         ({ volume, kind, phase, startedAt, error }) =>
           html`<li class="${error === undefined ? 'busy' : 'bad'}">
-            <b>${kind}</b> of ${volume} (${phase === 'undo' ? 'being undone' : 'under way'}, since ${startedAt})<small
-              >${error}</small
-            >
+            <b>${kind}</b> of ${volume} (${phase === 'undo' ? 'being undone' : 'under way'}, since
+            ${clock(startedAt)})<small>${error}</small>
           </li>`,
       )}
       ${leftOvers.map((each) => html`<li>${each}</li>`)}

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Logger } from '../contracts/log.js';
 import { DriverError } from '../domain/errors.js';
+import { isOwnHost } from './asked-host.js';
 import { CSS, SCRIPT } from './assets.js';
 import type { Metrics } from './metrics.js';
 import { fragment, page, titleOf } from './page.js';
@@ -26,6 +27,8 @@ interface Answer {
 const POLICY =
   "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 const HTML = 'text/html; charset=utf-8';
+const OTHER_HOST =
+  "this listener is asked by an IP address, localhost, this host's name as hostname prints it, or the name in status_listen; by another name it answers nothing\n";
 const MOST_CONNECTIONS = 50;
 /** Longer than a report may take. */
 const IDLE_MS = 30_000;
@@ -71,11 +74,13 @@ async function answer(options: StatusServerOptions, req: IncomingMessage, res: S
   const path = (req.url ?? '').split('?')[0] ?? '';
   const find = PATHS[path];
   const isRead = req.method === 'GET' || req.method === 'HEAD';
-  const made: Answer = !isRead
-    ? { status: 405, type: 'text/plain', text: 'read-only\n' }
-    : find === undefined
-      ? { status: 404, type: 'text/plain', text: 'not found\n' }
-      : await find(options);
+  const made: Answer = !isOwnHost(req.headers.host, options.at.host)
+    ? { status: 421, type: 'text/plain', text: OTHER_HOST }
+    : !isRead
+      ? { status: 405, type: 'text/plain', text: 'read-only\n' }
+      : find === undefined
+        ? { status: 404, type: 'text/plain', text: 'not found\n' }
+        : await find(options);
   res.writeHead(made.status ?? 200, {
     'content-type': made.type,
     'content-length': Buffer.byteLength(made.text),

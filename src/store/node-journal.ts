@@ -7,7 +7,7 @@ import { DriverError } from '../domain/errors.js';
 import type { MountId } from '../domain/mount-ids.js';
 import { readIfThere, removeDurably, writeDurably } from './durable-file.js';
 import { errorText } from './failure.js';
-import { blockDevice } from './records.js';
+import { apart, blockDevice } from './records.js';
 
 const side = z.enum(['primary', 'secondary']);
 const mountId: z.ZodType<MountId> = z.strictObject({ id: z.string(), count: z.number(), life: z.string() });
@@ -23,6 +23,7 @@ const mount: z.ZodType<NodeMount> = z.preprocess(
     side,
     host: z.string(),
     peer: z.strictObject({ host: z.string() }).exactOptional(),
+    apart: apart.exactOptional(),
     generation: z.number().exactOptional(),
     ids: z.array(mountId),
   }),

@@ -128,6 +128,8 @@ const group: z.ZodType<Group> = z.strictObject({
     .exactOptional(),
 });
 
+export const apart = z.strictObject({ side, moved: z.literal(true).exactOptional() });
+
 const attachment: z.ZodType<Attachment> = z.strictObject({
   volume: z.string(),
   group: z.string().exactOptional(),
@@ -137,7 +139,7 @@ const attachment: z.ZodType<Attachment> = z.strictObject({
   side,
   host: z.string(),
   peer: z.strictObject({ host: z.string() }).exactOptional(),
-  apart: z.strictObject({ side, moved: z.literal(true).exactOptional() }).exactOptional(),
+  apart: apart.exactOptional(),
   state: z.enum(['attaching', 'attached', 'detaching']),
   mountpoint: z.string(),
   device: blockDevice.exactOptional(),

@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { promisify } from 'node:util';
+import { askSurroundings } from '../../src/commands/doctor-daemon.js';
 import { arrayOf } from '../pair-client.js';
 import { failure, hands } from './hands.js';
 import { expectMainJob } from './main-job-story.js';
@@ -112,7 +114,10 @@ describe('the managed plugin on a real Docker engine', () => {
     expect(text).toContain('nobody outside of this plugin sees what it mounts');
     expect(text).toContain('docker plugin disable -f');
     expect(await hand.servedBy('unseen')).toEqual([]);
+    const seen = async () => askSurroundings(path.join(stack.dir, 'state'));
+    expect(await seen()).toEqual({ managed: true, isShown: false });
     await enableAgain();
+    expect(await seen()).toEqual({ managed: true, isShown: true });
     await hand.start('unseen');
     expect(await hand.servedBy('unseen')).toHaveLength(1);
   });

@@ -218,23 +218,26 @@ describe('doctor, on a pair and a daemon where nothing is wrong', () => {
     expect(await found(conf)).toEqual(ids);
   });
 
+  /** Ids of everything that is told with that hpe.conf, notes too. */
+  const told = async (conf: string, stateDir = at('state')): Promise<string[]> => {
+    await writeFile(at('looked-at.conf'), conf, { mode: 0o600 });
+    const parts = { configFile: at('looked-at.conf'), socketPath: at('hpe.sock'), stateDir, host: soundHost };
+    return (await diagnose(parts)).map(({ id }) => id);
+  };
+
+  it('nothing is wrong, and two notes say how it is', async () => {
+    expect(await told(sound)).toEqual(['metadata-local', 'host-versions']);
+  });
+
   it("a plugin in a container is told of dockerd's own limit, which is no fault", async () => {
     const prefixed = sound.replace('[DEFAULT]', '[DEFAULT]\nhost_command_prefix = nice');
     expect(await found(prefixed)).toEqual([]);
-    const notes = async (conf: string) => {
-      await writeFile(at('looked-at.conf'), conf);
-      const all = await diagnose({
-        configFile: at('looked-at.conf'),
-        socketPath: at('hpe.sock'),
-        stateDir: at('state'),
-        host: soundHost,
-      });
-      return all.map(({ id }) => id);
-    };
-    expect(await notes(prefixed)).toContain('docker-timeout');
-    expect(await notes(prefixed.replace('[DEFAULT]', '[DEFAULT]\ndocker_timeout = 30'))).not.toContain(
-      'docker-timeout',
-    );
+    // The daemon says that it is no managed plugin.
+    expect(await told(prefixed)).not.toContain('docker-timeout');
+    await mkdir(at('nobody'), { mode: 0o700 });
+    expect(await told(prefixed, at('nobody'))).toContain('docker-timeout');
+    const short = prefixed.replace('[DEFAULT]', '[DEFAULT]\ndocker_timeout = 30');
+    expect(await told(short, at('nobody'))).not.toContain('docker-timeout');
   });
 
   it('--learn-host-keys writes the keys that are missing, and never over another one', async () => {
@@ -385,6 +388,28 @@ describe('doctor, on a pair and a daemon where nothing is wrong', () => {
     );
   });
 
+  it('an array has no session left', async () => {
+    const match = { method: 'POST', pathRegex: '/credentials' };
+    const fault = { array: b.name, match, effect: 'error', status: 503, code: 33, times: 50 } as const;
+    await expectWhile(
+      async () => node.control.fault(fault),
+      async () => node.control.clearFaults(),
+      ['array-sessions'],
+    );
+  });
+
+  it('a change has failed and is not finished', async () => {
+    expect(await node.docker.create('p2', { size: '1', replicationGroup: 'g1' })).toBe('');
+    const arrayName = (await node.records('volume')).find(({ name }) => name === 'p2')!.arrayName;
+    const match = { method: 'DELETE', pathRegex: `/volumes/${arrayName}` };
+    await node.control.fault({ array: b.name, match, effect: 'error', status: 500, code: 3, times: 50 });
+    expect(await node.docker.remove('p2')).toContain('what is left is finished later');
+    expect(await found(sound)).toEqual(['operation-open']);
+    await node.control.clearFaults();
+    expect(await node.docker.remove('p2')).toBe('');
+    expect(await found(sound)).toEqual([]);
+  });
+
   it('a volume is of a backend that hpe.conf lost', async () => {
     expect(await node.docker.create('p1', { size: '1', backend: 'plain' })).toBe('');
     expect(await found(sound)).toEqual(['volume-backend']);
@@ -412,6 +437,9 @@ describe('doctor, on a pair and a daemon where nothing is wrong', () => {
       const stateDir = at('etcd-state');
       await mkdir(stateDir, { mode: 0o700 });
       expect(await found(conf, { stateDir })).toEqual(['daemon-down']);
+      expect(await told(conf, stateDir)).toEqual(expect.arrayContaining(['etcd-new', 'host-versions', 'daemon-down']));
+      const half = conf.replace(etcd.host, `${etcd.host},127.0.0.1:9`);
+      expect(await found(half, { stateDir })).toEqual(['etcd-member', 'daemon-down']);
       expect(await etcd.ctl('get', '--prefix', '--keys-only', '/')).toBe('');
       const withTls = conf.replace('[DEFAULT]', `[DEFAULT]\nhost_etcd_ca_cert = ${node.pair.arrays[0].caFile}`);
       expect(await found(withTls, { stateDir })).toEqual(['etcd-tls', 'daemon-down']);

@@ -11,7 +11,15 @@ import { startEtcd, type Etcd } from '../etcd.js';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const about = (node: string) =>
-  ({ backend: 'DEFAULT', group: 'RCG1', goal: 'failover', by: `root of ${node}`, node, nodeName: node }) as const;
+  ({
+    backend: 'DEFAULT',
+    group: 'RCG1',
+    goal: 'failover',
+    by: `root of ${node}`,
+    node,
+    nodeName: node,
+    arrays: ['array:7/RCG1'],
+  }) as const;
 const soon = (): AbortSignal => AbortSignal.timeout(5000);
 const order: ContainerOrder = { id: 'o1', verb: 'stop', nodes: ['n2'], volumes: ['v1'] };
 
@@ -51,13 +59,28 @@ describe('the lock of a run', () => {
     await expect(lockRun(open('n2'), about('n2'), say)).rejects.toMatchObject({
       code: 'busy',
       message: expect.stringContaining(
-        'a failover of group RCG1 is under way on node n1, typed by root of n1, since 20',
+        'a failover of group RCG1 is under way on node n1 (backend DEFAULT), typed by root of n1, since 20',
       ),
     });
     await first.release();
     const second = await lockRun(open('n2'), about('n2'), say);
     await second.release();
     expect(await open('n3').list('run', soon())).toEqual([]);
+  });
+
+  it('is one for two backends that have the group, whichever array is silent meanwhile', async () => {
+    const first = await lockRun(open('n1'), { ...about('n1'), arrays: ['array:7/RCG1', 'array:8/RCG1.r7'] }, say);
+    const other = { backend: 'GOLD', arrays: ['array:8/RCG1.r7'] };
+    for (const node of ['n1', 'n2']) {
+      await expect(lockRun(open(node), { ...about(node), ...other }, say)).rejects.toMatchObject({
+        code: 'busy',
+        message: expect.stringContaining('group RCG1 is under way on node n1 (backend DEFAULT)'),
+      });
+    }
+    // Another group of that name, on another pair.
+    await (await lockRun(open('n2'), { ...about('n2'), backend: 'FAR', arrays: ['array:9/RCG1'] }, say)).release();
+    await first.release();
+    await (await lockRun(open('n2'), { ...about('n2'), ...other }, say)).release();
   });
 
   it('that an earlier run of the same node has left is waited for', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { openAudit } from '../../../src/commands/audit.js';
@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(async () => rm(dir, { recursive: true }));
 
-const of = { backend: 'DEFAULT', group: 'RCG1' };
+const of = { backend: 'DEFAULT', group: 'RCG1', arrays: ['array:7/RCG1', 'array:8/RCG1.r7'] };
 const state = { goal: 'failover' as const, startedAt: '2026-11-28T12:00:00Z', stopped: [] };
 
 describe('the memory of a run', () => {
@@ -32,10 +32,18 @@ describe('the memory of a run', () => {
   it('lets one run at a time in, and does not wait for a process that has ended', async () => {
     const first = await openRunJournal(dir, of);
     await expect(openRunJournal(dir, of)).rejects.toMatchObject({ code: 'busy' });
-    const other = await openRunJournal(dir, { ...of, group: 'RCG2' });
+    const other = await openRunJournal(dir, { ...of, group: 'RCG2', arrays: ['array:7/RCG2'] });
     await other.release();
     await first.release();
     await (await openRunJournal(dir, of)).release();
+  });
+
+  it('lets no run of another backend in that has the group on one of the same arrays', async () => {
+    const first = await openRunJournal(dir, of);
+    const other = { ...of, backend: 'GOLD', arrays: ['array:8/RCG1.r7'] };
+    await expect(openRunJournal(dir, other)).rejects.toMatchObject({ code: 'busy' });
+    await first.release();
+    await (await openRunJournal(dir, other)).release();
   });
 
   it('a run that was killed keeps nobody out, whoever has its process number now', async () => {
@@ -46,6 +54,17 @@ describe('the memory of a run', () => {
     expect(await second.load()).toBeUndefined();
     await second.release();
   });
+});
+
+it('the audit log may be rotated while a run goes on: what comes after stands in the new file', async () => {
+  const audit = await openAudit(dir, 'failover run RCG1');
+  await audit.write({ event: 'begin', what: 'ready' });
+  const file = path.join(dir, 'audit.log');
+  await rename(file, `${file}.1`);
+  await audit.write({ event: 'end', what: 'finished' });
+  expect(await readFile(`${file}.1`, 'utf8')).toMatch(/^[^\n]*"begin"[^\n]*\n$/);
+  expect(await readFile(file, 'utf8')).toMatch(/^[^\n]*"end"[^\n]*\n$/);
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
 });
 
 it('the audit log is appended to, one JSON object a line, for root alone', async () => {

@@ -159,16 +159,52 @@ describe('exports', () => {
       const listVluns = async () => Promise.resolve([{ volume: 'dcv-1', host, lun: 1, active, port: undefined }]);
       const own = { name: 'DEFAULT', array: () => ({ label: side, inventory: { listVluns } }) };
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-      return (await examineExports({ backend: own as unknown as Backend, side, metadata }, never)).map(({ id }) => id);
+      const parts = { backend: own as unknown as Backend, side, metadata, again: async () => Promise.resolve(now) };
+      return (await examineExports(parts, never)).map(({ id }) => id);
     };
+    let now = metadata;
     expect(await left('primary', 'h1')).toEqual([]);
     expect(await left('secondary', 'h2')).toEqual([]);
     expect(await left('secondary', 'h1')).toEqual(['export-left']);
     expect(await left('secondary', 'h1', true)).toEqual([]);
+    // A Mount has made it since the metadata were read.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    now = { ...metadata, attachment: [{ ...attachment, host: 'h3' }] } as unknown as Metadata;
+    expect(await left('primary', 'h3')).toEqual([]);
+    expect(await left('primary', 'h4')).toEqual(['export-left']);
+  });
+
+  it('that go while the doctor looks (an Unmount) are not left over', async () => {
+    const volume = { name: 'v', arrayName: 'dcv-1', spec: { backend: 'DEFAULT' } };
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    const metadata = { ...metadataOf([]), volume: [volume] } as unknown as Metadata;
+    const seen = [[{ volume: 'dcv-1', host: 'h1', lun: 1, active: false, port: undefined }], []];
+    const own = {
+      name: 'DEFAULT',
+      array: () => ({ label: 'a', inventory: { listVluns: async () => Promise.resolve(seen.shift()) } }),
+    };
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    const parts = { backend: own as unknown as Backend, side: 'primary' as const, metadata };
+    expect(await examineExports({ ...parts, again: async () => Promise.resolve(metadata) }, never)).toEqual([]);
+    expect(seen).toEqual([]);
   });
 });
 
 describe('findings', () => {
+  it('each has a test that expects exactly it', () => {
+    const texts = ['findings.test.ts', 'host.test.ts', 'surroundings.test.ts', '../../scenario/doctor.test.ts'].map(
+      (file) => readFileSync(path.join(import.meta.dirname, file), 'utf8'),
+    );
+    // Alone in a list that is compared, or the id of a row of a table whose test does that.
+    const isExpected = (id: string): boolean =>
+      texts.some((text) => new RegExp(`\\['${id}'[,\\]]|toEqual\\(\\[\\s*'${id}'`).test(text));
+    // They follow from, or bring along, another one: each is the second or the first of a list that is compared.
+    const neverAlone = 'array-trust-unknown pair-links'.split(' ');
+    const untested = Object.keys(FINDINGS).filter((id) => !isExpected(id));
+    expect(untested).toEqual(neverAlone);
+    for (const id of neverAlone) expect(texts.at(-1)).toContain(`'${id}'`);
+  });
+
   it('are all explained in docs/doctor.md, with their severity', () => {
     const text = readFileSync(path.join(import.meta.dirname, '../../../docs/doctor.md'), 'utf8');
     const explained = [...text.matchAll(/^\| `([\w-]+)`\s*\| (\w+)/gm)].map(([, id, severity]) => [id, severity]);

@@ -113,6 +113,16 @@ describe('what is wrong with a host', () => {
     expect(await multipathd(captured, { exitCode: 1 })).toEqual(['host-multipathd']);
   });
 
+  it('is host-unknown when its settings cannot be looked at, or a connector says what has no id yet', async () => {
+    const told: string[][] = [];
+    for (const findProblems of [
+      async () => Promise.resolve(['the moon is full; next: wait']),
+      async () => Promise.reject(new Error('no answer')),
+    ])
+      told.push(await found({ findProblems }));
+    expect(told).toEqual([['host-unknown'], ['host-unknown']]);
+  });
+
   it('is host-initiator-name, and host-iscsid where none listens', async () => {
     const host = new FakeSanHost('/dev/null');
     const { run, stateDir, sysRoot, devRoot } = host;

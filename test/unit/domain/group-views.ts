@@ -1,3 +1,4 @@
+import type { Apart } from '../../../src/domain/attachment.js';
 import type { SideView } from '../../../src/domain/active-side.js';
 import type { GroupReport, GroupVolume } from '../../../src/domain/group-report.js';
 import type { GroupMember, ReplicationMode, Side, SyncStatus } from '../../../src/domain/replication.js';
@@ -19,7 +20,7 @@ export interface Scene {
   /** ISO 8601, of both members. */
   lastSync?: string;
   /** Who uses `db`: its side, and `node1` (this one), or another one. */
-  used?: { side: Side; node?: string; isAlive?: boolean; isOnBoth?: true };
+  used?: { side: Side; node?: string; isAlive?: boolean; isOnBoth?: true; apart?: Apart };
   hasSwitchover?: true;
   generation?: number;
 }
@@ -44,6 +45,7 @@ export function reportOf(scene: Scene): GroupReport {
             isHere: node === 'node1',
             isAlive: used.isAlive ?? true,
             ...(used.isOnBoth === undefined ? {} : { isOnBoth: true }),
+            ...(used.apart === undefined ? {} : { apart: used.apart }),
           },
         }),
   };

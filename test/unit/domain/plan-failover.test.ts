@@ -131,6 +131,18 @@ describe('a failover that loses data, or may', () => {
     expect(planFailover(after, { synced: generationsOf(report) })).toMatchObject(unsafe);
   });
 
+  it('row 1, streaming: a planned failover is not said to lose nothing, also when this run has stopped the group', () => {
+    const started = planFailover(reportOf({ primary: P, secondary: S, mode: 'streaming', used }));
+    expect(started).toMatchObject({ verdict: 'unsafe', loss: { kind: 'unknown' } });
+    expect(started.loss.why).toContain('no array says that a stop delivers it');
+    expect(steps(started)).toEqual([...RELEASE, STOP, FAILOVER, ...FINISH]);
+    const report = reportOf({ primary: { ...P, ...stopped }, secondary: { ...S, ...stopped }, mode: 'streaming' });
+    const memory = { synced: generationsOf(report) };
+    expect(planFailover(report, memory)).toMatchObject({ verdict: 'unsafe', loss: { kind: 'unknown' } });
+    const dead = reportOf({ primary: silent, secondary: leftAlone, mode: 'streaming' });
+    expect(planFailover(dead, memory)).toMatchObject({ verdict: 'unsafe', loss: { kind: 'unknown' } });
+  });
+
   it('row 9, streaming: what was on its way when the array died is lost', () => {
     const plan = planFailover(reportOf({ primary: silent, secondary: leftAlone, mode: 'streaming' }));
     expect(plan).toMatchObject({ verdict: 'unsafe', loss: { kind: 'unknown' } });
@@ -224,6 +236,12 @@ describe('peer persistence', () => {
     expect(steps(planFailover(reportOf({ ...scene, used })))).toEqual([...RELEASE, SWITCH, ...FINISH]);
     const lagging = planFailover(reportOf({ ...scene, primary: { ...P, sync: 'syncing' } }));
     expect(steps(lagging)).toEqual(['wait-synced', SWITCH, ...FINISH]);
+  });
+
+  it('what was mounted before its data moved is told before anything overwrites them', () => {
+    const moved = { side: 'primary', isOnBoth: true, apart: { side: 'secondary', moved: true } } as const;
+    const plan = planFailover(reportOf({ primary: P, secondary: S, hasSwitchover: true, used: moved }));
+    expect(plan.cautions.join()).toContain('db on node node1: its group moved from the secondary array while');
   });
 
   it('row 4: the arrays have failed over by themselves, and what is mounted from both goes on', () => {

@@ -27,6 +27,11 @@ describe('verifyGroup', () => {
     ],
     ['an export that was left', exported(reportOf(home), 'secondary'), /still exported by the secondary/],
     ['a mount whose export is gone', exported(reportOf({ ...home, used: { side: 'primary' } })), /does not export it/],
+    [
+      'a mount whose data have moved',
+      reportOf({ ...home, used: { side: 'primary', isOnBoth: true, apart: { side: 'secondary', moved: true } } }),
+      /db is used on node node1 from before its group moved from the secondary array/,
+    ],
   ])('rule 4: finds %s', (_what, report, text) => {
     expect(wrongIn(report)[0]).toMatch(text);
   });

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { Backend } from '../../../src/backend/backend.js';
 import { BackendManager } from '../../../src/backend/manager.js';
 import type { ArrayClient } from '../../../src/contracts/array.js';
-import type { Attachment } from '../../../src/domain/attachment.js';
+import type { Apart, Attachment } from '../../../src/domain/attachment.js';
 import type { RemoteCopyGroup, Side } from '../../../src/domain/replication.js';
 import type { Attachments } from '../../../src/driver/attachments.js';
 import type { DriverContext } from '../../../src/driver/context.js';
@@ -34,6 +34,8 @@ let isMember: boolean;
 let silent: Side | undefined;
 let exported: Side[];
 let done: string[];
+/** What this node remembers of the copies. */
+let journalled: Apart | undefined;
 
 beforeEach(() => {
   attachment = both;
@@ -44,6 +46,7 @@ beforeEach(() => {
   silent = undefined;
   exported = ['primary', 'secondary'];
   done = [];
+  journalled = undefined;
 });
 
 function groupOn(side: Side): RemoteCopyGroup {
@@ -134,6 +137,10 @@ function watch(): PeerWatch {
   const users = {
     exclusively: async (_volume: string, work: () => Promise<void>) => work(),
     noteExports: async () => Promise.resolve(),
+    noteApart: async (_volume: string, apart: Apart | undefined) => {
+      journalled = apart;
+      return Promise.resolve();
+    },
   };
   return new PeerWatch(ctx, { operations, attachments: { users } as unknown as Attachments });
 }
@@ -194,6 +201,9 @@ describe('a look at what is mounted from a pair', () => {
       silent = undefined;
       roles.primary = { role: 'secondary', reversed: true };
       done = [];
+      // It is known here also when the metadata are lost.
+      expect(journalled).toEqual(attachment.apart);
+      expect(journalled).toMatchObject({ side: 'primary' });
       const moved = expect.stringMatching(/^error: volume v is mounted here from before its group moved from primary/);
       // Which array was used last goes on record, which is not there in this test.
       expect(await look(peers)).toEqual([moved, expect.stringMatching(/could not be put on record/)]);

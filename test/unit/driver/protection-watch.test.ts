@@ -1,8 +1,15 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { planFailover } from '../../../src/domain/plan-failover.js';
+import type { GroupReport, ProtectionMemory } from '../../../src/domain/group-report.js';
+import { protectionFile } from '../../../src/store/protection-file.js';
 import { ProtectionWatch } from '../../../src/driver/protection-watch.js';
 import { reportOf, type Scene } from '../domain/group-views.js';
 
-const watch = (): ProtectionWatch => new ProtectionWatch(async () => Promise.resolve([]));
+const nowhere = { load: async () => Promise.resolve([]), save: async () => Promise.resolve() };
+const watch = (): ProtectionWatch => new ProtectionWatch(async () => Promise.resolve([]), nowhere);
 const seenAt = (at: string, scene: Scene) => ({ ...reportOf(scene), at: `2026-11-28T${at}Z` });
 
 const whole: Scene = { primary: { says: 'P' }, secondary: { says: 'S' } };
@@ -42,5 +49,101 @@ describe('the watch over what protects a group', () => {
   it('knows nothing of what it has not seen', () => {
     const { since, sides } = watch().recall(seenAt('10:00:00', dead));
     expect([since, sides.primary.lastSeen]).toEqual(['2026-11-28T10:00:00Z', undefined]);
+  });
+});
+
+describe('what is kept over a restart of the daemon', () => {
+  let dir: string;
+  let heard: GroupReport[];
+  let warned: string[];
+  beforeEach(async () => {
+    dir = await mkdtemp(path.join(tmpdir(), 'hpe-protection-'));
+    heard = [];
+    warned = [];
+  });
+  afterEach(async () => rm(dir, { recursive: true }));
+  const file = (): string => path.join(dir, 'protection.json');
+  /** A daemon that looks once. */
+  async function begin(): Promise<ProtectionWatch> {
+    const memories = protectionFile(dir, { warn: (what) => void warned.push(what) });
+    const begun = new ProtectionWatch(async () => Promise.resolve(heard), memories);
+    await begun.load();
+    return begun;
+  }
+  async function lookOnce(...reports: GroupReport[]): Promise<void> {
+    heard = reports;
+    const begun = await begin();
+    begun.start();
+    await begun.stop();
+  }
+
+  it('an array that went on alone and then fell silent is not called whole after a restart', async () => {
+    await lookOnce(seenAt('10:00:00', alone));
+    const plan = planFailover((await begin()).recall(seenAt('10:00:30', dead)));
+    expect(plan).toMatchObject({ verdict: 'unsafe', loss: { kind: 'unknown', why: 'what it took alone' } });
+    expect(plan.why).toContain('when it last answered, at 2026-11-28T10:00:00Z');
+  });
+
+  it('what was protected is known with its age, and a time in which nobody looked is told', async () => {
+    await lookOnce(seenAt('10:00:00', whole));
+    const soon = planFailover((await begin()).recall(seenAt('10:00:30', dead)));
+    expect(soon).toMatchObject({ verdict: 'ready', why: expect.stringContaining('at 2026-11-28T10:00:00Z') });
+    expect(soon.cautions.join()).not.toContain('did not look again');
+    const late = planFailover((await begin()).recall(seenAt('11:00:00', dead)));
+    expect(late.cautions.join()).toContain(
+      'last at 2026-11-28T10:00:00Z and did not look again before 2026-11-28T11:00:00Z',
+    );
+  });
+
+  it('a silence that was seen before the restart is no time in which nobody looked', async () => {
+    await lookOnce(seenAt('10:00:00', whole));
+    await lookOnce(seenAt('10:00:15', dead));
+    const { sides } = (await begin()).recall(seenAt('11:00:00', dead));
+    expect(sides.primary.lastSeen).toMatchObject({ at: '2026-11-28T10:00:00Z', missedAt: '2026-11-28T10:00:15Z' });
+  });
+
+  it('"no since" goes on; "yes since" begins anew when nobody looked for long', async () => {
+    await lookOnce(seenAt('10:00:00', alone));
+    expect((await begin()).recall(seenAt('11:00:00', alone)).since).toBe('2026-11-28T10:00:00Z');
+    await lookOnce(seenAt('12:00:00', whole));
+    expect((await begin()).recall(seenAt('12:01:00', whole)).since).toBe('2026-11-28T12:00:00Z');
+    expect((await begin()).recall(seenAt('13:00:00', whole)).since).toBe('2026-11-28T13:00:00Z');
+  });
+
+  it('rule 40: who asks writes nothing, and a look that sees nothing new neither', async () => {
+    const saved: ProtectionMemory[][] = [];
+    const memories = {
+      load: async () => Promise.resolve(saved.at(-1) ?? []),
+      save: async (each: ProtectionMemory[]) => Promise.resolve(void saved.push(structuredClone(each))),
+    };
+    const beginOn = async (): Promise<ProtectionWatch> => {
+      const begun = new ProtectionWatch(async () => Promise.resolve(heard), memories);
+      await begun.load();
+      return begun;
+    };
+    const lookedAt = async (begun: ProtectionWatch): Promise<void> => {
+      begun.start();
+      for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    };
+    const asked = await beginOn();
+    asked.recall(seenAt('10:00:00', whole));
+    expect(saved).toEqual([]);
+    heard = [seenAt('10:00:05', whole)];
+    await lookedAt(asked);
+    expect(saved).toHaveLength(1);
+    await asked.stop();
+    heard = [seenAt('10:00:20', whole)];
+    const next = await beginOn();
+    await lookedAt(next);
+    expect(saved).toHaveLength(2);
+    await next.stop();
+    // Its age is kept at the stop.
+    expect(saved.at(-1)?.[0]?.at).toBe('2026-11-28T10:00:20Z');
+  });
+
+  it('a damaged file is told, and counts as none', async () => {
+    await writeFile(file(), '[{"backend":');
+    expect((await begin()).recall(seenAt('10:00:00', dead)).sides.primary.lastSeen).toBeUndefined();
+    expect(warned).toEqual([expect.stringContaining('cannot be read')]);
   });
 });

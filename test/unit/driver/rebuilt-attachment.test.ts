@@ -49,6 +49,13 @@ describe('an attachment that is rebuilt', () => {
     expect(found).toMatchObject({ side: 'primary', host: 'node1', peer: { host: 'node1-there' }, generation: 3 });
   });
 
+  it('knows that its data have moved under it, as the journal does', () => {
+    const apart = { side: 'primary', moved: true } as const;
+    const hosts = { primary: ['node1'], secondary: ['node1-there'] };
+    expect(rebuilt({ ...mount, apart }, hosts)).toMatchObject({ apart });
+    expect(rebuilt(mount, hosts)).not.toHaveProperty('apart');
+  });
+
   it('is to both also when one export is missing: it comes back with the next round', () => {
     expect(rebuilt(mount, { primary: [], secondary: ['node1-there'] })).toMatchObject({
       peer: { host: 'node1-there' },

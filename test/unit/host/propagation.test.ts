@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { parseMountinfo } from '../../../src/host/mountinfo.js';
-import { findTakenAlong } from '../../../src/host/propagation.js';
+import { findTakenAlong, isReceivedElsewhere } from '../../../src/host/propagation.js';
 
 const OURS = [
   '1 0 254:0 / / rw shared:10 - ext4 /dev/vda rw',
@@ -62,5 +62,29 @@ describe('an umount leaves', () => {
       const ours = [OURS[0]?.replace(' shared:10', groups) ?? '', OURS[1] ?? ''];
       expect(goWithOurs([[root(31, 'shared:10'), copy(32, 31)]], ours)).toEqual([]);
     }
+  });
+});
+
+describe('what a plugin mounts', () => {
+  const plugin = (groups: string): string[] => [
+    '1 0 254:0 / / rw - overlay overlay rw',
+    `2 1 254:0 /plugins/7 /opt/hpe/data rw ${groups} - ext4 /dev/vda rw`,
+  ];
+  const isShown = (own: string[], ...others: string[][]): boolean => {
+    const [view = [], ...rest] = [own, ...others].map((lines) => parseMountinfo(lines.join('\n')));
+    return isReceivedElsewhere({ directory: '/opt/hpe/data', view }, [view, ...rest]);
+  };
+
+  it('is seen by whoever has a mount of its group, or of one that receives from it', () => {
+    expect(isShown(plugin('shared:10'), [root(31, 'shared:10')])).toBe(true);
+    expect(isShown(plugin('shared:10'), [root(31, 'shared:30 master:10')])).toBe(true);
+  });
+
+  it('is seen by nobody when its directory has lost its peer, or is private', () => {
+    expect(isShown(plugin('shared:10'), [root(31, 'shared:11')])).toBe(false);
+    expect(isShown(plugin(''), [root(31, 'shared:10')])).toBe(false);
+    expect(isShown(plugin('shared:10'))).toBe(false);
+    // Another process of the same namespace is no outside.
+    expect(isShown(plugin('shared:10'), plugin('shared:10'))).toBe(false);
   });
 });

@@ -253,6 +253,8 @@ describe('saga', () => {
     const { saga, ctx } = build(world, 3, { failAt: { step: 1, when: 'before' } });
     expect(await caught(run(noWayBackFrom1(saga), start, ctx))).not.toHaveProperty('rollback', 'done');
     expect(world.on.has(0)).toBe(true);
+    // Who looks at what is not finished sees why.
+    expect(world.stored).toMatchObject({ phase: 'do', next: 1, error: 'cannot step 1: injected' });
     const later = build(world, 3, {});
     if (world.stored === undefined) throw new Error('nothing stored');
     await settle(noWayBackFrom1(later.saga), world.stored, later.ctx);
