@@ -8,7 +8,6 @@ import type { Write } from '../contracts/store.js';
 import type { Attachment, BlockDevice } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
 import { otherSide, type Group } from '../domain/replication.js';
-import { together } from '../domain/together.js';
 import type { Saga } from '../saga/saga.js';
 import type { DriverContext } from './context.js';
 import { exportSteps } from './export-steps.js';
@@ -23,8 +22,6 @@ import { takeOverStep } from './take-over.js';
 /** One answer that got lost is no reason to undo a mount. */
 const PAIR_TRIES = 3;
 const PAIR_PAUSE_MS = 1_000;
-/** So old may the roles be when the file system is mounted; an attachment may wait for paths for half a minute. */
-const ROLES_KEEP_MS = 2_000;
 
 /*
  * States that a crash can leave, and what undo makes of each:
@@ -42,7 +39,9 @@ export function mountSaga(ctx: DriverContext, backend: Backend, plan: MountPlan)
   const steps = exportSteps({ ctx, backend }, plan, sides);
   if (plan.leftOver.length > 0) steps.unshift(leftOverStep(backend, plan));
   if (plan.takeOver !== undefined) steps.unshift(takeOverStep(ctx, backend, plan.takeOver));
-  steps.push(attachStep(ctx, backend, plan), filesystemStep(ctx), mountStep(ctx, plan));
+  steps.push(attachStep(ctx, backend));
+  if (plan.group !== undefined) steps.push(confirmRolesStep(backend));
+  steps.push(filesystemStep(ctx), mountStep(ctx, plan));
   steps.push(...rootSteps(ctx, plan.volume), ...fillSteps(ctx, plan.volume));
   const { volume, group } = plan;
   return {
@@ -92,29 +91,30 @@ function leftOverStep(backend: Backend, plan: MountPlan): MountStep {
 }
 
 /**
- * Rule 3: a role that changed meanwhile would let us mount, or format, the copy that has just become the stale one. Asked while
- * the host looks for its paths; when that took long, asked again. Answers the group as it is to be on record.
+ * Rule 3: a role that changed meanwhile would let us mount, or format, the copy that has just become the stale one. After the
+ * attachment and not beside it, because that may wait for paths for half a minute.
  */
-async function confirmRoles(
-  backend: Backend,
-  plan: MountPlan,
-  signal: AbortSignal,
-): Promise<Pick<MountFacts, 'group'>> {
-  const { knownGroup: group, volume, side, override } = plan;
-  if (group === undefined) return {};
-  if (plan.paired) {
-    const proven = await confirmPair(backend, { group, volume }, signal);
-    return { group: withActive(group, proven) };
-  }
-  const again = await proveActiveSide(mountQuestion({ backend, group, volume }, override), signal);
-  if (again.side === side) return {};
-  throw new DriverError(
-    'refused',
-    `group ${group.name} moved to the ${again.side} array while the volume was being exported and attached`,
-    {
-      next: 'start the container again; it then comes from the array that is active now',
+function confirmRolesStep(backend: Backend): MountStep {
+  return {
+    name: 'read the roles of the group again',
+    async do({ plan, signal }) {
+      const { knownGroup: group, volume, side, override } = plan;
+      if (group === undefined) return undefined;
+      if (plan.paired) {
+        const proven = await confirmPair(backend, { group, volume }, signal);
+        return { group: withActive(group, proven) };
+      }
+      const again = await proveActiveSide(mountQuestion({ backend, group, volume }, override), signal);
+      if (again.side === side) return undefined;
+      throw new DriverError(
+        'refused',
+        `group ${group.name} moved to the ${again.side} array while the volume was being exported and attached`,
+        {
+          next: 'start the container again; it then comes from the array that is active now',
+        },
+      );
     },
-  );
+  };
 }
 
 /** A device with the paths of both follows the role, as long as they are a pair. Answers who is active now. */
@@ -141,19 +141,11 @@ async function confirmPair(
   }
 }
 
-function attachStep(ctx: DriverContext, backend: Backend, { group }: MountPlan): MountStep {
+function attachStep(ctx: DriverContext, backend: Backend): MountStep {
   const connector = ctx.connector(backend);
   return {
-    name: group === undefined ? 'attach the device' : 'attach the device, and read the roles of the group again',
-    async do({ plan, facts, signal }) {
-      const asked = performance.now();
-      const [found, device] = await together([
-        confirmRoles(backend, plan, signal),
-        attach({ ctx, backend }, { plan, facts }, signal),
-      ]);
-      if (performance.now() - asked < ROLES_KEEP_MS) return { ...found, device };
-      return { ...(await confirmRoles(backend, plan, signal)), device };
-    },
+    name: 'attach the device',
+    do: async ({ plan, facts, signal }) => ({ device: await attach({ ctx, backend }, { plan, facts }, signal) }),
     async undo({ plan, signal }) {
       const wwn = plan.volume.wwn[plan.side];
       if (wwn !== undefined) await connector.detach(wwn, signal);
