@@ -96,7 +96,10 @@ export class Hosts {
   /** Makes the host entry again, after it went with its last export between `ensure` and now. False if it cannot. */
   async ensureAgain(name: string, signal: AbortSignal): Promise<boolean> {
     const known = this.#known.get(name);
-    if (known === undefined || (await this.ensure(name, known.initiators, signal)) !== name) return false;
+    if (known === undefined) return false;
+    // What was looked up may be from before it went.
+    this.#looked.delete(lookKey(known.initiators));
+    if ((await this.ensure(name, known.initiators, signal)) !== name) return false;
     this.#fresh.delete(name);
     return true;
   }

@@ -58,10 +58,11 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
     removeVolume: async (name, tag, signal) => {
       await volumes.remove(name, tag, signal);
     },
-    // An export follows, which needs the ports.
+    // An export follows, which needs the ports; whoever looks for the host first has them by then.
     ensureHost: async (name, initiators, signal) =>
       (await together([hosts.ensure(name, initiators, signal), ports.list(signal)]))[0],
-    findHost: async (initiators, signal) => hosts.findOwner(initiators, signal),
+    findHost: async (initiators, signal) =>
+      (await together([hosts.findOwner(initiators, signal), ports.list(signal).catch(() => [])]))[0],
     findExport: async (volume, host, signal) => exports.find(volume, host, signal),
     ensureVlun: async (volume, to, signal) => exports.ensure(volume, to, signal),
     targetNames: async (protocol, signal) => ports.names(protocol, signal),

@@ -22,11 +22,13 @@ type ExportStep<P> = Step<P, MountFacts, Write>;
 
 /**
  * Exports the volume to this host, from several arrays at once; what is found out of the array that is not the plan's stands
- * under `peer`.
+ * under `peer`. The names of the host entries are on record before any export, which may have to be taken back from them.
  */
 export function exportSteps<P extends ExportPlan>(parts: Parts, plan: P, sides: Side[]): ExportStep<P>[] {
-  const rows = sides.map((side) => [hostStep(parts, plan, side), exportStep(parts, plan, side)]);
-  return rows.length === 1 ? rows.flat() : [atOnce('export the volume from both arrays', rows)];
+  const hosts = sides.map((side) => hostStep(parts, plan, side));
+  const exports = sides.map((side) => exportStep(parts, plan, side));
+  if (sides.length === 1) return [...hosts, ...exports];
+  return [atOnce('find this host on both arrays', hosts), atOnce('export the volume from both arrays', exports)];
 }
 
 const factsOf = (plan: ExportPlan, side: Side, facts: MountFacts): ExportFacts =>

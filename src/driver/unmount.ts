@@ -5,6 +5,7 @@ import { exportSides, type Attachment, type ExportSide } from '../domain/attachm
 import { asDriverError } from '../domain/errors.js';
 import type { Side } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
+import { atOnce } from '../saga/at-once.js';
 import type { Saga, Step } from '../saga/saga.js';
 import type { DriverContext } from './context.js';
 
@@ -41,11 +42,7 @@ export function unmountSaga(ctx: DriverContext, backend: Backend, plan: UnmountP
   return {
     kind: 'unmount',
     afterCrash: 'redo',
-    steps: [
-      unmountStep(ctx),
-      detachStep(ctx, backend),
-      ...exportSides(attachment).map((from) => unexportStep(ctx, backend, from)),
-    ],
+    steps: [unmountStep(ctx), detachStep(ctx, backend), ...unexportSteps(ctx, backend, attachment)],
     result: () => [{ remove: 'attachment', key: attachment.volume }],
     undone: () => [{ put: 'attachment', key: attachment.volume, value: attachment }],
   };
@@ -70,6 +67,12 @@ function detachStep(ctx: DriverContext, backend: Backend): UnmountStep {
       await ctx.journal.removeMount(plan.attachment.volume);
     },
   };
+}
+
+/** Of a pair from both arrays at once; neither has to wait for the other, or for its silence. */
+function unexportSteps(ctx: DriverContext, backend: Backend, attachment: Attachment): UnmountStep[] {
+  const steps = exportSides(attachment).map((from) => unexportStep(ctx, backend, from));
+  return steps.length > 1 ? [atOnce('remove the export from both arrays', steps)] : steps;
 }
 
 function unexportStep(ctx: DriverContext, backend: Backend, { side, host }: ExportSide): UnmountStep {

@@ -155,6 +155,28 @@ describe('with a quorum witness', () => {
     expect(await site.node.docker.remove(volume.name)).toBe('');
   });
 
+  it("rule 23: a Mount that one array refuses leaves no export to an administrator's host entry on the other", async () => {
+    const volume = await site.createVolume();
+    const { pair, arrays } = site.node.simulator;
+    await site.mount(volume);
+    const entries = arrays.map(({ hosts }) =>
+      [...hosts.values()].map((host) => ({ ...host, name: 'their-host', descriptors: {} })),
+    );
+    await site.unmount(volume);
+    await pair.exclusive(() => {
+      for (const [index, array] of arrays.entries())
+        for (const host of entries[index] ?? []) array.hosts.set(host.name, host);
+    });
+    const match = { method: 'POST', pathRegex: '/vluns' };
+    await site.node.control.fault({ array: site.secondary, match, effect: 'error' });
+    expect(await site.refusalOf(volume)).toContain('rolled back');
+    expect(await site.exporting(volume)).toEqual([]);
+    await pair.exclusive(() => {
+      for (const array of arrays) array.hosts.delete('their-host');
+    });
+    expect(await site.node.docker.remove(volume.name)).toBe('');
+  });
+
   it('an export that somebody took away from a mounted volume comes back with the next round', async () => {
     const volume = await site.createVolume();
     await site.mount(volume);
