@@ -123,7 +123,7 @@ const SETTINGS: readonly [RegExp, FindingId][] = [
   [/multipathd knows no device/, 'host-multipath-device'],
   [/waits for ever/, 'host-multipath-queue'],
   [/blacklist of multipathd/, 'host-multipath-blacklist'],
-  [/instead of (?:group_by_prio|alua|immediate)/, 'host-multipath-setting'],
+  [/instead of (?:group_by_prio|alua|immediate|"1 alua")|^no_path_retry is/, 'host-multipath-setting'],
 ];
 
 async function examineSettings(host: ExaminedHost, backend: string): Promise<Finding[]> {

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { expect } from './checks.js';
+import { expect, expectEqual } from './checks.js';
 import { docker } from './docker.js';
+import type { Site } from './site.js';
 
 /**
  * Appends numbered records, one synchronous write each, and prints a number once its write has returned, or an error, after
@@ -44,4 +45,22 @@ export async function startWriter(container: string, volume: string): Promise<Wr
       }
     },
   };
+}
+
+/** Everything that was acknowledged is there; then nothing of the volume. The container has been stopped. */
+export async function readAndRemove(
+  { step }: Pick<Site, 'step'>,
+  { container, volume, written }: { container: string; volume: string; written: number },
+): Promise<void> {
+  await step(`all ${written} records are there`, async () => {
+    await docker.run('reader', volume);
+    const [last, lines] = (await docker.exec('reader', 'tail -n 1 /data/records; wc -l < /data/records')).split('\n');
+    expect(Number(last) >= written, `the last record is ${last}, acknowledged were ${written}`);
+    expectEqual(Number(lines), Number(last), 'records in the file');
+  });
+  await step('docker rm, docker volume rm', async () => {
+    await docker.removeContainer('reader');
+    await docker.removeContainer(container);
+    await docker.removeVolume(volume);
+  });
 }

@@ -9,7 +9,7 @@ import { arrayWwpn } from '../inside/fibre-channel.js';
 import { expectPathGroups, mapOf, workingPorts } from '../inside/maps.js';
 import { multipathMaps } from '../inside/san.js';
 import type { Site } from '../inside/site.js';
-import { startWriter, type Writer } from '../inside/writer.js';
+import { readAndRemove, startWriter, type Writer } from '../inside/writer.js';
 import type { Scenario, ScenarioOptions } from './scenario.js';
 
 const VOLUME = 'db';
@@ -136,17 +136,7 @@ async function end(site: Site, { writer, map }: Running): Promise<void> {
     expectEqual(await site.servedBy(VOLUME), [], 'served by');
     expectEqual(multipathMaps().filter(({ wwid }) => wwid === map).length, 0, 'maps of the volume');
   });
-  await step(`all ${written} records are there`, async () => {
-    await docker.run('reader', VOLUME);
-    const [last, lines] = (await docker.exec('reader', 'tail -n 1 /data/records; wc -l < /data/records')).split('\n');
-    expect(Number(last) >= written, `the last record is ${last}, acknowledged were ${written}`);
-    expectEqual(Number(lines), Number(last), 'records in the file');
-  });
-  await step('docker rm, docker volume rm', async () => {
-    await docker.removeContainer('reader');
-    await docker.removeContainer(CONTAINER);
-    await docker.removeVolume(VOLUME);
-  });
+  await readAndRemove(site, { container: CONTAINER, volume: VOLUME, written });
 }
 
 async function switchover({ operator, primary }: Site, from: SimulatedArray): Promise<void> {

@@ -7,7 +7,7 @@ import { managedPlugin } from '../inside/managed-plugin.js';
 import { mapOf } from '../inside/maps.js';
 import { multipathMaps } from '../inside/san.js';
 import type { Site } from '../inside/site.js';
-import { startWriter, type Writer } from '../inside/writer.js';
+import { readAndRemove, startWriter, type Writer } from '../inside/writer.js';
 import { mainJob } from './main-job.js';
 import type { Scenario } from './scenario.js';
 
@@ -76,17 +76,7 @@ async function stopAndRead(site: Site, of: { writer: Writer; before: string[] })
     await eventually(async () => expectEqual(await site.servedBy(VOLUME), [], 'served by'), 2 * MINUTE_MS);
     expectEqual(await deviceInventory(), of.before, 'devices, sessions and mounts');
   });
-  await step(`all ${written} records are there`, async () => {
-    await docker.run('reader', VOLUME);
-    const [last, lines] = (await docker.exec('reader', 'tail -n 1 /data/records; wc -l < /data/records')).split('\n');
-    expect(Number(last) >= written, `the last record is ${last}, acknowledged were ${written}`);
-    expectEqual(Number(lines), Number(last), 'records in the file');
-  });
-  await step('docker rm, docker volume rm', async () => {
-    await docker.removeContainer('reader');
-    await docker.removeContainer(CONTAINER);
-    await docker.removeVolume(VOLUME);
-  });
+  await readAndRemove(site, { container: CONTAINER, volume: VOLUME, written });
 }
 
 /** The kernel lets only CAP_SYS_RESOURCE grow a mounted ext4. */

@@ -7,7 +7,7 @@ import { isHealthy } from '../../../src/doctor/finding.js';
 import { examineHost, type ExaminedHost } from '../../../src/doctor/host.js';
 import { createFcConnector } from '../../../src/host/fc.js';
 import { createIscsiConnector } from '../../../src/host/iscsi.js';
-import { findMultipathProblems } from '../../../src/host/multipath-conf.js';
+import { findMultipathProblems, judgeMoves, parseMultipathConf } from '../../../src/host/multipath-conf.js';
 import { FakeSanHost } from '../../fakes/san-host.js';
 
 const captured = readFileSync(
@@ -106,6 +106,22 @@ describe('what is wrong with a host', () => {
     const at = captured.indexOf('3PARdata');
     const changed = captured.slice(0, at) + captured.slice(at).replace('failback "immediate"', 'failback "manual"');
     expect(await multipathd(changed)).toEqual(['host-multipath-setting']);
+  });
+
+  it('is host-multipath-setting when what peer persistence needs is changed', async () => {
+    for (const order of [{ hardware_handler: '0' }, { no_path_retry: 'fail' }]) {
+      const settings = Object.entries({ hardware_handler: '1 alua', no_path_retry: '18', ...order });
+      const device = [
+        'device {',
+        'vendor "3PARdata"',
+        'product "VV"',
+        ...settings.map(([key, value]) => `${key} "${value}"`),
+        '}',
+      ];
+      const problems = judgeMoves(parseMultipathConf(['devices {', ...device, '}'].join('\n')));
+      expect(problems).toHaveLength(1);
+      expect(await found({ findProblems: async () => Promise.resolve(problems) })).toEqual(['host-multipath-setting']);
+    }
   });
 
   it('is host-multipathd when it is not installed, or does not answer', async () => {
