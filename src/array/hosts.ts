@@ -125,13 +125,20 @@ export class Hosts {
     }
   }
 
-  /** Removes a host entry of ours that has no export; the array itself refuses otherwise. Only tidiness: a failure is logged. */
-  async removeUnused(name: string, signal: AbortSignal): Promise<void> {
+  /** Removes a host entry of ours that has no export. @throws when the array refuses, as it does while there is one */
+  async remove(name: string, signal: AbortSignal): Promise<void> {
     try {
       await this.#wsapi.change({ method: 'DELETE', path: `hosts/${segment(name)}` }, signal);
-    } catch (thrown) {
-      this.#logLeft(name, thrown);
+    } finally {
+      // What was looked up before has gone with it, perhaps.
+      this.#looked.clear();
+      this.#fresh.delete(name);
     }
+  }
+
+  /** The same as mere tidiness: a failure is logged. */
+  async removeUnused(name: string, signal: AbortSignal): Promise<void> {
+    await this.remove(name, signal).catch((thrown: unknown) => this.#logLeft(name, thrown));
   }
 
   #logLeft(name: string, thrown: unknown): void {

@@ -54,12 +54,11 @@ export class Transport {
     this.#agent = agent;
   }
 
-  /** Any status is an answer. @throws NoReply */
+  /** Any status is an answer. @throws NoReply, or what kept the library from being loaded */
   async exchange(request: WsapiRequest, signal: AbortSignal): Promise<WsapiReply> {
     const { method, path, body, sessionKey } = request;
+    const http = await this.#library();
     try {
-      this.#http ??= connect(this.#apiUrl, this.#agent);
-      const http = await this.#http;
       const { status, data, headers } = await http.request<unknown>({
         method,
         url: `/${path}`,
@@ -79,6 +78,17 @@ export class Transport {
       };
     } catch (thrown) {
       throw noReply(thrown, signal);
+    }
+  }
+
+  /** A library that cannot be loaded is our defect: no silence of the array, and tried again by the next call. */
+  async #library(): Promise<AxiosInstance> {
+    this.#http ??= connect(this.#apiUrl, this.#agent);
+    try {
+      return await this.#http;
+    } catch (thrown) {
+      this.#http = undefined;
+      throw thrown;
     }
   }
 

@@ -37,15 +37,18 @@ export class Vluns {
     const [exports, hostIsOurs] = await together([this.#listTo(host, signal), this.#hosts.isOurs(host, signal)]);
     const templates = exports.filter((vlun) => vlun.volume === volume && !vlun.active);
     const isLast = exports.every((vlun) => vlun.volume === volume);
-    let hostGoes = hostIsOurs && isLast ? async () => this.#hosts.removeUnused(host, signal) : undefined;
-    if (templates.length === 0) return hostGoes?.();
+    if (templates.length === 0) return hostIsOurs && isLast ? this.#hosts.removeUnused(host, signal) : undefined;
+    let asked: Promise<boolean> | undefined;
     const left = await this.#removeAll({ volume, host, templates }, signal, async () => {
-      const once = hostGoes;
-      hostGoes = undefined;
-      await once?.();
+      if (hostIsOurs && isLast)
+        asked ??= this.#hosts.remove(host, signal).then(
+          () => true,
+          () => false,
+        );
+      await asked;
     });
-    // What was beside it then is gone now.
-    if (hostIsOurs && !isLast && left.length === 0) await this.#hosts.removeUnused(host, signal);
+    // The array may have finished a moment after it answered, and what was beside it then may be gone now.
+    if (hostIsOurs && left.length === 0 && (await asked) !== true) await this.#hosts.removeUnused(host, signal);
   }
 
   /** Only what is exported on one LUN; all of it is of one volume and to one host. */
@@ -69,7 +72,7 @@ export class Vluns {
 
   /**
    * Answers what the host still has; asked by host, the read-back also tells whether its entry has become superfluous.
-   * `besideReadBack` is done when the removal was answered.
+   * `besideReadBack` is done beside each read-back.
    */
   async #removeAll(
     { volume, host, templates }: { volume: string; host: string; templates: Vlun[] },

@@ -7,7 +7,7 @@ export async function thenCleanUp<T>(work: () => Promise<T>, cleanUp: () => Prom
     result = await work();
   } catch (thrown) {
     await cleanUp().catch((left: unknown) => {
-      throw together(asDriverError(thrown), asDriverError(left));
+      throw bothFailures(asDriverError(thrown), asDriverError(left));
     });
     throw thrown;
   }
@@ -15,7 +15,7 @@ export async function thenCleanUp<T>(work: () => Promise<T>, cleanUp: () => Prom
   return result;
 }
 
-function together(first: DriverError, second: DriverError): DriverError {
+function bothFailures(first: DriverError, second: DriverError): DriverError {
   const next = [first.next, second.next].filter((each) => each !== undefined).join('; then: ');
   return new DriverError(first.code, `${first.message}; and after that: ${second.message}`, {
     cause: first,

@@ -49,7 +49,9 @@ function blindnessOf(report: GroupReport, to: Side): string[] {
   if (last === undefined)
     return [`the daemon here never saw ${silent} alive: if that went on alone before, what it took is lost`];
   const { at, missedAt = report.at } = last;
-  if (Date.parse(missedAt) - Date.parse(at) <= BLIND_MS) return [];
+  const blindMs = Date.parse(missedAt) - Date.parse(at);
+  // Less than none: the clock was wrong then or is now (rule 43).
+  if (blindMs >= 0 && blindMs <= BLIND_MS) return [];
   return [
     `the daemon here saw ${silent} last at ${at} and did not look again before ${missedAt}: if that went on alone in between, what it took is lost`,
   ];

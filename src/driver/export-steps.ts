@@ -45,7 +45,9 @@ function hostStep<P extends ExportPlan>({ ctx, backend }: Parts, plan: P, side: 
     async do({ signal }) {
       const { chap } = await ctx.connector(backend).initiators(signal);
       const initiators = { ...plan.initiators, cpg: plan.volume.cpg[side], ...(chap && { chap }) };
-      return found(plan, side, { host: await array.ensureHost(plan.hostName, initiators, signal) });
+      const host = await array.ensureHost(plan.hostName, initiators, signal);
+      if (side === plan.side) refuseOtherHosts(plan, host);
+      return found(plan, side, { host });
     },
     // An entry that we made goes with its last export, and also when there was none yet.
     async undo({ signal }) {
@@ -64,7 +66,6 @@ function exportStep<P extends ExportPlan>({ ctx, backend }: Parts, plan: P, side
     name: `export the volume from ${array.label}`,
     async do({ facts, signal }) {
       const host = hostOf(facts);
-      if (side === plan.side) refuseOtherHosts(plan, host);
       for (const work of ctx.journal.deferredRemovals()) {
         if (work.arrayName === arrayName && work.side === side && work.host === host)
           await ctx.journal.removeDeferredRemoval(work.id);

@@ -20,6 +20,8 @@ export class ProtectionWatch {
   readonly #groups = new Map<string, ProtectionMemory>();
   readonly #rounds = new Rounds(async (signal) => this.#look(signal), INTERVAL_MS);
   #kept = '';
+  /** The time of the report that came last. */
+  #latest: string | undefined;
 
   /** @param hear tells what was last heard of all groups, asking no array */
   constructor(hear: (signal: AbortSignal) => Promise<GroupReport[]>, memories: ProtectionMemories) {
@@ -52,8 +54,9 @@ export class ProtectionWatch {
   }
 
   async #save(): Promise<void> {
-    const newest = Math.max(...[...this.#groups.values()].map(({ at }) => Date.parse(at)));
-    for (const [key, { at }] of this.#groups) if (newest - Date.parse(at) > KEPT_MS) this.#groups.delete(key);
+    const latest = this.#latest;
+    for (const [key, { at }] of this.#groups)
+      if (latest !== undefined && Math.abs(gapOf(at, latest)) > KEPT_MS) this.#groups.delete(key);
     const essence = this.#essence();
     await this.#memories.save([...this.#groups.values()]);
     this.#kept = essence;
@@ -74,8 +77,12 @@ export class ProtectionWatch {
     const { backend, name, at } = report;
     const before = this.#groups.get(keyOf(report));
     // What StatusPoll has heard may be older than what somebody has asked since.
-    if (before !== undefined && before.at > at) return;
-    const isUnbroken = before?.isProtected === isProtected && !(isProtected && gapOf(before.at, at) > GAP_MS);
+    const gap = before === undefined ? 0 : gapOf(before.at, at);
+    // Far in the future it is from a time in which the clock was wrong (rule 43).
+    const isFromAhead = gap < -GAP_MS;
+    if (gap < 0 && !isFromAhead) return;
+    this.#latest = at;
+    const isUnbroken = before?.isProtected === isProtected && !isFromAhead && !(isProtected && gap > GAP_MS);
     const since = isUnbroken ? before.since : at;
     const seen = { ...before?.seen };
     for (const side of SIDES) {

@@ -105,6 +105,10 @@ export async function unexport(
   } catch (thrown) {
     const cause = asDriverError(thrown);
     if (cause.code !== 'unavailable' && cause.code !== 'unknown-outcome') throw cause;
+    const isKnown = ctx.journal
+      .deferredRemovals()
+      .some((each) => each.arrayName === arrayName && each.side === side && each.host === host);
+    if (isKnown) return;
     const work = { id: randomUUID(), volume, backend: backend.name, side, arrayName, host };
     await ctx.journal.saveDeferredRemoval(work);
     ctx.logger.warn('the export stays until the array answers again', { volume, side, reason: cause.message });

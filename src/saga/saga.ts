@@ -172,7 +172,8 @@ async function afterFailure<P, F extends object, W>(
   const message = `cannot ${doing}: ${cause.message}`;
   const isUnanswered = isUnderWay && cause.code === 'unknown-outcome';
   if (isPastReturn(saga, operation) || (isUnanswered && saga.steps[operation.next]?.noWayBackUnanswered === true)) {
-    await tellFailure(operation, message, ctx);
+    // What the journal did not take may have reached it all the same, also the end.
+    if (isUnderWay) await tellFailure(operation, message, ctx);
     return cause.reworded(`${message}; what is left is finished later, or by the same command again`);
   }
   operation.error = message;

@@ -89,7 +89,7 @@ export class EtcdClient {
   close(): void {
     for (const giveUp of this.#pending) giveUp(new Error('the connection was closed'));
     this.#isClosed = true;
-    void this.#connected?.then(({ etcd }) => etcd.close());
+    void this.#connected?.then(({ etcd }) => etcd.close()).catch(() => undefined);
   }
 
   /** The client's library is loaded by the first call: a daemon that starts answers Docker before. */
@@ -98,7 +98,13 @@ export class EtcdClient {
     this.#connected ??= import('./etcd-connection.js').then(({ connectEtcd }) =>
       connectEtcd(this.#hosts, this.#tls, () => this.#patienceMs),
     );
-    return this.#connected;
+    try {
+      return await this.#connected;
+    } catch (thrown) {
+      // Tried again by the next call.
+      this.#connected = undefined;
+      throw thrown;
+    }
   }
 
   /** Waits for the call until the signal fires or the time is over; an answer that comes later is nobody's. */

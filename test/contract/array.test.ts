@@ -332,6 +332,16 @@ describe('one array', () => {
     expect((await primary.ensureVlun('y', { host: HOST }, soon())).host).toBe(HOST);
   });
 
+  it('makes a host entry with CHAP again that went after it was looked at', async () => {
+    const chap = { name: 'node-1.example', secret: new Secret('q7TzKw3mPxN9bRcd') };
+    await readBack(primary.makeVolume(volume(), soon()));
+    await primary.ensureHost(HOST, ISCSI, soon());
+    await primary.ensureVlun(VOLUME, { host: HOST }, soon());
+    expect(await primary.findHost(ISCSI, soon())).toBe(HOST);
+    await primary.removeVluns(VOLUME, HOST, soon());
+    expect(await primary.ensureHost(HOST, { ...ISCSI, chap }, soon())).toBe(HOST);
+  });
+
   it('takes back the host entry of a first mount whose export failed', async () => {
     await readBack(primary.makeVolume(volume(), soon()));
     await primary.ensureHost(HOST, ISCSI, soon());

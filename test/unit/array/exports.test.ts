@@ -337,6 +337,22 @@ describe('the removal of an export', () => {
     expect(log()).toContain('the host entry without exports was left on the array');
   });
 
+  it('takes our host entry, too, when the array finishes the removal after its answer', async () => {
+    const { array, api, log } = mockedArray();
+    expectLogin(api);
+    vlunsTo(api)
+      .twice()
+      .reply(200, { total: 1, members: [vlun()] });
+    api.get(`/hosts/${HOST}`).reply(200, ours);
+    api.delete(`/vluns/${VOLUME_NAME},3,${HOST}`).reply(200);
+    api.delete(`/hosts/${HOST}`).reply(409, { code: 26, desc: 'exported' });
+    vlunsTo(api).reply(200, NOTHING);
+    api.delete(`/hosts/${HOST}`).reply(200);
+    await array.removeVluns(VOLUME_NAME, HOST, soon());
+    expect(api.isDone()).toBe(true);
+    expect(log()).not.toContain('was left on the array');
+  });
+
   it('is not done as long as one port shows it', async () => {
     const { array, api } = mockedArray();
     expectLogin(api);

@@ -95,6 +95,15 @@ describe('what is kept over a restart of the daemon', () => {
     );
   });
 
+  it('a clock that was a day ahead once makes nobody blind: what is seen then counts, and what is not seen is told', async () => {
+    const ahead = { ...seenAt('10:00:00', whole), at: '2026-11-29T10:00:00Z' };
+    await lookOnce(ahead);
+    const unseen = planFailover((await begin()).recall(seenAt('10:00:30', dead)));
+    expect(unseen.cautions.join()).toContain('did not look again');
+    await lookOnce(seenAt('10:01:00', alone));
+    expect(planFailover((await begin()).recall(seenAt('10:01:30', dead)))).toMatchObject({ verdict: 'unsafe' });
+  });
+
   it('a silence that was seen before the restart is no time in which nobody looked', async () => {
     await lookOnce(seenAt('10:00:00', whole));
     await lookOnce(seenAt('10:00:15', dead));

@@ -262,6 +262,18 @@ describe('saga', () => {
     expect(world.records.at(-1)).toBe('made');
   });
 
+  it('is not put back on record when only the answer to its end was lost', async () => {
+    const world = newWorld();
+    const { saga, ctx } = build(world, 3, {});
+    const { finish } = ctx.journal;
+    ctx.journal.finish = async (operation, also) => {
+      await finish(operation, also);
+      throw new DriverError('unavailable', 'no answer');
+    };
+    await caught(run(noWayBackFrom1(saga), start, ctx));
+    expect(world.stored).toBeUndefined();
+  });
+
   it('a fenced writer does nothing more, neither forward nor back', async () => {
     const world = newWorld();
     const { saga, ctx } = build(world, 2, {});
