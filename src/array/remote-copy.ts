@@ -101,6 +101,10 @@ export class WsapiRemoteCopy implements RemoteCopy {
     });
   }
 
+  resumeGroup(wanted: CreateGroup, signal: AbortSignal): NewGroup {
+    return this.#newGroup(wanted, signal);
+  }
+
   #newGroup(wanted: CreateGroup, signal: AbortSignal): NewGroup {
     const settings = {
       act: async () => this.#applySettings(wanted, signal),
@@ -242,7 +246,7 @@ export class WsapiRemoteCopy implements RemoteCopy {
     } catch (thrown) {
       const isUnknownMember = thrown instanceof ArrayRefusal && thrown.status === 400 && thrown.number === INV_INPUT;
       if (!isUnknownMember || !(differentSecondaryWwn || isBlank)) throw thrown;
-      if (!differentSecondaryWwn) return this.#admit({ ...admission, isBlank: false }, signal);
+      if (isBlank) return this.#admit({ ...admission, isBlank: false }, signal);
       const array = this.#wsapi.label;
       this.#logger.warn('the array cannot give the copy a WWN of its own; both copies have the same', {
         array,

@@ -248,6 +248,8 @@ export interface RemoteCopy {
   findWitness(target: string, signal: AbortSignal): Promise<string | undefined>;
   /** Unlike the others, not to be repeated after a success. @throws `exists` when a group of that name was there before: it is somebody else's, whatever its shape. */
   makeGroup(wanted: CreateGroup, signal: AbortSignal): Promise<NewGroup>;
+  /** One that was made, and was perhaps not given its policies and its period. Sends nothing. */
+  resumeGroup(wanted: CreateGroup, signal: AbortSignal): NewGroup;
   /** Only when it has no member: checked by a fresh read. Stops it first. @throws `refused` when it has members. */
   removeGroup(name: string, signal: AbortSignal): Promise<void>;
   /**

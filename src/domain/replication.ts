@@ -57,7 +57,7 @@ export interface Group {
   name: string;
   /** On the secondary array, as read from there; empty while we make the group. */
   remoteName: string;
-  /** The array has acknowledged it, and its remote name was not read yet. */
+  /** The array has acknowledged it, and it was not seen yet to be as wanted. */
   isMade?: true;
   /** Made by us; `remove_empty_group = created` keeps the others. */
   createdByUs: boolean;

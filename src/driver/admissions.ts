@@ -96,6 +96,9 @@ export async function sideBySide(
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, admitNext));
-  for (const seat of refused) await admit(seat, false);
+  for (const seat of refused) {
+    if (performance.now() > until) later.push(seat);
+    else await admit(seat, false);
+  }
   return later;
 }

@@ -4,10 +4,11 @@ import type { Group, RemoteCopyGroup } from '../domain/replication.js';
 import { within } from '../domain/signals.js';
 import { acceptSeats } from './accept-seats.js';
 import { Admissions, sideBySide } from './admissions.js';
-import { createGroup } from './create-group.js';
+import { createGroup, resumeGroup } from './create-group.js';
 import { lockLost } from './group-failures.js';
-import { isAsMade, isMember, named, newRecord, recordOf, withDebt } from './group-record.js';
+import { confirmed, isAsMade, isMember, newRecord, placeOfGroup, recordOf, withDebt } from './group-record.js';
 import type { LockedGroup } from './locked-group.js';
+import { removeIfEmpty } from './remove-group.js';
 import { isOutOrTidy, type Admission, type Seat } from './seat.js';
 import { refuseReversed, viewOfGroup, type SeenGroup } from './seen-group.js';
 
@@ -86,8 +87,12 @@ class GroupCycle {
     // Dismissals first, since they make room.
     const wanted = [...leaving, ...growing, ...joining];
     for (const seat of seats) if (!wanted.includes(seat)) seat.succeed();
-    if (wanted.length === 0) return [];
     const signal = this.#signal();
+    if (this.#members.size - leaving.length + joining.length > 0) this.#resume(signal);
+    if (wanted.length === 0) {
+      await this.admissions.setUp();
+      return [];
+    }
     try {
       await this.#prepare(wanted, signal);
     } catch (thrown) {
@@ -111,13 +116,12 @@ class GroupCycle {
   async restore(seats: Seat[]): Promise<DriverError | undefined> {
     const { id, logger } = this.#locked;
     try {
-      this.admissions.throwIfUnset();
+      if (this.#members.size > 0) this.admissions.throwIfUnset();
       const emptyMayGo = seats.some(({ change }) => isOutOrTidy(change) && change.emptyMayGo);
       const mayBeOurs = seats.some(({ change }) => change?.kind === 'dismiss' && change.mayHaveMadeIt === true);
       const signal = this.#signal();
       const isThere = await this.#settle(emptyMayGo || (mayBeOurs && isAsMade(id, this.#seen)), signal);
-      if (isThere) await this.#noteName(await this.admissions.readBack(this.#started, signal));
-      await this.#file(isThere);
+      await this.#file(isThere, isThere ? await this.admissions.readBack(this.#started, signal) : undefined);
       return undefined;
     } catch (thrown) {
       const failure = lockLost(thrown);
@@ -168,6 +172,14 @@ class GroupCycle {
     }
   }
 
+  /** A group of ours whose cycle did not see it as wanted may lack its policies or its period. */
+  #resume(signal: AbortSignal): void {
+    const { id } = this.#locked;
+    if (this.#group === undefined || this.#seen.record?.isMade !== true) return;
+    const place = placeOfGroup(id.backend, this.#group);
+    this.admissions.intoNew(resumeGroup(id, place, signal), place);
+  }
+
   async #make(record: Group, first: Admission, signal: AbortSignal): Promise<void> {
     await this.#save(record);
     try {
@@ -189,7 +201,9 @@ class GroupCycle {
       if (change?.kind === 'dismiss') await this.#dismiss(change.volume, signal);
       if (change?.kind === 'grow') await change.grow(signal);
       if (change?.kind === 'admit') {
-        await this.admissions.admit(seat, change, signal);
+        // In a group that stays stopped it may be written to before its first start, which would then leave that out for good.
+        const isBlank = change.isBlank && this.#record?.owesStart !== undefined;
+        await this.admissions.admit(seat, { ...change, isBlank }, signal);
         this.#members.add(change.volume);
       }
       seat.succeed();
@@ -212,12 +226,6 @@ class GroupCycle {
     this.#members.delete(volume);
   }
 
-  /** As its peer calls a group that we have made. */
-  async #noteName(group: RemoteCopyGroup | undefined): Promise<void> {
-    const record = this.#record;
-    if (group !== undefined && record !== undefined) await this.#save(named(record, group.remoteName));
-  }
-
   /** Returns whether the group is there. */
   async #settle(emptyMayGo: boolean, signal: AbortSignal): Promise<boolean> {
     if (this.#group === undefined && this.#record === this.#seen.record) return false;
@@ -230,22 +238,9 @@ class GroupCycle {
     if (!mayGo && !owes) return true;
     refuseReversed(this.#locked.id, this.#seen);
     this.#throwIfLost();
-    if (mayGo && (await this.#removeIfEmpty(signal))) return false;
+    if (mayGo && (await removeIfEmpty(this.#remoteCopy, this.#name, signal))) return false;
     if (owes) await this.#start(signal);
     return true;
-  }
-
-  /** Rule 34: only when the array itself shows no member. */
-  async #removeIfEmpty(signal: AbortSignal): Promise<boolean> {
-    try {
-      await this.#remoteCopy.removeGroup(this.#name, signal);
-      return true;
-    } catch (thrown) {
-      const left = await this.#remoteCopy.findGroup(this.#name, signal);
-      if (left === undefined) return true;
-      if (left.members.length > 0) return false;
-      throw thrown;
-    }
   }
 
   async #start(signal: AbortSignal): Promise<void> {
@@ -277,9 +272,9 @@ class GroupCycle {
   }
 
   /** The record without the debt; none of a group that is gone, or of somebody else's that nobody of ours has joined. */
-  async #file(isThere: boolean): Promise<void> {
-    const record = this.#record;
-    if (record === undefined) return;
+  async #file(isThere: boolean, seen: RemoteCopyGroup | undefined): Promise<void> {
+    if (this.#record === undefined) return;
+    const record = seen === undefined ? this.#record : confirmed(this.#record, seen.remoteName);
     const isForNobody =
       !isThere || (this.#seen.record === undefined && this.admissions.count === 0 && !record.createdByUs);
     if (isForNobody && !(await this.#locked.isReferenced())) await this.#save(undefined);

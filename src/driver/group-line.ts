@@ -1,5 +1,6 @@
 import type { Fence } from '../contracts/store.js';
-import { asDriverError, type DriverError } from '../domain/errors.js';
+import type { DriverError } from '../domain/errors.js';
+import { lockLost } from './group-failures.js';
 import { Seat } from './seat.js';
 import type { SeenGroup } from './seen-group.js';
 
@@ -56,7 +57,7 @@ export class GroupLine {
       try {
         await this.#cycle();
       } catch (thrown) {
-        this.#refuse(whoWaited, asDriverError(thrown));
+        this.#refuse(whoWaited, lockLost(thrown));
       }
     }
     this.#isRunning = false;

@@ -1,5 +1,6 @@
 import type { Backend } from '../backend/backend.js';
 import { DriverError } from '../domain/errors.js';
+import type { Place } from '../domain/place.js';
 import type { Group, RemoteCopyGroup } from '../domain/replication.js';
 import { shapeDifferences } from './plan-group.js';
 import type { GroupId, SeenGroup } from './seen-group.js';
@@ -29,9 +30,18 @@ export function recordOf({ backend, name }: GroupId, { record, groups }: SeenGro
 
 /** The very same record when it has that name already. */
 export function named(record: Group, remoteName: string): Group {
-  if (record.remoteName === remoteName) return record;
-  const { isMade: _until, ...rest } = record;
-  return { ...rest, remoteName };
+  return record.remoteName === remoteName ? record : { ...record, remoteName };
+}
+
+/** When it was seen to be as wanted, and how its peer calls it; the very same record when it says so already. */
+export function confirmed(record: Group, remoteName: string): Group {
+  const { isMade, ...rest } = named(record, remoteName);
+  return isMade === undefined ? named(record, remoteName) : rest;
+}
+
+/** Where a group that we have made keeps its volumes. @throws `invalid` when hpe.conf has no such CPGs any more */
+export function placeOfGroup(backend: Backend, { localCpg: cpg, localSnapCpg: snapCpg }: RemoteCopyGroup): Place {
+  return backend.placeOf({ cpg: cpg ?? '', snapCpg: snapCpg ?? '' });
 }
 
 /** As we make groups, and never started: one that an administrator made alike is lost to him, but holds nothing. */

@@ -207,9 +207,14 @@ async function copyMember({ source, sink }: Direction, [from, to]: [Member, Memb
 export function currentDataFile(pair: ArrayPair, array: SimulatedArray, volume: Volume): string {
   const group = array.findGroupOf(volume);
   const member = group?.members.find((each) => each.local === volume);
-  const follows =
-    member?.unsent === undefined && group?.state === 'started' && group.role === 'secondary' && !isPeriodic(group.mode);
+  const follows = group?.state === 'started' && group.role === 'secondary' && !isPeriodic(group.mode);
   if (!follows || member?.syncStatus !== 'synced') return array.dataFile(volume);
+  const source = pair
+    .peerOf(array)
+    .findGroupOf(member.remote)
+    ?.members.find((each) => each.local === member.remote);
+  // What the source never sends is in no copy.
+  if (source?.unsent !== undefined) return array.dataFile(volume);
   return pair.peerOf(array).dataFile(member.remote);
 }
 

@@ -1,4 +1,4 @@
-import { readdir, readFile, stat, statfs } from 'node:fs/promises';
+import { readdir, readFile, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
@@ -145,9 +145,10 @@ const UNTOLD = ['metadata', 'conflicts'];
 /** Files below the state directory; of mounts also for whom, and no look into the mounted volumes. */
 export async function stateLines({ stateDir, nodeName }: DaemonProcess): Promise<string[]> {
   const lines: string[] = [];
-  for (const folder of await readdir(stateDir)) {
+  for (const entry of await readdir(stateDir, { withFileTypes: true })) {
+    const { name: folder } = entry;
     const where = path.join(stateDir, folder);
-    if (UNTOLD.includes(folder) || !(await stat(where)).isDirectory()) continue;
+    if (UNTOLD.includes(folder) || !entry.isDirectory()) continue;
     for (const name of await readdir(where)) {
       const line = `${nodeName}: ${folder}/${name}`;
       lines.push(folder === 'mounts' ? `${line} ${await usersIn(path.join(where, name))}` : line);

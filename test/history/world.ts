@@ -93,7 +93,7 @@ export class World {
     lines.push(`etcd: ${OTHERS_KEY} ${await this.#client.get(OTHERS_KEY).string()}`);
     for (const node of NODES) {
       for (const file of await filesBelow(this.daemons[node].stateDir)) {
-        if (!file.startsWith('conflicts/')) lines.push(`${node}: ${file}`);
+        if (!UNTOLD.test(file)) lines.push(`${node}: ${file}`);
       }
     }
     lines.push(...(await hostLeftovers(`${this.dir}/`)), ...(await this.#foreign.outline()));
@@ -144,6 +144,9 @@ function arrayLines(array: SimulatedArray): string[] {
     ]),
   ];
 }
+
+/** What a daemon remembers for people, and no work that is left. */
+const UNTOLD = /^(conflicts\/|protection\.json)/;
 
 async function filesBelow(dir: string): Promise<string[]> {
   const found = await readdir(dir, { recursive: true, withFileTypes: true });

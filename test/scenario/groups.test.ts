@@ -240,4 +240,16 @@ describe('The initial synchronisation', () => {
     await node.control.holdSync(false);
     await remove(...Object.keys(synced));
   });
+
+  it('is not left out in a group that stays stopped: what is written until its start has to be copied', async () => {
+    await create('keeper', 'g');
+    await commandsFor(node.pair, 'g').stop();
+    await create('v', 'g');
+    await node.control.holdSync(true);
+    await start('g');
+    const { body } = await array.done('GET', '/remotecopygroups/g');
+    expect(body.at('volumes', 1, 'remoteVolumes', 0, 'syncStatus')).toBe(2);
+    await node.control.holdSync(false);
+    await remove('v', 'keeper');
+  });
 });

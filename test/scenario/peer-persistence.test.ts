@@ -177,6 +177,27 @@ describe('with a quorum witness', () => {
     expect(await site.node.docker.remove(volume.name)).toBe('');
   });
 
+  it('a volume that the active array exports to another host is exported from no array, not even for a moment', async () => {
+    const volume = await site.createVolume();
+    const { pair, arrays } = site.node.simulator;
+    const [array] = arrays;
+    const nobody = { domain: undefined, persona: 2, descriptors: {}, wwns: [], iqns: [] };
+    const stranger = { ...nobody, id: array.nextId(), name: 'stranger' };
+    await pair.exclusive(() => {
+      array.hosts.set(stranger.name, stranger);
+      array.vluns.push({ volume: array.getVolume(volume.arrayVolume), lun: 7, host: stranger, pos: undefined });
+    });
+    await site.node.control.clearLog();
+    expect(await site.refusalOf(volume)).toContain('exported to another host already: stranger');
+    const log = await site.node.control.log();
+    expect(log.filter((call) => call.method === 'POST' && call.path?.endsWith('/vluns') === true)).toEqual([]);
+    await pair.exclusive(() => {
+      array.vluns.splice(0);
+      array.hosts.delete(stranger.name);
+    });
+    expect(await site.node.docker.remove(volume.name)).toBe('');
+  });
+
   it('an export that somebody took away from a mounted volume comes back with the next round', async () => {
     const volume = await site.createVolume();
     await site.mount(volume);

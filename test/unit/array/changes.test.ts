@@ -385,6 +385,24 @@ describe('remote copy groups', () => {
     expect(log()).toContain('both copies have the same');
   });
 
+  it('rule 9: an array that knows no skipInitialSync still gives the copy a WWN of its own', async () => {
+    const { array, api } = mockedArray();
+    expectLogin(api);
+    const targets = [{ targetName: 'targetArray', secVolumeName: VOLUME_NAME }];
+    const body = { action: 1, volumeName: VOLUME_NAME, targets, volumeAutoCreation: true, differentSecondaryWWN: true };
+    api
+      .put(`/remotecopygroups/${GROUP}`, { ...body, skipInitialSync: true })
+      .reply(400, { code: 12, desc: 'invalid input', ref: 'skipInitialSync' });
+    api.put(`/remotecopygroups/${GROUP}`, body).reply(200);
+    groupGet(api).reply(200, groupAnswer(5, [VOLUME_NAME]));
+    const flags = { differentSecondaryWwn: true, isBlank: true };
+    await admitAndLook(
+      array.remoteCopy,
+      { group: GROUP, volume: VOLUME_NAME, target: 'targetArray', ...flags },
+      soon(),
+    );
+  });
+
   it('takes "started" at a start for success, and a refused admission for what it is', async () => {
     const { array, api } = mockedArray();
     expectLogin(api);

@@ -42,6 +42,12 @@ describe('Those who wait for a group', () => {
     expect(cycles).toEqual([64, 6]);
   });
 
+  it('are told that the lock of the group was lost, which leaves them their way back', async () => {
+    const look = async () => Promise.reject(new DriverError('fenced', 'the lease is lost'));
+    const seat = lineOf({ look }).line.join();
+    await expect(seat.opened).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
   it('do not wait for those who leave, nor for one who comes to nothing', async () => {
     const { line, cycles } = lineOf();
     const [first, second, third] = [line.join(), line.join(), line.join()];
