@@ -27,7 +27,8 @@ export function connectEtcd(hosts: readonly string[], tls: EtcdTls | undefined, 
     grpcOptions: { 'grpc.max_receive_message_length': MAX_ANSWER_BYTES },
     faultHandling: faultHandling(hosts.length, callMs),
   });
-  return { etcd, failureOf };
+  const usesTls = tls !== undefined;
+  return { etcd, failureOf: (endpoints, error) => failureOf(endpoints, error, { usesTls }) };
 }
 
 function credentialsOf(tls: EtcdTls): NonNullable<IOptions['credentials']> {

@@ -34,14 +34,20 @@ const ADVICE: readonly { reason: RegExp; next: string }[] = [
 
 const refusal = (alert: string): string => `etcd refused our certificate (${alert})`;
 
+/** An etcd without TLS may answer the first bytes of TLS so, rather than by closing. */
+const BROKEN = /ECONNRESET/;
+const MAYBE_NOT_TLS =
+  'see that etcd runs, and that it speaks TLS there: check host_etcd_ip_address in hpe.conf, or remove host_etcd_ca_cert and host_etcd_client_cert';
+
 /** Our error for a call that failed. */
-export function failureOf(endpoints: string, error: unknown): DriverError {
+export function failureOf(endpoints: string, error: unknown, { usesTls }: { usesTls: boolean }): DriverError {
   const text = errorText(error);
   const [, unwrapped = text] = WRAPPED.exec(text) ?? [];
   const [, alert] = ALERT.exec(unwrapped) ?? [];
   const reason = alert === undefined ? unwrapped.replace(/^null$/, 'it closed the connection at once') : refusal(alert);
   const next =
     ADVICE.find((each) => each.reason.test(reason))?.next ??
+    (usesTls && BROKEN.test(reason) ? MAYBE_NOT_TLS : undefined) ??
     `check host_etcd_ip_address in hpe.conf, and etcd itself: etcdctl --endpoints=${endpoints} endpoint health`;
   const isAnswer = error instanceof EtcdError || (error instanceof GRPCGenericError && !isSilence(error));
   const what = isAnswer ? 'answers with an error' : 'does not answer';

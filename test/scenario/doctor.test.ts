@@ -3,6 +3,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import path from 'node:path';
 import ssh2 from 'ssh2';
+import { z } from 'zod';
 import { diagnose, doctor } from '../../src/commands/doctor.js';
 import type { ExaminedHost } from '../../src/doctor/host.js';
 import type { SimulatedArray } from '../../src/simulator/array.js';
@@ -448,6 +449,20 @@ describe('doctor, on a pair and a daemon where nothing is wrong', () => {
       expect(await found(conf, { stateDir })).toEqual(['etcd-stranger', 'daemon-down']);
     } finally {
       await etcd.stop();
+    }
+  });
+
+  it('an etcd that breaks TLS off instead of closing is told as one without TLS', async () => {
+    const breaking = createServer((socket) => socket.once('data', () => socket.resetAndDestroy()));
+    await new Promise<void>((resolve) => breaking.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = z.object({ port: z.number() }).parse(breaking.address());
+      const keys = `host_etcd_ip_address = 127.0.0.1:${port}\nhost_etcd_ca_cert = ${node.pair.arrays[0].caFile}`;
+      const stateDir = at('broken-off');
+      await mkdir(stateDir, { mode: 0o700 });
+      expect(await found(sound.replace('[DEFAULT]', `[DEFAULT]\n${keys}`), { stateDir })).toEqual(['etcd-tls', 'daemon-down']);
+    } finally {
+      breaking.close();
     }
   });
 });
