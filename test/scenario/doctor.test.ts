@@ -460,7 +460,10 @@ describe('doctor, on a pair and a daemon where nothing is wrong', () => {
       const keys = `host_etcd_ip_address = 127.0.0.1:${port}\nhost_etcd_ca_cert = ${node.pair.arrays[0].caFile}`;
       const stateDir = at('broken-off');
       await mkdir(stateDir, { mode: 0o700 });
-      expect(await found(sound.replace('[DEFAULT]', `[DEFAULT]\n${keys}`), { stateDir })).toEqual(['etcd-tls', 'daemon-down']);
+      expect(await found(sound.replace('[DEFAULT]', `[DEFAULT]\n${keys}`), { stateDir })).toEqual([
+        'etcd-tls',
+        'daemon-down',
+      ]);
     } finally {
       breaking.close();
     }
