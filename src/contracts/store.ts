@@ -62,6 +62,12 @@ export interface MetadataStore {
   find<K extends RecordKind>(kind: K, key: string, signal: AbortSignal): Promise<Records[K] | undefined>;
   /** All records of one kind, sorted by key. */
   list<K extends RecordKind>(kind: K, signal: AbortSignal): Promise<Records[K][]>;
+  /** The same in pages of one moment, for who looks at each record and keeps few of many. */
+  pages<K extends RecordKind>(kind: K, signal: AbortSignal): AsyncIterable<Records[K][]>;
+  /** Keys of all records of one kind, sorted: far less than the records. */
+  keys(kind: RecordKind, signal: AbortSignal): Promise<string[]>;
+  /** The volumes that `isNotable` (domain/volume.ts), sorted by name: as a rule few of many, and read without the others. */
+  listNotable(signal: AbortSignal): Promise<Volume[]>;
   /**
    * Waits for all keys (taken in sorted order; each once) until the signal fires.
    * @throws `busy` with the holder's node name, holding nothing.

@@ -128,6 +128,10 @@ export interface Volume {
   createdAt: string;
 }
 
+/** Whether somebody has to find the volume without knowing its name: what was made of another one, or has to grow. */
+export const isNotable = ({ origin, growth }: Pick<Volume, 'origin' | 'growth'>): boolean =>
+  origin?.kind === 'snapshot' || origin?.kind === 'clone' || growth !== undefined;
+
 /** The array of a volume that is in no group. */
 export const homeSide = ({ origin }: Pick<Volume, 'origin'>): Side =>
   origin?.kind === 'snapshot' || origin?.kind === 'clone' ? origin.side : 'primary';

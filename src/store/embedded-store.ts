@@ -5,13 +5,19 @@ import type { MetadataArchive, StoredRecord } from '../contracts/archive.js';
 import type { Fence, MetadataStore, RecordKind, Records, Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import { clusterOf } from '../domain/tag.js';
+import { isNotable, type Volume } from '../domain/volume.js';
 import { errorCode, errorText, throwIfAborted } from './failure.js';
 import { Listeners } from './listeners.js';
 import { textIfAlive, withLifetime } from './lifetime.js';
 import { LocalLocks, lockOrder } from './local-locks.js';
 import { checkWriteCount, decodeRecord, encodeRecord, isRecordKind, storedRecord } from './records.js';
 
+/** Records read at a time. */
+const PAGE = 500;
+
 const recordKey = (kind: RecordKind, key: string): string => `${kind}/${key}`;
+/** '0' follows '/'. */
+const rangeOf = (kind: RecordKind) => ({ gte: recordKey(kind, ''), lt: `${kind}0` });
 
 /**
  * Folders that this process has open. LevelDB's own check of that comes too late: it opens and closes the lock file, and
@@ -80,17 +86,39 @@ class EmbeddedStore implements MetadataStore {
   }
 
   async list<K extends RecordKind>(kind: K, signal: AbortSignal): Promise<Records[K][]> {
+    const records: Records[K][] = [];
+    for await (const page of this.pages(kind, signal)) records.push(...page);
+    return records;
+  }
+
+  async *pages<K extends RecordKind>(kind: K, signal: AbortSignal): AsyncGenerator<Records[K][]> {
     throwIfAborted(signal);
     const start = recordKey(kind, '');
-    // '0' follows '/'.
-    const range = { gte: start, lt: `${kind}0` };
-    const entries = await this.#attempt('read', () => this.#level.iterator(range).all());
-    const records: Records[K][] = [];
-    for (const [key, stored] of entries) {
-      const text = await textIfAlive(stored);
-      if (text !== undefined) records.push(decodeRecord(kind, key.slice(start.length), text));
+    const iterator = this.#level.iterator(rangeOf(kind));
+    try {
+      for (;;) {
+        const entries = await this.#attempt('read', async () => iterator.nextv(PAGE));
+        if (entries.length === 0) return;
+        const records: Records[K][] = [];
+        for (const [key, stored] of entries) {
+          const text = await textIfAlive(stored);
+          if (text !== undefined) records.push(decodeRecord(kind, key.slice(start.length), text));
+        }
+        yield records;
+      }
+    } finally {
+      await iterator.close();
     }
-    return records;
+  }
+
+  async keys(kind: RecordKind, signal: AbortSignal): Promise<string[]> {
+    throwIfAborted(signal);
+    const keys = await this.#attempt('read', async () => this.#level.keys(rangeOf(kind)).all());
+    return keys.map((key) => key.slice(recordKey(kind, '').length));
+  }
+
+  async listNotable(signal: AbortSignal): Promise<Volume[]> {
+    return (await this.list('volume', signal)).filter(isNotable);
   }
 
   async #dump(signal: AbortSignal): Promise<StoredRecord[]> {

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import type { IKeyValue, IRequestOp } from 'etcd3';
+import type { IRequestOp } from 'etcd3';
 import type { Logger } from '../contracts/log.js';
 import type { Fence, MetadataStore, RecordKind, Records, Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
+import { isNotable, type Volume } from '../domain/volume.js';
 import { AbandonedLocks } from './abandoned-locks.js';
 import { EtcdArchive } from './etcd-archive.js';
 import { EtcdClient, type EtcdTls } from './etcd-client.js';
-import { endOf, GuardedEtcd, rangeOp } from './etcd-root.js';
+import { pagesBelow, type Entry } from './etcd-pages.js';
+import { GuardedEtcd, rangeOp } from './etcd-root.js';
 import { EtcdWatch } from './etcd-watch.js';
 import { briefly, errorText, isLeaseGone } from './failure.js';
 import { Lease } from './lease.js';
@@ -22,8 +24,6 @@ import { checkWriteCount, decodeRecord, encodeRecord } from './records.js';
 const DEFAULT_PREFIX = '/hpe-volume-plugin/v1/';
 /** Seconds that a lease lives without being renewed. The locks of a dead node are free after twice that time. */
 const DEFAULT_LEASE_TTL = 10;
-/** Records of one answer. */
-const PAGE = 500;
 
 export interface EtcdStoreOptions {
   /** `address:port` of each member. */
@@ -92,6 +92,25 @@ class EtcdStore implements MetadataStore {
   async list<K extends RecordKind>(kind: K, signal: AbortSignal): Promise<Records[K][]> {
     const found = await this.#below(this.#recordKey(kind, ''), signal);
     return found.map(({ rest, value }) => decodeRecord(kind, rest, value.toString()));
+  }
+
+  async *pages<K extends RecordKind>(kind: K, signal: AbortSignal): AsyncGenerator<Records[K][]> {
+    const prefix = this.#recordKey(kind, '');
+    for await (const page of pagesBelow(this.#etcd, prefix, { signal })) {
+      yield page.map(({ rest, value }) => decodeRecord(kind, rest, value.toString()));
+    }
+  }
+
+  async keys(kind: RecordKind, signal: AbortSignal): Promise<string[]> {
+    const found: string[] = [];
+    for await (const page of pagesBelow(this.#etcd, this.#recordKey(kind, ''), { signal, keysOnly: true })) {
+      found.push(...page.map(({ rest }) => rest));
+    }
+    return found;
+  }
+
+  async listNotable(signal: AbortSignal): Promise<Volume[]> {
+    return (await this.list('volume', signal)).filter(isNotable);
   }
 
   async lock(keys: readonly string[], signal: AbortSignal): Promise<Fence> {
@@ -208,15 +227,10 @@ class EtcdStore implements MetadataStore {
     }
   }
 
-  /** All keys below the prefix, which ends in `/`, sorted, each without it. All pages are of the first one's revision: of one moment. */
-  async #below(prefix: string, signal: AbortSignal): Promise<{ rest: string; value: Buffer }[]> {
-    const entries: { rest: string; value: Buffer }[] = [];
-    let next: PageRange | undefined = { key: Buffer.from(prefix), end: endOf(prefix) };
-    while (next !== undefined) {
-      const page: Page = await this.#page(next, signal);
-      entries.push(...page.found.map(({ key, value }) => ({ rest: key.toString().slice(prefix.length), value })));
-      next = page.next;
-    }
+  /** All keys below the prefix, which ends in `/`, sorted, each without it, as of one moment. */
+  async #below(prefix: string, signal: AbortSignal): Promise<Entry[]> {
+    const entries: Entry[] = [];
+    for await (const page of pagesBelow(this.#etcd, prefix, { signal })) entries.push(...page);
     return entries;
   }
 
@@ -228,18 +242,6 @@ class EtcdStore implements MetadataStore {
         reason: errorText(error),
       });
     }
-  }
-
-  async #page(range: PageRange, signal: AbortSignal): Promise<Page> {
-    const { key, end, revision } = range;
-    const request = { key, range_end: end, limit: PAGE, ...(revision === undefined ? {} : { revision }) };
-    const answer = await this.#etcd.txn({ success: [{ request_range: request }] }, signal);
-    const found = answer.responses[0]?.response_range;
-    if (found === undefined) throw new DriverError('internal', 'etcd answered a list without a list');
-    const last = found.kvs.at(-1);
-    if (!found.more || last === undefined) return { found: found.kvs, next: undefined };
-    const next = { key: Buffer.concat([last.key, Buffer.of(0)]), end, revision: revision ?? answer.header.revision };
-    return { found: found.kvs, next };
   }
 
   /** A record that ends by itself hangs on a lease of its own, whose id is added to `leases`. */
@@ -258,16 +260,4 @@ class EtcdStore implements MetadataStore {
   #recordKey(kind: RecordKind, key: string): string {
     return `${this.#prefix}${kind}/${key}`;
   }
-}
-
-interface PageRange {
-  key: Buffer;
-  end: Buffer;
-  /** As of the first page. */
-  revision?: string;
-}
-
-interface Page {
-  found: IKeyValue[];
-  next: PageRange | undefined;
 }

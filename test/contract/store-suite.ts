@@ -1,5 +1,6 @@
 import { expect, it, jest } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Volume } from '../../src/domain/volume.js';
 import type { Fence, MetadataStore, RecordKind, Write } from '../../src/contracts/store.js';
 import { aGroup, anAttachment, anOperation, anOverride, aVolume } from './store-records.js';
 
@@ -89,8 +90,47 @@ function recordContract(name: string, start: () => StoreSubject): void {
     ]);
     const sorted = names.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
     expect((await store.list('volume', soon())).map((volume) => volume.name)).toEqual(sorted);
+    expect(await store.keys('volume', soon())).toEqual(sorted);
     expect(await store.list('group', soon())).toEqual([]);
     expect(await store.find('volume', '東京', soon())).toEqual(aVolume('東京'));
+  });
+
+  it(`${name}: tells more records than one page has, each once, in pages too`, async () => {
+    const { store } = start();
+    const names = Array.from({ length: 1_201 }, (_, at) => `v${String(at).padStart(5, '0')}`);
+    for (let at = 0; at < names.length; at += 60) await write(store, names.slice(at, at + 60).map(putVolume));
+    const sizes: number[] = [];
+    const told: string[] = [];
+    for await (const page of store.pages('volume', soon())) {
+      sizes.push(page.length);
+      told.push(...page.map((volume) => volume.name));
+    }
+    expect(sizes.length).toBeGreaterThan(2);
+    expect(told).toEqual(names);
+    expect((await store.list('volume', soon())).map((volume) => volume.name)).toEqual(names);
+    expect(await store.keys('volume', soon())).toEqual(names);
+  });
+
+  it(`${name}: tells the volumes that stem from another one or have to grow, and no other`, async () => {
+    const { store } = start();
+    const side = 'primary';
+    const changes: Record<string, Partial<Volume>> = {
+      clone: { origin: { kind: 'clone', of: 'plain', ofId: aVolume('plain').id, side } },
+      grows: { growth: { toGiB: 2 } },
+      import: { origin: { kind: 'import', formerName: 'old' } },
+      plain: {},
+      snapshot: { origin: { kind: 'snapshot', of: 'plain', ofId: aVolume('plain').id, side } },
+    };
+    const put = (key: string, change: Partial<Volume>): Write => ({ put: 'volume', key, value: aVolume(key, change) });
+    await write(
+      store,
+      Object.entries(changes).map(([key, change]) => put(key, change)),
+    );
+    const notable = async () => (await store.listNotable(soon())).map((volume) => volume.name);
+    expect(await notable()).toEqual(['clone', 'grows', 'snapshot']);
+    await write(store, [put('grows', {}), put('plain', { growth: { toGiB: 2 } }), { remove: 'volume', key: 'clone' }]);
+    expect(await notable()).toEqual(['plain', 'snapshot']);
+    expect(await store.find('volume', 'plain', soon())).toEqual(aVolume('plain', { growth: { toGiB: 2 } }));
   });
 
   it(`${name}: rule 43: an override ends after its seconds, whatever the clock of the host says; a new one begins anew`, async () => {

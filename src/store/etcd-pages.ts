@@ -1,0 +1,36 @@
+import { DriverError } from '../domain/errors.js';
+import { endOf, type GuardedEtcd } from './etcd-root.js';
+
+/** Entries of one answer: as a whole within gRPC's limit, and no long wait for the rest of the daemon. */
+const PAGE = { records: 500, keys: 5_000 };
+
+/** One key of etcd, without the prefix that was asked for. */
+export interface Entry {
+  rest: string;
+  /** Empty where only keys were asked for. */
+  value: Buffer;
+}
+
+/** All keys below the prefix, which ends in `/`, sorted. All pages are of the first one's revision: of one moment. */
+export async function* pagesBelow(
+  etcd: GuardedEtcd,
+  prefix: string,
+  { signal, keysOnly = false }: { signal: AbortSignal; keysOnly?: boolean },
+): AsyncGenerator<Entry[]> {
+  const limit = keysOnly ? PAGE.keys : PAGE.records;
+  const end = endOf(prefix);
+  let key = Buffer.from(prefix);
+  let revision: string | undefined;
+  for (;;) {
+    const at = revision === undefined ? {} : { revision };
+    const request = { key, range_end: end, limit, keys_only: keysOnly, ...at };
+    const answer = await etcd.txn({ success: [{ request_range: request }] }, signal);
+    const found = answer.responses[0]?.response_range;
+    if (found === undefined) throw new DriverError('internal', 'etcd answered a list without a list');
+    yield found.kvs.map((each) => ({ rest: each.key.toString().slice(prefix.length), value: each.value }));
+    const last = found.kvs.at(-1);
+    if (!found.more || last === undefined) return;
+    key = Buffer.concat([last.key, Buffer.of(0)]);
+    revision ??= answer.header.revision;
+  }
+}
