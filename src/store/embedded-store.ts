@@ -12,7 +12,7 @@ import { Listeners } from './listeners.js';
 import { textIfAlive, withLifetime } from './lifetime.js';
 import { LocalLocks, lockOrder } from './local-locks.js';
 import { checkWriteCount, decodeRecord, encodeRecord, isRecordKind, storedRecord } from './records.js';
-import { membersOf, NOTABLE, type Selection } from './volume-index.js';
+import { copiesOf, membersOf, NOTABLE, type Selection } from './volume-index.js';
 
 /** Records read at a time. */
 const PAGE = 500;
@@ -135,6 +135,10 @@ class EmbeddedStore implements MetadataStore {
 
   async listNotable(signal: AbortSignal): Promise<Volume[]> {
     return this.#select(NOTABLE, signal);
+  }
+
+  async listCopies(id: string, signal: AbortSignal): Promise<Volume[]> {
+    return this.#select(copiesOf(id), signal);
   }
 
   async listMembers(group: string, signal: AbortSignal): Promise<Volume[]> {

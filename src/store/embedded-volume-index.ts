@@ -33,7 +33,9 @@ export class EmbeddedVolumeIndex {
       for (;;) {
         const page = await iterator.nextv(PAGE);
         if (page.length === 0) break;
-        const keys = page.flatMap(([key, text]) => indexKeys(decodeRecord('volume', key.slice('volume/'.length), text)));
+        const keys = page.flatMap(([key, text]) =>
+          indexKeys(decodeRecord('volume', key.slice('volume/'.length), text)),
+        );
         await this.#level.batch(keys.map((key) => putOf(key)));
       }
       await this.#level.batch([putOf(INDEX_MARKER, INDEX_VERSION)], { sync: true });

@@ -21,7 +21,7 @@ import { Neighbours } from './neighbours.js';
 import { EtcdPassphrases } from './passphrases.js';
 import { Presence } from './presence.js';
 import { checkWriteCount, decodeRecord, encodeRecord } from './records.js';
-import { membersOf, NOTABLE, type Selection } from './volume-index.js';
+import { copiesOf, membersOf, NOTABLE, type Selection } from './volume-index.js';
 
 const DEFAULT_PREFIX = '/hpe-volume-plugin/v1/';
 /** Seconds that a lease lives without being renewed. The locks of a dead node are free after twice that time. */
@@ -117,6 +117,10 @@ class EtcdStore implements MetadataStore {
 
   async listNotable(signal: AbortSignal): Promise<Volume[]> {
     return this.#select(NOTABLE, signal);
+  }
+
+  async listCopies(id: string, signal: AbortSignal): Promise<Volume[]> {
+    return this.#select(copiesOf(id), signal);
   }
 
   async listMembers(group: string, signal: AbortSignal): Promise<Volume[]> {

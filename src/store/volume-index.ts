@@ -4,8 +4,8 @@ import { isNotable, type Volume } from '../domain/volume.js';
 import { decodeRecord } from './records.js';
 
 /*
- * Keys without a value that lead to volumes whose names are not known: `notable/<volume>` for those that `isNotable`, and
- * `member/<backend>/<group>/<volume>`. They are written in one transaction with the record, and say only where to look: the
+ * Keys without a value that lead to volumes whose names are not known: `notable/<volume>` for those that `isNotable`,
+ * `copy/<id of its origin>/<volume>` and `member/<backend>/<group>/<volume>`. They are written in one transaction with the record, and say only where to look: the
  * record decides. So a key too many is harmless, and one too few is never there.
  */
 
@@ -29,13 +29,26 @@ export const membersOf = (group: string): Selection => ({
   isMeant: (volume) => groupOf(volume) === group,
 });
 
+/** @param id of the volume that they were made of */
+export const copiesOf = (id: string): Selection => ({
+  beginning: `copy/${id}/`,
+  isMeant: (volume) => originOf(volume) === id,
+});
+
 const groupOf = ({ spec: { backend, replicationGroup } }: Volume): string | undefined =>
   replicationGroup === undefined ? undefined : `${backend}/${replicationGroup}`;
 
+const originOf = ({ origin }: Volume): string | undefined =>
+  origin?.kind === 'snapshot' || origin?.kind === 'clone' ? origin.ofId : undefined;
+
 /** The keys that lead to the volume. */
 export function indexKeys(volume: Volume): string[] {
-  const group = groupOf(volume);
-  const selections = [...(isNotable(volume) ? [NOTABLE] : []), ...(group === undefined ? [] : [membersOf(group)])];
+  const [group, origin] = [groupOf(volume), originOf(volume)];
+  const selections = [
+    ...(isNotable(volume) ? [NOTABLE] : []),
+    ...(origin === undefined ? [] : [copiesOf(origin)]),
+    ...(group === undefined ? [] : [membersOf(group)]),
+  ];
   return selections.map(({ beginning }) => `${beginning}${volume.name}`);
 }
 
