@@ -5,7 +5,7 @@ import { ownershipTag } from '../domain/names.js';
 import type { Side } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 import type { Step, StepContext } from '../saga/saga.js';
-import type { RemovePlan } from './remove.js';
+import type { RemovePlan } from './plan-remove.js';
 import { findSnapshots, hasSnapshots } from './snapshots-of.js';
 import { leaveSteps, type SetFacts } from './volume-sets.js';
 
