@@ -14,7 +14,6 @@ import { createSnapshot } from './create-snapshot.js';
 import { keptPlain } from './delete-step.js';
 import { refuseDifferences } from './existing.js';
 import { explain } from './help.js';
-import type { GroupDoor } from './group-cycles.js';
 import { getGroup, Inventory, type VolumeRecords } from './inventory.js';
 import type { Entrance } from './join-group.js';
 import { Mounts, type MountParts } from './mounts.js';
@@ -29,7 +28,7 @@ import {
   type Removable,
   type RemovePlan,
 } from './plan-remove.js';
-import { removeSaga } from './remove.js';
+import { removeSaga, type RemoveDoor } from './remove.js';
 import { viewOf, viewOfMount, type VolumeView } from './view.js';
 
 /**
@@ -139,21 +138,24 @@ export class DockerDriver implements VolumeDriver {
   async #removeUnder(held: Held, backend: Backend, volume: Volume): Promise<void> {
     const { groups, store } = this.#ctx;
     const lookAtIt = async (): Promise<Removable> => lookAtRemovable({ store, backend }, volume, held.signal);
-    const remove = async (plan: RemovePlan, door: GroupDoor): Promise<void> => {
+    const remove = async (plan: RemovePlan, door: RemoveDoor): Promise<void> => {
       const claim: Write[] = [{ put: 'volume', key: volume.name, value: { ...volume, state: 'deleting' } }];
       const { keptFor } = await held.run(removeSaga(backend, plan, door), { plan, volume: volume.name, claim });
       if (keptFor !== undefined) throw keptPlain(backend, volume, keptFor);
     };
     const name = volume.spec.replicationGroup;
-    if (name === undefined) return remove(planPlainRemove(await lookAtIt()), { groups });
+    if (name === undefined) {
+      const removable = await lookAtIt();
+      return remove(planPlainRemove(removable), { groups, copies: removable.copies });
+    }
     await groups.withPlace({ backend, name }, held.signal, async (seat, look) => {
       // Both looks only read, and neither decides on the other: a volume that may not go is refused before anybody has stopped the group.
       const removable = await lookAtIt();
       const seen = await look();
       const plan = await planRemove(backend, { ...removable, seen }, held.signal);
       // Whoever waits for the group waits long enough for a schedule, and out of it there is no way back.
-      if (!isFresh(removable)) await lookAtIt();
-      await remove(plan, { groups, seat });
+      const { copies } = isFresh(removable) ? removable : await lookAtIt();
+      await remove(plan, { groups, seat, copies });
     });
   }
 

@@ -7,7 +7,7 @@ import type { Operation } from '../saga/operation.js';
 import { settle, type Saga, type SagaRun, type Step } from '../saga/saga.js';
 import type { GroupDoor } from './group-cycles.js';
 import { deleteFirstStep, deleteStep, plainVolume, type RemoveFacts } from './delete-step.js';
-import { refuseUnproven, type RemovePlan } from './plan-remove.js';
+import { refuseUnproven, type RemovePlan, type SeenCopies } from './plan-remove.js';
 import type { GroupChange } from './seat.js';
 import { viewOfGroup, type GroupId, type SeenGroup } from './seen-group.js';
 import { leaveSteps } from './volume-sets.js';
@@ -25,9 +25,15 @@ import { leaveSteps } from './volume-sets.js';
  * then stays open until it is finished.
  */
 
+/** How a volume leaves its group, and its arrays. */
+export interface RemoveDoor extends GroupDoor {
+  /** What this run has seen of the copies; there is none when an unfinished removal is settled later. */
+  copies?: SeenCopies;
+}
+
 type RemoveStep = Step<RemovePlan, RemoveFacts, Write>;
 
-export function removeSaga(backend: Backend, plan: RemovePlan, door: GroupDoor): Saga<RemovePlan, RemoveFacts, Write> {
+export function removeSaga(backend: Backend, plan: RemovePlan, door: RemoveDoor): Saga<RemovePlan, RemoveFacts, Write> {
   const { volume } = plan;
   return {
     kind: 'remove',
@@ -41,26 +47,26 @@ export function removeSaga(backend: Backend, plan: RemovePlan, door: GroupDoor):
   };
 }
 
-function stepsOf(backend: Backend, plan: RemovePlan, door: GroupDoor): RemoveStep[] {
+function stepsOf(backend: Backend, plan: RemovePlan, door: RemoveDoor): RemoveStep[] {
   const { volume, group, copiesAreGone } = plan;
   const leave = leaveSteps<RemovePlan>(backend, volume);
-  if (group === undefined) return [...leave, ...plainSteps(backend, plan)];
+  if (group === undefined) return [...leave, ...plainSteps(backend, plan, door)];
   const id = { backend, name: group.record.name };
   if (copiesAreGone === true) return [tidyStep(id, door), ...leave];
   return [
     dismissStep(id, door),
     { ...tidyStep(id, door), noWayBack: true },
     ...leave,
-    deleteFirstStep(backend, group.side),
-    deleteStep(backend, otherSide(group.side)),
+    deleteFirstStep(backend, group.side, door.copies),
+    deleteStep(backend, otherSide(group.side), door.copies),
   ];
 }
 
 /** A schedule ends after its snapshot: one that the array retains keeps its schedule, too. */
-function plainSteps(backend: Backend, { volume, helpers }: RemovePlan): RemoveStep[] {
+function plainSteps(backend: Backend, { volume, helpers }: RemovePlan, { copies }: RemoveDoor): RemoveStep[] {
   const { origin, name } = volume;
   if (helpers !== undefined) return breakOffSteps(backend, homeSide(volume), helpers);
-  if (origin?.kind !== 'snapshot') return [deleteStep(backend, homeSide(volume))];
+  if (origin?.kind !== 'snapshot') return [deleteStep(backend, homeSide(volume), copies)];
   const { side, schedule } = origin;
   if (schedule === undefined) return [deleteStep(backend, side)];
   const array = backend.array(side);
