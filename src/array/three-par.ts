@@ -58,6 +58,7 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
     removeVolume: async (name, tag, signal) => {
       await volumes.remove(name, tag, signal);
     },
+    deleteVolume: async (found, tag, signal) => volumes.delete(found, tag, signal),
     // An export follows, which needs the ports; whoever looks for the host first has them by then.
     ensureHost: async (name, initiators, signal) =>
       (await together([hosts.ensure(name, initiators, signal), ports.list(signal)]))[0],

@@ -211,6 +211,8 @@ export interface ArrayClient {
   growVolume(wanted: GrowVolume, signal: AbortSignal): Promise<ArrayVolume>;
   /** Gone already is success. @throws `refused` when the comment is not exactly `tag`, or it is still exported or a group member. */
   removeVolume(name: string, tag: string, signal: AbortSignal): Promise<void>;
+  /** Deletes a volume by what was seen of it a moment ago: its comment is not read again, all else is as with `removeVolume`. */
+  deleteVolume(found: ArrayVolume, tag: string, signal: AbortSignal): Promise<ReadBack<void>>;
 
   /** Finds the host that owns the initiators, or creates one with that name (persona 2); returns its name on the array. */
   ensureHost(name: string, initiators: Initiators, signal: AbortSignal): Promise<string>;
