@@ -50,6 +50,7 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
     sessionsInUse: async (signal) =>
       (await wsapi.get({ path: 'wsapiconfiguration', schema: wsapiAnswer }, signal)).sessionsInUse,
     lastContact: () => wsapi.lastContact,
+    access: () => wsapi.access,
     findVolume: async (name, signal) => volumes.find(name, signal),
     makeVolume: async (wanted, signal) => volumes.make(wanted, signal),
     tagVolume: async (name, tag, signal) => volumes.tag(name, tag, signal),

@@ -188,8 +188,13 @@ export interface ArrayClient {
   /** For messages: `primary array 3par-a (https://…)`. */
   readonly label: string;
   identity(signal: AbortSignal): Promise<ArrayIdentity>;
-  /** The last call's; undefined before the first. Asks nobody. */
+  /** Of the last call with this access; undefined before the first. Asks nobody. */
   lastContact(): Contact | undefined;
+  /**
+   * The way to the array as its user: one object for all clients that share it, so that what one was told holds for the others.
+   * It may become another one with the first call.
+   */
+  access(): object;
 
   /** Asked anew each time. */
   features(signal: AbortSignal): Promise<ArrayFeatures>;
