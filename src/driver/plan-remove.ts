@@ -166,4 +166,3 @@ export async function refuseIfExported(backend: Backend, volume: Volume, signal:
     );
   }
 }
-
