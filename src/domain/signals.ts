@@ -21,16 +21,22 @@ export function within(ms: number, ...signals: readonly AbortSignal[]): AbortSig
   return both.signal;
 }
 
-/** The signals hold the controller, and let go of it as soon as it has fired. */
+/**
+ * The signals hold the controller, and let go of it as soon as it has fired. They are told so in words: what
+ * `addEventListener` has its option `signal` for, Node 20 forgets at a garbage collection, and the listener stays for ever.
+ */
 function joined(controller: AbortController, signals: readonly AbortSignal[]): AbortController {
+  const fired = signals.find(({ aborted }) => aborted);
+  if (fired !== undefined) {
+    controller.abort(fired.reason);
+    return controller;
+  }
   for (const source of signals) {
-    if (source.aborted) {
-      controller.abort(source.reason);
-      break;
-    }
     // One request may make many calls, each with a time limit of its own.
     setMaxListeners(0, source);
-    source.addEventListener('abort', () => controller.abort(source.reason), { once: true, signal: controller.signal });
+    const fire = (): void => controller.abort(source.reason);
+    source.addEventListener('abort', fire, { once: true });
+    controller.signal.addEventListener('abort', () => source.removeEventListener('abort', fire), { once: true });
   }
   return controller;
 }

@@ -140,16 +140,16 @@ export class GroupCycles {
 
 /** @throws `busy`, or why the locks are about to be lost, when the signal fires first */
 async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const settled = new AbortController();
+  let giveUp: (() => void) | undefined;
   const aborted = new Promise<never>((_resolve, reject) => {
-    const giveUp = (): void => reject(gaveUp(signal.reason));
+    giveUp = () => reject(gaveUp(signal.reason));
     if (signal.aborted) giveUp();
-    else signal.addEventListener('abort', giveUp, { once: true, signal: settled.signal });
+    else signal.addEventListener('abort', giveUp, { once: true });
   });
   try {
     return await Promise.race([promise, aborted]);
   } finally {
-    settled.abort();
+    if (giveUp !== undefined) signal.removeEventListener('abort', giveUp);
   }
 }
 

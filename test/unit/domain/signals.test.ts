@@ -58,4 +58,17 @@ describe('signals', () => {
     await pause(50);
     expect(getEventListeners(long.signal, 'abort')).toEqual([]);
   });
+
+  it('leaves nothing on a signal that lives on when garbage was collected meanwhile', async () => {
+    const long = new AbortController();
+    const sources = Array.from({ length: 50 }, () => new AbortController());
+    for (const { signal } of sources) {
+      within(60_000, long.signal, signal);
+      firstOf(signal, long.signal);
+    }
+    await pause(10);
+    collectGarbage();
+    for (const source of sources) source.abort();
+    expect(getEventListeners(long.signal, 'abort')).toHaveLength(0);
+  });
 });
