@@ -34,7 +34,7 @@ export async function withTimeLimit<T>(
   }
 }
 
-function limit(ms: number, signals: readonly AbortSignal[]): { signal: AbortSignal; end(): void } {
+function limit(ms: number, signals: readonly AbortSignal[]): { signal: AbortSignal; end: () => void } {
   const { controller, leave } = join(signals);
   const { signal } = controller;
   if (signal.aborted) return { signal, end: leave };
@@ -54,7 +54,7 @@ function limit(ms: number, signals: readonly AbortSignal[]): { signal: AbortSign
  * The signals hold the controller until it has fired, or leaves them. That is done by hand: the option `signal` of
  * `addEventListener` is forgotten by Node 20 at a garbage collection, and then the listener stays for ever.
  */
-function join(signals: readonly AbortSignal[]): { controller: AbortController; leave(): void } {
+function join(signals: readonly AbortSignal[]): { controller: AbortController; leave: () => void } {
   const controller = new AbortController();
   const fired = signals.find(({ aborted }) => aborted);
   if (fired !== undefined) {
