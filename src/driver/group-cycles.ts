@@ -5,7 +5,6 @@ import { DriverError } from '../domain/errors.js';
 import { withTimeLimit } from '../domain/signals.js';
 import { runCycle } from './group-cycle.js';
 import { GroupLine } from './group-line.js';
-import { groupKeyOf } from './inventory.js';
 import type { LockedGroup } from './locked-group.js';
 import { groupKey, groupRecordKey, LOCK_WAIT_MS } from './operations.js';
 import type { GroupChange, Seat } from './seat.js';
@@ -127,8 +126,8 @@ export class GroupCycles {
         if (group?.owesStart === undefined) lateStops.end(key);
       },
       async isReferenced() {
-        const volumes = await store.list('volume', AbortSignal.timeout(LOOK_TIMEOUT_MS));
-        return volumes.some((volume) => volume.state === 'ready' && groupKeyOf(volume) === key);
+        const members = await store.listMembers(key, AbortSignal.timeout(LOOK_TIMEOUT_MS));
+        return members.some(({ state }) => state === 'ready');
       },
       logger,
     };

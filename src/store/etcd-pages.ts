@@ -11,16 +11,16 @@ export interface Entry {
   value: Buffer;
 }
 
-/** All keys below the prefix, which ends in `/`, sorted. All pages are of the first one's revision: of one moment. */
+/** All keys below the prefix, which ends in `/`, sorted, of one moment: of that revision, or of the first page's. */
 export async function* pagesBelow(
   etcd: GuardedEtcd,
   prefix: string,
-  { signal, keysOnly = false }: { signal: AbortSignal; keysOnly?: boolean },
+  { signal, keysOnly = false, revision: of }: { signal: AbortSignal; keysOnly?: boolean; revision?: string },
 ): AsyncGenerator<Entry[]> {
   const limit = keysOnly ? PAGE.keys : PAGE.records;
   const end = endOf(prefix);
   let key = Buffer.from(prefix);
-  let revision: string | undefined;
+  let revision = of;
   for (;;) {
     const at = revision === undefined ? {} : { revision };
     const request = { key, range_end: end, limit, keys_only: keysOnly, ...at };
