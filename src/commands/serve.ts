@@ -11,6 +11,7 @@ import { DockerDriver } from '../driver/driver.js';
 import { GroupCycles } from '../driver/group-cycles.js';
 import { reportPolled } from '../driver/group-report.js';
 import { HostProblems } from '../driver/host-problems.js';
+import { LastSeen } from '../driver/last-seen.js';
 import { Operations } from '../driver/operations.js';
 import { Overrides } from '../driver/overrides.js';
 import { ProtectionWatch } from '../driver/protection-watch.js';
@@ -27,6 +28,7 @@ import type { Timeouts } from '../plugin/routes.js';
 import { startPluginServer } from '../plugin/server.js';
 import { openNodeJournal } from '../store/node-journal.js';
 import { protectionFile } from '../store/protection-file.js';
+import { recordCacheIn } from '../store/record-cache.js';
 import { buildBackends, buildConnectors, openStore } from './build.js';
 import { adminSocketOf } from './daemon-client.js';
 import { connectEngine } from './engine.js';
@@ -88,11 +90,15 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     logger,
   });
   const managed = options.managed === true;
+  const cache = recordCacheIn(stateDir, logger);
+  // What is embedded is on this host already.
+  const lastSeen = store.kind === 'etcd' ? new LastSeen({ store, cache, logger }) : undefined;
   const mountRoot = config.mountPrefix ?? path.join(stateDir, 'volumes');
   const ctx: DriverContext = {
     store,
     backends,
     journal,
+    ...(lastSeen === undefined ? {} : { lastSeen }),
     connector,
     hostProblems,
     filesystems: createFilesystems({ run, mountRoot, managed, logger }),
@@ -166,6 +172,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   poll.start();
   watch.start();
   orders.start();
+  lastSeen?.start();
   for (const { name } of backends.all()) hostProblems.look(name);
   logger.info('serving', { socket: socketPath, metadata: store.kind, backends: [...config.backends.keys()] });
   if (store.kind === 'embedded') {
@@ -181,6 +188,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
         poll.stop(),
         watch.stop(),
         orders.stop(),
+        lastSeen?.stop(),
         hostProblems.stop(),
       ]);
       await backends.close();

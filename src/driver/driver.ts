@@ -15,7 +15,7 @@ import { createSnapshot } from './create-snapshot.js';
 import { keptPlain } from './delete-step.js';
 import { refuseDifferences } from './existing.js';
 import { explain } from './help.js';
-import { getGroup, Inventory, type VolumeRecords } from './inventory.js';
+import { getGroup, Inventory, type ListedVolume } from './inventory.js';
 import type { Entrance } from './join-group.js';
 import { Mounts, type MountParts } from './mounts.js';
 import type { Held, Operations } from './operations.js';
@@ -23,7 +23,7 @@ import { checkReplicationOption, planCreate } from './plan-create.js';
 import { findCopies, planRemove, removeSaga, type Removable, type RemovePlan } from './remove.js';
 import type { Seat } from './seat.js';
 import { refuseIfSnapshots, refuseUnprovenSnapshot } from './snapshots-of.js';
-import { viewOf, viewOfMount, type VolumeView } from './view.js';
+import { viewOf, viewOfMount, type VolumeRecords, type VolumeView } from './view.js';
 
 /**
  * The Docker verbs. They throw DriverError only. `get` and `list` throw `not-found` only when that is certain and
@@ -37,7 +37,7 @@ export interface VolumeDriver {
   unmount(name: string, id: string, signal: AbortSignal): Promise<void>;
   path(name: string, signal: AbortSignal): Promise<string>;
   get(name: string, signal: AbortSignal): Promise<VolumeView>;
-  list(signal: AbortSignal): Promise<VolumeView[]>;
+  list(signal: AbortSignal): Promise<ListedVolume[]>;
   /** dockerd asked who we are: a new life of it began. */
   activated(): void;
 }
@@ -171,8 +171,8 @@ export class DockerDriver implements VolumeDriver {
     }
   }
 
-  async list(signal: AbortSignal): Promise<VolumeView[]> {
-    return (await this.#inventory.list(signal)).map((records) => this.#view(records));
+  async list(signal: AbortSignal): Promise<ListedVolume[]> {
+    return this.#inventory.list(signal);
   }
 
   #view(records: VolumeRecords): VolumeView {

@@ -100,9 +100,15 @@ export class GuardedEtcd {
     const prefix = Buffer.from(this.#prefix);
     const end = endOf(this.#prefix);
     const fresh = randomUUID();
+    const seen = await this.client.range({ key: this.#rootKey }, signal);
+    const there = seen.kvs[0]?.value.toString();
+    if (there !== undefined) {
+      await this.#remember(there);
+      return there;
+    }
     const made = await this.client.txn(
       {
-        // No key of the whole prefix has ever been created.
+        // No key of the whole prefix has ever been created. With many keys etcd stands still while it compares them all.
         compare: [{ key: prefix, range_end: end, target: 'Create', result: 'Equal', create_revision: 0 }],
         success: [{ request_put: { key: this.#rootKey, value: Buffer.from(fresh) } }],
         failure: [{ request_range: { key: this.#rootKey } }],

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { IRequestOp } from 'etcd3';
 import type { Logger } from '../contracts/log.js';
-import type { Fence, MetadataStore, RecordKind, Records, Write } from '../contracts/store.js';
+import type { Fence, Found, MetadataStore, Named, RecordKind, Records, Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import { isNotable, type Volume } from '../domain/volume.js';
 import { AbandonedLocks } from './abandoned-locks.js';
+import { asNamed } from './as-named.js';
 import { EtcdArchive } from './etcd-archive.js';
 import { EtcdClient, type EtcdTls } from './etcd-client.js';
 import { pagesBelow, type Entry } from './etcd-pages.js';
@@ -22,6 +23,8 @@ import { Presence } from './presence.js';
 import { checkWriteCount, decodeRecord, encodeRecord } from './records.js';
 
 const DEFAULT_PREFIX = '/hpe-volume-plugin/v1/';
+/** In one transaction; etcd takes 128 operations. */
+const MOST_READS = 100;
 /** Seconds that a lease lives without being renewed. The locks of a dead node are free after twice that time. */
 const DEFAULT_LEASE_TTL = 10;
 
@@ -87,6 +90,16 @@ class EtcdStore implements MetadataStore {
     const answer = await this.#etcd.txn({ success: [rangeOp(this.#recordKey(kind, key))] }, signal);
     const found = answer.responses[0]?.response_range.kvs[0];
     return found === undefined ? undefined : decodeRecord(kind, key, found.value.toString());
+  }
+
+  async findAll<const W extends readonly Named[]>(wanted: W, signal: AbortSignal): Promise<Found<W>> {
+    const texts: (string | undefined)[] = [];
+    for (let at = 0; at < wanted.length; at += MOST_READS) {
+      const success = wanted.slice(at, at + MOST_READS).map(([kind, key]) => rangeOp(this.#recordKey(kind, key)));
+      const { responses } = await this.#etcd.txn({ success }, signal);
+      texts.push(...responses.map((each) => each.response_range.kvs[0]?.value.toString()));
+    }
+    return asNamed(wanted, texts);
   }
 
   async list<K extends RecordKind>(kind: K, signal: AbortSignal): Promise<Records[K][]> {
