@@ -1,4 +1,4 @@
-import type { PinStore } from '../contracts/array.js';
+import type { Contact, PinStore } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
 import { DriverError } from '../domain/errors.js';
 import { openPassword, Secret } from '../domain/secret.js';
@@ -8,8 +8,16 @@ import type { ArraySettings } from './settings.js';
 import { Transport } from './transport.js';
 import { trustOf } from './trust.js';
 
+/** What is remembered of an array, by all who share a connection to it. */
+export interface Access {
+  /** The last call's. Its failure names the array as `label` does. */
+  contact?: Contact & { label: string };
+}
+
 /** The way to one array as one user. */
 export interface Connection {
+  /** Of this connection alone until it is open. */
+  access(): Access;
   /** Has the password first. @throws DriverError when it cannot be had; nothing was sent then */
   open(signal: AbortSignal): Promise<{ transport: Transport; session: Session }>;
   /** The array's own words, in case that they repeat what we sent. */
@@ -22,6 +30,7 @@ interface Shared {
   key: string;
   transport: Transport;
   session: Session;
+  access: Access;
   users: number;
 }
 
@@ -41,7 +50,9 @@ export class Connections {
     const { password: given } = settings;
     let shared = given instanceof Secret ? this.#join(settings, given) : undefined;
     let released = false;
+    const unshared: Access = {};
     return {
+      access: () => shared?.access ?? unshared,
       open: async (signal) => {
         if (shared !== undefined) return shared;
         const password = await openPassword(given, signal);
@@ -71,7 +82,7 @@ export class Connections {
     const { apiUrl, username } = settings;
     const transport = new Transport(apiUrl, new ArrayAgent(trustOf(settings, this.#deps)));
     const session = new Session({ apiUrl, username, password }, transport, this.#deps.logger);
-    return { key, transport, session, users: 0 };
+    return { key, transport, session, access: {}, users: 0 };
   }
 
   async #leave(shared: Shared): Promise<void> {

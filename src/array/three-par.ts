@@ -50,6 +50,7 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
     sessionsInUse: async (signal) =>
       (await wsapi.get({ path: 'wsapiconfiguration', schema: wsapiAnswer }, signal)).sessionsInUse,
     lastContact: () => wsapi.lastContact,
+    access: () => wsapi.access,
     findVolume: async (name, signal) => volumes.find(name, signal),
     makeVolume: async (wanted, signal) => volumes.make(wanted, signal),
     tagVolume: async (name, tag, signal) => volumes.tag(name, tag, signal),
@@ -58,6 +59,7 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
     removeVolume: async (name, tag, signal) => {
       await volumes.remove(name, tag, signal);
     },
+    deleteVolume: async (found, tag, signal) => volumes.delete(found, tag, signal),
     // An export follows, which needs the ports; whoever looks for the host first has them by then.
     ensureHost: async (name, initiators, signal) =>
       (await together([hosts.ensure(name, initiators, signal), ports.list(signal)]))[0],

@@ -132,9 +132,13 @@ export class Volumes {
 
   async remove(name: string, tag: string, signal: AbortSignal): Promise<void> {
     const found = await this.find(name, signal);
-    if (found === undefined) return;
-    if (!isTaggedAs(found.comment, tag)) throw this.#foreign(found, 'it is not removed');
-    await makeSo(
+    if (found !== undefined) await (await this.delete(found, tag, signal))();
+  }
+
+  async delete(found: ArrayVolume, tag: string, signal: AbortSignal): Promise<ReadBack<void>> {
+    const { name, comment } = found;
+    if (!isTaggedAs(comment, tag)) throw this.#foreign(found, 'it is not removed');
+    const readBack = await beginSo(
       {
         act: async () => this.#wsapi.change({ method: 'DELETE', path: `volumes/${segment(name)}` }, signal),
         read: async () => this.find(name, signal),
@@ -143,6 +147,7 @@ export class Volumes {
       },
       signal,
     );
+    return async () => void (await readBack());
   }
 
   async #get(name: string, signal: AbortSignal): Promise<ArrayVolume> {

@@ -5,7 +5,7 @@ import { DriverError } from '../domain/errors.js';
 import { within } from '../domain/signals.js';
 import { ArrayRefusal, CHECK_ADDRESS, refusalOf } from './codes.js';
 import { exchangePatiently } from './retry.js';
-import type { Connection } from './connections.js';
+import type { Access, Connection } from './connections.js';
 import { parseJson } from './session.js';
 import type { ArraySettings } from './settings.js';
 import { NoReply, type WsapiReply, type WsapiRequest } from './transport.js';
@@ -52,7 +52,6 @@ export class Wsapi {
   readonly #connection: Connection;
   readonly #logger: Logger;
   readonly #observe: ArraySettings['observe'];
-  #lastContact: Contact | undefined;
 
   constructor(settings: ArraySettings, connection: Connection, logger: Logger) {
     this.label = `${settings.label} (${new URL(settings.apiUrl).origin})`;
@@ -62,7 +61,15 @@ export class Wsapi {
   }
 
   get lastContact(): Contact | undefined {
-    return this.#lastContact;
+    const { contact } = this.access;
+    if (contact === undefined) return undefined;
+    const { label, failure, ...answer } = contact;
+    return { ...answer, ...(failure === undefined ? {} : { failure: failure.replaceAll(label, this.label) }) };
+  }
+
+  /** What is known of the array to all who share the session. */
+  get access(): Access {
+    return this.#connection.access();
   }
 
   async get<T>(read: Read<T>, signal: AbortSignal): Promise<T> {
@@ -114,7 +121,7 @@ export class Wsapi {
     const started = performance.now();
     try {
       const reply = await this.#callInSession(request, bounded);
-      this.#lastContact = contactOf(reply);
+      this.#note(contactOf(reply));
       this.#tell(request, { status: reply.status, started });
       if (reply.status >= 200 && reply.status < 300) return reply;
       throw this.#refusal(request, reply);
@@ -124,9 +131,13 @@ export class Wsapi {
       const isSilence = failure instanceof DriverError && !(failure instanceof ArrayRefusal);
       // A caller that gave up at once says nothing about the array.
       const wasWaited = !signal.aborted || performance.now() - started > SILENCE_MS;
-      if (isSilence && wasWaited) this.#lastContact = { at: performance.now(), failure: failure.toUserText() };
+      if (isSilence && wasWaited) this.#note({ at: performance.now(), failure: failure.toUserText() });
       throw failure;
     }
+  }
+
+  #note(contact: Contact): void {
+    this.access.contact = { ...contact, label: this.label };
   }
 
   #tell(request: WsapiRequest, { status, started }: { status: number | undefined; started: number }): void {

@@ -188,8 +188,13 @@ export interface ArrayClient {
   /** For messages: `primary array 3par-a (https://…)`. */
   readonly label: string;
   identity(signal: AbortSignal): Promise<ArrayIdentity>;
-  /** The last call's; undefined before the first. Asks nobody. */
+  /** Of the last call with this access; undefined before the first. Asks nobody. */
   lastContact(): Contact | undefined;
+  /**
+   * The way to the array as its user: one object for all clients that share it, so that what one was told holds for the others.
+   * It may become another one with the first call.
+   */
+  access(): object;
 
   /** Asked anew each time. */
   features(signal: AbortSignal): Promise<ArrayFeatures>;
@@ -211,6 +216,8 @@ export interface ArrayClient {
   growVolume(wanted: GrowVolume, signal: AbortSignal): Promise<ArrayVolume>;
   /** Gone already is success. @throws `refused` when the comment is not exactly `tag`, or it is still exported or a group member. */
   removeVolume(name: string, tag: string, signal: AbortSignal): Promise<void>;
+  /** Deletes a volume by what was seen of it a moment ago: its comment is not read again, all else is as with `removeVolume`. */
+  deleteVolume(found: ArrayVolume, tag: string, signal: AbortSignal): Promise<ReadBack<void>>;
 
   /** Finds the host that owns the initiators, or creates one with that name (persona 2); returns its name on the array. */
   ensureHost(name: string, initiators: Initiators, signal: AbortSignal): Promise<string>;

@@ -5,7 +5,7 @@ import { ownershipTag } from '../domain/names.js';
 import type { Side } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 import type { Step, StepContext } from '../saga/saga.js';
-import type { RemovePlan } from './remove.js';
+import type { RemovePlan, SeenCopies } from './plan-remove.js';
 import { findSnapshots, hasSnapshots } from './snapshots-of.js';
 import { leaveSteps, type SetFacts } from './volume-sets.js';
 
@@ -18,14 +18,17 @@ export interface RemoveFacts extends SetFacts {
 type DeleteContext = StepContext<RemovePlan, RemoveFacts, Write>;
 type DeleteStep = Step<RemovePlan, RemoveFacts, Write>;
 
-/** Deletes the copy on one array. What appeared on it since the last look is named. */
-export function deleteStep(backend: Backend, side: Side): DeleteStep {
+/**
+ * Deletes the copy on one array. What appeared on it since the last look is named.
+ * @param seen by the run that has looked at the copies itself; whoever goes on with what another has left reads whose they are
+ */
+export function deleteStep(backend: Backend, side: Side, seen: SeenCopies = {}): DeleteStep {
   const array = backend.array(side);
   return {
     name: `delete the volume on the ${side} array`,
     noWayBackUnanswered: true,
     async do(context) {
-      const names = await deleteCopy(backend, side, context);
+      const names = await deleteCopy(backend, { side, seen }, context);
       if (names.length > 0) throw hasSnapshots(context.plan.volume, [{ backend, side, names }]);
       return {};
     },
@@ -41,14 +44,14 @@ export function deleteStep(backend: Backend, side: Side): DeleteStep {
  * Deletes the first copy of a volume that has left its group. One that has got a snapshot meanwhile, as by a schedule, stays
  * with it: what is left is a plain volume, and whoever knows the snapshot decides.
  */
-export function deleteFirstStep(backend: Backend, side: Side): DeleteStep {
-  const step = deleteStep(backend, side);
+export function deleteFirstStep(backend: Backend, side: Side, seen: SeenCopies = {}): DeleteStep {
+  const step = deleteStep(backend, side, seen);
   // A plain volume is at home on the primary array.
   if (side !== 'primary') return step;
   return {
     ...step,
     async do(context) {
-      const keptFor = await deleteCopy(backend, side, context);
+      const keptFor = await deleteCopy(backend, { side, seen }, context);
       if (keptFor.length === 0) return {};
       for (const left of leaveSteps<RemovePlan>(backend, context.plan.volume)) await left.undo?.(context);
       return { keptFor };
@@ -59,14 +62,16 @@ export function deleteFirstStep(backend: Backend, side: Side): DeleteStep {
 /** Returns the snapshots for which the array has not deleted it. @throws any other reason */
 async function deleteCopy(
   backend: Backend,
-  side: Side,
+  { side, seen }: { side: Side; seen: SeenCopies },
   { plan: { volume }, signal }: DeleteContext,
 ): Promise<string[]> {
   const array = backend.array(side);
   const { arrayName, origin } = volume;
   const tag = ownershipTag(volume);
+  const copy = seen[side];
   try {
     if (origin?.kind === 'snapshot') await array.snapshots.remove(arrayName, tag, signal);
+    else if (copy !== undefined) await (await array.deleteVolume(copy, tag, signal))();
     else await array.removeVolume(arrayName, tag, signal);
     return [];
   } catch (thrown) {

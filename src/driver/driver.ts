@@ -9,7 +9,6 @@ import type { Attachments } from './attachments.js';
 import type { DriverContext } from './context.js';
 import { createSaga } from './create.js';
 import { createClone } from './create-clone.js';
-import { refuseIfCopied } from './copying.js';
 import { createImport } from './create-import.js';
 import { createSnapshot } from './create-snapshot.js';
 import { keptPlain } from './delete-step.js';
@@ -20,9 +19,16 @@ import type { Entrance } from './join-group.js';
 import { Mounts, type MountParts } from './mounts.js';
 import type { Held, Operations } from './operations.js';
 import { checkReplicationOption, planCreate } from './plan-create.js';
-import { findCopies, planRemove, removeSaga, type Removable, type RemovePlan } from './remove.js';
-import type { Seat } from './seat.js';
-import { refuseIfSnapshots, refuseUnprovenSnapshot } from './snapshots-of.js';
+import {
+  isFresh,
+  lookAtRemovable,
+  planPlainRemove,
+  planRemove,
+  refuseDependants,
+  type Removable,
+  type RemovePlan,
+} from './plan-remove.js';
+import { removeSaga, type RemoveDoor } from './remove.js';
 import { viewOf, viewOfMount, type VolumeRecords, type VolumeView } from './view.js';
 
 /**
@@ -119,31 +125,37 @@ export class DockerDriver implements VolumeDriver {
       const volume = await store.find('volume', name, held.signal);
       if (volume === undefined) return;
       const backend = backends.get(volume.spec.backend);
-      await refuseIfCopied({ store, backend }, volume, held.signal);
-      await refuseIfSnapshots({ store, backend }, volume, held.signal);
-      await refuseUnprovenSnapshot({ store, backend }, volume, held.signal);
-      await this.#attachments.releaseForRemoval(held, { volume, backend });
       await getGroup(store, volume, held.signal);
-      await this.#removeUnder(held, backend, await findCopies(backend, volume, held.signal));
+      if ((await store.find('attachment', name, held.signal)) !== undefined) {
+        // What cannot be removed is not detached.
+        await refuseDependants({ store, backend }, volume, held.signal);
+        await this.#attachments.releaseForRemoval(held, { volume, backend });
+      }
+      await this.#removeUnder(held, backend, volume);
     });
   }
 
-  async #removeUnder(held: Held, backend: Backend, removable: Removable): Promise<void> {
-    const { groups } = this.#ctx;
-    const { volume, helpers } = removable;
-    const remove = async (plan: RemovePlan, seat?: Seat): Promise<void> => {
+  async #removeUnder(held: Held, backend: Backend, volume: Volume): Promise<void> {
+    const { groups, store } = this.#ctx;
+    const lookAtIt = async (): Promise<Removable> => lookAtRemovable({ store, backend }, volume, held.signal);
+    const remove = async (plan: RemovePlan, door: RemoveDoor): Promise<void> => {
       const claim: Write[] = [{ put: 'volume', key: volume.name, value: { ...volume, state: 'deleting' } }];
-      const door = seat === undefined ? { groups } : { groups, seat };
       const { keptFor } = await held.run(removeSaga(backend, plan, door), { plan, volume: volume.name, claim });
       if (keptFor !== undefined) throw keptPlain(backend, volume, keptFor);
     };
-    const group = volume.spec.replicationGroup;
-    if (group === undefined) return remove({ volume, ...(helpers === undefined ? {} : { helpers }) });
-    await groups.withSeat({ backend, name: group }, held.signal, async (seat, seen) => {
+    const name = volume.spec.replicationGroup;
+    if (name === undefined) {
+      const removable = await lookAtIt();
+      return remove(planPlainRemove(removable), { groups, copies: removable.copies });
+    }
+    await groups.withPlace({ backend, name }, held.signal, async (seat, look) => {
+      // Both looks only read, and neither decides on the other: a volume that may not go is refused before anybody has stopped the group.
+      const removable = await lookAtIt();
+      const seen = await look();
       const plan = await planRemove(backend, { ...removable, seen }, held.signal);
-      // Again: whoever waits for the group waits long enough for a schedule, and out of it there is no way back.
-      await refuseIfSnapshots({ store: this.#ctx.store, backend }, volume, held.signal);
-      await remove(plan, seat);
+      // Whoever waits for the group waits long enough for a schedule, and out of it there is no way back.
+      const { copies } = isFresh(removable) ? removable : await lookAtIt();
+      await remove(plan, { groups, seat, copies });
     });
   }
 

@@ -1,7 +1,7 @@
 import type { Backend } from '../backend/backend.js';
 import type { BackendManager } from '../backend/manager.js';
 import { findPartner, observeGroup, type GroupObservation } from '../backend/observe.js';
-import type { PolledGroup, StatusPoll } from '../backend/status-poll.js';
+import { newestOf, type PolledGroup, type StatusPoll } from '../backend/status-poll.js';
 import type { MetadataStore } from '../contracts/store.js';
 import type { SideView } from '../domain/active-side.js';
 import type { Attachment } from '../domain/attachment.js';
@@ -130,7 +130,7 @@ async function reportOf(
 ): Promise<GroupReport> {
   const backend = backends.get(group.backend);
   const { mode, strict } = backend.replication();
-  const at = new Date(Date.now() - (polled?.ageSeconds ?? 0) * 1000).toISOString();
+  const at = new Date(Date.now() - (polled === undefined ? 0 : newestOf(polled)) * 1000).toISOString();
   const observation = polled?.observation ?? (await observeGroup(backend, group, signal));
   const volumes = known.volumes
     .filter((volume) => volume.state === 'ready' && isMoved(volume, group, observation))

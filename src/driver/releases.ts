@@ -7,7 +7,7 @@ import { refuseIfCopied } from './copying.js';
 import { releaseSaga, type ImportPlan } from './import.js';
 import { getVolume } from './inventory.js';
 import type { Operations } from './operations.js';
-import { findCopies } from './remove.js';
+import { refuseIfExported } from './plan-remove.js';
 
 /** What an operator asks for. */
 export interface ReleaseOrder {
@@ -38,7 +38,7 @@ export class Releases {
       if (attachment !== undefined) throw heldElsewhere(attachment);
       await this.#refuseDependants(volume, held.signal);
       await refuseIfCopied({ store, backend }, volume, held.signal);
-      await findCopies(backend, volume, held.signal);
+      await refuseIfExported(backend, volume, held.signal);
       const claim = [{ put: 'volume' as const, key: name, value: { ...volume, state: 'deleting' as const } }];
       await held.run(releaseSaga(backend, plan), { plan, volume: name, claim });
       return [saidOf(backend, plan)];

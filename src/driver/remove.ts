@@ -1,17 +1,13 @@
 import type { Backend } from '../backend/backend.js';
-import { judgeObservation, proveActiveSide } from '../backend/observe.js';
-import { wayHome } from '../backend/paired.js';
 import type { Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
-import { removeExportsCommand } from '../domain/names.js';
-import { otherSide, type Group, type Side } from '../domain/replication.js';
-import { homeSide, type Volume } from '../domain/volume.js';
+import { otherSide, type Side } from '../domain/replication.js';
+import { homeSide } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
 import { settle, type Saga, type SagaRun, type Step } from '../saga/saga.js';
-import { mayBeCopying } from './copying.js';
 import type { GroupDoor } from './group-cycles.js';
 import { deleteFirstStep, deleteStep, plainVolume, type RemoveFacts } from './delete-step.js';
-import { refuseRestless } from './plan-group.js';
+import { refuseUnproven, type RemovePlan, type SeenCopies } from './plan-remove.js';
 import type { GroupChange } from './seat.js';
 import { viewOfGroup, type GroupId, type SeenGroup } from './seen-group.js';
 import { leaveSteps } from './volume-sets.js';
@@ -29,109 +25,15 @@ import { leaveSteps } from './volume-sets.js';
  * then stays open until it is finished.
  */
 
-export interface RemovePlan {
-  volume: Volume;
-  group?: {
-    record: Group;
-    /** The side in role Primary, whose copy goes first; the roles are natural. */
-    side: Side;
-  };
-  /** Of a clone that the array is still copying to: what it keeps when that is broken off. */
-  helpers?: string[];
-  /** Somebody deleted both copies: only the records, and a group that is empty, are left to go. */
-  copiesAreGone?: boolean;
+/** How a volume leaves its group, and its arrays. */
+export interface RemoveDoor extends GroupDoor {
+  /** What this run has seen of the copies; there is none when an unfinished removal is settled later. */
+  copies?: SeenCopies;
 }
 
 type RemoveStep = Step<RemovePlan, RemoveFacts, Write>;
 
-/** A volume that is to be removed, as its arrays know it. */
-export interface Removable {
-  volume: Volume;
-  copiesAreGone: boolean;
-  /** As in the plan. */
-  helpers?: string[];
-}
-
-/** Fresh answers of every array of the volume (rule 33): exported nowhere. @throws `busy` or `unavailable` */
-export async function findCopies(backend: Backend, volume: Volume, signal: AbortSignal): Promise<Removable> {
-  if (volume.spec.replicationGroup === undefined) {
-    await refuseIfExported(backend, volume, signal);
-    const copying = mayBeCopying(volume)
-      ? await backend.array(homeSide(volume)).clones.look(volume.arrayName, signal)
-      : undefined;
-    const helpers = copying === undefined || copying.copy === 'done' ? {} : { helpers: copying.helpers };
-    return { volume, copiesAreGone: false, ...helpers };
-  }
-  const copiesAsked = backend.sides.map(async (side) => backend.array(side).findVolume(volume.arrayName, signal));
-  const [copies] = await Promise.all([Promise.all(copiesAsked), refuseIfExported(backend, volume, signal)]);
-  return { volume, copiesAreGone: copies.every((copy) => copy === undefined) };
-}
-
-/** Whether the volume may leave its group, as it was seen: roles natural by fresh answers of both arrays (rule 33). @throws `refused` or `unavailable` */
-export async function planRemove(
-  backend: Backend,
-  { volume, copiesAreGone, seen }: Removable & { seen: SeenGroup },
-  signal: AbortSignal,
-): Promise<RemovePlan> {
-  const group = seen.record;
-  if (group === undefined) throw new DriverError('internal', `the group of volume ${volume.name} has no record`);
-  if (copiesAreGone) return { volume, group: { record: group, side: 'primary' }, copiesAreGone };
-  const request = requestOf(backend, volume, group);
-  const verdict = judgeObservation(request, seen);
-  // Anything but natural roles is asked for once more: a transition may end, and a refusal names what both arrays said.
-  const proven = verdict.side !== undefined && verdict.row === 1 ? verdict : await proveActiveSide(request, signal);
-  if (proven.row !== 1) throw unproven(backend, volume, group);
-  const observed = seen.groups[proven.side];
-  if (observed !== undefined) refuseRestless(observed);
-  return { volume, group: { record: group, side: proven.side } };
-}
-
-const requestOf = (backend: Backend, volume: Volume, group: Group) => ({
-  backend,
-  group,
-  arrayName: volume.arrayName,
-  everMounted: volume.everMounted,
-});
-
-function unproven(backend: Backend, volume: Volume, group: Group): DriverError {
-  return new DriverError(
-    'refused',
-    `volume ${volume.name} is not removed while group ${group.name} is failed over or one of its arrays is silent: the copy that is not active may be the only good one later`,
-    { next: `bring group ${group.name} home with ${wayHome(backend)}, then remove the volume` },
-  );
-}
-
-/** The same in the cycle, before the group is stopped: the roles may have changed meanwhile. */
-function refuseUnproven({ backend }: GroupId, { volume, group }: RemovePlan, seen: SeenGroup): void {
-  if (group === undefined) return;
-  const { side, group: observed } = viewOfGroup(seen);
-  const verdict = judgeObservation(requestOf(backend, volume, seen.record ?? group.record), seen);
-  if (verdict.row !== 1 || verdict.side !== side) throw unproven(backend, volume, group.record);
-  if (observed !== undefined) refuseRestless(observed);
-}
-
-async function refuseIfExported(backend: Backend, volume: Volume, signal: AbortSignal): Promise<void> {
-  const vluns = await Promise.all(
-    backend.sidesOf(volume).map(async (side) => ({
-      side,
-      found: await backend.array(side).findVluns(volume.arrayName, signal),
-    })),
-  );
-  for (const { side, found } of vluns) {
-    const hosts = [...new Set(found.map((vlun) => vlun.host))];
-    const [host] = hosts;
-    if (host === undefined) continue;
-    throw new DriverError(
-      'busy',
-      `volume ${volume.name} is still exported on ${backend.array(side).label} to: ${hosts.join(', ')}`,
-      {
-        next: `stop what uses it; a left-over export goes with: ${removeExportsCommand(volume.arrayName, host)}`,
-      },
-    );
-  }
-}
-
-export function removeSaga(backend: Backend, plan: RemovePlan, door: GroupDoor): Saga<RemovePlan, RemoveFacts, Write> {
+export function removeSaga(backend: Backend, plan: RemovePlan, door: RemoveDoor): Saga<RemovePlan, RemoveFacts, Write> {
   const { volume } = plan;
   return {
     kind: 'remove',
@@ -145,26 +47,26 @@ export function removeSaga(backend: Backend, plan: RemovePlan, door: GroupDoor):
   };
 }
 
-function stepsOf(backend: Backend, plan: RemovePlan, door: GroupDoor): RemoveStep[] {
+function stepsOf(backend: Backend, plan: RemovePlan, door: RemoveDoor): RemoveStep[] {
   const { volume, group, copiesAreGone } = plan;
   const leave = leaveSteps<RemovePlan>(backend, volume);
-  if (group === undefined) return [...leave, ...plainSteps(backend, plan)];
+  if (group === undefined) return [...leave, ...plainSteps(backend, plan, door)];
   const id = { backend, name: group.record.name };
   if (copiesAreGone === true) return [tidyStep(id, door), ...leave];
   return [
     dismissStep(id, door),
     { ...tidyStep(id, door), noWayBack: true },
     ...leave,
-    deleteFirstStep(backend, group.side),
-    deleteStep(backend, otherSide(group.side)),
+    deleteFirstStep(backend, group.side, door.copies),
+    deleteStep(backend, otherSide(group.side), door.copies),
   ];
 }
 
 /** A schedule ends after its snapshot: one that the array retains keeps its schedule, too. */
-function plainSteps(backend: Backend, { volume, helpers }: RemovePlan): RemoveStep[] {
+function plainSteps(backend: Backend, { volume, helpers }: RemovePlan, { copies }: RemoveDoor): RemoveStep[] {
   const { origin, name } = volume;
   if (helpers !== undefined) return breakOffSteps(backend, homeSide(volume), helpers);
-  if (origin?.kind !== 'snapshot') return [deleteStep(backend, homeSide(volume))];
+  if (origin?.kind !== 'snapshot') return [deleteStep(backend, homeSide(volume), copies)];
   const { side, schedule } = origin;
   if (schedule === undefined) return [deleteStep(backend, side)];
   const array = backend.array(side);

@@ -1,6 +1,6 @@
 import type { Backend } from '../backend/backend.js';
 import { findPartner, judgeObservation } from '../backend/observe.js';
-import type { PolledGroup } from '../backend/status-poll.js';
+import { newestOf, type PolledGroup } from '../backend/status-poll.js';
 import type { NodeMount } from '../contracts/node-journal.js';
 import { isOwnMount, type Attachment } from '../domain/attachment.js';
 import type { Override } from '../domain/override.js';
@@ -165,10 +165,14 @@ function replicationOf({ records, group, backend, polled }: ReplicationParts): J
   if (polled === undefined)
     return { ...known, active: group.lastActive ?? null, age: 'the arrays have not been asked yet' };
   const { observation, ageSeconds } = polled;
+  const newest = newestOf(polled);
   const side = (which: Side): Json => {
     const found = observation.groups[which];
     const array = backend.array(which).label;
-    if (found === undefined) return { array, problem: observation.failures[which]?.text ?? 'unknown' };
+    if (found === undefined) {
+      const problem = observation.failures[which]?.text ?? 'unknown';
+      return { array, problem, ...(ageSeconds[which] === newest ? {} : { ageSeconds: ageSeconds[which] }) };
+    }
     const target = findPartner(backend, which, found);
     const member = found.members.find((each) => each.volume === volume.arrayName);
     return {
@@ -191,7 +195,7 @@ function replicationOf({ records, group, backend, polled }: ReplicationParts): J
           problem: `writing to the stale copy: still attached ${attachment.peer === undefined ? `to ${backend.array(attachment.side).label}` : 'as before its group moved'} on node ${attachment.nodeName}`,
         }
       : {}),
-    ageSeconds,
+    ageSeconds: newest,
   };
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import nock from 'nock';
-import type { CreateGroup, CreateVolume } from '../../../src/contracts/array.js';
+import type { ArrayVolume, CreateGroup, CreateVolume } from '../../../src/contracts/array.js';
 import { describeChanges, type ChangeCase } from './change-cases.js';
 import { failureOf, GROUP_WANTED, soon, volumeAnswer, VOLUME_NAME } from './array-settings.js';
 import { expectLogin, mockedArray, mockHttp } from './mocked-array.js';
@@ -18,6 +18,8 @@ const VOLUME: CreateVolume = {
   compression: false,
   tag: 'our tag',
 };
+const { tag: comment, ...SHAPE } = VOLUME;
+const SEEN: ArrayVolume = { ...SHAPE, comment, wwn: '60002ac0000000000000000a00000001' };
 
 function groupAnswer(state: number, members: string[] = [], target: Record<string, unknown> = {}): nock.Body {
   return {
@@ -87,6 +89,13 @@ const CASES: ChangeCase[] = [
     name: 'removeVolume',
     run: async (array) => array.removeVolume(VOLUME_NAME, 'our tag', soon()),
     before: (api) => volumeGet(api).reply(200, volumeAnswer()),
+    change: (api) => api.delete(`/volumes/${VOLUME_NAME}`),
+    done: (api) => volumeGet(api).reply(404, gone),
+    undone: (api) => volumeGet(api).reply(200, volumeAnswer()),
+  },
+  {
+    name: 'deleteVolume',
+    run: async (array) => readBack(array.deleteVolume(SEEN, 'our tag', soon())),
     change: (api) => api.delete(`/volumes/${VOLUME_NAME}`),
     done: (api) => volumeGet(api).reply(404, gone),
     undone: (api) => volumeGet(api).reply(200, volumeAnswer()),
@@ -216,6 +225,8 @@ describe('volumes', () => {
     expect((await failureOf(array.removeVolume(VOLUME_NAME, 'our tag', soon()))).code).toBe('refused');
     expect((await failureOf(array.removeVolume(VOLUME_NAME, '', soon()))).code).toBe('refused');
     expect((await failureOf(array.tagVolume(VOLUME_NAME, 'our tag', soon()))).code).toBe('refused');
+    const theirs = { ...SEEN, comment: 'our tag, or nearly' };
+    expect((await failureOf(array.deleteVolume(theirs, 'our tag', soon()))).code).toBe('refused');
   });
 
   it.each([
