@@ -13,6 +13,7 @@ import { reportPolled } from '../driver/group-report.js';
 import { HostProblems } from '../driver/host-problems.js';
 import { LastSeen } from '../driver/last-seen.js';
 import { Operations } from '../driver/operations.js';
+import { readOutline } from '../driver/outlines.js';
 import { Overrides } from '../driver/overrides.js';
 import { ProtectionWatch } from '../driver/protection-watch.js';
 import { Recovery, settlersOf } from '../driver/recover.js';
@@ -112,7 +113,11 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const attachments = new Attachments(ctx, operations);
   const poll = new StatusPoll(backends, async () => store.list('group', AbortSignal.timeout(STATUS_READ_MS)), logger);
   const watch = new ProtectionWatch(
-    async (signal) => reportPolled({ store, backends, node: node.id }, poll, signal),
+    async (signal) => {
+      // Not known yet: nothing is learnt, rather than all read twice.
+      const outline = lastSeen === undefined ? await readOutline(store, signal) : lastSeen.outline();
+      return outline === undefined ? [] : reportPolled({ store, backends, node: node.id }, { poll, outline }, signal);
+    },
     protectionFile(stateDir, logger),
   );
   await watch.load();
@@ -164,7 +169,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     await admin.close();
     throw error;
   });
-  const status = await listenForStatus(config, { ...reportParts, metrics, logger });
+  const status = await listenForStatus(config, { ...reportParts, outline: () => lastSeen?.outline(), metrics, logger });
   store.announce();
   void passwords.announce();
   recovery.start();

@@ -3,7 +3,7 @@ import type { NodeMount } from '../contracts/node-journal.js';
 import type { MetadataStore } from '../contracts/store.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import type { Group } from '../domain/replication.js';
-import type { Volume } from '../domain/volume.js';
+import type { Volume, VolumeOutline } from '../domain/volume.js';
 import type { DriverContext } from './context.js';
 import { groupKey, groupRecordKey } from './operations.js';
 import { shownMountpoint, type VolumeRecords, type VolumeView } from './view.js';
@@ -130,7 +130,7 @@ export function groupLocks(volume: Volume): string[] {
 }
 
 /** Record key of the volume's remote copy group. */
-export function groupKeyOf(volume: Volume): string | undefined {
+export function groupKeyOf(volume: Pick<VolumeOutline, 'spec'>): string | undefined {
   const { backend, replicationGroup } = volume.spec;
   return replicationGroup === undefined ? undefined : groupRecordKey(backend, replicationGroup);
 }

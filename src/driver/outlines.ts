@@ -1,4 +1,4 @@
-import type { Records } from '../contracts/store.js';
+import type { MetadataStore, Records } from '../contracts/store.js';
 import type { AttachmentOutline } from '../domain/attachment.js';
 import type { Group } from '../domain/replication.js';
 import type { VolumeOutline } from '../domain/volume.js';
@@ -113,3 +113,14 @@ const KEYS: { [K in OutlinedKind]: (record: Records[K]) => string } = {
 
 /** The key that a record stands under. */
 export const keyOf = <K extends OutlinedKind>(kind: K, record: Records[K]): string => KEYS[kind](record);
+
+/** The outline of all that there is now, read page by page. */
+export async function readOutline(store: MetadataStore, signal: AbortSignal): Promise<Outline> {
+  const read = new Outlines();
+  const readKind = async (kind: OutlinedKind): Promise<void> => {
+    for await (const page of store.pages(kind, signal))
+      for (const record of page) read.take(kind, keyOf(kind, record), record);
+  };
+  await Promise.all([readKind('group'), readKind('volume'), readKind('attachment')]);
+  return read.all();
+}

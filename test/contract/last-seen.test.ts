@@ -8,6 +8,7 @@ import type { MetadataStore, Write } from '../../src/contracts/store.js';
 import type { DriverContext } from '../../src/driver/context.js';
 import { Inventory } from '../../src/driver/inventory.js';
 import { LastSeen } from '../../src/driver/last-seen.js';
+import { readOutline, type Outline } from '../../src/driver/outlines.js';
 import { openEtcdStore } from '../../src/store/etcd-store.js';
 import { recordCacheIn } from '../../src/store/record-cache.js';
 import { startEtcd, type Etcd } from '../etcd.js';
@@ -160,6 +161,9 @@ describe('what the metadata in etcd said last', () => {
     await write([putVolume('two'), { remove: 'volume', key: 'one' }, { remove: 'attachment', key: 'one' }]);
     await until(async () => (await life.lastSeen.names())?.join() === 'two');
     await until(async () => (await life.lastSeen.find('one')) === undefined);
+    const byName = (each: Outline | undefined): unknown => [each?.volumes.toSorted(), [...(each?.attachments ?? [])]];
+    await until(() => life.lastSeen.outline()?.attachments.size === 0);
+    expect(byName(life.lastSeen.outline())).toEqual(byName(await readOutline(life.store, soon())));
     expect(await listed(await beginWithoutEtcd(life))).toEqual(['two']);
   });
 
