@@ -97,6 +97,13 @@ describe('architecture', () => {
     expect(anyOf.map(({ name }) => name)).toEqual([]);
   });
 
+  it('no listener leaves a signal by the option `signal`, which a garbage collection can undo', () => {
+    const byOption = sources.filter(({ name }) =>
+      /addEventListener\([^;]*\bsignal\b\s*[:,}]/.test(readFileSync(path.join(root, name), 'utf8')),
+    );
+    expect(byOption.map(({ name }) => name)).toEqual([]);
+  });
+
   it('rule 6: nothing that the daemon is made of can reach the commands that move a group', () => {
     const byName = new Map(sources.map((source) => [source.name, source]));
     const reached = new Set<string>();

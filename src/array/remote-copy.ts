@@ -169,8 +169,8 @@ export class WsapiRemoteCopy implements RemoteCopy {
     );
   }
 
-  async dismiss(name: string, volume: string, signal: AbortSignal): Promise<void> {
-    await makeSo(
+  async dismiss(name: string, volume: string, signal: AbortSignal): Promise<ReadBack<void>> {
+    const readBack = await beginSo(
       {
         act: async () => this.#changeMembers(name, { action: DISMISS, volumeName: safeName(volume) }, signal),
         read: async () => this.findGroup(name, signal),
@@ -179,6 +179,7 @@ export class WsapiRemoteCopy implements RemoteCopy {
       },
       signal,
     );
+    return async () => void (await readBack());
   }
 
   async startGroup(name: string, signal: AbortSignal): Promise<ReadBack<RemoteCopyGroup>> {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Contact } from '../contracts/array.js';
 import type { Logger } from '../contracts/log.js';
 import { DriverError } from '../domain/errors.js';
-import { within } from '../domain/signals.js';
+import { withTimeLimit } from '../domain/signals.js';
 import { ArrayRefusal, CHECK_ADDRESS, refusalOf } from './codes.js';
 import { exchangePatiently } from './retry.js';
 import type { Access, Connection } from './connections.js';
@@ -117,10 +117,11 @@ export class Wsapi {
   }
 
   async #call(request: WsapiRequest, signal: AbortSignal): Promise<WsapiReply> {
-    const bounded = within(CALL_DEADLINE_MS, signal);
     const started = performance.now();
     try {
-      const reply = await this.#callInSession(request, bounded);
+      const reply = await withTimeLimit(CALL_DEADLINE_MS, signal, async (bounded) =>
+        this.#callInSession(request, bounded),
+      );
       this.#note(contactOf(reply));
       this.#tell(request, { status: reply.status, started });
       if (reply.status >= 200 && reply.status < 300) return reply;

@@ -264,8 +264,11 @@ export interface RemoteCopy {
    * back, for all members at once.
    */
   admit(admission: Admission, signal: AbortSignal): Promise<void>;
-  /** Both volumes stay. Not a member is success, and so is no such group. The group has to be stopped. */
-  dismiss(group: string, volume: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Both volumes stay. Not a member is success, and so is no such group. The group has to be stopped. What is acknowledged is for the
+   * caller to read back, for all at once; the read-back of one waits for an array that is a moment late.
+   */
+  dismiss(group: string, volume: string, signal: AbortSignal): Promise<ReadBack<void>>;
   /** Started already is success. @throws `not-found` */
   startGroup(name: string, signal: AbortSignal): Promise<ReadBack<RemoteCopyGroup>>;
   /** Stopped (or new) already is success, and so is no such group. A change of its members waits for a stop that comes a moment late. */

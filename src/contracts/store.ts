@@ -75,12 +75,16 @@ export interface MetadataStore {
   keys(kind: RecordKind, signal: AbortSignal): Promise<string[]>;
   /** The volumes that `isNotable` (domain/volume.ts), sorted by name: as a rule few of many, and read without the others. */
   listNotable(signal: AbortSignal): Promise<Volume[]>;
+  /** Snapshots and clones of the volume with that id, in any state, sorted by name; read without the others. */
+  listCopies(id: string, signal: AbortSignal): Promise<Volume[]>;
+  /** The volumes of a group, in any state, sorted by name; read without the others. @param group key of its record */
+  listMembers(group: string, signal: AbortSignal): Promise<Volume[]>;
   /**
    * Waits for all keys (taken in sorted order; each once) until the signal fires.
    * @throws `busy` with the holder's node name, holding nothing.
    */
   lock(keys: readonly string[], signal: AbortSignal): Promise<Fence>;
-  /** All writes in one transaction that fails with `fenced` unless every key of the fence is still held. At most 60 writes. */
+  /** All writes in one transaction that fails with `fenced` unless every key of the fence is still held. At most 30 writes. */
   commit(fence: Fence, writes: readonly Write[]): Promise<void>;
   /**
    * Calls the listener, which must not throw, after a record of that kind may have changed: with its key, or with undefined

@@ -6,31 +6,70 @@ import { setMaxListeners } from 'node:events';
  * that a garbage collection ends the time limit, in 24 also other signals, and what waits then waits for ever.
  */
 export function firstOf(...signals: readonly AbortSignal[]): AbortSignal {
-  return joined(new AbortController(), signals).signal;
+  return join(signals).controller.signal;
 }
 
-/** Fires after that time (ms) with a TimeoutError, or earlier with one of the signals. Keeps no process alive. */
+/**
+ * Fires after that time (ms) with a TimeoutError, or earlier with one of the signals. Keeps no process alive, but itself until
+ * then: what is done often has `withTimeLimit`.
+ */
 export function within(ms: number, ...signals: readonly AbortSignal[]): AbortSignal {
-  const both = joined(new AbortController(), signals);
-  if (both.signal.aborted) return both.signal;
+  return limit(ms, signals).signal;
+}
+
+/**
+ * Does the work with a signal like that of `within`. When the work has ended nothing is left of the signal, which then never
+ * fires any more: nothing may go on with it.
+ */
+export async function withTimeLimit<T>(
+  ms: number,
+  signal: AbortSignal,
+  work: (bounded: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { signal: bounded, end } = limit(ms, [signal]);
+  try {
+    return await work(bounded);
+  } finally {
+    end();
+  }
+}
+
+function limit(ms: number, signals: readonly AbortSignal[]): { signal: AbortSignal; end: () => void } {
+  const { controller, leave } = join(signals);
+  const { signal } = controller;
+  if (signal.aborted) return { signal, end: leave };
   const timer = setTimeout(() => {
-    both.abort(new DOMException(`the time limit of ${ms} ms is over`, 'TimeoutError'));
+    controller.abort(new DOMException(`the time limit of ${ms} ms is over`, 'TimeoutError'));
   }, ms);
   timer.unref();
-  both.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
-  return both.signal;
+  const end = (): void => {
+    clearTimeout(timer);
+    leave();
+  };
+  signal.addEventListener('abort', end, { once: true });
+  return { signal, end };
 }
 
-/** The signals hold the controller, and let go of it as soon as it has fired. */
-function joined(controller: AbortController, signals: readonly AbortSignal[]): AbortController {
-  for (const source of signals) {
-    if (source.aborted) {
-      controller.abort(source.reason);
-      break;
-    }
+/**
+ * The signals hold the controller until it has fired, or leaves them. That is done by hand: the option `signal` of
+ * `addEventListener` is forgotten by Node 20 at a garbage collection, and then the listener stays for ever.
+ */
+function join(signals: readonly AbortSignal[]): { controller: AbortController; leave: () => void } {
+  const controller = new AbortController();
+  const fired = signals.find(({ aborted }) => aborted);
+  if (fired !== undefined) {
+    controller.abort(fired.reason);
+    return { controller, leave: () => undefined };
+  }
+  const links = signals.map((source) => ({ source, fire: () => controller.abort(source.reason) }));
+  const leave = (): void => {
+    for (const { source, fire } of links) source.removeEventListener('abort', fire);
+  };
+  for (const { source, fire } of links) {
     // One request may make many calls, each with a time limit of its own.
     setMaxListeners(0, source);
-    source.addEventListener('abort', () => controller.abort(source.reason), { once: true, signal: controller.signal });
+    source.addEventListener('abort', fire);
   }
-  return controller;
+  controller.signal.addEventListener('abort', leave, { once: true });
+  return { controller, leave };
 }

@@ -2,6 +2,7 @@ import type { StoredRecord } from '../contracts/archive.js';
 import type { MetadataStore } from '../contracts/store.js';
 import { asDriverError } from '../domain/errors.js';
 import type { OldTree, OldVolume } from '../domain/old-volume.js';
+import type { Volume } from '../domain/volume.js';
 import { ownershipTag } from '../domain/tag.js';
 import { commitUnder } from './commit-under.js';
 import type { DriverContext } from './context.js';
@@ -48,14 +49,14 @@ export async function adoptVolumes(
 
 async function planAll({ store, backends }: Parts, tree: OldTree, signal: AbortSignal): Promise<Plan> {
   const plan: Plan = { adopted: [], left: [...tree.unreadable], known: 0 };
-  const known = await store.list('volume', signal);
+  const known = await namesAndIds(store, signal);
   const named = new Set(tree.volumes.map((each) => each.backend));
   const survey = await surveyArrays(
     backends.all().filter((each) => named.has(each.name)),
     signal,
   );
   for (const old of tree.volumes) {
-    const before = known.find((each) => each.name === old.name || each.id === old.id);
+    const before = known.get(`name ${old.name}`) ?? known.get(`id ${old.id}`);
     if (before?.name === old.name && before.id === old.id) {
       plan.known += 1;
       continue;
@@ -68,6 +69,18 @@ async function planAll({ store, backends }: Parts, tree: OldTree, signal: AbortS
     else plan.adopted.push(result);
   }
   return plan;
+}
+
+/** Of all volumes, by either. */
+async function namesAndIds(
+  store: MetadataStore,
+  signal: AbortSignal,
+): Promise<Map<string, Pick<Volume, 'name' | 'id'>>> {
+  const known = new Map<string, Pick<Volume, 'name' | 'id'>>();
+  for await (const page of store.pages('volume', signal)) {
+    for (const { name, id } of page) known.set(`name ${name}`, { name, id }).set(`id ${id}`, { name, id });
+  }
+  return known;
 }
 
 function namesakeOf(old: OldVolume, { volumes }: OldTree): string | undefined {

@@ -118,11 +118,12 @@ export class ContainerOrders {
   async #find({ group, order }: Given, engine: Engine, stopped: AbortSignal): Promise<StoppedContainer[]> {
     const { store, node } = this.#parts;
     const signal = within(READ_TIMEOUT_MS, stopped);
-    const [volumes, attachments] = [await store.list('volume', signal), await store.list('attachment', signal)];
+    const attachments = await store.list('attachment', signal);
     const here = new Set(attachments.filter((each) => each.node === node.id).map((each) => each.volume));
-    const isMeant = ({ name, spec }: (typeof volumes)[number]): boolean =>
-      spec.replicationGroup === group && here.has(name) && order.volumes.includes(name);
-    return engine.using(volumes.filter(isMeant).map((each) => each.name));
+    const asked = order.volumes.filter((name) => here.has(name)).toSorted();
+    const volumes = await Promise.all(asked.map(async (name) => store.find('volume', name, signal)));
+    const meant = volumes.filter((volume) => volume?.spec.replicationGroup === group);
+    return engine.using(meant.flatMap((volume) => volume?.name ?? []));
   }
 
   async #stands({ backend, group, id, order }: Given, stopped: AbortSignal): Promise<boolean> {

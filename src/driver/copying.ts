@@ -32,10 +32,7 @@ export async function refuseIfCopied(
   source: Volume,
   signal: AbortSignal,
 ): Promise<void> {
-  const clones = (await store.list('volume', signal)).filter(
-    ({ origin }) => origin?.kind === 'clone' && origin.ofId === source.id,
-  );
-  for (const clone of clones) {
+  for (const clone of await store.listCopies(source.id, signal)) {
     if (!(await isCopying(backend, clone, signal))) continue;
     throw new DriverError('busy', `volume ${source.name} is being copied to its clone ${clone.name}`, {
       next: `wait for the end of the copy (showtask -active on the array), or remove the clone first: docker volume rm ${clone.name}`,

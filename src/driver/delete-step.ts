@@ -7,7 +7,7 @@ import type { Volume } from '../domain/volume.js';
 import type { Step, StepContext } from '../saga/saga.js';
 import type { RemovePlan, SeenCopies } from './plan-remove.js';
 import { findSnapshots, hasSnapshots } from './snapshots-of.js';
-import { leaveSteps, type SetFacts } from './volume-sets.js';
+import type { SetFacts } from './volume-sets.js';
 
 /** What is found out while a volume goes. */
 export interface RemoveFacts extends SetFacts {
@@ -15,8 +15,8 @@ export interface RemoveFacts extends SetFacts {
   keptFor?: string[];
 }
 
-type DeleteContext = StepContext<RemovePlan, RemoveFacts, Write>;
-type DeleteStep = Step<RemovePlan, RemoveFacts, Write>;
+export type DeleteContext = StepContext<RemovePlan, RemoveFacts, Write>;
+export type DeleteStep = Step<RemovePlan, RemoveFacts, Write>;
 
 /**
  * Deletes the copy on one array. What appeared on it since the last look is named.
@@ -40,35 +40,16 @@ export function deleteStep(backend: Backend, side: Side, seen: SeenCopies = {}):
   };
 }
 
-/**
- * Deletes the first copy of a volume that has left its group. One that has got a snapshot meanwhile, as by a schedule, stays
- * with it: what is left is a plain volume, and whoever knows the snapshot decides.
- */
-export function deleteFirstStep(backend: Backend, side: Side, seen: SeenCopies = {}): DeleteStep {
-  const step = deleteStep(backend, side, seen);
-  // A plain volume is at home on the primary array.
-  if (side !== 'primary') return step;
-  return {
-    ...step,
-    async do(context) {
-      const keptFor = await deleteCopy(backend, { side, seen }, context);
-      if (keptFor.length === 0) return {};
-      for (const left of leaveSteps<RemovePlan>(backend, context.plan.volume)) await left.undo?.(context);
-      return { keptFor };
-    },
-  };
-}
-
 /** Returns the snapshots for which the array has not deleted it. @throws any other reason */
-async function deleteCopy(
+export async function deleteCopy(
   backend: Backend,
-  { side, seen }: { side: Side; seen: SeenCopies },
+  { side, seen }: { side: Side; seen?: SeenCopies },
   { plan: { volume }, signal }: DeleteContext,
 ): Promise<string[]> {
   const array = backend.array(side);
   const { arrayName, origin } = volume;
   const tag = ownershipTag(volume);
-  const copy = seen[side];
+  const copy = seen?.[side];
   try {
     if (origin?.kind === 'snapshot') await array.snapshots.remove(arrayName, tag, signal);
     else if (copy !== undefined) await (await array.deleteVolume(copy, tag, signal))();

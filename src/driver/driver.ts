@@ -155,7 +155,12 @@ export class DockerDriver implements VolumeDriver {
       const plan = await planRemove(backend, { ...removable, seen }, held.signal);
       // Whoever waits for the group waits long enough for a schedule, and out of it there is no way back.
       const { copies } = isFresh(removable) ? removable : await lookAtIt();
-      await remove(plan, { groups, seat, copies });
+      try {
+        await remove(plan, { groups, seat, copies });
+      } finally {
+        // Whatever became of the volume: nobody is told before its group is as it is to be.
+        if (seat.change !== undefined) await seat.over;
+      }
     });
   }
 

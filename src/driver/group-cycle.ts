@@ -5,8 +5,9 @@ import { within } from '../domain/signals.js';
 import { acceptSeats } from './accept-seats.js';
 import { Admissions, sideBySide } from './admissions.js';
 import { createGroup, resumeGroup } from './create-group.js';
+import { Dismissals } from './dismissals.js';
 import { lockLost } from './group-failures.js';
-import { confirmed, isAsMade, isMember, newRecord, placeOfGroup, recordOf, withDebt } from './group-record.js';
+import { confirmed, isAsMade, newRecord, placeOfGroup, recordOf, withDebt } from './group-record.js';
 import type { LockedGroup } from './locked-group.js';
 import { removeIfEmpty } from './remove-group.js';
 import { isOutOrTidy, type Admission, type Seat } from './seat.js';
@@ -38,7 +39,7 @@ export async function runCycle(locked: LockedGroup, seen: SeenGroup, seats: Seat
     const cycle = new GroupCycle(locked, accepted.seen);
     later = await cycle.change(accepted.seats);
     failure = await cycle.restore(seats);
-    missing = cycle.admissions.missing;
+    missing = new Map([...cycle.admissions.missing, ...cycle.dismissals.missing]);
   } catch (thrown) {
     failure = lockLost(thrown);
     for (const seat of seats) seat.fail(failure);
@@ -65,6 +66,7 @@ class GroupCycle {
   #stoppedAt: number | undefined;
   #stopIsUnanswered = false;
   readonly admissions: Admissions;
+  readonly dismissals: Dismissals;
 
   constructor(locked: LockedGroup, seen: SeenGroup) {
     const { side, group } = viewOfGroup(seen);
@@ -73,6 +75,7 @@ class GroupCycle {
     this.#name = group?.name ?? locked.id.name;
     this.#seen = seen;
     this.admissions = new Admissions(locked.id, this.#remoteCopy, this.#name);
+    this.dismissals = new Dismissals(this.#remoteCopy, this.#name);
     this.#group = group;
     this.#members = new Set(group?.members.map((member) => member.volume));
     this.#wasStarted = group?.targets.some((target) => target.state === 'started') ?? false;
@@ -114,6 +117,14 @@ class GroupCycle {
 
   /** Gives the group the state that it is to have: started, stopped as it was, or gone. Returns why it has not. */
   async restore(seats: Seat[]): Promise<DriverError | undefined> {
+    const restoring = this.#restore(seats);
+    // The start is asked for first. It neither brings a volume back nor depends on the read-back of those that are out.
+    this.dismissals.tellMade();
+    const [failure] = await Promise.all([restoring, this.dismissals.readBack(this.#signal())]);
+    return failure;
+  }
+
+  async #restore(seats: Seat[]): Promise<DriverError | undefined> {
     const { id, logger } = this.#locked;
     try {
       if (this.#members.size > 0) this.admissions.throwIfUnset();
@@ -198,7 +209,11 @@ class GroupCycle {
     try {
       this.#throwIfLost();
       seat.begin();
-      if (change?.kind === 'dismiss') await this.#dismiss(change.volume, signal);
+      if (change?.kind === 'dismiss') {
+        await this.dismissals.dismiss(seat, change.volume, signal);
+        this.#members.delete(change.volume);
+        return true;
+      }
       if (change?.kind === 'grow') await change.grow(signal);
       if (change?.kind === 'admit') {
         // In a group that stays stopped it may be written to before its first start, which would then leave that out for good.
@@ -215,17 +230,6 @@ class GroupCycle {
     return true;
   }
 
-  async #dismiss(volume: string, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#remoteCopy.dismiss(this.#name, volume, signal);
-    } catch (thrown) {
-      // Whoever has left cannot come back without a full copy, so an error after the deed must not turn back.
-      const left = await this.#remoteCopy.findGroup(this.#name, signal);
-      if (isMember(left, volume)) throw thrown;
-    }
-    this.#members.delete(volume);
-  }
-
   /** Returns whether the group is there. */
   async #settle(emptyMayGo: boolean, signal: AbortSignal): Promise<boolean> {
     if (this.#group === undefined && this.#record === this.#seen.record) return false;
@@ -238,7 +242,8 @@ class GroupCycle {
     if (!mayGo && !owes) return true;
     refuseReversed(this.#locked.id, this.#seen);
     this.#throwIfLost();
-    if (mayGo && (await removeIfEmpty(this.#remoteCopy, this.#name, signal))) return false;
+    const group = { name: this.#name, dismissals: this.dismissals };
+    if (mayGo && (await removeIfEmpty(this.#remoteCopy, group, signal))) return false;
     if (owes) await this.#start(signal);
     return true;
   }

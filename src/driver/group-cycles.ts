@@ -2,10 +2,9 @@ import type { BackendManager } from '../backend/manager.js';
 import type { Logger } from '../contracts/log.js';
 import type { Fence, MetadataStore, Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
-import { within } from '../domain/signals.js';
+import { withTimeLimit } from '../domain/signals.js';
 import { runCycle } from './group-cycle.js';
 import { GroupLine } from './group-line.js';
-import { groupKeyOf } from './inventory.js';
 import type { LockedGroup } from './locked-group.js';
 import { groupKey, groupRecordKey, LOCK_WAIT_MS } from './operations.js';
 import type { GroupChange, Seat } from './seat.js';
@@ -100,7 +99,8 @@ export class GroupCycles {
     if (known !== undefined) return known;
     const line = new GroupLine({
       lock: async () => this.#ctx.store.lock([groupKey(id.backend.name, id.name)], AbortSignal.timeout(LOCK_WAIT_MS)),
-      look: async (fence) => this.#look(id, key, within(LOOK_TIMEOUT_MS, fence.signal)),
+      look: async (fence) =>
+        withTimeLimit(LOOK_TIMEOUT_MS, fence.signal, async (signal) => this.#look(id, key, signal)),
       run: async (fence, seen, seats) => runCycle(this.#locked(id, key, fence), seen, seats),
     });
     this.#lines.set(key, line);
@@ -126,8 +126,8 @@ export class GroupCycles {
         if (group?.owesStart === undefined) lateStops.end(key);
       },
       async isReferenced() {
-        const volumes = await store.list('volume', AbortSignal.timeout(LOOK_TIMEOUT_MS));
-        return volumes.some((volume) => volume.state === 'ready' && groupKeyOf(volume) === key);
+        const members = await store.listMembers(key, AbortSignal.timeout(LOOK_TIMEOUT_MS));
+        return members.some(({ state }) => state === 'ready');
       },
       logger,
     };
@@ -140,16 +140,16 @@ export class GroupCycles {
 
 /** @throws `busy`, or why the locks are about to be lost, when the signal fires first */
 async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const settled = new AbortController();
+  let giveUp: (() => void) | undefined;
   const aborted = new Promise<never>((_resolve, reject) => {
-    const giveUp = (): void => reject(gaveUp(signal.reason));
+    giveUp = () => reject(gaveUp(signal.reason));
     if (signal.aborted) giveUp();
-    else signal.addEventListener('abort', giveUp, { once: true, signal: settled.signal });
+    else signal.addEventListener('abort', giveUp, { once: true });
   });
   try {
     return await Promise.race([promise, aborted]);
   } finally {
-    settled.abort();
+    if (giveUp !== undefined) signal.removeEventListener('abort', giveUp);
   }
 }
 

@@ -10,7 +10,7 @@ import { DriverError } from '../domain/errors.js';
 import { SIDES, type GroupReport, type GroupSide, type GroupVolume } from '../domain/group-report.js';
 import type { Group, RemoteCopyGroup, Side } from '../domain/replication.js';
 import { within } from '../domain/signals.js';
-import type { Volume, VolumeOutline } from '../domain/volume.js';
+import type { VolumeOutline } from '../domain/volume.js';
 import { groupKeyOf } from './inventory.js';
 import { groupRecordKey } from './operations.js';
 import type { Outline } from './outlines.js';
@@ -46,22 +46,23 @@ interface Known {
 
 /** Asks both arrays of the group, and the metadata; changes nothing. @throws `not-found`, `invalid`, or `unavailable` when the metadata cannot be read */
 export async function reportGroup(parts: ReportParts, wanted: GroupName, signal: AbortSignal): Promise<GroupReport> {
-  const group = pick(await parts.store.list('group', signal), wanted);
-  const fresh = await reportOf(parts, { known: await readMembers(parts.store, group, signal), group }, signal);
+  const groups = await parts.store.list('group', signal);
+  const group = pick(groups, wanted);
+  // Another backend on the same arrays may have it on record, too.
+  const namesakes = groups.filter(({ name }) => name === group.name);
+  const fresh = await reportOf(parts, { known: await readMembers(parts.store, namesakes, signal), group }, signal);
   const report = parts.recall?.(fresh) ?? fresh;
   return wanted.exports === true ? withExports(parts.backends.get(report.backend), report, signal) : report;
 }
 
-/** Of many volumes these few are kept. */
-async function readMembers(store: MetadataStore, { name }: Group, signal: AbortSignal): Promise<Known> {
-  const members: Volume[] = [];
-  for await (const page of store.pages('volume', signal))
-    members.push(...page.filter(({ spec }) => spec.replicationGroup === name));
+async function readMembers(store: MetadataStore, groups: readonly Group[], signal: AbortSignal): Promise<Known> {
+  const keys = groups.map(({ backend, name }) => groupRecordKey(backend, name));
+  const members = (await Promise.all(keys.map(async (key) => store.listMembers(key, signal)))).flat();
   const wanted = members.map((volume) => ['attachment', volume.name] as const);
   const [attachments, alive] = await Promise.all([store.findAll(wanted, signal), store.livingNodes(signal)]);
   const found = attachments.filter((each) => each !== undefined);
   return {
-    members: new Map([[name, members]]),
+    members: new Map(groups.map(({ name }) => [name, members])),
     attachments: new Map(found.map((each) => [each.volume, each])),
     alive,
   };

@@ -1,6 +1,6 @@
 import type { MetadataStore, Fence, Write } from '../contracts/store.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
-import { firstOf, within } from '../domain/signals.js';
+import { firstOf, within, withTimeLimit } from '../domain/signals.js';
 import type { Operation } from '../saga/operation.js';
 import { run, type Journal, type Saga, type SagaRun } from '../saga/saga.js';
 import type { DriverContext } from './context.js';
@@ -59,8 +59,9 @@ export class Operations {
       open = undefined;
     }
     const keys = new Set([volumeKey(on.volume), ...on.keys, ...(open?.keys ?? [])]);
-    const waiting = within(on.lockWaitMs ?? LOCK_WAIT_MS, signal);
-    const fence = await this.#ctx.store.lock([...keys], waiting);
+    const fence = await withTimeLimit(on.lockWaitMs ?? LOCK_WAIT_MS, signal, async (waiting) =>
+      this.#ctx.store.lock([...keys], waiting),
+    );
     try {
       const held = this.#held(fence, firstOf(signal, fence.signal));
       await this.#settleOpen(fence, on, held.signal);

@@ -169,7 +169,7 @@ export class Recovery {
 
   async #forgetExpired(stopped: AbortSignal): Promise<void> {
     const parts = { ctx: this.#ctx, operations: this.#operations };
-    const volumes = await this.#ctx.store.list('volume', within(STEP_TIMEOUT_MS, stopped));
+    const volumes = await this.#ctx.store.listNotable(within(STEP_TIMEOUT_MS, stopped));
     for (const { name } of expiringSnapshots(volumes, new Date())) {
       await this.#attempt(stopped, `look whether snapshot ${name} has expired`, async (signal) =>
         forgetExpired(parts, name, signal),
@@ -238,7 +238,8 @@ export class Recovery {
     const { store } = this.#ctx;
     const record = await store.find('volume', volume, signal);
     if (record !== undefined) return (record.generation ?? 0) >= generation;
-    return (await store.list('volume', signal)).length > 0;
+    for await (const { length } of store.pages('volume', signal)) return length > 0;
+    return false;
   }
 
   async #removeExport(work: DeferredRemoval, signal: AbortSignal): Promise<void> {

@@ -46,9 +46,8 @@ export class Releases {
   }
 
   async #refuseDependants(volume: Volume, signal: AbortSignal): Promise<void> {
-    const snapshots = (await this.#ctx.store.list('volume', signal)).filter(
-      ({ origin }) => origin?.kind === 'snapshot' && origin.ofId === volume.id,
-    );
+    const copies = await this.#ctx.store.listCopies(volume.id, signal);
+    const snapshots = copies.filter(({ origin }) => origin?.kind === 'snapshot');
     if (snapshots.length === 0) return;
     const names = snapshots.map((each) => each.name).toSorted();
     throw new DriverError('busy', `volume ${volume.name} has snapshots of Docker: ${names.join(', ')}`, {

@@ -1,27 +1,28 @@
 import type { Backend } from '../backend/backend.js';
 import type { Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
-import { otherSide, type Side } from '../domain/replication.js';
+import type { Side } from '../domain/replication.js';
 import { homeSide } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
 import { settle, type Saga, type SagaRun, type Step } from '../saga/saga.js';
 import type { GroupDoor } from './group-cycles.js';
-import { deleteFirstStep, deleteStep, plainVolume, type RemoveFacts } from './delete-step.js';
+import { deletePairSteps } from './delete-pair.js';
+import { deleteStep, plainVolume, type DeleteContext, type RemoveFacts } from './delete-step.js';
 import { refuseUnproven, type RemovePlan, type SeenCopies } from './plan-remove.js';
-import type { GroupChange } from './seat.js';
-import { viewOfGroup, type GroupId, type SeenGroup } from './seen-group.js';
+import type { Dismissal, GroupChange, Seat } from './seat.js';
+import { viewOfGroup, type GroupId } from './seen-group.js';
 import { leaveSteps } from './volume-sets.js';
 
 /*
  * States that a crash can leave, and what redo makes of each:
  * - volume still a member     → dismissed in a cycle of its group, both copies deleted
- * - dismissed                 → the group gets its own state in another cycle, both copies deleted
- * - one copy deleted, or both → the rest deleted by the tag
+ * - dismissed, group stopped or being started → the group gets its own state in another cycle, both copies deleted
+ * - one copy deleted, or both, read back or not → the rest deleted by the tag
  * - taken out of its volume sets, or some → the rest, and the volume deleted
  * A plain volume that the array refuses to delete stays, as if nobody had asked. A replicated one that is refused for a snapshot
  * that was made since it was looked at stays as a plain volume, and its copy goes.
- * A failure before the dismissal turns back: the cycle starts the group again and the volume stays. After it, and when a call
- * got no answer, there is no way back, since a copy that left its group cannot rejoin without a full copy; the operation
+ * A failure before the dismissal turns back: the cycle starts the group again and the volume stays. After it was acknowledged, and
+ * when a call got no answer, there is no way back, since a copy that left its group cannot rejoin without a full copy; the operation
  * then stays open until it is finished.
  */
 
@@ -53,13 +54,32 @@ function stepsOf(backend: Backend, plan: RemovePlan, door: RemoveDoor): RemoveSt
   if (group === undefined) return [...leave, ...plainSteps(backend, plan, door)];
   const id = { backend, name: group.record.name };
   if (copiesAreGone === true) return [tidyStep(id, door), ...leave];
+  const { copies, seat } = door;
+  const out = outOf(id, door);
+  const restart = `restart remote copy group ${id.name}, or remove it when it is empty`;
   return [
     dismissStep(id, door),
-    { ...tidyStep(id, door), noWayBack: true },
+    // The cycle does that by itself. Whoever goes on with an interrupted removal does it first: the other members are unprotected.
+    { name: restart, noWayBack: true, do: async (context) => (seat === undefined ? out(context) : undefined) },
     ...leave,
-    deleteFirstStep(backend, group.side, door.copies),
-    deleteStep(backend, otherSide(group.side), door.copies),
+    ...deletePairSteps({ backend, side: group.side, copies, out }),
+    { name: restart, do: async (context) => (seat === undefined ? out(context) : throwWhyNot(seat)) },
   ];
+}
+
+/** Waits until the volume is seen to be no member; whoever goes on with an interrupted removal makes it so, once, and sees the whole group as it is to be. */
+function outOf(id: GroupId, { groups, seat }: GroupDoor): (context: DeleteContext) => Promise<void> {
+  let out: Promise<void> | undefined;
+  return async ({ plan, signal }) => {
+    out ??= seat === undefined ? groups.change(id, dismissalOf(id, plan), signal) : seat.dismissed;
+    await out;
+  };
+}
+
+/** @throws why the group is not as it is to be */
+async function throwWhyNot(seat: Seat): Promise<void> {
+  const failure = await seat.over;
+  if (failure !== undefined) throw failure;
 }
 
 /** A schedule ends after its snapshot: one that the array retains keeps its schedule, too. */
@@ -99,14 +119,19 @@ function breakOffSteps(backend: Backend, side: Side, helpers: string[]): RemoveS
 
 const emptyMayGo = ({ backend }: GroupId): boolean => backend.replication().removeEmptyGroup === 'always';
 
+const dismissalOf = (id: GroupId, plan: RemovePlan): Dismissal => ({
+  kind: 'dismiss',
+  volume: plan.volume.arrayName,
+  check: (seen) => refuseUnproven(id, plan, seen),
+  emptyMayGo: emptyMayGo(id),
+});
+
 function dismissStep(id: GroupId, { groups, seat }: GroupDoor): RemoveStep {
   return {
     name: `take the volume out of remote copy group ${id.name}`,
     noWayBackUnanswered: true,
     async do({ plan, signal }) {
-      const { arrayName: volume } = plan.volume;
-      const check = (seen: SeenGroup): void => refuseUnproven(id, plan, seen);
-      const change: GroupChange = { kind: 'dismiss', volume, check, emptyMayGo: emptyMayGo(id) };
+      const change = dismissalOf(id, plan);
       if (seat !== undefined) return seat.take(change, signal);
       await groups.withSeat(id, signal, async (later) => later.take(change, signal));
     },
@@ -139,16 +164,14 @@ export async function settleRemove(
   }
 }
 
-/** The other members are unprotected from the stop to here, so this comes before the deletions. */
 function tidyStep(id: GroupId, { groups, seat }: GroupDoor): RemoveStep {
   return {
     name: `restart remote copy group ${id.name}, or remove it when it is empty`,
     async do({ signal }) {
       const tidy: GroupChange = { kind: 'tidy', emptyMayGo: emptyMayGo(id) };
       if (seat === undefined) return groups.change(id, tidy, signal);
-      if (seat.change === undefined) await seat.take(tidy, signal);
-      const failure = await seat.over;
-      if (failure !== undefined) throw failure;
+      await seat.take(tidy, signal);
+      await throwWhyNot(seat);
     },
   };
 }

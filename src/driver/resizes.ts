@@ -43,7 +43,7 @@ export class Resizes {
   async finish(stopped: AbortSignal): Promise<void> {
     const { store, logger } = this.#ctx;
     const signal = within(FINISH_TIMEOUT_MS, stopped);
-    for (const volume of (await store.list('volume', signal)).filter(({ growth }) => growth !== undefined)) {
+    for (const volume of (await store.listNotable(signal)).filter(({ growth }) => growth !== undefined)) {
       try {
         if (!(await this.#isToFinish(volume, signal))) continue;
         const toGiB = volume.growth?.toGiB ?? volume.spec.sizeGiB;

@@ -45,6 +45,7 @@ export const isOutOrTidy = (
 export class Seat {
   readonly #opened = new Answer<SeenGroup>();
   readonly #changed = new Answer<void>();
+  readonly #dismissed = new Answer<void>();
   readonly #restored = new Answer<void>();
   readonly #over = new Answer<DriverError | undefined>();
   readonly #stirred: (seat: Seat) => void;
@@ -64,13 +65,22 @@ export class Seat {
     return this.#opened.promise;
   }
 
-  /** Takes part. Returns when the change was made and read back; the group may still be stopped then. @throws why it was not made */
+  /**
+   * Takes part. Returns when the array has acknowledged the change; the group may still be stopped then. A dismissal is answered when
+   * all of its cycle are made and the group is on its way to its own state: whoever then deletes the volume keeps no member waiting.
+   * @throws why it was not made
+   */
   async take(change: GroupChange, signal: AbortSignal): Promise<void> {
     if (this.#isLeft) throw new DriverError('internal', 'a seat that was left cannot be taken');
     this.#change = change;
     this.#signal = signal;
     this.#stirred(this);
     return this.#changed.promise;
+  }
+
+  /** Resolves when the array shows that the volume is no member any more. @throws why that is not certain */
+  get dismissed(): Promise<void> {
+    return this.#dismissed.promise;
   }
 
   /** Resolves when the group is as it is to be, or with the reason why it is not. Never rejects. */
@@ -136,6 +146,11 @@ export class Seat {
   /** Nothing, when it has succeeded or failed before. */
   fail(failure: DriverError): void {
     this.#changed.reject(failure);
+    this.#dismissed.reject(failure);
+  }
+
+  showDismissed(): void {
+    this.#dismissed.resolve();
   }
 
   restore(): void {
@@ -144,6 +159,8 @@ export class Seat {
 
   end(failure: DriverError | undefined): void {
     this.#restored.resolve();
+    if (failure === undefined) this.#dismissed.resolve();
+    else this.#dismissed.reject(failure);
     this.#isOver = true;
     this.#over.resolve(failure);
   }

@@ -30,8 +30,8 @@ export async function findSnapshots(array: ArrayClient, of: string, signal: Abor
  * the array refusing in the middle. Needs an answer of each of its arrays. @throws `busy` naming them, or `unavailable`
  */
 export async function refuseIfSnapshots({ store, backend }: Parts, volume: Volume, signal: AbortSignal): Promise<void> {
-  const [records, found] = await Promise.all([
-    store.list('volume', signal),
+  const [copies, found] = await Promise.all([
+    store.listCopies(volume.id, signal),
     Promise.all(
       backend.sidesOf(volume).map(async (side) => {
         const names = await findSnapshots(backend.array(side), volume.arrayName, signal);
@@ -39,7 +39,7 @@ export async function refuseIfSnapshots({ store, backend }: Parts, volume: Volum
       }),
     ),
   ]);
-  const ours = records.filter(({ origin }) => origin?.kind === 'snapshot' && origin.ofId === volume.id);
+  const ours = copies.filter(({ origin }) => origin?.kind === 'snapshot');
   const known = new Set(ours.map((each) => each.arrayName));
   const others = found.map((each) => ({ ...each, names: each.names.filter((name) => !known.has(name)) }));
   if (ours.length === 0 && others.every(({ names }) => names.length === 0)) return;
@@ -105,7 +105,7 @@ export async function findScheduleOwner(
   { side, schedule }: { side: Side; schedule: ScheduledSnapshots },
   signal: AbortSignal,
 ): Promise<Volume | undefined> {
-  const volumes = await store.list('volume', signal);
+  const volumes = await store.listNotable(signal);
   return volumes.find(({ origin }) => {
     if (origin?.kind !== 'snapshot' || origin.side !== side) return false;
     return origin.schedule?.name === schedule.name && origin.schedule.of === schedule.of;

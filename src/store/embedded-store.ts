@@ -5,13 +5,15 @@ import type { MetadataArchive, StoredRecord } from '../contracts/archive.js';
 import type { Fence, Found, MetadataStore, Named, RecordKind, Records, Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import { clusterOf } from '../domain/tag.js';
-import { isNotable, type Volume } from '../domain/volume.js';
+import type { Volume } from '../domain/volume.js';
 import { asNamed } from './as-named.js';
+import { EmbeddedVolumeIndex } from './embedded-volume-index.js';
 import { errorCode, errorText, throwIfAborted } from './failure.js';
 import { Listeners } from './listeners.js';
 import { textIfAlive, withLifetime } from './lifetime.js';
 import { LocalLocks, lockOrder } from './local-locks.js';
 import { checkWriteCount, decodeRecord, encodeRecord, isRecordKind, storedRecord } from './records.js';
+import { copiesOf, membersOf, NOTABLE, type Selection } from './volume-index.js';
 
 /** Records read at a time. */
 const PAGE = 500;
@@ -42,7 +44,7 @@ export async function openEmbeddedStore(stateDir: string, node: { id: string; na
   try {
     const level = new ClassicLevel(folder, { keyEncoding: 'utf8', valueEncoding: 'utf8' });
     await level.open();
-    return new EmbeddedStore(level, node);
+    return new EmbeddedStore(level, { node, index: await openIndex(level) });
   } catch (error) {
     openFolders.delete(folder);
     const cause = error instanceof Error ? (error.cause ?? error) : error;
@@ -54,18 +56,32 @@ export async function openEmbeddedStore(stateDir: string, node: { id: string; na
   }
 }
 
+async function openIndex(level: ClassicLevel): Promise<EmbeddedVolumeIndex> {
+  const index = new EmbeddedVolumeIndex(level);
+  try {
+    await index.ensureBuilt();
+    return index;
+  } catch (error) {
+    await level.close();
+    throw error;
+  }
+}
+
 class EmbeddedStore implements MetadataStore {
   readonly kind = 'embedded';
   readonly archive: MetadataArchive;
   readonly #level: ClassicLevel;
+  readonly #index: EmbeddedVolumeIndex;
   readonly #locks: LocalLocks;
   readonly #fences = new Set<EmbeddedFence>();
   readonly #listeners = new Listeners();
   readonly #nodeId: string;
   #announced = false;
 
-  constructor(level: ClassicLevel, node: { id: string; name: string }) {
+  constructor(level: ClassicLevel, parts: { node: { id: string; name: string }; index: EmbeddedVolumeIndex }) {
+    const { node, index } = parts;
     this.#level = level;
+    this.#index = index;
     this.#nodeId = node.id;
     this.#locks = new LocalLocks(node.name);
     this.archive = {
@@ -128,7 +144,22 @@ class EmbeddedStore implements MetadataStore {
   }
 
   async listNotable(signal: AbortSignal): Promise<Volume[]> {
-    return (await this.list('volume', signal)).filter(isNotable);
+    return this.#select(NOTABLE, signal);
+  }
+
+  async listCopies(id: string, signal: AbortSignal): Promise<Volume[]> {
+    return this.#select(copiesOf(id), signal);
+  }
+
+  async listMembers(group: string, signal: AbortSignal): Promise<Volume[]> {
+    return this.#select(membersOf(group), signal);
+  }
+
+  async #select({ beginning, isMeant }: Selection, signal: AbortSignal): Promise<Volume[]> {
+    throwIfAborted(signal);
+    const found = await this.#attempt('read', async () => this.#index.find(beginning));
+    const volumes = found?.map(({ name, text }) => decodeRecord('volume', name, text));
+    return (volumes ?? (await this.list('volume', signal))).filter(isMeant);
   }
 
   async #dump(signal: AbortSignal): Promise<StoredRecord[]> {
@@ -156,15 +187,11 @@ class EmbeddedStore implements MetadataStore {
 
   async commit(fence: Fence, writes: readonly Write[]): Promise<void> {
     checkWriteCount(writes);
-    const batch = await Promise.all(writes.map(changeOf));
+    this.#refuseIfLost(fence);
+    const indexed = await this.#attempt('read', async () => this.#index.changes(writes));
+    const batch = [...(await Promise.all(writes.map(changeOf))), ...indexed];
     // From here to the write nothing is waited for, in which a lock could be given up.
-    if (!(fence instanceof EmbeddedFence) || !this.#fences.has(fence)) {
-      throw new DriverError(
-        'fenced',
-        `the locks of ${fence.keys.join(', ')} were given up before this change; nothing was written`,
-        { next: 'try again' },
-      );
-    }
+    this.#refuseIfLost(fence);
     try {
       await this.#attempt('written', () => this.#level.batch(batch, { sync: true }));
     } finally {
@@ -190,6 +217,15 @@ class EmbeddedStore implements MetadataStore {
     for (const fence of this.#fences) fence.lose();
     await this.#level.close();
     openFolders.delete(this.#level.location);
+  }
+
+  #refuseIfLost(fence: Fence): void {
+    if (fence instanceof EmbeddedFence && this.#fences.has(fence)) return;
+    throw new DriverError(
+      'fenced',
+      `the locks of ${fence.keys.join(', ')} were given up before this change; nothing was written`,
+      { next: 'try again' },
+    );
   }
 
   async #attempt<T>(what: string, work: () => Promise<T>): Promise<T> {

@@ -3,9 +3,10 @@ import type { ICompare, IRequestOp, ITxnRequest, ITxnResponse } from 'etcd3';
 import type { MetadataArchive, Renewal, StoredRecord } from '../contracts/archive.js';
 import { DriverError } from '../domain/errors.js';
 import { clusterOf } from '../domain/tag.js';
-import { endOf, rangeOp, type GuardedEtcd } from './etcd-root.js';
+import { deleteOp, endOf, putOp, rangeOp, type GuardedEtcd } from './etcd-root.js';
 import { EtcdPassphrases } from './passphrases.js';
 import { encodeRecord, isRecordKind, MAX_WRITES, storedRecord } from './records.js';
+import { INDEX_MARKER, INDEX_VERSION, indexChanges } from './volume-index.js';
 
 interface Site {
   etcd: GuardedEtcd;
@@ -78,16 +79,17 @@ export class EtcdArchive implements MetadataArchive {
     const fresh = followerOf(former ?? copyOf);
     const mine = JSON.stringify({ root: fresh, by: nodeName, at: new Date().toISOString() });
     await this.#begin(mine, signal);
-    const puts = records.map((each): IRequestOp => {
-      const text = encodeRecord(each.put, each.key, each.value);
-      return { request_put: { key: Buffer.from(`${prefix}${each.put}/${each.key}`), value: Buffer.from(text) } };
+    const puts = records.flatMap((each): IRequestOp[] => {
+      const record = putOp(`${prefix}${each.put}/${each.key}`, encodeRecord(each.put, each.key, each.value));
+      return [record, ...indexChanges(each).put.map((key) => putOp(prefix + key))];
     });
     for (let i = 0; i < puts.length; i += MAX_WRITES) {
       const answer = await this.#raw(this.#underMine(mine, puts.slice(i, i + MAX_WRITES)), signal);
       if (!answer.succeeded) throw overtaken();
     }
     const followed = former === undefined ? [] : [putOp(`${prefix}follows/${former}`, fresh)];
-    const last = [putOp(`${prefix}root`, fresh), ...followed, deleteOp(this.#unfinishedKey)];
+    const marks = [putOp(`${prefix}root`, fresh), putOp(`${prefix}${INDEX_MARKER}`, INDEX_VERSION)];
+    const last = [...marks, ...followed, deleteOp(this.#unfinishedKey)];
     const answer = await this.#raw(this.#underMine(mine, last), signal);
     // The answer of a first attempt may have been lost.
     if (!answer.succeeded && (await this.#look(signal)).root !== fresh) throw overtaken();
@@ -153,11 +155,6 @@ function followerOf(former: string | undefined): string {
   const fresh = randomUUID();
   return former === undefined ? fresh : `${clusterOf(former)}${fresh.slice(clusterOf(fresh).length)}`;
 }
-
-const putOp = (key: string, value: string): IRequestOp => ({
-  request_put: { key: Buffer.from(key), value: Buffer.from(value) },
-});
-const deleteOp = (key: string): IRequestOp => ({ request_delete_range: { key: Buffer.from(key) } });
 
 function overtaken(): DriverError {
   return new DriverError('busy', 'the metadata were made anew by somebody else meanwhile; this attempt was given up', {

@@ -1,8 +1,11 @@
 import { DriverError } from '../domain/errors.js';
-import { endOf, type GuardedEtcd } from './etcd-root.js';
+import { endOf, rangeOp, type GuardedEtcd } from './etcd-root.js';
 
 /** Entries of one answer: as a whole within gRPC's limit, and no long wait for the rest of the daemon. */
 const PAGE = { records: 500, keys: 5_000 };
+
+/** Keys of one question; etcd takes 128 operations in a transaction. */
+const MOST_KEYS = 100;
 
 /** One key of etcd, without the prefix that was asked for. */
 export interface Entry {
@@ -11,16 +14,16 @@ export interface Entry {
   value: Buffer;
 }
 
-/** All keys below the prefix, which ends in `/`, sorted. All pages are of the first one's revision: of one moment. */
+/** All keys below the prefix, which ends in `/`, sorted, of one moment: of that revision, or of the first page's. */
 export async function* pagesBelow(
   etcd: GuardedEtcd,
   prefix: string,
-  { signal, keysOnly = false }: { signal: AbortSignal; keysOnly?: boolean },
+  { signal, keysOnly = false, revision: of }: { signal: AbortSignal; keysOnly?: boolean; revision?: string },
 ): AsyncGenerator<Entry[]> {
   const limit = keysOnly ? PAGE.keys : PAGE.records;
   const end = endOf(prefix);
   let key = Buffer.from(prefix);
-  let revision: string | undefined;
+  let revision = of;
   for (;;) {
     const at = revision === undefined ? {} : { revision };
     const request = { key, range_end: end, limit, keys_only: keysOnly, ...at };
@@ -33,4 +36,18 @@ export async function* pagesBelow(
     key = Buffer.concat([last.key, Buffer.of(0)]);
     revision ??= answer.header.revision;
   }
+}
+
+/** What stands under each of the keys; as many of one moment as one question has. */
+export async function textsOf(
+  etcd: GuardedEtcd,
+  keys: readonly string[],
+  signal: AbortSignal,
+): Promise<(string | undefined)[]> {
+  const texts: (string | undefined)[] = [];
+  for (let at = 0; at < keys.length; at += MOST_KEYS) {
+    const { responses } = await etcd.txn({ success: keys.slice(at, at + MOST_KEYS).map(rangeOp) }, signal);
+    texts.push(...responses.map((each) => each.response_range.kvs[0]?.value.toString()));
+  }
+  return texts;
 }

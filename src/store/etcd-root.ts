@@ -7,6 +7,7 @@ import { DriverError } from '../domain/errors.js';
 import { readIfThere, writeDurably } from './durable-file.js';
 import type { EtcdClient } from './etcd-client.js';
 import { errorText } from './failure.js';
+import { INDEX_MARKER, INDEX_VERSION } from './volume-index.js';
 
 const identityFile = z.strictObject({ schema: z.literal(1), root: z.uuid() });
 
@@ -110,7 +111,8 @@ export class GuardedEtcd {
       {
         // No key of the whole prefix has ever been created. With many keys etcd stands still while it compares them all.
         compare: [{ key: prefix, range_end: end, target: 'Create', result: 'Equal', create_revision: 0 }],
-        success: [{ request_put: { key: this.#rootKey, value: Buffer.from(fresh) } }],
+        // Every write of a volume keeps its index from here on (volume-index.ts).
+        success: [putOp(`${this.#prefix}root`, fresh), putOp(`${this.#prefix}${INDEX_MARKER}`, INDEX_VERSION)],
         failure: [{ request_range: { key: this.#rootKey } }],
       },
       signal,
@@ -169,6 +171,10 @@ export class GuardedEtcd {
 export const endOf = (prefix: string): Buffer => Buffer.from(`${prefix.slice(0, -1)}0`);
 
 export const rangeOp = (key: string): IRequestOp => ({ request_range: { key: Buffer.from(key) } });
+export const putOp = (key: string, value = ''): IRequestOp => ({
+  request_put: { key: Buffer.from(key), value: Buffer.from(value) },
+});
+export const deleteOp = (key: string): IRequestOp => ({ request_delete_range: { key: Buffer.from(key) } });
 
 const rootIn = (response: IResponseOp | undefined): string | undefined =>
   response?.response_range.kvs[0]?.value.toString();

@@ -3,13 +3,14 @@ import type { IRequestOp } from 'etcd3';
 import type { Logger } from '../contracts/log.js';
 import type { Fence, Found, MetadataStore, Named, RecordKind, Records, Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
-import { isNotable, type Volume } from '../domain/volume.js';
+import type { Volume } from '../domain/volume.js';
 import { AbandonedLocks } from './abandoned-locks.js';
 import { asNamed } from './as-named.js';
 import { EtcdArchive } from './etcd-archive.js';
 import { EtcdClient, type EtcdTls } from './etcd-client.js';
-import { pagesBelow, type Entry } from './etcd-pages.js';
+import { pagesBelow, textsOf, type Entry } from './etcd-pages.js';
 import { GuardedEtcd, rangeOp } from './etcd-root.js';
+import { EtcdVolumeIndex } from './etcd-volume-index.js';
 import { EtcdWatch } from './etcd-watch.js';
 import { briefly, errorText, isLeaseGone } from './failure.js';
 import { Lease } from './lease.js';
@@ -21,12 +22,13 @@ import { Neighbours } from './neighbours.js';
 import { EtcdPassphrases } from './passphrases.js';
 import { Presence } from './presence.js';
 import { checkWriteCount, decodeRecord, encodeRecord } from './records.js';
+import { copiesOf, membersOf, NOTABLE, type Selection } from './volume-index.js';
 
 const DEFAULT_PREFIX = '/hpe-volume-plugin/v1/';
-/** In one transaction; etcd takes 128 operations. */
-const MOST_READS = 100;
 /** Seconds that a lease lives without being renewed. The locks of a dead node are free after twice that time. */
 const DEFAULT_LEASE_TTL = 10;
+/** Once, for metadata of before there was one; with 100,000 volumes a few seconds. */
+const BUILD_MS = 120_000;
 
 export interface EtcdStoreOptions {
   /** `address:port` of each member. */
@@ -64,6 +66,7 @@ class EtcdStore implements MetadataStore {
   readonly #site: LockSite;
   readonly #abandoned: AbandonedLocks;
   readonly #neighbours: Neighbours;
+  readonly #index: EtcdVolumeIndex;
   #presence: Presence | undefined;
   #rounds: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -77,6 +80,7 @@ class EtcdStore implements MetadataStore {
     this.#locks = new LocalLocks(options.node.name);
     this.#site = { etcd: this.#etcd, prefix: this.#prefix, node: options.node, life: randomUUID() };
     this.#abandoned = new AbandonedLocks(this.#site, (lease) => this.#leases.has(lease));
+    this.#index = new EtcdVolumeIndex(this.#etcd, this.#prefix);
     this.#neighbours = new Neighbours(2 * this.#leaseTtl * 1_000);
     this.archive = new EtcdArchive({
       etcd: this.#etcd,
@@ -93,13 +97,8 @@ class EtcdStore implements MetadataStore {
   }
 
   async findAll<const W extends readonly Named[]>(wanted: W, signal: AbortSignal): Promise<Found<W>> {
-    const texts: (string | undefined)[] = [];
-    for (let at = 0; at < wanted.length; at += MOST_READS) {
-      const success = wanted.slice(at, at + MOST_READS).map(([kind, key]) => rangeOp(this.#recordKey(kind, key)));
-      const { responses } = await this.#etcd.txn({ success }, signal);
-      texts.push(...responses.map((each) => each.response_range.kvs[0]?.value.toString()));
-    }
-    return asNamed(wanted, texts);
+    const keys = wanted.map(([kind, key]) => this.#recordKey(kind, key));
+    return asNamed(wanted, await textsOf(this.#etcd, keys, signal));
   }
 
   async list<K extends RecordKind>(kind: K, signal: AbortSignal): Promise<Records[K][]> {
@@ -123,7 +122,15 @@ class EtcdStore implements MetadataStore {
   }
 
   async listNotable(signal: AbortSignal): Promise<Volume[]> {
-    return (await this.list('volume', signal)).filter(isNotable);
+    return this.#select(NOTABLE, signal);
+  }
+
+  async listCopies(id: string, signal: AbortSignal): Promise<Volume[]> {
+    return this.#select(copiesOf(id), signal);
+  }
+
+  async listMembers(group: string, signal: AbortSignal): Promise<Volume[]> {
+    return this.#select(membersOf(group), signal);
   }
 
   async lock(keys: readonly string[], signal: AbortSignal): Promise<Fence> {
@@ -144,6 +151,7 @@ class EtcdStore implements MetadataStore {
     try {
       const operations: IRequestOp[] = [];
       for (const write of writes) operations.push(await this.#operation(write, leases));
+      operations.push(...(await this.#index.operations(writes)));
       await fence.commit(operations);
     } catch (error) {
       // If the commit was applied after all, its answer lost, its record is gone with the lease: the caller heard of a failure.
@@ -238,6 +246,11 @@ class EtcdStore implements MetadataStore {
     } catch (error) {
       this.#options.logger.debug('etcd was not asked for nodes and locks that are gone', { reason: errorText(error) });
     }
+    try {
+      await this.#index.ensureBuilt(AbortSignal.timeout(BUILD_MS));
+    } catch (error) {
+      this.#options.logger.debug('the index of the volumes is not built yet', { reason: errorText(error) });
+    }
   }
 
   /** All keys below the prefix, which ends in `/`, sorted, each without it, as of one moment. */
@@ -245,6 +258,16 @@ class EtcdStore implements MetadataStore {
     const entries: Entry[] = [];
     for await (const page of pagesBelow(this.#etcd, prefix, { signal })) entries.push(...page);
     return entries;
+  }
+
+  /** All volumes are looked at while there is no index. */
+  async #select({ beginning, isMeant }: Selection, signal: AbortSignal): Promise<Volume[]> {
+    const found = await this.#index.find(beginning, signal);
+    const selected: Volume[] = [];
+    for await (const page of found === undefined ? this.pages('volume', signal) : [found]) {
+      selected.push(...page.filter(isMeant));
+    }
+    return selected;
   }
 
   async #revoke(lease: string): Promise<void> {

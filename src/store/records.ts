@@ -10,8 +10,8 @@ import type { ScheduledSnapshots } from '../domain/schedule.js';
 import { FILESYSTEM_TYPES, type FilesystemRecord, type Origin, type Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
 
-/** Most writes of one transaction; etcd takes 128 operations, and some are ours. */
-export const MAX_WRITES = 60;
+/** Most writes of one transaction; etcd takes 128 operations, with each may go three keys of the index (volume-index.ts), and one is the lock's. */
+export const MAX_WRITES = 30;
 
 const side = z.enum(['primary', 'secondary']);
 const perSide = z.partialRecord(side, z.string());

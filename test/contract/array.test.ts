@@ -614,7 +614,7 @@ const DEEDS: Deed[] = [
   {
     name: 'dismiss',
     prepare: replicated,
-    run: async () => primary.remoteCopy.dismiss(GROUP, VOLUME, soon()),
+    run: async () => readBack(primary.remoteCopy.dismiss(GROUP, VOLUME, soon())),
     strike: { method: 'PUT', pathRegex: '/remotecopygroups/' },
     isDone: async () => (await groupNow())?.members.length === 0,
   },

@@ -100,7 +100,7 @@ describe('the metadata store in etcd', () => {
     await fence.release();
     expect(fence.signal.aborted).toBe(true);
     const keys = (await etcd.ctl('get', '--prefix', '--keys-only', '/')).split('\n').filter((key) => key !== '');
-    expect(keys).toEqual([`${PREFIX}root`, `${PREFIX}volume/a`]);
+    expect(keys).toEqual([`${PREFIX}root`, `${PREFIX}volume-index`, `${PREFIX}volume/a`]);
   }, 20_000);
 
   it('takes any number of first calls at once', async () => {

@@ -98,7 +98,7 @@ function recordContract(name: string, start: () => StoreSubject): void {
   it(`${name}: tells more records than one page has, each once, in pages too`, async () => {
     const { store } = start();
     const names = Array.from({ length: 1_201 }, (_, at) => `v${String(at).padStart(5, '0')}`);
-    for (let at = 0; at < names.length; at += 60) await write(store, names.slice(at, at + 60).map(putVolume));
+    for (let at = 0; at < names.length; at += 30) await write(store, names.slice(at, at + 30).map(putVolume));
     const sizes: number[] = [];
     const told: string[] = [];
     for await (const page of store.pages('volume', soon())) {
@@ -169,23 +169,23 @@ function recordContract(name: string, start: () => StoreSubject): void {
     expect(await store.find('attachment', 'one', soon())).toEqual(detached);
   });
 
-  it(`${name}: commits 60 writes at once, and refuses 61 or a record under a wrong key, writing none`, async () => {
+  it(`${name}: commits 30 writes at once, and refuses 31 or a record under a wrong key, writing none`, async () => {
     const { store } = start();
     const many = (count: number): Write[] => Array.from({ length: count }, (_, i) => putVolume(`v${i}`));
-    await expect(write(store, many(61))).rejects.toMatchObject({ code: 'internal' });
+    await expect(write(store, many(31))).rejects.toMatchObject({ code: 'internal' });
     const crossed: Write = { put: 'volume', key: 'other', value: aVolume('one') };
     await expect(write(store, [putVolume('one'), crossed])).rejects.toMatchObject({ code: 'internal' });
     expect(await store.list('volume', soon())).toEqual([]);
-    await write(store, many(60));
-    expect(await store.list('volume', soon())).toHaveLength(60);
+    await write(store, many(30));
+    expect(await store.list('volume', soon())).toHaveLength(30);
   });
 
   it(`${name}: lists 2,000 records`, async () => {
     const { store } = start();
     const names = Array.from({ length: 2_000 }, (_, i) => `v${String(i).padStart(4, '0')}`);
     await under(store, ['test'], async (fence) => {
-      for (let i = 0; i < names.length; i += 50) {
-        await store.commit(fence, names.slice(i, i + 50).map(putVolume));
+      for (let i = 0; i < names.length; i += 30) {
+        await store.commit(fence, names.slice(i, i + 30).map(putVolume));
       }
     });
     expect((await store.list('volume', soon())).map((volume) => volume.name)).toEqual(names);

@@ -258,7 +258,7 @@ const METHODS: Method[] = [
   {
     name: 'dismiss',
     before: [makeVolume, makeGroup, admit],
-    call: async (array, signal) => array.remoteCopy.dismiss(GROUP, VOLUME, signal),
+    call: async (array, signal) => readBack(array.remoteCopy.dismiss(GROUP, VOLUME, signal)),
     value: nothing,
     isTrue: (on) => !isMember(on),
   },

@@ -32,8 +32,8 @@ const EXPECTED: Record<Verb, Calls> = {
   path: { reads: 0, changes: 0, chain: 0 },
   'unmount-one-of-two': { reads: 0, changes: 0, chain: 0 },
   unmount: { reads: 3, changes: 2, chain: 3 },
-  'remove-member': { reads: 12, changes: 5, chain: 10 },
-  'remove-last-member': { reads: 13, changes: 5, chain: 11 },
+  'remove-member': { reads: 12, changes: 5, chain: 6 },
+  'remove-last-member': { reads: 13, changes: 5, chain: 6 },
   'remove-plain': { reads: 4, changes: 1, chain: 3 },
 };
 

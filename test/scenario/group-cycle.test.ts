@@ -253,6 +253,57 @@ describe('rule 35: the state of the group', () => {
   });
 });
 
+describe('rule 33: a volume that leaves its group', () => {
+  const never = { startMs: NaN, endMs: NaN };
+  const copiesOf = async (name: string): Promise<number> => (await arrayVolumes(node.control, name)).length;
+
+  it('keeps both copies when its dismissal was acknowledged and not made, and goes with the same command', async () => {
+    await done(create(KEEPER), create('leaver'));
+    await node.control.clearLog();
+    await failChange(2, { effect: 'ok-not-done' });
+    expect(await remove('leaver')).toMatch(
+      /acknowledged the dismissal of dcv-.* but it is still a member; what is left is finished later/,
+    );
+    expect(await copiesOf('leaver')).toBe(2);
+    expect(await groupStates()).toEqual(['started, 2 members', 'started, 2 members']);
+    await done(remove('leaver'));
+    expect(await copiesOf('leaver')).toBe(0);
+    expect(await groupStates()).toEqual(['started, 1 members', 'started, 1 members']);
+    await done(remove(KEEPER));
+  });
+
+  it('loses its second copy only when it was seen to be out, and the deletion of the first was acknowledged', async () => {
+    await done(create(KEEPER), create('leaver'));
+    const [volume] = await arrayVolumes(node.control, 'leaver');
+    // The look, and what reads the dismissal back.
+    const reads = { method: 'GET', pathRegex: CHANGE, nth: 2 };
+    await node.control.fault({ array: primary, match: reads, effect: 'delay', ms: 1_000 });
+    await node.control.clearLog();
+    await done(remove('leaver'));
+    const log = (await node.control.log()).toSorted((a, b) => a.startMs - b.startMs);
+    const times = (array: string, method: string, end: string): { startMs: number; endMs: number }[] =>
+      log.filter((each) => each.array === array && each.method === method && each.path?.endsWith(end) === true);
+    const [, readBack = never] = times(primary, 'GET', `/${GROUP}`);
+    const [first = never] = times(primary, 'DELETE', `/volumes/${volume?.name}`);
+    const [second = never] = times(secondary, 'DELETE', `/volumes/${volume?.name}`);
+    expect(readBack.endMs - readBack.startMs).toBeGreaterThanOrEqual(900);
+    expect(second.startMs).toBeGreaterThanOrEqual(Math.max(readBack.endMs, first.endMs));
+    await done(remove(KEEPER));
+  });
+
+  it('keeps its second copy while the array does not answer for the first', async () => {
+    await done(create(KEEPER), create('leaver'));
+    const deletion = { method: 'DELETE', pathRegex: '/volumes/dcv-' };
+    await node.control.fault({ array: primary, match: deletion, effect: 'error' });
+    expect(await remove('leaver')).toMatch(/^cannot delete the volume on the primary array: .*finished later/);
+    expect(await copiesOf('leaver')).toBe(2);
+    expect(await groupStates()).toEqual(['started, 1 members', 'started, 1 members']);
+    await done(remove('leaver'));
+    expect(await copiesOf('leaver')).toBe(0);
+    await done(remove(KEEPER));
+  });
+});
+
 describe('rule 34: an empty group', () => {
   it('that an administrator made stays when the first volume is rolled back, and goes with its last volume', async () => {
     await administratorGroup();

@@ -151,7 +151,7 @@ const CASES: ChangeCase[] = [
   },
   {
     name: 'dismiss',
-    run: async (array) => array.remoteCopy.dismiss(GROUP, VOLUME_NAME, soon()),
+    run: async (array) => readBack(array.remoteCopy.dismiss(GROUP, VOLUME_NAME, soon())),
     change: put(2),
     done: (api) => groupGet(api).reply(200, groupAnswer(5, [`${VOLUME_NAME}x`])),
     undone: (api) => groupGet(api).reply(200, groupAnswer(5, [VOLUME_NAME])),

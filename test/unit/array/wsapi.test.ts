@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import nock from 'nock';
+import { getEventListeners } from 'node:events';
 import { inspect } from 'node:util';
 import { Connections } from '../../../src/array/connections.js';
 import { connectArray } from '../../../src/array/three-par.js';
@@ -28,6 +29,18 @@ function system(api: nock.Scope): nock.Interceptor {
 }
 
 mockHttp();
+
+describe('a call', () => {
+  it('leaves nothing on the signal of its caller, answered or refused', async () => {
+    const { array, api } = mockedArray();
+    const { signal } = new AbortController();
+    system(api).reply(200, SYSTEM);
+    await array.identity(signal);
+    api.get(`/volumes/${VOLUME_NAME}`).reply(500);
+    await failureOf(array.findVolume(VOLUME_NAME, signal));
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+});
 
 describe('sessions', () => {
   it('logs in once for calls that start together, and deletes the session at the end', async () => {

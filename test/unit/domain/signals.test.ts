@@ -2,8 +2,8 @@ import { getEventListeners } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { setTimeout as pause } from 'node:timers/promises';
-import { describe, expect, it } from '@jest/globals';
-import { firstOf, within } from '../../../src/domain/signals.js';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { firstOf, within, withTimeLimit } from '../../../src/domain/signals.js';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -18,6 +18,10 @@ async function fires(make: () => AbortSignal): Promise<boolean> {
   }
   return seen.length > 0;
 }
+
+afterEach(() => {
+  jest.useRealTimers();
+});
 
 describe('signals', () => {
   const never = new AbortController().signal;
@@ -57,5 +61,58 @@ describe('signals', () => {
     source.abort();
     await pause(50);
     expect(getEventListeners(long.signal, 'abort')).toEqual([]);
+  });
+
+  it('leaves nothing on a signal that lives on when garbage was collected meanwhile', async () => {
+    const long = new AbortController();
+    const sources = Array.from({ length: 50 }, () => new AbortController());
+    for (const { signal } of sources) {
+      within(60_000, long.signal, signal);
+      firstOf(signal, long.signal);
+    }
+    await pause(10);
+    collectGarbage();
+    for (const source of sources) source.abort();
+    expect(getEventListeners(long.signal, 'abort')).toHaveLength(0);
+  });
+
+  it('a time limit leaves neither timer nor listener when its work has ended, however it did', async () => {
+    jest.useFakeTimers();
+    const long = new AbortController();
+    const seen: AbortSignal[] = [];
+    const work = async (signal: AbortSignal): Promise<string> => {
+      seen.push(signal);
+      expect(jest.getTimerCount()).toBe(1);
+      return Promise.resolve('done');
+    };
+    expect(await withTimeLimit(60_000, long.signal, work)).toBe('done');
+    const failing = withTimeLimit(60_000, long.signal, async (signal) => {
+      await work(signal);
+      throw new Error('why');
+    });
+    await expect(failing).rejects.toThrow('why');
+    expect([jest.getTimerCount(), getEventListeners(long.signal, 'abort')]).toEqual([0, []]);
+    expect(seen.map(({ aborted }) => aborted)).toEqual([false, false]);
+  });
+
+  it('a time limit fires while its work goes on, by its time and by its signal', async () => {
+    jest.useFakeTimers();
+    const source = new AbortController();
+    const fired: unknown[] = [];
+    const work = async (signal: AbortSignal): Promise<void> =>
+      new Promise((resolve) => {
+        signal.addEventListener('abort', () => {
+          fired.push(signal.reason);
+          resolve();
+        });
+      });
+    const [byTime, bySignal] = [withTimeLimit(300, source.signal, work), withTimeLimit(60_000, source.signal, work)];
+    jest.advanceTimersByTime(300);
+    await byTime;
+    source.abort('given up');
+    await bySignal;
+    expect(fired).toEqual([expect.objectContaining({ name: 'TimeoutError' }), 'given up']);
+    await withTimeLimit(1, source.signal, async (signal) => Promise.resolve(fired.push(signal.reason)));
+    expect(fired[2]).toBe('given up');
   });
 });

@@ -56,9 +56,7 @@ it('a group on record for two backends on the same arrays moves the volumes of b
   const attachments = [{ volume: 'GOLD-data', node: 'n', nodeName: 'node1', side: 'primary', generation: 1 }];
   const store = {
     list: async (kind: string) => Promise.resolve(kind === 'group' ? groups : []),
-    pages: async function* () {
-      yield await Promise.resolve(volumes);
-    },
+    listMembers: async (key: string) => Promise.resolve(volumes.filter(({ spec }) => `${spec.backend}/web` === key)),
     findAll: async (named: [string, string][]) =>
       Promise.resolve(named.map(([, key]) => attachments.find(({ volume }) => volume === key))),
     livingNodes: async () => Promise.resolve(new Set(['n'])),
