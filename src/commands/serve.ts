@@ -11,7 +11,9 @@ import { DockerDriver } from '../driver/driver.js';
 import { GroupCycles } from '../driver/group-cycles.js';
 import { reportPolled } from '../driver/group-report.js';
 import { HostProblems } from '../driver/host-problems.js';
+import { LastSeen } from '../driver/last-seen.js';
 import { Operations } from '../driver/operations.js';
+import { readOutline } from '../driver/outlines.js';
 import { Overrides } from '../driver/overrides.js';
 import { ProtectionWatch } from '../driver/protection-watch.js';
 import { Recovery, settlersOf } from '../driver/recover.js';
@@ -27,6 +29,7 @@ import type { Timeouts } from '../plugin/routes.js';
 import { startPluginServer } from '../plugin/server.js';
 import { openNodeJournal } from '../store/node-journal.js';
 import { protectionFile } from '../store/protection-file.js';
+import { recordCacheIn } from '../store/record-cache.js';
 import { buildBackends, buildConnectors, openStore } from './build.js';
 import { adminSocketOf } from './daemon-client.js';
 import { connectEngine } from './engine.js';
@@ -88,11 +91,15 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     logger,
   });
   const managed = options.managed === true;
+  const cache = recordCacheIn(stateDir, logger);
+  // What is embedded is on this host already.
+  const lastSeen = store.kind === 'etcd' ? new LastSeen({ store, cache, logger }) : undefined;
   const mountRoot = config.mountPrefix ?? path.join(stateDir, 'volumes');
   const ctx: DriverContext = {
     store,
     backends,
     journal,
+    ...(lastSeen === undefined ? {} : { lastSeen }),
     connector,
     hostProblems,
     filesystems: createFilesystems({ run, mountRoot, managed, logger }),
@@ -106,7 +113,11 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const attachments = new Attachments(ctx, operations);
   const poll = new StatusPoll(backends, async () => store.list('group', AbortSignal.timeout(STATUS_READ_MS)), logger);
   const watch = new ProtectionWatch(
-    async (signal) => reportPolled({ store, backends, node: node.id }, poll, signal),
+    async (signal) => {
+      // Not known yet: nothing is learnt, rather than all read twice.
+      const outline = lastSeen === undefined ? await readOutline(store, signal) : lastSeen.outline();
+      return outline === undefined ? [] : reportPolled({ store, backends, node: node.id }, { poll, outline }, signal);
+    },
     protectionFile(stateDir, logger),
   );
   await watch.load();
@@ -158,7 +169,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     await admin.close();
     throw error;
   });
-  const status = await listenForStatus(config, { ...reportParts, metrics, logger });
+  const status = await listenForStatus(config, { ...reportParts, outline: () => lastSeen?.outline(), metrics, logger });
   store.announce();
   void passwords.announce();
   recovery.start();
@@ -166,6 +177,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   poll.start();
   watch.start();
   orders.start();
+  lastSeen?.start();
   for (const { name } of backends.all()) hostProblems.look(name);
   logger.info('serving', { socket: socketPath, metadata: store.kind, backends: [...config.backends.keys()] });
   if (store.kind === 'embedded') {
@@ -181,6 +193,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
         poll.stop(),
         watch.stop(),
         orders.stop(),
+        lastSeen?.stop(),
         hostProblems.stop(),
       ]);
       await backends.close();

@@ -8,6 +8,9 @@ import type { Metrics } from '../status/metrics.js';
 import { startStatusServer } from '../status/server.js';
 import { Snapshot } from '../status/snapshot.js';
 
+/** Whether the metadata can be read is told within this. */
+const PROBE_MS = 5_000;
+
 /** Undefined: hpe.conf asks for none, and nothing is counted. */
 export async function metricsOf({ statusListen }: Config): Promise<Metrics | undefined> {
   if (statusListen === undefined) return undefined;
@@ -54,7 +57,8 @@ export async function listenForStatus(
   const none = { close: async () => Promise.resolve() };
   if (at === undefined || metrics === undefined) return none;
   const snapshot = new Snapshot(async (signal) => reportStatus(parts, signal), logger);
-  return startStatusServer({ at, snapshot, metrics, logger }).catch((thrown: unknown) => {
+  const probe = async (): Promise<unknown> => parts.store.keys('run', AbortSignal.timeout(PROBE_MS));
+  return startStatusServer({ at, snapshot, metrics, probe, logger }).catch((thrown: unknown) => {
     logger.error(asDriverError(thrown).toUserText());
     return none;
   });

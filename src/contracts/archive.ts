@@ -27,6 +27,8 @@ export interface MetadataArchive {
   renew(renewal: Renewal, signal: AbortSignal): Promise<void>;
   /** The same as the store's, also from an etcd without our root marker: for arrays that have to be asked while the metadata are gone. */
   readonly passphrases?: Passphrases;
+  /** Id of the metadata that this node knew last, another one when they are made anew; undefined if it never knew any, or they are embedded. @throws `unavailable` */
+  identity(): Promise<string | undefined>;
   /** What marks the volumes of these metadata on arrays (`clusterOf`): of the last that this node knew; undefined if it never knew any. */
   cluster(): Promise<string | undefined>;
 }

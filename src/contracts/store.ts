@@ -38,6 +38,11 @@ export type Write = {
   [K in RecordKind]: ({ put: K; key: string; value: Records[K] } & Lifetime<K>) | { remove: K; key: string };
 }[RecordKind];
 
+/** A record by its kind and key. */
+export type Named = readonly [RecordKind, string];
+/** What stands under each of these names. */
+export type Found<W extends readonly Named[]> = { -readonly [I in keyof W]: Records[W[I][0]] | undefined };
+
 /** Proof that the keys are held, and until when. */
 export interface Fence {
   readonly keys: readonly string[];
@@ -60,6 +65,8 @@ export interface MetadataStore {
   /** In etcd only: the Python plugin always had one. */
   readonly passphrases?: Passphrases;
   find<K extends RecordKind>(kind: K, key: string, signal: AbortSignal): Promise<Records[K] | undefined>;
+  /** Several, in the order in which they are named; up to 100 in one round trip, and of one moment. */
+  findAll<const W extends readonly Named[]>(wanted: W, signal: AbortSignal): Promise<Found<W>>;
   /** All records of one kind, sorted by key. */
   list<K extends RecordKind>(kind: K, signal: AbortSignal): Promise<Records[K][]>;
   /** The same in pages of one moment, for who looks at each record and keeps few of many. */

@@ -9,6 +9,9 @@ export interface BlockDevice {
   sizeBytes: number;
 }
 
+/** What is told of all attachments at once. */
+export type AttachmentOutline = Pick<Attachment, 'volume' | 'node' | 'nodeName' | 'side' | 'peer' | 'apart'>;
+
 /** The two copies of what is mounted were seen apart: stopped, out of sync, or one array silent. */
 export interface Apart {
   /** The array that served it then. */

@@ -132,6 +132,11 @@ export interface Volume {
 export const isNotable = ({ origin, growth }: Pick<Volume, 'origin' | 'growth'>): boolean =>
   origin?.kind === 'snapshot' || origin?.kind === 'clone' || growth !== undefined;
 
+/** What is told of all volumes at once. */
+export type VolumeOutline = Pick<Volume, 'name' | 'arrayName' | 'state' | 'everMounted' | 'generation'> & {
+  spec: Pick<VolumeSpec, 'sizeGiB' | 'backend' | 'replicationGroup'>;
+};
+
 /** The array of a volume that is in no group. */
 export const homeSide = ({ origin }: Pick<Volume, 'origin'>): Side =>
   origin?.kind === 'snapshot' || origin?.kind === 'clone' ? origin.side : 'primary';

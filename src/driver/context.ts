@@ -6,12 +6,15 @@ import type { NodeJournal } from '../contracts/node-journal.js';
 import type { MetadataStore } from '../contracts/store.js';
 import type { GroupCycles } from './group-cycles.js';
 import type { HostProblems } from './host-problems.js';
+import type { LastSeen } from './last-seen.js';
 
 /** Everything that the verbs work with; built once by the serve command. */
 export interface DriverContext {
   store: MetadataStore;
   backends: BackendManager;
   journal: NodeJournal;
+  /** Absent: the metadata are on this host, and can be read whenever anything can. */
+  lastSeen?: LastSeen;
   connector(backend: Backend): HostConnector;
   filesystems: Filesystems;
   /** Told when a device could not be attached. */

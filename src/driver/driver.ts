@@ -14,7 +14,7 @@ import { createSnapshot } from './create-snapshot.js';
 import { keptPlain } from './delete-step.js';
 import { refuseDifferences } from './existing.js';
 import { explain } from './help.js';
-import { getGroup, Inventory, type VolumeRecords } from './inventory.js';
+import { getGroup, Inventory, type ListedVolume } from './inventory.js';
 import type { Entrance } from './join-group.js';
 import { Mounts, type MountParts } from './mounts.js';
 import type { Held, Operations } from './operations.js';
@@ -29,7 +29,7 @@ import {
   type RemovePlan,
 } from './plan-remove.js';
 import { removeSaga, type RemoveDoor } from './remove.js';
-import { viewOf, viewOfMount, type VolumeView } from './view.js';
+import { viewOf, viewOfMount, type VolumeRecords, type VolumeView } from './view.js';
 
 /**
  * The Docker verbs. They throw DriverError only. `get` and `list` throw `not-found` only when that is certain and
@@ -43,7 +43,7 @@ export interface VolumeDriver {
   unmount(name: string, id: string, signal: AbortSignal): Promise<void>;
   path(name: string, signal: AbortSignal): Promise<string>;
   get(name: string, signal: AbortSignal): Promise<VolumeView>;
-  list(signal: AbortSignal): Promise<VolumeView[]>;
+  list(signal: AbortSignal): Promise<ListedVolume[]>;
   /** dockerd asked who we are: a new life of it began. */
   activated(): void;
 }
@@ -188,8 +188,8 @@ export class DockerDriver implements VolumeDriver {
     }
   }
 
-  async list(signal: AbortSignal): Promise<VolumeView[]> {
-    return (await this.#inventory.list(signal)).map((records) => this.#view(records));
+  async list(signal: AbortSignal): Promise<ListedVolume[]> {
+    return this.#inventory.list(signal);
   }
 
   #view(records: VolumeRecords): VolumeView {

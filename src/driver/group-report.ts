@@ -1,17 +1,19 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Backend } from '../backend/backend.js';
 import type { BackendManager } from '../backend/manager.js';
 import { findPartner, observeGroup, type GroupObservation } from '../backend/observe.js';
 import { newestOf, type PolledGroup, type StatusPoll } from '../backend/status-poll.js';
 import type { MetadataStore } from '../contracts/store.js';
 import type { SideView } from '../domain/active-side.js';
-import type { Attachment } from '../domain/attachment.js';
+import type { AttachmentOutline } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
 import { SIDES, type GroupReport, type GroupSide, type GroupVolume } from '../domain/group-report.js';
 import type { Group, RemoteCopyGroup, Side } from '../domain/replication.js';
 import { within } from '../domain/signals.js';
-import type { Volume } from '../domain/volume.js';
+import type { VolumeOutline } from '../domain/volume.js';
 import { groupKeyOf } from './inventory.js';
 import { groupRecordKey } from './operations.js';
+import type { Outline } from './outlines.js';
 
 /** For the links, which only matter to people and to plans. */
 const LINKS_TIMEOUT_MS = 8_000;
@@ -34,20 +36,36 @@ export interface GroupName {
   exports?: boolean | undefined;
 }
 
-/** What the metadata say of all groups, read once for all reports. */
+/** What the metadata say of a group, or of all of them, read once for all reports. */
 interface Known {
-  groups: Group[];
-  volumes: Volume[];
-  attachments: Map<string, Attachment>;
-  alive: Set<string>;
+  /** By the name of their group. */
+  members: ReadonlyMap<string, readonly VolumeOutline[]>;
+  attachments: ReadonlyMap<string, AttachmentOutline>;
+  alive: ReadonlySet<string>;
 }
 
 /** Asks both arrays of the group, and the metadata; changes nothing. @throws `not-found`, `invalid`, or `unavailable` when the metadata cannot be read */
 export async function reportGroup(parts: ReportParts, wanted: GroupName, signal: AbortSignal): Promise<GroupReport> {
-  const known = await readKnown(parts.store, signal);
-  const fresh = await reportOf(parts, { known, group: pick(known.groups, wanted) }, signal);
+  const groups = await parts.store.list('group', signal);
+  const group = pick(groups, wanted);
+  // Another backend on the same arrays may have it on record, too.
+  const namesakes = groups.filter(({ name }) => name === group.name);
+  const fresh = await reportOf(parts, { known: await readMembers(parts.store, namesakes, signal), group }, signal);
   const report = parts.recall?.(fresh) ?? fresh;
   return wanted.exports === true ? withExports(parts.backends.get(report.backend), report, signal) : report;
+}
+
+async function readMembers(store: MetadataStore, groups: readonly Group[], signal: AbortSignal): Promise<Known> {
+  const keys = groups.map(({ backend, name }) => groupRecordKey(backend, name));
+  const members = (await Promise.all(keys.map(async (key) => store.listMembers(key, signal)))).flat();
+  const wanted = members.map((volume) => ['attachment', volume.name] as const);
+  const [attachments, alive] = await Promise.all([store.findAll(wanted, signal), store.livingNodes(signal)]);
+  const found = attachments.filter((each) => each !== undefined);
+  return {
+    members: new Map(groups.map(({ name }) => [name, members])),
+    attachments: new Map(found.map((each) => [each.volume, each])),
+    alive,
+  };
 }
 
 async function withExports(backend: Backend, report: GroupReport, signal: AbortSignal): Promise<GroupReport> {
@@ -66,10 +84,10 @@ async function withExports(backend: Backend, report: GroupReport, signal: AbortS
 }
 
 /** The same for all groups. */
-export async function reportGroups(parts: ReportParts, signal: AbortSignal): Promise<GroupReport[]> {
-  const known = await readKnown(parts.store, signal);
+export async function reportGroups(parts: ReportParts, outline: Outline, signal: AbortSignal): Promise<GroupReport[]> {
+  const known = await knownOf(parts.store, outline, signal);
   const reports = await Promise.all(
-    replicating(parts, known).map(async (group) => reportOf(parts, { known, group }, signal)),
+    replicating(parts, outline).map(async (group) => reportOf(parts, { known, group }, signal)),
   );
   return reports.map((report) => parts.recall?.(report) ?? report);
 }
@@ -77,28 +95,34 @@ export async function reportGroups(parts: ReportParts, signal: AbortSignal): Pro
 /** Of what was last heard, asking no array; groups that nothing was heard of are left out. */
 export async function reportPolled(
   parts: ReportParts,
-  poll: Pick<StatusPoll, 'find'>,
+  { poll, outline }: { poll: Pick<StatusPoll, 'find'>; outline: Outline },
   signal: AbortSignal,
 ): Promise<GroupReport[]> {
-  const known = await readKnown(parts.store, signal);
-  const reports = replicating(parts, known).map(async (group) => {
+  const known = await knownOf(parts.store, outline, signal);
+  const reports: GroupReport[] = [];
+  for (const group of replicating(parts, outline)) {
     const polled = poll.find(group);
-    return polled === undefined ? undefined : reportOf(parts, { known, group, polled }, signal);
-  });
-  return (await Promise.all(reports)).filter((report) => report !== undefined);
+    if (polled !== undefined) reports.push(await reportOf(parts, { known, group, polled }, signal));
+    // Of many groups each is a little work; whoever waits for an answer comes first.
+    await nextTurn();
+  }
+  return reports;
 }
 
-const replicating = ({ backends }: ReportParts, { groups }: Known): Group[] =>
+const replicating = ({ backends }: ReportParts, { groups }: Outline): Group[] =>
   groups.filter((group) => group.remoteName !== '' && backends.find(group.backend)?.settings.replication !== undefined);
 
-async function readKnown(store: MetadataStore, signal: AbortSignal): Promise<Known> {
-  const [groups, volumes, attachments, alive] = await Promise.all([
-    store.list('group', signal),
-    store.list('volume', signal),
-    store.list('attachment', signal),
-    store.livingNodes(signal),
-  ]);
-  return { groups, volumes, attachments: new Map(attachments.map((each) => [each.volume, each])), alive };
+async function knownOf(store: MetadataStore, outline: Outline, signal: AbortSignal): Promise<Known> {
+  const { volumes, attachments } = outline;
+  const members = new Map<string, VolumeOutline[]>();
+  for (const volume of volumes) {
+    const group = volume.spec.replicationGroup;
+    if (group === undefined) continue;
+    const others = members.get(group);
+    if (others === undefined) members.set(group, [volume]);
+    else others.push(volume);
+  }
+  return { members, attachments, alive: await store.livingNodes(signal) };
 }
 
 function pick(groups: Group[], { name, backend }: GroupName): Group {
@@ -132,7 +156,7 @@ async function reportOf(
   const { mode, strict } = backend.replication();
   const at = new Date(Date.now() - (polled === undefined ? 0 : newestOf(polled)) * 1000).toISOString();
   const observation = polled?.observation ?? (await observeGroup(backend, group, signal));
-  const volumes = known.volumes
+  const volumes = (known.members.get(group.name) ?? [])
     .filter((volume) => volume.state === 'ready' && isMoved(volume, group, observation))
     .map((volume) => toGroupVolume(volume, { known, node }));
   const asksLinks = polled === undefined;
@@ -158,7 +182,7 @@ async function reportOf(
 }
 
 /** Of this group on record, or of the one that another backend on the same arrays has on record for the same group there. */
-function isMoved(volume: Volume, group: Group, { groups }: GroupObservation): boolean {
+function isMoved(volume: VolumeOutline, group: Group, { groups }: GroupObservation): boolean {
   if (groupKeyOf(volume) === groupRecordKey(group.backend, group.name)) return true;
   const isMember = SIDES.some((side) => groups[side]?.members.some((each) => each.volume === volume.arrayName));
   return volume.spec.replicationGroup === group.name && isMember;
@@ -172,7 +196,7 @@ const hasSwitchover = (backend: Backend, { groups }: GroupObservation): boolean 
     return group !== undefined && findPartner(backend, side, group)?.pathManagement === true;
   });
 
-function toGroupVolume(volume: Volume, { known, node }: { known: Known; node: string }): GroupVolume {
+function toGroupVolume(volume: VolumeOutline, { known, node }: { known: Known; node: string }): GroupVolume {
   const attachment = known.attachments.get(volume.name);
   const { name, arrayName, everMounted, generation = 0 } = volume;
   const base = { name, arrayName, sizeGiB: volume.spec.sizeGiB, everMounted, generation };

@@ -1,36 +1,22 @@
 import path from 'node:path';
+import type { NodeMount } from '../contracts/node-journal.js';
 import type { MetadataStore } from '../contracts/store.js';
-import type { Attachment } from '../domain/attachment.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
-import type { Override } from '../domain/override.js';
 import type { Group } from '../domain/replication.js';
-import type { Volume } from '../domain/volume.js';
-import type { Operation } from '../saga/operation.js';
+import type { Volume, VolumeOutline } from '../domain/volume.js';
 import type { DriverContext } from './context.js';
 import { groupKey, groupRecordKey } from './operations.js';
+import { shownMountpoint, type VolumeRecords, type VolumeView } from './view.js';
 
-/** What the metadata say of one volume. */
-export interface VolumeRecords {
-  volume: Volume;
-  attachment: Attachment | undefined;
-  group: Group | undefined;
-  /** An unfinished change, under way or waiting for an array. */
-  operation: Operation | undefined;
-  /** An operator's, in force. */
-  override: Override | undefined;
-  /** The metadata cannot be read now: this is what they said last, and the reason. */
-  stale?: string;
-}
+/** A volume as `docker volume ls` shows it. */
+export type ListedVolume = Pick<VolumeView, 'name' | 'mountpoint'>;
 
 /**
- * Reads for Get and List. An answer of the metadata is remembered, and given again, marked as stale, while they cannot be
- * read: dockerd would otherwise forget a volume that is merely out of sight.
+ * Reads for Get and List. While the metadata cannot be read they answer what these said last, marked as stale: dockerd would
+ * otherwise forget a volume that is merely out of sight.
  */
 export class Inventory {
   readonly #ctx: DriverContext;
-  readonly #seen = new Map<string, VolumeRecords>();
-  /** `#seen` began as a whole list; a part of one would make volumes vanish from `docker volume ls`. */
-  #isComplete = false;
 
   constructor(ctx: DriverContext) {
     this.#ctx = ctx;
@@ -38,62 +24,73 @@ export class Inventory {
 
   /** @throws `not-found` only when that is certain, `unavailable` when nothing is known */
   async get(name: string, signal: AbortSignal): Promise<VolumeRecords> {
-    const { store } = this.#ctx;
+    const { store, lastSeen } = this.#ctx;
     try {
-      const [volume, attachment, operation, override] = await Promise.all([
-        store.find('volume', name, signal),
-        store.find('attachment', name, signal),
-        store.find('operation', name, signal),
-        store.find('override', name, signal),
-      ]);
+      const wanted = [
+        ['volume', name],
+        ['attachment', name],
+        ['operation', name],
+        ['override', name],
+      ] as const;
+      const [volume, attachment, operation, override] = await store.findAll(wanted, signal);
       // A volume that is being created was never acknowledged: dockerd would take it for a finished one.
-      if (volume !== undefined && volume.state !== 'creating')
-        return this.#remember({ volume, attachment, operation, override, group: await this.#groupOf(volume, signal) });
+      if (volume !== undefined && volume.state !== 'creating') {
+        const group = await this.#groupOf(volume, signal);
+        lastSeen?.note({ volume, attachment, group });
+        // An override for a volume of the same name that is gone says nothing of this one.
+        const inForce = override?.volumeId === volume.id ? override : undefined;
+        return { volume, attachment, group, operation, override: inForce };
+      }
     } catch (thrown) {
-      const seen = this.#seen.get(name);
-      if (seen !== undefined) return { ...seen, stale: asDriverError(thrown).message };
-      throw thrown;
+      const seen = await lastSeen?.find(name);
+      if (seen === undefined) throw thrown;
+      return { ...seen, operation: undefined, override: undefined, stale: asDriverError(thrown).message };
     }
     if (await this.#isMountedHere(name)) {
       throw new DriverError('unavailable', `volume ${name} is mounted on this node, but the metadata do not know it`, {
         next: 'see that this node talks to its own etcd (host_etcd_ip_address)',
       });
     }
-    this.#seen.delete(name);
     throw new DriverError('not-found', `there is no volume ${name}`);
   }
 
-  async list(signal: AbortSignal): Promise<VolumeRecords[]> {
-    const { store } = this.#ctx;
+  /** Without the records of each: with many volumes they are far more than what is shown. */
+  async list(signal: AbortSignal): Promise<ListedVolume[]> {
+    const { store, journal, lastSeen } = this.#ctx;
+    const mounts = journal.mounts();
     try {
-      const [volumes, attachments, operations, overrides, groups] = await Promise.all([
-        store.list('volume', signal),
-        store.list('attachment', signal),
-        store.list('operation', signal),
-        store.list('override', signal),
-        store.list('group', signal),
-      ]);
-      const holders = byVolume(attachments);
-      const open = byVolume(operations);
-      const inForce = byVolume(overrides);
-      const byKey = new Map(groups.map((each) => [groupRecordKey(each.backend, each.name), each]));
-      this.#seen.clear();
-      this.#isComplete = true;
-      const acknowledged = volumes.filter((volume) => volume.state !== 'creating');
-      return acknowledged.map((volume) =>
-        this.#remember({
-          volume,
-          attachment: holders.get(volume.name),
-          operation: open.get(volume.name),
-          override: inForce.get(volume.name),
-          group: byKey.get(groupKeyOf(volume) ?? ''),
-        }),
-      );
+      const names = await this.#acknowledged(signal);
+      const wanted = mounts.map(({ volume }) => ['attachment', volume] as const);
+      const attachments = await store.findAll(wanted, signal);
+      lastSeen?.noteNames(names);
+      return this.#shown(names, new Map(mounts.map((mount, at) => [mount, { attachment: attachments[at] }])));
     } catch (thrown) {
-      if (!this.#isComplete) throw thrown;
+      const names = await lastSeen?.names();
+      if (names === undefined) throw thrown;
       const stale = asDriverError(thrown).message;
-      return [...this.#seen.values()].map((records) => ({ ...records, stale }));
+      const attachments = await Promise.all(
+        mounts.map(async ({ volume }) => (await lastSeen?.find(volume))?.attachment),
+      );
+      return this.#shown(names, new Map(mounts.map((mount, at) => [mount, { attachment: attachments[at], stale }])));
     }
+  }
+
+  /** A volume that is being created was not acknowledged yet. Its operation is open from its first record to the last. */
+  async #acknowledged(signal: AbortSignal): Promise<string[]> {
+    const { store } = this.#ctx;
+    const names = await store.keys('volume', signal);
+    // Read after the names: of a name that is there now and has no operation then, the creation is done, or undone just now.
+    const open = await store.keys('operation', signal);
+    const wanted = open.map((name) => ['volume', name] as const);
+    const volumes = await store.findAll(wanted, signal);
+    const hidden = new Set(open.filter((_name, at) => volumes[at]?.state === 'creating'));
+    return hidden.size === 0 ? names : names.filter((name) => !hidden.has(name));
+  }
+
+  #shown(names: string[], mounts: Map<NodeMount, Pick<VolumeRecords, 'attachment' | 'stale'>>): ListedVolume[] {
+    const { id } = this.#ctx.node;
+    const mountpoints = new Map([...mounts].map(([mount, known]) => [mount.volume, shownMountpoint(id, mount, known)]));
+    return names.map((name) => ({ name, mountpoint: mountpoints.get(name) ?? '' }));
   }
 
   async #isMountedHere(name: string): Promise<boolean> {
@@ -107,17 +104,8 @@ export class Inventory {
     const key = groupKeyOf(volume);
     return key === undefined ? undefined : this.#ctx.store.find('group', key, signal);
   }
-
-  #remember(found: VolumeRecords): VolumeRecords {
-    // An override for a volume of the same name that is gone says nothing of this one.
-    const records = found.override?.volumeId === found.volume.id ? found : { ...found, override: undefined };
-    this.#seen.set(records.volume.name, records);
-    return records;
-  }
 }
 
-const byVolume = <T extends { volume: string }>(records: T[]): Map<string, T> =>
-  new Map(records.map((each) => [each.volume, each]));
 /** @throws `not-found` */
 export async function getVolume(store: MetadataStore, name: string, signal: AbortSignal): Promise<Volume> {
   const volume = await store.find('volume', name, signal);
@@ -142,7 +130,7 @@ export function groupLocks(volume: Volume): string[] {
 }
 
 /** Record key of the volume's remote copy group. */
-export function groupKeyOf(volume: Volume): string | undefined {
+export function groupKeyOf(volume: Pick<VolumeOutline, 'spec'>): string | undefined {
   const { backend, replicationGroup } = volume.spec;
   return replicationGroup === undefined ? undefined : groupRecordKey(backend, replicationGroup);
 }

@@ -6,8 +6,9 @@ import { activeSideOf, lastSyncOf, protectionOf, type GroupReport } from '../dom
 import type { GroupRun, Halt } from '../domain/group-run.js';
 import { otherSide, type Side } from '../domain/replication.js';
 import { within } from '../domain/signals.js';
-import type { Volume } from '../domain/volume.js';
+import type { Volume, VolumeOutline } from '../domain/volume.js';
 import { reportGroups, type ReportParts } from './group-report.js';
+import { readOutline, type Outline } from './outlines.js';
 
 /** How long an array may take to answer before it counts as not reachable. */
 const ASK_TIMEOUT_MS = 8_000;
@@ -77,23 +78,24 @@ export interface StatusReport {
 export interface StatusParts extends ReportParts {
   nodeName: string;
   journal: Pick<NodeJournal, 'deferredRemovals'>;
+  /** What is known of all volumes without a question; undefined: not all. */
+  outline?: () => Outline | undefined;
 }
 
 /** Asks all arrays and the metadata; changes nothing (rule 40). @throws `unavailable` when the metadata cannot be read */
 export async function reportStatus(parts: StatusParts, signal: AbortSignal): Promise<StatusReport> {
   const { store, backends } = parts;
-  const [arrays, groups, volumes, attachments, operations, late, runs, halts] = await Promise.all([
+  const outline = parts.outline?.() ?? (await readOutline(store, signal));
+  const { volumes, attachments: users } = outline;
+  const [arrays, groups, operations, late, runs, halts] = await Promise.all([
     Promise.all(backends.all().flatMap((each) => each.sides.map(async (side) => arrayStatus(each, side, signal)))),
-    reportGroups(parts, signal),
-    store.list('volume', signal),
-    store.list('attachment', signal),
+    reportGroups(parts, outline, signal),
     store.list('operation', signal),
     store.list('late', signal),
     store.list('run', signal),
     store.list('halt', signal),
   ]);
   const owed = halts.filter((each) => each.containers.length > 0);
-  const users = new Map(attachments.map((each) => [each.volume, each]));
   const deferred = parts.journal
     .deferredRemovals()
     .map(
@@ -106,7 +108,7 @@ export async function reportStatus(parts: StatusParts, signal: AbortSignal): Pro
     metadata: store.kind,
     arrays,
     groups: groups.map(toGroupStatus),
-    volumes: volumes.map((volume) => {
+    volumes: volumes.toSorted(byName).map((volume) => {
       const user = users.get(volume.name);
       const { backend, replicationGroup: group, sizeGiB } = volume.spec;
       return {
@@ -138,6 +140,8 @@ export async function reportStatus(parts: StatusParts, signal: AbortSignal): Pro
     ],
   };
 }
+
+const byName = (one: VolumeOutline, other: VolumeOutline): number => (one.name < other.name ? -1 : 1);
 
 const describeRun = ({ backend, group, goal, by, nodeName, startedAt }: GroupRun) => ({
   backend,

@@ -7,8 +7,20 @@ import type { Override } from '../domain/override.js';
 import { roleWord, type Group, type Side } from '../domain/replication.js';
 import type { Json, Operation } from '../saga/operation.js';
 import { homeSide, type Growth, type Origin, type Volume } from '../domain/volume.js';
-import type { VolumeRecords } from './inventory.js';
 import { mountQuestion } from './plan-mount.js';
+
+/** What the metadata say of one volume. */
+export interface VolumeRecords {
+  volume: Volume;
+  attachment: Attachment | undefined;
+  group: Group | undefined;
+  /** An unfinished change, under way or waiting for an array. */
+  operation: Operation | undefined;
+  /** An operator's, in force. */
+  override: Override | undefined;
+  /** The metadata cannot be read now: this is what they said last, and the reason. */
+  stale?: string;
+}
 
 /** What `docker volume inspect` and `ls` show. */
 export interface VolumeView {
@@ -60,10 +72,28 @@ export function viewOf({ node, records, mount, backend, polled }: ViewParts): Vo
   if (records.override !== undefined) status['override'] = overrideOf(records.override);
   if (group !== undefined) status['replication'] = replicationOf({ records, group, backend, polled });
   if (records.stale !== undefined) status['stale'] = `the metadata cannot be read now: ${records.stale}`;
-  const isLost = mount !== undefined && !isOwnMount(node, mount, attachment);
-  if (isLost)
+  if (isLost(node, mount, records))
     status['fenced'] = `this node lost the volume to ${attachment?.nodeName ?? 'nobody'}; what uses it here is cut off`;
-  return { name: volume.name, mountpoint: isLost ? '' : mountpointOf(mount), createdAt: volume.createdAt, status };
+  return { name: volume.name, mountpoint: shownMountpoint(node, mount, records), createdAt: volume.createdAt, status };
+}
+
+/** Where the volume is on this node; empty when it is not, or not any more. */
+export function shownMountpoint(
+  node: string,
+  mount: NodeMount | undefined,
+  known: Pick<VolumeRecords, 'attachment' | 'stale'>,
+): string {
+  return isLost(node, mount, known) ? '' : mountpointOf(mount);
+}
+
+/** Another node took it over. Metadata that cannot be read now may have been read before this node's own Mount. */
+function isLost(
+  node: string,
+  mount: NodeMount | undefined,
+  { attachment, stale }: Pick<VolumeRecords, 'attachment' | 'stale'>,
+): boolean {
+  if (mount === undefined || isOwnMount(node, mount, attachment)) return false;
+  return stale === undefined || (attachment?.generation ?? 0) > (mount.generation ?? Infinity);
 }
 
 /** Of peer persistence both arrays serve it; `array` is the one that was active at the mount. */

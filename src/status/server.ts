@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Logger } from '../contracts/log.js';
-import { DriverError } from '../domain/errors.js';
+import { asDriverError, DriverError } from '../domain/errors.js';
 import { isOwnHost } from './asked-host.js';
 import { CSS, SCRIPT } from './assets.js';
 import type { Metrics } from './metrics.js';
@@ -13,6 +13,8 @@ export interface StatusServerOptions {
   at: { host: string; port: number };
   snapshot: Snapshot;
   metrics: Metrics;
+  /** Reads a little of the metadata. @throws when they cannot be read */
+  probe(): Promise<unknown>;
   logger: Logger;
 }
 
@@ -112,11 +114,13 @@ const PATHS: Record<string, ((options: StatusServerOptions) => Promise<Answer>) 
   }),
   /** The process works. */
   '/healthz': async () => Promise.resolve({ type: 'text/plain', text: 'ok\n' }),
-  /** It can serve volumes: the metadata can be read. A silent array alone is no reason to take it away. */
-  '/readyz': async ({ snapshot }) => {
-    const { report, problem } = await snapshot.look();
-    if (report === undefined || problem !== undefined)
-      return { status: 503, type: 'text/plain', text: `${problem ?? 'not yet'}\n` };
-    return { type: 'text/plain', text: 'ok\n' };
+  /** It can serve volumes: the metadata can be read. Neither a silent array nor how many volumes there are keeps it from that. */
+  '/readyz': async ({ probe }) => {
+    try {
+      await probe();
+      return { type: 'text/plain', text: 'ok\n' };
+    } catch (thrown) {
+      return { status: 503, type: 'text/plain', text: `${asDriverError(thrown).toUserText()}\n` };
+    }
   },
 };

@@ -2,10 +2,11 @@ import { ClassicLevel } from 'classic-level';
 import { mkdir, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import type { MetadataArchive, StoredRecord } from '../contracts/archive.js';
-import type { Fence, MetadataStore, RecordKind, Records, Write } from '../contracts/store.js';
+import type { Fence, Found, MetadataStore, Named, RecordKind, Records, Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import { clusterOf } from '../domain/tag.js';
 import type { Volume } from '../domain/volume.js';
+import { asNamed } from './as-named.js';
 import { EmbeddedVolumeIndex } from './embedded-volume-index.js';
 import { errorCode, errorText, throwIfAborted } from './failure.js';
 import { Listeners } from './listeners.js';
@@ -87,6 +88,7 @@ class EmbeddedStore implements MetadataStore {
       dump: async (signal) => ({ root: undefined, records: await this.#dump(signal) }),
       // Nobody else has them: what is not there is not there.
       isGone: async () => Promise.resolve(false),
+      identity: async () => Promise.resolve(undefined),
       cluster: async () => Promise.resolve(clusterOf(node.id)),
       renew: async () => Promise.reject(new DriverError('internal', 'embedded metadata are never gone')),
     };
@@ -99,6 +101,14 @@ class EmbeddedStore implements MetadataStore {
       return stored === undefined ? undefined : textIfAlive(stored);
     });
     return text === undefined ? undefined : decodeRecord(kind, key, text);
+  }
+
+  async findAll<const W extends readonly Named[]>(wanted: W, signal: AbortSignal): Promise<Found<W>> {
+    throwIfAborted(signal);
+    const keys = wanted.map(([kind, key]) => recordKey(kind, key));
+    const stored = await this.#attempt('read', async () => this.#level.getMany(keys));
+    const texts = await Promise.all(stored.map(async (each) => (each === undefined ? undefined : textIfAlive(each))));
+    return asNamed(wanted, texts);
   }
 
   async list<K extends RecordKind>(kind: K, signal: AbortSignal): Promise<Records[K][]> {

@@ -64,6 +64,10 @@ export class EtcdArchive implements MetadataArchive {
     );
   }
 
+  async identity(): Promise<string | undefined> {
+    return this.#site.etcd.remembered();
+  }
+
   async cluster(): Promise<string | undefined> {
     const root = await this.#site.etcd.remembered();
     return root === undefined ? undefined : clusterOf(root);

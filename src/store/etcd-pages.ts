@@ -1,8 +1,11 @@
 import { DriverError } from '../domain/errors.js';
-import { endOf, type GuardedEtcd } from './etcd-root.js';
+import { endOf, rangeOp, type GuardedEtcd } from './etcd-root.js';
 
 /** Entries of one answer: as a whole within gRPC's limit, and no long wait for the rest of the daemon. */
 const PAGE = { records: 500, keys: 5_000 };
+
+/** Keys of one question; etcd takes 128 operations in a transaction. */
+const MOST_KEYS = 100;
 
 /** One key of etcd, without the prefix that was asked for. */
 export interface Entry {
@@ -33,4 +36,18 @@ export async function* pagesBelow(
     key = Buffer.concat([last.key, Buffer.of(0)]);
     revision ??= answer.header.revision;
   }
+}
+
+/** What stands under each of the keys; as many of one moment as one question has. */
+export async function textsOf(
+  etcd: GuardedEtcd,
+  keys: readonly string[],
+  signal: AbortSignal,
+): Promise<(string | undefined)[]> {
+  const texts: (string | undefined)[] = [];
+  for (let at = 0; at < keys.length; at += MOST_KEYS) {
+    const { responses } = await etcd.txn({ success: keys.slice(at, at + MOST_KEYS).map(rangeOp) }, signal);
+    texts.push(...responses.map((each) => each.response_range.kvs[0]?.value.toString()));
+  }
+  return texts;
 }

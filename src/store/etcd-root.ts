@@ -101,9 +101,15 @@ export class GuardedEtcd {
     const prefix = Buffer.from(this.#prefix);
     const end = endOf(this.#prefix);
     const fresh = randomUUID();
+    const seen = await this.client.range({ key: this.#rootKey }, signal);
+    const there = seen.kvs[0]?.value.toString();
+    if (there !== undefined) {
+      await this.#remember(there);
+      return there;
+    }
     const made = await this.client.txn(
       {
-        // No key of the whole prefix has ever been created.
+        // No key of the whole prefix has ever been created. With many keys etcd stands still while it compares them all.
         compare: [{ key: prefix, range_end: end, target: 'Create', result: 'Equal', create_revision: 0 }],
         // Every write of a volume keeps its index from here on (volume-index.ts).
         success: [putOp(`${this.#prefix}root`, fresh), putOp(`${this.#prefix}${INDEX_MARKER}`, INDEX_VERSION)],

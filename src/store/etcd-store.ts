@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { IRequestOp } from 'etcd3';
 import type { Logger } from '../contracts/log.js';
-import type { Fence, MetadataStore, RecordKind, Records, Write } from '../contracts/store.js';
+import type { Fence, Found, MetadataStore, Named, RecordKind, Records, Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import type { Volume } from '../domain/volume.js';
 import { AbandonedLocks } from './abandoned-locks.js';
+import { asNamed } from './as-named.js';
 import { EtcdArchive } from './etcd-archive.js';
 import { EtcdClient, type EtcdTls } from './etcd-client.js';
-import { pagesBelow, type Entry } from './etcd-pages.js';
+import { pagesBelow, textsOf, type Entry } from './etcd-pages.js';
 import { GuardedEtcd, rangeOp } from './etcd-root.js';
 import { EtcdVolumeIndex } from './etcd-volume-index.js';
 import { EtcdWatch } from './etcd-watch.js';
@@ -93,6 +94,11 @@ class EtcdStore implements MetadataStore {
     const answer = await this.#etcd.txn({ success: [rangeOp(this.#recordKey(kind, key))] }, signal);
     const found = answer.responses[0]?.response_range.kvs[0];
     return found === undefined ? undefined : decodeRecord(kind, key, found.value.toString());
+  }
+
+  async findAll<const W extends readonly Named[]>(wanted: W, signal: AbortSignal): Promise<Found<W>> {
+    const keys = wanted.map(([kind, key]) => this.#recordKey(kind, key));
+    return asNamed(wanted, await textsOf(this.#etcd, keys, signal));
   }
 
   async list<K extends RecordKind>(kind: K, signal: AbortSignal): Promise<Records[K][]> {

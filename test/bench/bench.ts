@@ -4,6 +4,7 @@ import { compareRuns } from './compare.js';
 import { measureCreates } from './create-rows.js';
 import { documentRun, machineNow } from './document.js';
 import type { Row } from './rows.js';
+import { measureScale } from './scale.js';
 import { measureStarts } from './start.js';
 import { formatTable } from './table.js';
 import { measureVerbs } from './verb-rows.js';
@@ -21,6 +22,7 @@ const PARTS: Record<string, (signal: AbortSignal) => Promise<Row[]>> = {
   verbs: measureVerbs,
   creates: measureCreates,
   start: measureStarts,
+  scale: measureScale,
 };
 
 const { values } = parseArgs({

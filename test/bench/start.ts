@@ -24,6 +24,8 @@ export interface BareDaemon {
   processorMs: number;
   /** Resident, of /proc. */
   memoryMiB(): Promise<number>;
+  /** The most that was resident at any time. */
+  peakMiB(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -78,13 +80,21 @@ export async function startBare(dir: string, etcd: string | undefined): Promise<
   }
   const activatedMs = performance.now() - began;
   const processorMs = await processorMsOf(child);
-  return { docker, activatedMs, processorMs, memoryMiB: async () => residentMiB(child), stop: async () => stop(child) };
+  return {
+    docker,
+    activatedMs,
+    processorMs,
+    memoryMiB: async () => residentMiB(child, 'VmRSS'),
+    peakMiB: async () => residentMiB(child, 'VmHWM'),
+    stop: async () => stop(child),
+  };
 }
 
 /** One pair whose arrays refuse connections. */
 function deadArrays(etcd: string | undefined): string {
   return `[DEFAULT]
 hpedockerplugin_driver = hpedockerplugin.hpe.hpe_3par_iscsi.HPE3PARISCSIDriver
+logging = INFO
 ${etcd === undefined ? '' : `host_etcd_ip_address = ${etcd}\n`}hpe3par_api_url = https://${NOBODY}/api/v1
 hpe3par_username = user
 hpe3par_password = password
@@ -113,9 +123,9 @@ async function processorMsOf({ pid }: ChildProcess): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-async function residentMiB({ pid }: ChildProcess): Promise<number> {
+async function residentMiB({ pid }: ChildProcess, which: 'VmRSS' | 'VmHWM'): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1]) / 1024;
+  return Number(new RegExp(String.raw`^${which}:\s*(\d+)`, 'm').exec(status)?.[1]) / 1024;
 }
 
 async function stop(child: ChildProcess): Promise<void> {

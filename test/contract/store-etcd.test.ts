@@ -401,6 +401,19 @@ describe('the metadata store in etcd', () => {
     }
   });
 
+  it('a new node has etcd compare no range of keys where there is a root marker: with many keys etcd stands still meanwhile', async () => {
+    await names(one);
+    const asked = jest.spyOn(EtcdClient.prototype, 'txn');
+    try {
+      expect(await names(open('newcomer'))).toEqual([]);
+      const ranges = asked.mock.calls.flatMap(([{ compare = [] }]) => compare).filter((each) => 'range_end' in each);
+      expect(asked).toHaveBeenCalled();
+      expect(ranges).toEqual([]);
+    } finally {
+      asked.mockRestore();
+    }
+  });
+
   it('refuses records without a root marker, and an identity file that is broken', async () => {
     await etcd.ctl('put', `${PREFIX}volume/a`, '{}');
     await expect(names(one)).rejects.toMatchObject({

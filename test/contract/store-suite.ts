@@ -80,6 +80,19 @@ function recordContract(name: string, start: () => StoreSubject): void {
     expect(await store.find('attachment', 'DEFAULT/g', soon())).toBeUndefined();
   });
 
+  it(`${name}: finds several in the order in which they are named, of any kind and any number`, async () => {
+    const { store } = start();
+    const names = Array.from({ length: 120 }, (_, at) => `v${at}`);
+    for (let at = 0; at < names.length; at += 20) await write(store, names.slice(at, at + 20).map(putVolume));
+    await write(store, [{ put: 'attachment', key: 'v7', value: anAttachment('v7') }]);
+    const wanted = [['attachment', 'v7'], ['volume', 'v7'], ['operation', 'v7']] as const;
+    expect(await store.findAll(wanted, soon())).toEqual([anAttachment('v7'), aVolume('v7'), undefined]);
+    const many = ['none', ...names.toReversed()].map((each) => ['volume', each] as const);
+    const found = await store.findAll(many, soon());
+    expect(found.map((volume) => volume?.name)).toEqual([undefined, ...names.toReversed()]);
+    expect(await store.findAll([], soon())).toEqual([]);
+  });
+
   it(`${name}: lists one kind, sorted by key, without what was removed; names of any script survive`, async () => {
     const { store } = start();
     const names = ['b', 'B', 'a-1', 'a', 'a.2', 'a0', 'Zürich', '東京', 'a/x'];

@@ -122,7 +122,8 @@ describe('the page, in a browser, by itself', () => {
       return Promise.resolve({ report: statusReport({ node: name }), ageSeconds: 0, problem: undefined });
     };
     const at = { host: '127.0.0.1', port: 0 };
-    const server = await startStatusServer({ at, snapshot, metrics: new Metrics('1'), logger: silent });
+    const parts = { at, snapshot, metrics: new Metrics('1'), probe: async () => Promise.resolve(), logger: silent };
+    const server = await startStatusServer(parts);
     try {
       const { text, complaints } = await look(`http://127.0.0.1:${server.port}/`, 12);
       expect(asked).toBeGreaterThan(1);

@@ -4,7 +4,8 @@ import { BackendManager } from '../../../src/backend/manager.js';
 import type { ArrayClient } from '../../../src/contracts/array.js';
 import type { MetadataStore } from '../../../src/contracts/store.js';
 import type { RemoteCopyGroup, Side } from '../../../src/domain/replication.js';
-import { reportGroup } from '../../../src/driver/group-report.js';
+import { reportGroup, reportPolled } from '../../../src/driver/group-report.js';
+import type { Outline } from '../../../src/driver/outlines.js';
 
 const names = { primary: 'web', secondary: 'web.r1' } as const;
 
@@ -50,21 +51,36 @@ it('a group on record for two backends on the same arrays moves the volumes of b
     everMounted: true,
     spec: { backend, replicationGroup: 'web', sizeGiB: 1 },
   });
-  const records: Record<string, unknown[]> = {
-    group: both.map((backend) => ({ backend, name: 'web', remoteName: 'web.r1', createdByUs: true, epoch: 1 })),
-    volume: [...both.map((backend, at) => volumeOf(backend, at + 1)), volumeOf('ELSEWHERE', 3)],
-    attachment: [{ volume: 'GOLD-data', node: 'n', nodeName: 'node1', side: 'primary', generation: 1 }],
-  };
+  const groups = both.map((backend) => ({ backend, name: 'web', remoteName: 'web.r1', createdByUs: true, epoch: 1 }));
+  const volumes = [...both.map((backend, at) => volumeOf(backend, at + 1)), volumeOf('ELSEWHERE', 3)];
+  const attachments = [{ volume: 'GOLD-data', node: 'n', nodeName: 'node1', side: 'primary', generation: 1 }];
   const store = {
-    list: async (kind: string) => Promise.resolve(records[kind] ?? []),
+    list: async (kind: string) => Promise.resolve(kind === 'group' ? groups : []),
+    listMembers: async (key: string) => Promise.resolve(volumes.filter(({ spec }) => `${spec.backend}/web` === key)),
+    findAll: async (named: [string, string][]) =>
+      Promise.resolve(named.map(([, key]) => attachments.find(({ volume }) => volume === key))),
     livingNodes: async () => Promise.resolve(new Set(['n'])),
   } as unknown as MetadataStore;
-  /* oxlint-enable */
   const wanted = { name: 'web', backend: 'DEFAULT' };
-  const report = await reportGroup({ store, backends, node: 'n' }, wanted, AbortSignal.timeout(5_000));
-  expect(report.volumes.map(({ name, use }) => [name, use?.nodeName])).toEqual([
-    ['DEFAULT-data', undefined],
-    ['GOLD-data', 'node1'],
-  ]);
-  expect(report.strangers).toEqual([]);
+  const signal = AbortSignal.timeout(5_000);
+  const asked = await reportGroup({ store, backends, node: 'n' }, wanted, signal);
+  // What was heard of it is reported the same way, of an outline, with no question but who lives.
+  const poll = {
+    find: () => ({
+      observation: { groups: { primary: groupOn('primary'), secondary: groupOn('secondary') }, failures: {} },
+      ageSeconds: { primary: 1, secondary: 1 },
+    }),
+  };
+  const outline = { groups, volumes, attachments: new Map([['GOLD-data', attachments[0]]]) } as unknown as Outline;
+  const quiet = { livingNodes: store.livingNodes } as unknown as MetadataStore;
+  const heard = await reportPolled({ store: quiet, backends, node: 'n' }, { poll, outline }, signal);
+  /* oxlint-enable */
+  expect(heard.map(({ backend }) => backend)).toEqual(both);
+  for (const report of [asked, ...heard]) {
+    expect(report.volumes.map(({ name, use }) => [name, use?.nodeName])).toEqual([
+      ['DEFAULT-data', undefined],
+      ['GOLD-data', 'node1'],
+    ]);
+    expect(report.strangers).toEqual([]);
+  }
 });

@@ -2,19 +2,23 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { request } from 'node:http';
 import { hostname } from 'node:os';
 import { text } from 'node:stream/consumers';
+import { DriverError } from '../../../src/domain/errors.js';
 import { Metrics } from '../../../src/status/metrics.js';
 import { startStatusServer } from '../../../src/status/server.js';
 import { Snapshot } from '../../../src/status/snapshot.js';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
+let isAway: boolean;
 let server: Awaited<ReturnType<typeof startStatusServer>>;
 
 beforeEach(async () => {
+  isAway = false;
   const snapshot = new Snapshot(async () => Promise.reject(new Error('secret of the status')), silent);
   server = await startStatusServer({
     at: { host: 'localhost', port: 0 },
     snapshot,
     metrics: new Metrics('1'),
+    probe: async () => (isAway ? Promise.reject(new DriverError('unavailable', 'etcd is away')) : Promise.resolve()),
     logger: silent,
   });
 });
@@ -53,4 +57,13 @@ it('who asks by an address, localhost or the name of the host is answered', asyn
     hostname(),
   ];
   for (const host of names) expect([host, (await ask(host, '/healthz')).status]).toEqual([host, 200]);
+});
+
+it('it is ready when the metadata can be read, however long a report would take, and says why it is not', async () => {
+  expect(await ask('localhost', '/readyz')).toEqual({ status: 200, body: 'ok\n' });
+  isAway = true;
+  expect(await ask('localhost', '/readyz')).toMatchObject({
+    status: 503,
+    body: expect.stringContaining('etcd is away'),
+  });
 });
