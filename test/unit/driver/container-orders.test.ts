@@ -200,11 +200,11 @@ describe('an order to stop', () => {
       throw new DriverError('unavailable', 'etcd does not answer');
     };
     const away = new Proxy(store, {
-      get: (target, name) => {
+      get: (_target, name) => {
         if (name === 'kind') return 'etcd';
         if (name === 'list') return async (_kind: string, signal: AbortSignal) => until(signal);
-        const member: unknown = Reflect.get(target, name, target);
-        return typeof member === 'function' ? member.bind(target) : member;
+        if (name === 'watch') return () => () => undefined;
+        throw new Error(`${String(name)} is not asked for`);
       },
     });
     const orders = new ContainerOrders({ store: away, node: HERE, engine, logger: silent });
