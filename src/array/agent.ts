@@ -93,8 +93,10 @@ export class ArrayAgent extends https.Agent {
   #refuseWaiting(failure: unknown): void {
     const isAnyThere = Object.values(this.sockets).some((open) => open !== undefined && open.length > 0);
     if (isAnyThere || this.maxSockets < MAX_CONNECTIONS) return;
-    for (const waiting of Object.values(this.requests)) {
-      for (const request of waiting?.splice(0) ?? []) {
+    for (const [name, waiting] of Object.entries(this.requests)) {
+      // Node takes the first of each list that is there for granted, and would end the process over an empty one.
+      Reflect.deleteProperty(this.requests, name);
+      for (const request of waiting ?? []) {
         request.destroy();
         // Without a connection it would never say so itself.
         request.emit('error', new NotConnected(failure));

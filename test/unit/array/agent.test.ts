@@ -38,8 +38,12 @@ class Listener {
     return `https://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  async stop(): Promise<void> {
+  hangUp(): void {
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async stop(): Promise<void> {
+    this.hangUp();
     this.#server.close();
     await once(this.#server, 'close');
   }
@@ -115,6 +119,20 @@ describe('connections to one array', () => {
     );
     // Nothing of that is left over.
     expect(await ask(1, array)).toMatchObject([{ sent: false }]);
+  });
+
+  it('those who were refused for want of one do not end the daemon when a later one is closed', async () => {
+    let isKnown = false;
+    const array = await connect(slowArray(), async () => {
+      if (!isKnown) throw new Error('another certificate');
+      return Promise.resolve();
+    });
+    await ask(20, array);
+    isKnown = true;
+    expect(await ask(1, array)).toEqual([200]);
+    listener.hangUp();
+    await pause(50);
+    expect(await ask(1, array)).toEqual([200]);
   });
 
   it('an array that is silent in the handshake keeps nobody longer than two attempts', async () => {
