@@ -33,8 +33,9 @@ export const hearing = <T>(told: string[], work: () => T): T => listeners.run(to
 /** So are all requests that HTTP servers of this process take from now on. */
 export function hearRequests(told: string[]): void {
   const { emit } = EventEmitter.prototype;
-  jest.spyOn(http.Server.prototype, 'emit').mockImplementation(function (this: http.Server, event, ...rest: unknown[]) {
-    const go = (): boolean => emit.apply(this, [event, ...rest]);
-    return String(event) === 'request' ? hearing(told, go) : go();
-  });
+  const heard = function (this: http.Server, ...all: Parameters<typeof emit>): boolean {
+    const go = (): boolean => emit.apply(this, all);
+    return all[0] === 'request' ? hearing(told, go) : go();
+  };
+  jest.spyOn(http.Server.prototype, 'emit').mockImplementation(heard);
 }

@@ -51,7 +51,7 @@ export class ContainerOrders {
       const given = runs.filter((run): run is Given => run.order?.nodes.includes(node.id) === true);
       await Promise.all(given.map(async (run) => this.#obey(run, stopped)));
     } catch (thrown) {
-      stopped.throwIfAborted();
+      if (stopped.aborted) return;
       logger.debug('orders to stop containers could not be read, or carried out', {
         reason: asDriverError(thrown).message,
       });

@@ -85,7 +85,11 @@ function recordContract(name: string, start: () => StoreSubject): void {
     const names = Array.from({ length: 120 }, (_, at) => `v${at}`);
     for (let at = 0; at < names.length; at += 20) await write(store, names.slice(at, at + 20).map(putVolume));
     await write(store, [{ put: 'attachment', key: 'v7', value: anAttachment('v7') }]);
-    const wanted = [['attachment', 'v7'], ['volume', 'v7'], ['operation', 'v7']] as const;
+    const wanted = [
+      ['attachment', 'v7'],
+      ['volume', 'v7'],
+      ['operation', 'v7'],
+    ] as const;
     expect(await store.findAll(wanted, soon())).toEqual([anAttachment('v7'), aVolume('v7'), undefined]);
     const many = ['none', ...names.toReversed()].map((each) => ['volume', each] as const);
     const found = await store.findAll(many, soon());

@@ -12,10 +12,13 @@ import type { Lane } from './lane.js';
  * replaced by the Docker name of their volume; what belongs to no volume on record keeps its own name, and so never matches.
  */
 
-/** What the living keep, and what ends by itself or is looked for in vain for an hour: rounds of recovery take locks for a moment. */
-const PASSING = /^(lock|session|node|late)\//;
+/**
+ * What the living keep, and what ends by itself or is looked for in vain for an hour: rounds of recovery take locks for a moment. What
+ * leads to volumes only says where to look, and one too many is harmless (volume-index.ts).
+ */
+const PASSING = /^(lock|session|node|late|notable|copy|member)\//;
 /** Keys whose text is no record. */
-const BARE = /^(lock|session)\/|^root$|^follows\//;
+const BARE = /^(lock|session|notable|copy|member)\/|^(root|volume-index)$|^follows\//;
 const envelope = z.object({ record: z.record(z.string(), z.unknown()) });
 type Entry = { key: string; record: Record<string, unknown> };
 
@@ -139,8 +142,8 @@ function metadataLine({ key, record }: Entry): string {
   return ['metadata:', key, ...told].join(' ');
 }
 
-/** Of no importance: the metadata are told elsewhere, and since when a volume was waited for is a clock that the next Mount uses or drops. */
-const UNTOLD = ['metadata', 'conflicts'];
+/** Of no importance: the metadata are told elsewhere, what is remembered of them leads to nothing, and since when a volume was waited for is a clock that the next Mount uses or drops. */
+const UNTOLD = ['metadata', 'cache', 'conflicts'];
 
 /** Files below the state directory; of mounts also for whom, and no look into the mounted volumes. */
 export async function stateLines({ stateDir, nodeName }: DaemonProcess): Promise<string[]> {

@@ -11,7 +11,7 @@ import { arrayObjects } from '../simulator-state.js';
 const NODES = ['node1', 'node2', 'node3'];
 const PREFIX = '/hpe-volume-plugin/v1/';
 /** Presence of daemons, what they learn once, and what they look for an hour long; what they find would be on an array. */
-const LASTING = /^(lock|session|node|pin|late|root$)/;
+const LASTING = /^(lock|session|node|pin|late|root$|volume-index$)/;
 
 /** A pair of arrays in this process; three daemons and three members of an etcd, each a process of its own. */
 export class LoadSite {

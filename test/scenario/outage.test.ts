@@ -169,7 +169,7 @@ describe('the metadata in etcd', () => {
   const keys = async (): Promise<string[]> =>
     (await etcd.ctl('get', '--prefix', '--keys-only', '/hpe-volume-plugin/')).split('\n').filter((key) => key !== '');
 
-  it('the main verbs work and leave only the root marker and the presence of the node', async () => {
+  it('the main verbs work and leave only the marks of the metadata and the presence of the node', async () => {
     const { docker } = site.node;
     const volume = await site.createVolume();
     await writeFile(path.join(await site.mount(volume), 'file'), 'x');
@@ -183,6 +183,7 @@ describe('the metadata in etcd', () => {
     expect(await keys()).toEqual([
       expect.stringMatching(/^\/hpe-volume-plugin\/v1\/node\/[0-9a-f-]{36}$/),
       '/hpe-volume-plugin/v1/root',
+      '/hpe-volume-plugin/v1/volume-index',
     ]);
   });
 

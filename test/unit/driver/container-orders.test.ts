@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -191,6 +192,24 @@ describe('an order to stop', () => {
     await endRun();
     expect(await look()).toBeUndefined();
     expect(deeds).toEqual([]);
+  });
+
+  it('that cannot be read while the daemon ends does not fail its end', async () => {
+    const until = async (signal: AbortSignal): Promise<never> => {
+      await once(signal, 'abort');
+      throw new DriverError('unavailable', 'etcd does not answer');
+    };
+    const away = new Proxy(store, {
+      get: (_target, name) => {
+        if (name === 'kind') return 'etcd';
+        if (name === 'list') return async (_kind: string, signal: AbortSignal) => until(signal);
+        if (name === 'watch') return () => () => undefined;
+        throw new Error(`${String(name)} is not asked for`);
+      },
+    });
+    const orders = new ContainerOrders({ store: away, node: HERE, engine, logger: silent });
+    orders.start();
+    await expect(orders.stop()).resolves.toBeUndefined();
   });
 
   it('for other nodes does nothing', async () => {
