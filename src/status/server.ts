@@ -14,7 +14,7 @@ export interface StatusServerOptions {
   snapshot: Snapshot;
   metrics: Metrics;
   /** Reads a little of the metadata. @throws when they cannot be read */
-  probe(): Promise<unknown>;
+  probe: () => Promise<unknown>;
   logger: Logger;
 }
 
