@@ -4,16 +4,16 @@ import { serve, type ServeOptions } from './serve.js';
 import { CONFIG_FILE, SOCKET, STATE_DIR, UsageError } from './usage.js';
 
 /**
- * Percent by which the heap may outgrow what is alive before V8 collects its garbage. By itself it lets hundreds of MiB gather where the
- * host has much memory; a limit of the heap would end the daemon instead.
+ * By itself V8 lets hundreds of MiB of garbage gather where the host has much memory; a limit of the heap would end the daemon instead.
+ * The heap may outgrow what is alive by so many percent, and what is young keeps the space that it begins with.
  */
-const HEAP_GROWTH = 25;
+const HEAP_FLAGS = ['--heap-growing-percent=25', '--semi-space-growth-factor=1'];
 /** Whatever still hangs after this is journaled, and is settled at the next start. */
 const CLOSE_TIMEOUT_MS = 9_000;
 
 /** `serve`: starts the daemon, which runs until SIGTERM or SIGINT ends this process. No lines to print. @throws UsageError, or as `serve` */
 export async function runDaemon(args: string[]): Promise<string[]> {
-  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH}`);
+  HEAP_FLAGS.forEach((flag) => setFlagsFromString(flag));
   const daemon = await serve(parseServe(args));
   const stop = (): void => {
     setTimeout(() => process.exit(1), CLOSE_TIMEOUT_MS).unref();
