@@ -83,7 +83,9 @@ export class Inventory {
     const open = await store.keys('operation', signal);
     const wanted = open.map((name) => ['volume', name] as const);
     const volumes = await store.findAll(wanted, signal);
-    const hidden = new Set(open.filter((_name, at) => volumes[at]?.state === 'creating'));
+    const isHidden = (state = 'creating'): boolean => state === 'creating';
+    // One that is gone by now was undone, or removed.
+    const hidden = new Set(open.filter((_name, at) => isHidden(volumes[at]?.state)));
     return hidden.size === 0 ? names : names.filter((name) => !hidden.has(name));
   }
 
