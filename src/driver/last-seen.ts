@@ -6,7 +6,7 @@ import type { MetadataStore, Records } from '../contracts/store.js';
 import { asDriverError } from '../domain/errors.js';
 import { within } from '../domain/signals.js';
 import { groupKeyOf } from './inventory.js';
-import { keyOf, Outlines, type Outline, type OutlinedKind } from './outlines.js';
+import { keyOf, Outlines, readOutline, type Outline, type OutlinedKind } from './outlines.js';
 import type { VolumeRecords } from './view.js';
 
 const KINDS = ['group', 'attachment', 'volume'] as const;
@@ -117,6 +117,11 @@ export class LastSeen {
   /** Of all that there is, a moment old at most; undefined when it may be older, or is not known. */
   outline(): Outline | undefined {
     return this.#isFilled && this.#missed.size === 0 ? this.#outlines.all() : undefined;
+  }
+
+  /** The same, read anew when it may be older; undefined before all was read once, rather than to read all twice. */
+  async readOutline(signal: AbortSignal): Promise<Outline | undefined> {
+    return this.#isFilled ? (this.outline() ?? readOutline(this.#store, signal)) : undefined;
   }
 
   get #isFilled(): boolean {

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { RecordCache } from '../../../src/contracts/record-cache.js';
 import type { MetadataStore, RecordKind } from '../../../src/contracts/store.js';
 import { LastSeen } from '../../../src/driver/last-seen.js';
 import { recordCacheIn } from '../../../src/store/record-cache.js';
@@ -21,6 +22,8 @@ describe('what the metadata in etcd said last, when a reading of them or its cac
   /** Thrown in place of the end of all volumes. */
   let broken: Error | undefined;
   let lives: LastSeen[];
+  /** Of the life that began last. */
+  let cache: RecordCache;
   let tell: (kind: RecordKind, key: string | undefined) => void;
   let pages: jest.Mock<(kind: RecordKind) => AsyncGenerator<unknown[]>>;
   let identity: jest.Mock<() => Promise<string>>;
@@ -40,8 +43,9 @@ describe('what the metadata in etcd said last, when a reading of them or its cac
           wanted.map(([kind, key]) => (kind === 'volume' && volumes.includes(key) ? aVolume(key) : undefined)),
         ),
     };
+    cache = recordCacheIn(stateDir, logger);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    const parts = { store: store as unknown as MetadataStore, cache: recordCacheIn(stateDir, logger), logger };
+    const parts = { store: store as unknown as MetadataStore, cache, logger };
     const life = new LastSeen(parts);
     lives.push(life);
     life.start();
@@ -96,7 +100,7 @@ describe('what the metadata in etcd said last, when a reading of them or its cac
     const life = begin();
     await loseCache(life);
     tell('volume', 'two');
-    await until(async () => (await life.find('one')) !== undefined);
+    await until(async () => (await life.find('one')) !== undefined && cache.isWhole());
     await life.stop();
     expect((await begin().names())?.toSorted()).toEqual(['one', 'two']);
   });
@@ -123,6 +127,22 @@ describe('what the metadata in etcd said last, when a reading of them or its cac
     await until(() => identity.mock.calls.length > before);
     await life.stop();
     expect(readings()).toBe(1);
+  });
+
+  it('protection is learnt of while changes may have been missed, by reading anew, and not before all was read once', async () => {
+    const life = begin();
+    expect(await life.readOutline(AbortSignal.timeout(10_000))).toBeUndefined();
+    expect(readings()).toBe(0);
+    beginWatch();
+    await until(() => life.outline() !== undefined);
+    const before = readings();
+    await life.readOutline(AbortSignal.timeout(10_000));
+    expect(readings()).toBe(before);
+    volumes.push('two');
+    tell('volume', undefined);
+    expect(life.outline()).toBeUndefined();
+    const read = await life.readOutline(AbortSignal.timeout(10_000));
+    expect(read?.volumes.map(({ name }) => name)).toEqual(['one', 'two']);
   });
 
   it('a reading that failed is repeated at once when the watch begins anew', async () => {
