@@ -165,6 +165,11 @@ export class LastSeen {
     return this.#missed.has(kind) || (filledAt !== undefined && (await this.#openCache()) && !this.#isKept(kind));
   }
 
+  /** Undefined: nothing can be kept. */
+  async #openLife(): Promise<number | undefined> {
+    return (await this.#openCache()) ? this.#cache.life : undefined;
+  }
+
   #isKept(kind: OutlinedKind): boolean {
     return this.#keptIn.get(kind) === this.#cache.life;
   }
@@ -192,17 +197,20 @@ export class LastSeen {
 
   async #fill(kind: OutlinedKind, stopped: AbortSignal): Promise<void> {
     const seen = new Set<string>();
-    const life = (await this.#openCache()) ? this.#cache.life : undefined;
+    let life: number | undefined;
     // What is told from here on is missed by what is read now.
     this.#missed.delete(kind);
     try {
       for await (const page of this.#store.pages(kind, stopped)) {
         const entries = page.map((record) => [keyOf(kind, record), record] as const);
+        // Of metadata that were never asked before the identity is known from here on.
+        if (seen.size === 0) life = await this.#openLife();
         for (const [key] of entries) seen.add(key);
         await this.#take(kind, entries);
         await pause(PAUSE_MS);
         stopped.throwIfAborted();
       }
+      if (seen.size === 0) life = await this.#openLife();
       const former = [...this.#outlines.keys(kind), ...(await this.#cache.keys(kind))];
       // What was told meanwhile may be newer than what was read.
       const gone = former.filter((key) => !seen.has(key) && !this.#told[kind].has(key));
