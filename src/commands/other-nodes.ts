@@ -128,8 +128,8 @@ export class OtherNodes {
   async #forget(): Promise<void> {
     try {
       const done = (await this.#halts()).filter((each) => each.containers.length === 0);
-      if (done.length === 0) return;
-      await this.#parts.lock.commit(done.map((each) => ({ remove: 'halt', key: haltKey(each) })));
+      // One by one: there may be more nodes than a transaction holds, and none depends on another.
+      for (const each of done) await this.#parts.lock.commit([{ remove: 'halt', key: haltKey(each) }]);
     } catch (thrown) {
       this.#parts.progress.say(`what other nodes have answered stays on record: ${asDriverError(thrown).message}`);
     }

@@ -114,8 +114,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
   const poll = new StatusPoll(backends, async () => store.list('group', AbortSignal.timeout(STATUS_READ_MS)), logger);
   const watch = new ProtectionWatch(
     async (signal) => {
-      // Not known yet: nothing is learnt, rather than all read twice.
-      const outline = lastSeen === undefined ? await readOutline(store, signal) : lastSeen.outline();
+      const outline = await (lastSeen === undefined ? readOutline(store, signal) : lastSeen.readOutline(signal));
       return outline === undefined ? [] : reportPolled({ store, backends, node: node.id }, { poll, outline }, signal);
     },
     protectionFile(stateDir, logger),

@@ -5,6 +5,8 @@ import type { RecordKind, Records } from './store.js';
  * Nothing is decided by it. Never throws: a cache that cannot be used is thrown away, and knows nothing until it is opened again.
  */
 export interface RecordCache {
+  /** Another number than before: nothing of what was kept before is there any more. */
+  readonly life: number;
   /** What it keeps is of the metadata with that id; of any other it is thrown away. False: nothing can be kept. Also when it is open. */
   open(identity: string): Promise<boolean>;
   find<K extends RecordKind>(kind: K, key: string): Promise<Records[K] | undefined>;

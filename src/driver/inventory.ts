@@ -83,7 +83,8 @@ export class Inventory {
     const open = await store.keys('operation', signal);
     const wanted = open.map((name) => ['volume', name] as const);
     const volumes = await store.findAll(wanted, signal);
-    const hidden = new Set(open.filter((_name, at) => volumes[at]?.state === 'creating'));
+    // One that is gone by now was undone, or removed.
+    const hidden = new Set(open.filter((_name, at) => (volumes[at]?.state ?? 'creating') === 'creating'));
     return hidden.size === 0 ? names : names.filter((name) => !hidden.has(name));
   }
 

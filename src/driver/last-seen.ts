@@ -6,7 +6,7 @@ import type { MetadataStore, Records } from '../contracts/store.js';
 import { asDriverError } from '../domain/errors.js';
 import { within } from '../domain/signals.js';
 import { groupKeyOf } from './inventory.js';
-import { keyOf, Outlines, type Outline, type OutlinedKind } from './outlines.js';
+import { keyOf, Outlines, readOutline, type Outline, type OutlinedKind } from './outlines.js';
 import type { VolumeRecords } from './view.js';
 
 const KINDS = ['group', 'attachment', 'volume'] as const;
@@ -14,6 +14,8 @@ const KINDS = ['group', 'attachment', 'volume'] as const;
 const INTERVAL_MS = 60_000;
 /** Everything is read again at most that often: each reading asks etcd for all that it has. */
 const FILL_INTERVAL_MS = 5 * 60_000;
+/** A reading that failed is not repeated before, unless a watch begins anew: it may fail of a record that nobody can read. */
+const FAILED_INTERVAL_MS = 30_000;
 /** Changes come in swarms, and each is read once. */
 const GATHER_MS = 200;
 const READ_TIMEOUT_MS = 10_000;
@@ -41,6 +43,9 @@ export class LastSeen {
   /** Keys that may have changed since they were read. */
   readonly #told: Record<OutlinedKind, Set<string>> = { volume: new Set(), attachment: new Set(), group: new Set() };
   readonly #filledAt = new Map<OutlinedKind, number>();
+  /** The life of the cache that has all records of a kind. */
+  readonly #keptIn = new Map<OutlinedKind, number>();
+  #failedAt = -Infinity;
   /** Of the metadata that were read for it. */
   #identity: string | undefined;
   /** Names that a List has answered before all was read. */
@@ -72,7 +77,9 @@ export class LastSeen {
   /** Takes down what somebody was told, if it is not known yet. */
   note({ volume, attachment, group }: Seen): void {
     if (this.#outlines.has('volume', volume.name)) return;
-    this.#noting = Promise.all([this.#noting, this.#keepNoted({ volume, attachment, group })]);
+    const noted = [this.#noting, this.#keepNoted({ volume, attachment, group })];
+    // Without what they resolve to, which would hold all of before.
+    this.#noting = Promise.all(noted).then(() => undefined);
     // It may have changed, or be gone, since it was read.
     this.#gather('volume', volume.name);
     this.#gather('attachment', volume.name);
@@ -112,6 +119,11 @@ export class LastSeen {
     return this.#isFilled && this.#missed.size === 0 ? this.#outlines.all() : undefined;
   }
 
+  /** The same, read anew when it may be older; undefined before all was read once, rather than to read all twice. */
+  async readOutline(signal: AbortSignal): Promise<Outline | undefined> {
+    return this.#isFilled ? (this.outline() ?? readOutline(this.#store, signal)) : undefined;
+  }
+
   get #isFilled(): boolean {
     return KINDS.every((kind) => this.#filledAt.has(kind));
   }
@@ -122,6 +134,7 @@ export class LastSeen {
       return;
     }
     this.#missed.add(kind);
+    this.#failedAt = -Infinity;
     this.#rounds.trigger();
   }
 
@@ -136,7 +149,7 @@ export class LastSeen {
   async #work(stopped: AbortSignal): Promise<void> {
     try {
       await this.#followMetadata();
-      for (const kind of KINDS) if (this.#isDue(kind)) await this.#fill(kind, stopped);
+      for (const kind of KINDS) if (await this.#isDue(kind)) await this.#fill(kind, stopped);
       if (this.#isFilled) for (const kind of KINDS) await this.#readTold(kind, stopped);
     } catch (thrown) {
       const reason = asDriverError(thrown).message;
@@ -144,9 +157,21 @@ export class LastSeen {
     }
   }
 
-  #isDue(kind: OutlinedKind): boolean {
-    if (!this.#missed.has(kind)) return false;
-    return performance.now() - (this.#filledAt.get(kind) ?? -Infinity) > FILL_INTERVAL_MS;
+  async #isDue(kind: OutlinedKind): Promise<boolean> {
+    const filledAt = this.#filledAt.get(kind);
+    const now = performance.now();
+    if (now - this.#failedAt < FAILED_INTERVAL_MS || now - (filledAt ?? -Infinity) < FILL_INTERVAL_MS) return false;
+    // The cache may have been thrown away since, or have had no place then.
+    return this.#missed.has(kind) || (filledAt !== undefined && (await this.#openCache()) && !this.#isKept(kind));
+  }
+
+  /** Undefined: nothing can be kept. */
+  async #openLife(): Promise<number | undefined> {
+    return (await this.#openCache()) ? this.#cache.life : undefined;
+  }
+
+  #isKept(kind: OutlinedKind): boolean {
+    return this.#keptIn.get(kind) === this.#cache.life;
   }
 
   /** Metadata that were made anew are other ones. */
@@ -172,16 +197,20 @@ export class LastSeen {
 
   async #fill(kind: OutlinedKind, stopped: AbortSignal): Promise<void> {
     const seen = new Set<string>();
+    let life: number | undefined;
     // What is told from here on is missed by what is read now.
     this.#missed.delete(kind);
     try {
       for await (const page of this.#store.pages(kind, stopped)) {
         const entries = page.map((record) => [keyOf(kind, record), record] as const);
+        // Of metadata that were never asked before the identity is known from here on.
+        if (seen.size === 0) life = await this.#openLife();
         for (const [key] of entries) seen.add(key);
         await this.#take(kind, entries);
         await pause(PAUSE_MS);
         stopped.throwIfAborted();
       }
+      if (seen.size === 0) life = await this.#openLife();
       const former = [...this.#outlines.keys(kind), ...(await this.#cache.keys(kind))];
       // What was told meanwhile may be newer than what was read.
       const gone = former.filter((key) => !seen.has(key) && !this.#told[kind].has(key));
@@ -191,15 +220,17 @@ export class LastSeen {
       );
     } catch (thrown) {
       this.#missed.add(kind);
+      this.#failedAt = performance.now();
       throw thrown;
     }
     const wasFilled = this.#isFilled;
     this.#filledAt.set(kind, performance.now());
+    if (life !== undefined) this.#keptIn.set(kind, life);
     if (!this.#isFilled) return;
     if (!wasFilled) this.#logger.info('all volumes were read, for the time that etcd cannot be');
     if (this.#listed !== undefined) this.noteNames(this.#listed);
     this.#listed = undefined;
-    await this.#cache.setWhole();
+    if (KINDS.every((each) => this.#isKept(each))) await this.#cache.setWhole();
   }
 
   async #readTold(kind: OutlinedKind, stopped: AbortSignal): Promise<void> {

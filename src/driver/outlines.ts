@@ -14,6 +14,9 @@ export interface Outline {
   attachments: ReadonlyMap<string, AttachmentOutline>;
 }
 
+/** So many are shared at most; with more they begin anew, since some are of volumes that are gone. */
+const MOST_SHARED = 10_000;
+
 /** The outlines of all volumes, held in memory: some 200 bytes for each. */
 export class Outlines {
   readonly #volumes = new Map<string, VolumeOutline>();
@@ -81,7 +84,7 @@ export class Outlines {
       backend,
       ...(replicationGroup === undefined ? {} : { replicationGroup }),
     };
-    this.#specs.set(known, shared);
+    share(this.#specs, known, shared);
     const used = generation === undefined ? {} : { generation };
     return { name, arrayName, state, everMounted, spec: shared, ...used };
   }
@@ -100,9 +103,14 @@ export class Outlines {
   #shared(word: string): string {
     const known = this.#words.get(word);
     if (known !== undefined) return known;
-    this.#words.set(word, word);
+    share(this.#words, word, word);
     return word;
   }
+}
+
+function share<T>(all: Map<string, T>, key: string, value: T): void {
+  if (all.size >= MOST_SHARED && !all.has(key)) all.clear();
+  all.set(key, value);
 }
 
 const KEYS: { [K in OutlinedKind]: (record: Records[K]) => string } = {

@@ -28,11 +28,16 @@ class LevelRecordCache implements RecordCache {
   /** Openings and throwings away follow each other. */
   #turn: Promise<unknown> = Promise.resolve();
   #failedAt = -Infinity;
+  #life = 0;
   #isClosed = false;
 
   constructor(folder: string, logger: Logger) {
     this.#folder = folder;
     this.#logger = logger;
+  }
+
+  get life(): number {
+    return this.#life;
   }
 
   async open(identity: string): Promise<boolean> {
@@ -120,6 +125,7 @@ class LevelRecordCache implements RecordCache {
   }
 
   async #beginAnew(level: ClassicLevel, identity: string): Promise<void> {
+    this.#life += 1;
     await level.clear();
     await level.put(IDENTITY, identity);
   }
@@ -145,6 +151,7 @@ class LevelRecordCache implements RecordCache {
       reason: errorText(cause),
     });
     this.#failedAt = performance.now();
+    this.#life += 1;
     this.#level = undefined;
     await broken?.close().catch(() => undefined);
     if (errorCode(cause) === 'LEVEL_LOCKED') return;
