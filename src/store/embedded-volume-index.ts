@@ -36,7 +36,11 @@ export class EmbeddedVolumeIndex {
         const keys = page.flatMap(([key, text]) =>
           indexKeys(decodeRecord('volume', key.slice('volume/'.length), text)),
         );
-        await this.#level.batch(keys.map((key) => putOf(key)));
+        // The marker, written after them, may reach the disk before what is not on it.
+        await this.#level.batch(
+          keys.map((key) => putOf(key)),
+          { sync: true },
+        );
       }
       await this.#level.batch([putOf(INDEX_MARKER, INDEX_VERSION)], { sync: true });
       this.#isThere = true;
