@@ -51,15 +51,20 @@ export type Measure = (verb: Verb, act: (client: number) => Promise<void>) => Pr
 
 const mounted = (client: number): string => `mounted-${client}`;
 
+/** So many volumes are formatted side by side: what is only a preparation is not to fail on a busy machine. */
+const FORMATTING = 8;
+
 /** Volumes that are formatted, each in a group of its own, so that no Mount waits for another one. */
 export async function prepareVolumes(docker: DockerClient, clients: number): Promise<void> {
   await done(docker.create(KEEPER, { ...ONE_GIB, replicationGroup: GROUP }));
   await useOnce(docker, KEEPER);
-  await forEach(clients, async (client) => {
-    const name = mounted(client);
-    await done(docker.create(name, { ...ONE_GIB, replicationGroup: `of-${name}` }));
-    await useOnce(docker, name);
-  });
+  for (let from = 0; from < clients; from += FORMATTING) {
+    await forEach(Math.min(FORMATTING, clients - from), async (offset) => {
+      const name = mounted(from + offset);
+      await done(docker.create(name, { ...ONE_GIB, replicationGroup: `of-${name}` }));
+      await useOnce(docker, name);
+    });
+  }
 }
 
 async function useOnce(docker: DockerClient, name: string): Promise<void> {
