@@ -20,6 +20,18 @@ export function expiringSnapshots(volumes: Volume[], now: Date): Volume[] {
 }
 
 /**
+ * Whether it is worth asking: its time is over by the array's clock, as that was at its last answer to anybody. Where that is not known,
+ * asking tells.
+ */
+export function mayBeGone(backend: Backend | undefined, { origin }: Volume): boolean {
+  if (origin?.kind !== 'snapshot' || origin.expiresAt === undefined) return false;
+  // hpe.conf may have lost the array.
+  const array = backend?.sides.includes(origin.side) === true ? backend.array(origin.side) : undefined;
+  const ahead = array?.lastContact()?.clockAheadMs;
+  return ahead === undefined || Date.now() + ahead >= Date.parse(origin.expiresAt);
+}
+
+/**
  * Forgets a snapshot that its array has deleted: only when the array says that it is gone, at a time of its own clock at which
  * it had expired (rule 43), and nobody has it attached.
  */

@@ -11,7 +11,7 @@ import { Conflicts } from './conflicts.js';
 import type { DriverContext } from './context.js';
 import { createSaga } from './create.js';
 import type { CreatePlan } from './plan-create.js';
-import { expiringSnapshots, forgetExpired } from './expiry.js';
+import { expiringSnapshots, forgetExpired, mayBeGone } from './expiry.js';
 import { importSaga, releaseSaga, type ImportPlan } from './import.js';
 import { LateChanges } from './late.js';
 import { mountSaga } from './mount.js';
@@ -168,9 +168,12 @@ export class Recovery {
   }
 
   async #forgetExpired(stopped: AbortSignal): Promise<void> {
+    const { store, backends } = this.#ctx;
     const parts = { ctx: this.#ctx, operations: this.#operations };
-    const volumes = await this.#ctx.store.listNotable(within(STEP_TIMEOUT_MS, stopped));
-    for (const { name } of expiringSnapshots(volumes, new Date())) {
+    const volumes = await store.listNotable(within(STEP_TIMEOUT_MS, stopped));
+    for (const volume of expiringSnapshots(volumes, new Date())) {
+      const { name, spec } = volume;
+      if (!mayBeGone(backends.find(spec.backend), volume)) continue;
       await this.#attempt(stopped, `look whether snapshot ${name} has expired`, async (signal) =>
         forgetExpired(parts, name, signal),
       );
