@@ -22,7 +22,10 @@ export class Dismissals {
   async dismiss(seat: Seat, volume: string, signal: AbortSignal): Promise<void> {
     const readBack = await this.#remoteCopy.dismiss(this.#name, volume, signal).catch(async (thrown: unknown) => {
       // Whoever has left cannot come back without a full copy, so an error after the deed must not turn back.
-      const left = await this.#remoteCopy.findGroup(this.#name, signal);
+      const left = await this.#remoteCopy.findGroup(this.#name, signal).catch(() => {
+        // Nor must one that may still be carried out.
+        throw thrown;
+      });
       if (isMember(left, volume)) throw thrown;
       return async () => Promise.resolve();
     });
