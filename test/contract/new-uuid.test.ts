@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -11,8 +12,8 @@ import { run, type Run } from '../../src/host/run.js';
 import { HAS_XFS } from '../has-xfs.js';
 
 const MIB = 1024 * 1024;
-const FROM = '7f1c2f0a-5f0e-4f5b-9a35-0c8a8f5f2d11';
-const TO = '0b7d9a61-3d0f-4a4e-8a3c-54c8a9b4f0e2';
+/** Drawn anew: this kernel has one mount of an XFS at a time, and other files of tests mount theirs beside this one. */
+const [FROM, TO] = [randomUUID(), randomUUID()];
 const SIZE: Record<FilesystemType, number> = { ext4: 64 * MIB, xfs: 320 * MIB };
 const CHECK: Record<FilesystemType, string[]> = { ext4: ['e2fsck', '-f', '-n'], xfs: ['xfs_repair', '-n'] };
 /** How the type's checker calls a log that has still to be replayed. */
