@@ -275,15 +275,16 @@ describe('rule 33: a volume that leaves its group', () => {
   it('loses its second copy only when it was seen to be out, and the deletion of the first was acknowledged', async () => {
     await done(create(KEEPER), create('leaver'));
     const [volume] = await arrayVolumes(node.control, 'leaver');
-    // The look, and what reads the dismissal back.
-    const reads = { method: 'GET', pathRegex: CHANGE, nth: 2 };
-    await node.control.fault({ array: primary, match: reads, effect: 'delay', ms: 1_000 });
+    const reads = { method: 'GET', pathRegex: CHANGE };
+    await node.control.fault({ array: primary, match: reads, effect: 'delay', ms: 1_000, times: 20 });
     await node.control.clearLog();
     await done(remove('leaver'));
+    await node.control.clearFaults();
     const log = (await node.control.log()).toSorted((a, b) => a.startMs - b.startMs);
     const times = (array: string, method: string, end: string): { startMs: number; endMs: number }[] =>
       log.filter((each) => each.array === array && each.method === method && each.path?.endsWith(end) === true);
-    const [, readBack = never] = times(primary, 'GET', `/${GROUP}`);
+    const [, dismissal = never] = times(primary, 'PUT', `/${GROUP}`);
+    const readBack = times(primary, 'GET', `/${GROUP}`).find(({ startMs }) => startMs >= dismissal.endMs) ?? never;
     const [first = never] = times(primary, 'DELETE', `/volumes/${volume?.name}`);
     const [second = never] = times(secondary, 'DELETE', `/volumes/${volume?.name}`);
     expect(readBack.endMs - readBack.startMs).toBeGreaterThanOrEqual(900);
