@@ -514,7 +514,7 @@ describe('remote copy', () => {
     expect(performance.now() - started).toBeLessThan(16_500);
     await control.power(a.name, true);
     expect((await primary.findVolume(VOLUME, soon()))?.comment).toBe(TAG);
-  }, 30_000);
+  });
 });
 
 /** One method: what has to be there, how to call it, which of its requests is struck, and whether it is done afterwards. */

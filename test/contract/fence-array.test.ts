@@ -98,7 +98,7 @@ describe('rule 24: a process that was stopped past its lease sends no change to 
     etcd = await startEtcd();
     const made = await generate([{ name: 'commonName', value: '127.0.0.1' }]);
     pem = { key: made.private, cert: made.cert };
-  }, 20_000);
+  });
   afterAll(() => etcd.stop());
   beforeEach(async () => {
     dir = await mkdtemp(path.join(os.tmpdir(), 'fence-'));
@@ -132,7 +132,7 @@ describe('rule 24: a process that was stopped past its lease sends no change to 
     array.gate.open();
     expect(await child.line()).toBe('outcome: changed');
     expect(array.changes).toEqual(['PUT /api/v1/volumes/x']);
-  }, 20_000);
+  });
 
   it('after the answer to a read', async () => {
     array.heldRead = 2;
@@ -140,7 +140,7 @@ describe('rule 24: a process that was stopped past its lease sends no change to 
     await stopPastLease();
     expect(await child.line()).toBe('outcome: fenced');
     expect(array.changes).toEqual([]);
-  }, 20_000);
+  });
 
   it('over a connection that was being made', async () => {
     array.closesAfterLogin = true;
@@ -151,7 +151,7 @@ describe('rule 24: a process that was stopped past its lease sends no change to 
     expect(await child.line()).toBe('outcome: unknown-outcome');
     await pause(500);
     expect(array.changes).toEqual([]);
-  }, 20_000);
+  });
 
   it('when it waited for one of the connections to be free', async () => {
     array.heldRead = 9;
@@ -162,5 +162,5 @@ describe('rule 24: a process that was stopped past its lease sends no change to 
     expect(await child.line()).toBe('outcome: unknown-outcome');
     await pause(500);
     expect(array.changes).toEqual([]);
-  }, 20_000);
+  });
 });

@@ -80,7 +80,7 @@ describe('what the metadata in etcd said last', () => {
 
   beforeAll(async () => {
     etcd = await startEtcd();
-  }, 30_000);
+  });
   afterAll(async () => etcd.stop());
   beforeEach(async () => {
     stateDir = await mkdtemp(path.join(os.tmpdir(), 'hpe-last-seen-'));

@@ -19,7 +19,7 @@ describe('four nodes under load on three etcd members that are killed and paused
   beforeAll(async () => {
     etcd = await startEtcdCluster();
     dir = await mkdtemp(path.join(os.tmpdir(), 'load-'));
-  }, 30_000);
+  });
   afterEach(async () => Promise.all(children.map(async (child) => child.kill())));
   afterAll(async () => {
     await etcd.stop();

@@ -77,7 +77,7 @@ describe('the metadata store on a cluster of three etcd members', () => {
 
   beforeAll(async () => {
     etcd = await startEtcdCluster();
-  }, 30_000);
+  });
   afterAll(() => etcd.stop());
   beforeEach(async () => {
     dir = await mkdtemp(path.join(os.tmpdir(), 'store-'));

@@ -73,7 +73,7 @@ describe('the embedded metadata store', () => {
       await holder.kill();
     }
     store = await openEmbeddedStore(dir, NODE);
-  }, 20_000);
+  });
 
   it('keeps an override through a restart of the daemon, and ends it with a reboot of the host', async () => {
     const put = (key: string) => ({ put: 'override', key, value: anOverride(key), ttlSeconds: 600 }) as const;

@@ -68,7 +68,7 @@ describe('the metadata store in etcd', () => {
 
   beforeAll(async () => {
     etcd = await startEtcd();
-  }, 20_000);
+  });
   afterAll(() => etcd.stop());
 
   beforeEach(async () => {
@@ -101,7 +101,7 @@ describe('the metadata store in etcd', () => {
     expect(fence.signal.aborted).toBe(true);
     const keys = (await etcd.ctl('get', '--prefix', '--keys-only', '/')).split('\n').filter((key) => key !== '');
     expect(keys).toEqual([`${PREFIX}root`, `${PREFIX}volume-index`, `${PREFIX}volume/a`]);
-  }, 20_000);
+  });
 
   it('takes any number of first calls at once', async () => {
     const lists = await Promise.all(Array.from({ length: 20 }, async () => one.list('volume', soon())));
@@ -123,7 +123,7 @@ describe('the metadata store in etcd', () => {
     expect(performance.now() - killed).toBeLessThan((2 * LEASE_TTL + 2) * 1_000);
     await put(one, fence, 'a');
     await fence.release();
-  }, 20_000);
+  });
 
   it('takes no lock before its holder has stopped, even when etcd ends the lease too early', async () => {
     const fence = await one.lock(['volume/a'], soon());
@@ -137,7 +137,7 @@ describe('the metadata store in etcd', () => {
     await fence.release();
     await put(two, next, 'a');
     await next.release();
-  }, 20_000);
+  });
 
   it('removes the lock of a dead node that nobody wants', async () => {
     child = startChild('hold-lock.ts', [etcd.host, path.join(dir, 'child'), 'volume/a']);
@@ -152,7 +152,7 @@ describe('the metadata store in etcd', () => {
     expect(await locks()).toBe(`${PREFIX}lock/volume/b`);
     expect(fence.signal.aborted).toBe(false);
     await fence.release();
-  }, 30_000);
+  });
 
   it('takes the lock of an earlier run of the same node as soon as its lease is gone', async () => {
     await one.lock(['volume/a'], soon());
@@ -178,7 +178,7 @@ describe('the metadata store in etcd', () => {
     await put(one, fence, 'a');
     expect(await one.list('pin', soon())).toEqual([]);
     await fence.release();
-  }, 20_000);
+  });
 
   it('stops in time when etcd is silent, before anybody else can have the lock', async () => {
     const fence = await one.lock(['volume/a'], soon());
@@ -193,7 +193,7 @@ describe('the metadata store in etcd', () => {
     expect(performance.now() - releasing).toBeLessThan(4_000);
     etcd.resume();
     expect(await names(one)).toEqual([]);
-  }, 20_000);
+  });
 
   it('fails soon while etcd is silent or gone, and works again by itself', async () => {
     const fence = await one.lock(['volume/a'], soon());
@@ -218,7 +218,7 @@ describe('the metadata store in etcd', () => {
     await put(one, after, 'later');
     await after.release();
     expect(await names(two)).toEqual(['before', 'later']);
-  }, 40_000);
+  });
 
   it('is opened while etcd is away', async () => {
     const lonely = open('lonely', ['127.0.0.1:1']);
@@ -295,7 +295,7 @@ describe('the metadata store in etcd', () => {
     } finally {
       attempts.mockRestore();
     }
-  }, 20_000);
+  });
 
   it('nodes live as long as their lease, and count for a while longer', async () => {
     one.announce();
@@ -319,7 +319,7 @@ describe('the metadata store in etcd', () => {
     expect(performance.now() - killed).toBeGreaterThan(LEASE_TTL * 1_000);
     await one.close();
     expect(await etcd.ctl('get', '--prefix', '--keys-only', `${PREFIX}node/`)).toBe('');
-  }, 30_000);
+  });
 
   it('a node that was stopped past its lease is gone, and is there again by itself when it goes on', async () => {
     child = startChild('announce.ts', [etcd.host, path.join(dir, 'child'), 'child']);
@@ -329,7 +329,7 @@ describe('the metadata store in etcd', () => {
     child.signal('SIGCONT');
     await livesWith(one, ['child']);
     expect(await etcd.ctl('get', '--print-value-only', `${PREFIX}node/child`)).toContain('name of child');
-  }, 30_000);
+  });
 
   it('a presence is taken again after its lease, or etcd, was lost; without etcd nothing is said of who lives', async () => {
     two.announce();
@@ -353,7 +353,7 @@ describe('the metadata store in etcd', () => {
     });
     await pause(LEASE_TTL * 1_000);
     expect(await etcd.ctl('get', '--prefix', '/')).toBe('');
-  }, 40_000);
+  });
 
   it('refuses a wiped etcd, and changes nothing in it, until it is the known one again', async () => {
     const fence = await one.lock(['volume/a'], soon());
@@ -379,7 +379,7 @@ describe('the metadata store in etcd', () => {
     const root = /[0-9a-f-]{36}/.exec(identity)?.[0] ?? '';
     await etcd.ctl('put', `${PREFIX}root`, root);
     expect(await names(one)).toEqual([]);
-  }, 20_000);
+  });
 
   it('refuses an etcd whose data folder is new, and takes it when the operator says so', async () => {
     expect(await names(one)).toEqual([]);
@@ -387,7 +387,7 @@ describe('the metadata store in etcd', () => {
     await expect(names(one)).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('wiped') });
     await rm(identityFile());
     expect(await names(one)).toEqual([]);
-  }, 30_000);
+  });
 
   it('refuses the etcd of another cluster', async () => {
     expect(await names(one)).toEqual([]);
@@ -477,4 +477,4 @@ it('the metadata store speaks TLS with etcd, with a certificate of its own, and 
     await etcd.stop();
     await rm(dir, { recursive: true });
   }
-}, 30_000);
+});

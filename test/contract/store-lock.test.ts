@@ -42,7 +42,7 @@ describe('locks in etcd when answers are lost', () => {
 
   beforeAll(async () => {
     etcd = await startEtcd();
-  }, 20_000);
+  });
   afterAll(() => etcd.stop());
 
   beforeEach(async () => {

@@ -34,7 +34,7 @@ describe('locks and nodes whose leases are gone', () => {
 
   beforeAll(async () => {
     etcd = await startEtcd();
-  }, 30_000);
+  });
   afterAll(() => etcd.stop());
   beforeEach(async () => {
     dir = await mkdtemp(path.join(os.tmpdir(), 'store-'));

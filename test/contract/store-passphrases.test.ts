@@ -23,7 +23,7 @@ describe('passphrases in etcd', () => {
     store = openEtcdStore({ hosts: [etcd.host], node: { id: 'a', name: 'a' }, stateDir: dir, logger: silent });
     if (store.passphrases === undefined) throw new Error('none');
     passphrases = store.passphrases;
-  }, 30_000);
+  });
   afterAll(async () => {
     await store.close();
     await etcd.stop();

@@ -19,7 +19,7 @@ describe('rule 8: overrides in etcd', () => {
     await site.useOnce(volume);
     await site.silence(site.secondary);
     await volume.type.stop();
-  }, 30_000);
+  });
   afterEach(async () => {
     etcd.resume();
   });
@@ -77,7 +77,7 @@ describe('rule 25: an override and a volume that another node holds', () => {
     etcd = await startEtcd();
     site = await Site.start({ etcd: etcd.host });
     second = await site.node.secondNode();
-  }, 30_000);
+  });
   afterEach(async () => {
     await site.calmDown();
   });

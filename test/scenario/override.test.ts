@@ -231,7 +231,7 @@ describe('rule 8: an override lifts nothing else', () => {
     await allow(lost, 'primary');
     const texts = await Promise.all([refusalForRow(both, 11), refusalForRow(lost, 12)]);
     for (const text of texts) expect(text).not.toContain('hpe-volume-plugin override');
-  }, 30_000);
+  });
 
   it('Remove follows the role table alone', async () => {
     const volume = await site.createVolume();

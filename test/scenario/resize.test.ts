@@ -50,11 +50,11 @@ let site: Site;
 beforeAll(async () => {
   etcd = await startEtcd();
   site = await Site.start({ run: tools, etcd: etcd.host });
-}, 30_000);
+});
 afterAll(async () => {
   await site.close();
   await etcd.stop();
-}, 30_000);
+});
 afterEach(async () => {
   failing = undefined;
   await site.calmDown();

@@ -160,7 +160,7 @@ describe('rule 1: the role table: which array a volume is mounted from', () => {
     const texts = await Promise.all([refusalForRow(bothPrimary, 11), refusalForRow(bothSecondary, 11)]);
     expect(texts[0]).toMatch(/\[.*: Primary, started; .*: Primary, started/);
     expect(texts[1]).toMatch(/\[.*: Secondary, started; .*: Secondary, started/);
-  }, 30_000);
+  });
 
   it('row 11: a transition that ends while Mount asks again, mounted', async () => {
     const volume = await site.createVolume();

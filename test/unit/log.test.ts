@@ -211,5 +211,5 @@ describe('the log', () => {
     child.stdout.destroy();
     await once(child, 'close');
     expect({ code: child.exitCode, errors }).toEqual({ code: 0, errors: 'alive' });
-  }, 30_000);
+  });
 });
