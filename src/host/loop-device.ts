@@ -120,6 +120,19 @@ async function readDiskSequence(devicePath: string): Promise<string> {
   return (await readFile(sysFile(devicePath, 'diskseq'), 'utf8').catch(() => '')).trim();
 }
 
+/**
+ * Whether the device is still in the very use that has this number; without a tool, because every Mount and Unmount waits for
+ * it. The kernel counts the number up when a device is attached and when it is freed.
+ */
+export async function hasSequence(loop: Pick<LoopDevice, 'path' | 'diskSequence'>): Promise<boolean> {
+  const [sequence, file] = await Promise.all([
+    readDiskSequence(loop.path),
+    // Missing while nothing is behind the device.
+    readFile(sysFile(loop.path, 'loop/backing_file'), 'utf8').catch(() => undefined),
+  ]);
+  return file !== undefined && sequence === loop.diskSequence;
+}
+
 function sysFile(devicePath: string, name: string): string {
   return path.join('/sys/class/block', path.basename(devicePath), name);
 }

@@ -9,6 +9,7 @@ import { proveUnused } from './exclusive.js';
 import {
   addLoopDevice,
   freeLoopDevice,
+  hasSequence,
   identifyFile,
   listLoopDevices,
   readBootId,
@@ -135,11 +136,12 @@ class LoopbackConnector implements HostConnector {
   async #findLoop(wwn: string, signal: AbortSignal): Promise<LoopDevice | undefined> {
     const record = await this.#records.find(wwn);
     if (record === undefined || record.bootId !== (await readBootId())) return undefined;
-    const { loop } = record;
+    const { loop, inode, device } = record;
+    if (loop !== undefined && loop.diskSequence !== '') {
+      return (await hasSequence(loop)) ? { ...loop, inode, device } : undefined;
+    }
     return (await listLoopDevices(this.#run, signal)).find(
-      (each) =>
-        isSameFile(each, record) &&
-        (loop === undefined || (each.path === loop.path && each.diskSequence === loop.diskSequence)),
+      (each) => isSameFile(each, record) && (loop === undefined || each.path === loop.path),
     );
   }
 
@@ -170,13 +172,15 @@ class LoopbackConnector implements HostConnector {
     });
   }
 
+  async #isLeft(loop: LoopDevice, signal: AbortSignal): Promise<boolean> {
+    if (loop.diskSequence !== '') return hasSequence(loop);
+    return (await listLoopDevices(this.#run, signal)).some((each) => each.path === loop.path && isSameFile(each, loop));
+  }
+
   async #waitUntilGone(loop: LoopDevice, signal: AbortSignal): Promise<void> {
     const deadline = performance.now() + GONE_PATIENCE_MS;
     for (;;) {
-      const left = (await listLoopDevices(this.#run, signal)).find(
-        (each) => each.path === loop.path && each.diskSequence === loop.diskSequence && isSameFile(each, loop),
-      );
-      if (left === undefined) return;
+      if (!(await this.#isLeft(loop, signal))) return;
       if (performance.now() > deadline) throw await stillOpen(loop.path);
       await pause(POLL_MS, undefined, { signal });
     }

@@ -6,6 +6,7 @@ import { CommandError, type Run } from './run.js';
 const TIMEOUT_MS = 20_000;
 /** How much is read at each end of the device (rule 16). */
 const EDGE_BYTES = 4 * 1024 * 1024;
+const ZEROS = Buffer.alloc(64 * 1024);
 
 /** What a device holds that is neither zero nor anything that blkid knows. */
 export const UNKNOWN_DATA = 'data without any known signature';
@@ -97,7 +98,13 @@ interface Range {
 }
 
 async function rangeIsZero(run: Run, { device, start, length }: Range, signal: AbortSignal): Promise<boolean> {
-  const { stdout } = await run(
+  let seen = 0;
+  let zero = true;
+  const onStdout = (chunk: Buffer): void => {
+    seen += chunk.length;
+    zero &&= isZero(chunk);
+  };
+  await run(
     'dd',
     [
       `if=${device.path}`,
@@ -107,14 +114,22 @@ async function rangeIsZero(run: Run, { device, start, length }: Range, signal: A
       `count=${length}`,
       'status=none',
     ],
-    { timeoutMs: TIMEOUT_MS, signal, encoding: 'latin1' },
+    { timeoutMs: TIMEOUT_MS, signal, onStdout },
   );
-  if (stdout.length !== length) {
+  if (seen !== length) {
     throw new DriverError(
       'unavailable',
-      `only ${stdout.length} of ${length} bytes at ${start} could be read from ${device.path} (WWN ${device.wwn}); it cannot be called blank`,
+      `only ${seen} of ${length} bytes at ${start} could be read from ${device.path} (WWN ${device.wwn}); it cannot be called blank`,
       { next: `look for input/output errors with: dmesg | grep ${device.path.replace('/dev/', '')}` },
     );
   }
-  return stdout === '\0'.repeat(length);
+  return zero;
+}
+
+function isZero(bytes: Buffer): boolean {
+  for (let at = 0; at < bytes.length; at += ZEROS.length) {
+    const part = bytes.subarray(at, at + ZEROS.length);
+    if (!part.equals(ZEROS.subarray(0, part.length))) return false;
+  }
+  return true;
 }

@@ -9,8 +9,8 @@ export interface RunOptions {
   signal?: AbortSignal;
   /** Written to the command's standard input. */
   input?: string;
-  /** `latin1` keeps every byte of the output as one character. Default `utf8`. */
-  encoding?: 'utf8' | 'latin1';
+  /** Takes what the command prints, piece by piece; `stdout` is then empty. */
+  onStdout?: (chunk: Buffer) => void;
 }
 
 export interface RunResult {
@@ -71,10 +71,10 @@ export const run: Run = async (command, args, options) => {
   return new Promise<RunResult>((resolve, reject) => {
     const child = spawn(command, args, { stdio: 'pipe', env: toolEnvironment(), detached: true });
     const output: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] };
-    child.stdout.on('data', (chunk: Buffer) => output.stdout.push(chunk));
+    child.stdout.on('data', options.onStdout ?? ((chunk: Buffer) => output.stdout.push(chunk)));
     child.stderr.on('data', (chunk: Buffer) => output.stderr.push(chunk));
     const texts = (): RunResult => ({
-      stdout: Buffer.concat(output.stdout).toString(options.encoding),
+      stdout: Buffer.concat(output.stdout).toString(),
       stderr: Buffer.concat(output.stderr).toString(),
     });
     const settle = (end: { exitCode?: number | undefined; reason?: string; cause?: unknown }): void => {

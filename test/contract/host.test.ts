@@ -204,7 +204,7 @@ describe('loopback connector', () => {
     ran = [];
     await connector.attach(connection(), signal());
     await connector.find(WWN, signal());
-    expect(ran.map(([command, option]) => `${command} ${option}`)).toEqual(['losetup --list', 'losetup --list']);
+    expect(ran.map(([command, option]) => `${command} ${option}`)).toEqual([]);
   });
 
   it('names its initiator', async () => {

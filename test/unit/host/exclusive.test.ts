@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync, rmSync } from 'node:fs';
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { proveUnused, provePathUnused } from '../../../src/host/exclusive.js';
@@ -53,5 +53,25 @@ describe('a device whose open waits', () => {
     await expect(provePathUnused(path.join(file, 'below'), signal())).rejects.toMatchObject({ code: 'unavailable' });
     const aborted = AbortSignal.abort(new Error('no time'));
     await expect(provePathUnused(file, aborted)).rejects.toThrow('gave up');
+  });
+});
+
+describe('a host without Perl', () => {
+  it('is asked by Node', async () => {
+    const { PATH } = process.env;
+    const tools = path.join(dir, 'tools');
+    await mkdir(tools);
+    await writeFile(path.join(tools, 'perl'), '#!/bin/sh\nexit 127\n', { mode: 0o755 });
+    process.env['PATH'] = `${tools}:${PATH}`;
+    try {
+      const file = path.join(dir, 'plain');
+      await writeFile(file, '');
+      await proveUnused(file, signal());
+      await expect(provePathUnused(path.join(file, 'below'), signal())).rejects.toMatchObject({
+        message: expect.stringContaining('(ENOTDIR)'),
+      });
+    } finally {
+      process.env['PATH'] = PATH;
+    }
   });
 });

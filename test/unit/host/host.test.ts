@@ -12,8 +12,10 @@ const signal = AbortSignal.timeout(60_000);
 describe('run', () => {
   it('gives the output back, byte by byte where asked, and passes the input on', async () => {
     expect(await run('cat', [], { timeoutMs: 5000, input: 'héllo' })).toEqual({ stdout: 'héllo', stderr: '' });
-    const { stdout } = await run('printf', ['\\377\\000a'], { timeoutMs: 5000, encoding: 'latin1' });
-    expect(stdout).toBe('\u00ff\u0000a');
+    const chunks: Buffer[] = [];
+    const onStdout = (chunk: Buffer): unknown => chunks.push(chunk);
+    expect(await run('printf', ['\\377\\000a'], { timeoutMs: 5000, onStdout })).toEqual({ stdout: '', stderr: '' });
+    expect(Buffer.concat(chunks).toString('hex')).toBe('ff0061');
   });
 
   it('knows no shell', async () => {
@@ -157,10 +159,13 @@ function toolsOf({ size = String(64 * MIB), blkid = nothing, reads = [ZERO, ZERO
     blkid: () => blkid,
     dd: () => left.shift(),
   };
-  const fake: Run = async (command, args) => {
+  const fake: Run = async (command, args, { onStdout }) => {
     ran.push([command, ...args]);
     const answer = answers[command]?.();
-    if (typeof answer === 'string') return Promise.resolve({ stdout: answer, stderr: '' });
+    if (typeof answer === 'string') {
+      onStdout?.(Buffer.from(answer, 'latin1'));
+      return Promise.resolve({ stdout: onStdout === undefined ? answer : '', stderr: '' });
+    }
     throw new CommandError({ command, args, exitCode: undefined, stdout: '', stderr: '', ...answer });
   };
   return { run: fake, ran };
