@@ -100,8 +100,8 @@ function watchArrays() {
 function watchTools() {
   const { spawn } = childProcess;
   const looks = (tool, args) => {
-    // Our own Node as a child only looks whether anybody has claimed a device.
-    if ([process.execPath, 'blkid', 'cat', 'stat', '/usr/lib/udev/scsi_id'].includes(tool)) return true;
+    // Perl, or our own Node as a child, only looks whether anybody has claimed a device.
+    if (['perl', process.execPath, 'blkid', 'cat', 'stat', '/usr/lib/udev/scsi_id'].includes(tool)) return true;
     if (tool === 'losetup') return args.includes('--list');
     if (tool === 'debugfs') return !args.includes('-w');
     if (tool === 'blockdev') return args.some((each) => each.startsWith('--get'));

@@ -14,7 +14,7 @@ import { within } from '../domain/signals.js';
 import type { Backend } from './backend.js';
 
 /** How long an array may think about its group before it counts as silent. */
-const ASK_TIMEOUT_MS = 8_000;
+export const ASK_TIMEOUT_MS = 8_000;
 /** A group in transition (row 11) is asked again this often, this many seconds apart. */
 const TRANSITION_RETRIES = 15;
 const TRANSITION_PAUSE_MS = 1_000;
@@ -23,7 +23,13 @@ const TRANSITION_PAUSE_MS = 1_000;
 export interface GroupObservation {
   groups: Partial<Record<Side, RemoteCopyGroup>>;
   /** Why a side has no group here. */
-  failures: Partial<Record<Side, { silent: boolean; text: string; next?: string | undefined }>>;
+  failures: Partial<Record<Side, SideFailure>>;
+}
+
+export interface SideFailure {
+  silent: boolean;
+  text: string;
+  next?: string | undefined;
 }
 
 /** A proven active side. */
@@ -49,6 +55,12 @@ export async function observeGroup(
   return observation;
 }
 
+/** A refusal is a silence, too: it says nothing of the group. */
+export function silence(thrown: unknown): SideFailure {
+  const { message, next } = asDriverError(thrown);
+  return { silent: true, text: message, next };
+}
+
 /** Adds what one array says of the group that it knows by that name; without a name it is only asked whether it is there. */
 export async function askOneSide(
   { backend, observation, signal }: { backend: Backend; observation: GroupObservation; signal: AbortSignal },
@@ -64,8 +76,7 @@ export async function askOneSide(
     else failures[side] = { silent: false, text: `has no remote copy group ${name}` };
   } catch (thrown) {
     signal.throwIfAborted();
-    const { message, next } = asDriverError(thrown);
-    failures[side] = { silent: true, text: message, next };
+    failures[side] = silence(thrown);
   }
 }
 

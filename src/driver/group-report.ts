@@ -1,22 +1,21 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Backend } from '../backend/backend.js';
 import type { BackendManager } from '../backend/manager.js';
+import { observeGroups } from '../backend/observe-groups.js';
 import { findPartner, observeGroup, type GroupObservation } from '../backend/observe.js';
-import { newestOf, type PolledGroup, type StatusPoll } from '../backend/status-poll.js';
+import { newestOf, type StatusPoll } from '../backend/status-poll.js';
 import type { MetadataStore } from '../contracts/store.js';
-import type { SideView } from '../domain/active-side.js';
 import type { AttachmentOutline } from '../domain/attachment.js';
 import { DriverError } from '../domain/errors.js';
-import { SIDES, type GroupReport, type GroupSide, type GroupVolume } from '../domain/group-report.js';
-import type { Group, RemoteCopyGroup, Side } from '../domain/replication.js';
+import { SIDES, type GroupReport, type GroupVolume } from '../domain/group-report.js';
+import type { Group, Side } from '../domain/replication.js';
 import { within } from '../domain/signals.js';
 import type { VolumeOutline } from '../domain/volume.js';
+import { linksAsker, sideOf, type LinksUp } from './group-sides.js';
 import { groupKeyOf } from './inventory.js';
 import { groupRecordKey } from './operations.js';
 import type { Outline } from './outlines.js';
 
-/** For the links, which only matter to people and to plans. */
-const LINKS_TIMEOUT_MS = 8_000;
 const EXPORTS_TIMEOUT_MS = 20_000;
 
 export interface ReportParts {
@@ -44,13 +43,26 @@ interface Known {
   alive: ReadonlySet<string>;
 }
 
+/** What both arrays said of a group. */
+interface Heard {
+  /** In ms since 1970. */
+  at: number;
+  observation: GroupObservation;
+  /** Absent for what was heard a while ago. */
+  linksUp?: LinksUp;
+}
+
 /** Asks both arrays of the group, and the metadata; changes nothing. @throws `not-found`, `invalid`, or `unavailable` when the metadata cannot be read */
 export async function reportGroup(parts: ReportParts, wanted: GroupName, signal: AbortSignal): Promise<GroupReport> {
   const groups = await parts.store.list('group', signal);
   const group = pick(groups, wanted);
   // Another backend on the same arrays may have it on record, too.
   const namesakes = groups.filter(({ name }) => name === group.name);
-  const fresh = await reportOf(parts, { known: await readMembers(parts.store, namesakes, signal), group }, signal);
+  const known = await readMembers(parts.store, namesakes, signal);
+  const backend = parts.backends.get(group.backend);
+  const observation = await observeGroup(backend, group, signal);
+  const heard = { at: Date.now(), observation, linksUp: linksAsker(backend, signal) };
+  const fresh = await reportOf(parts, { known, group, heard }, signal);
   const report = parts.recall?.(fresh) ?? fresh;
   return wanted.exports === true ? withExports(parts.backends.get(report.backend), report, signal) : report;
 }
@@ -83,13 +95,25 @@ async function withExports(backend: Backend, report: GroupReport, signal: AbortS
   return { ...report, volumes };
 }
 
-/** The same for all groups. */
+/** The same for all groups; each array of a backend is asked for all of them at once. */
 export async function reportGroups(parts: ReportParts, outline: Outline, signal: AbortSignal): Promise<GroupReport[]> {
   const known = await knownOf(parts.store, outline, signal);
+  const all = replicating(parts, outline);
   const reports = await Promise.all(
-    replicating(parts, outline).map(async (group) => reportOf(parts, { known, group }, signal)),
+    [...new Set(all.map((group) => group.backend))].map(async (name) => {
+      const groups = all.filter((group) => group.backend === name);
+      const backend = parts.backends.get(name);
+      const observations = await observeGroups(backend, groups, signal);
+      const [at, linksUp] = [Date.now(), linksAsker(backend, signal)];
+      return Promise.all(
+        groups.map(async (group, index) => {
+          const observation = observations[index] ?? { groups: {}, failures: {} };
+          return reportOf(parts, { known, group, heard: { at, observation, linksUp } }, signal);
+        }),
+      );
+    }),
   );
-  return reports.map((report) => parts.recall?.(report) ?? report);
+  return reports.flat().map((report) => parts.recall?.(report) ?? report);
 }
 
 /** Of what was last heard, asking no array; groups that nothing was heard of are left out. */
@@ -102,7 +126,10 @@ export async function reportPolled(
   const reports: GroupReport[] = [];
   for (const group of replicating(parts, outline)) {
     const polled = poll.find(group);
-    if (polled !== undefined) reports.push(await reportOf(parts, { known, group, polled }, signal));
+    if (polled !== undefined) {
+      const heard = { at: Date.now() - newestOf(polled) * 1000, observation: polled.observation };
+      reports.push(await reportOf(parts, { known, group, heard }, signal));
+    }
     // Of many groups each is a little work; whoever waits for an answer comes first.
     await nextTurn();
   }
@@ -149,19 +176,17 @@ function pick(groups: Group[], { name, backend }: GroupName): Group {
 
 async function reportOf(
   { backends, node }: ReportParts,
-  { known, group, polled }: { known: Known; group: Group; polled?: PolledGroup },
+  { known, group, heard }: { known: Known; group: Group; heard: Heard },
   signal: AbortSignal,
 ): Promise<GroupReport> {
   const backend = backends.get(group.backend);
   const { mode, strict } = backend.replication();
-  const at = new Date(Date.now() - (polled === undefined ? 0 : newestOf(polled)) * 1000).toISOString();
-  const observation = polled?.observation ?? (await observeGroup(backend, group, signal));
+  const { observation, linksUp } = heard;
   const volumes = (known.members.get(group.name) ?? [])
     .filter((volume) => volume.state === 'ready' && isMoved(volume, group, observation))
     .map((volume) => toGroupVolume(volume, { known, node }));
-  const asksLinks = polled === undefined;
   const [primary, secondary] = await Promise.all(
-    SIDES.map(async (side) => sideOf({ backend, group, volumes, observation, asksLinks }, side, signal)),
+    SIDES.map(async (side) => sideOf({ backend, group, volumes, observation, linksUp }, side, signal)),
   );
   if (primary === undefined || secondary === undefined) throw new DriverError('internal', 'a pair has two sides');
   const ours = new Set(volumes.map((each) => each.arrayName));
@@ -171,7 +196,7 @@ async function reportOf(
     name: group.name,
     mode,
     ...(hasSwitchover(backend, observation) ? { hasSwitchover: true } : {}),
-    at,
+    at: new Date(heard.at).toISOString(),
     sides: { primary, secondary },
     ...(group.lastActive === undefined ? {} : { lastActive: group.lastActive }),
     ...(group.passedOver === undefined ? {} : { passedOver: group.passedOver }),
@@ -209,89 +234,4 @@ function toGroupVolume(volume: VolumeOutline, { known, node }: { known: Known; n
     ...(apart === undefined ? {} : { apart }),
   };
   return { ...base, use: { ...use, ...pair } };
-}
-
-interface Asked {
-  backend: Backend;
-  group: Group;
-  volumes: GroupVolume[];
-  observation: GroupObservation;
-  asksLinks: boolean;
-}
-
-async function sideOf(asked: Asked, side: Side, signal: AbortSignal): Promise<GroupSide> {
-  const { backend, group, observation } = asked;
-  const remedy = observation.failures[side]?.next;
-  const view = viewOf(asked, side);
-  const isFresh = view.answer === 'group' && asked.asksLinks;
-  if (isFresh) view.linksUp = await linksOf(asked, side, signal);
-  const arrayId = isFresh ? await idOf(backend, side, signal) : undefined;
-  return {
-    array: backend.array(side).label,
-    ...(arrayId === undefined ? {} : { arrayId }),
-    group: side === 'primary' ? group.name : group.remoteName,
-    view,
-    members: observation.groups[side]?.members ?? [],
-    ...(remedy === undefined ? {} : { remedy }),
-  };
-}
-
-/** The group as a whole: a volume of ours that is missing, or paired with another one, makes it row 12. */
-function viewOf({ backend, group, volumes, observation }: Asked, side: Side): SideView {
-  const failure = observation.failures[side];
-  if (failure?.silent === true) return { answer: 'silent', reason: failure.text };
-  const found = observation.groups[side];
-  if (found === undefined) return { answer: 'mismatch', what: failure?.text ?? 'has no such group' };
-  const target = findPartner(backend, side, found);
-  const what = mismatchOf(found, { volumes, remoteName: side === 'primary' ? group.remoteName : group.name });
-  if (target === undefined) return { answer: 'mismatch', what: `group ${found.name} has no clear partner` };
-  if (what !== undefined) return { answer: 'mismatch', what };
-  return {
-    answer: 'group',
-    role: found.role,
-    reversed: target.roleReversed,
-    state: target.state,
-    linksUp: undefined,
-    lagging: found.members
-      .filter((each) => each.syncStatus !== 'synced')
-      .map((each) => ({ volume: each.volume, status: each.syncStatus })),
-  };
-}
-
-function mismatchOf(
-  found: RemoteCopyGroup,
-  { volumes, remoteName }: { volumes: GroupVolume[]; remoteName: string },
-): string | undefined {
-  if (found.remoteName !== remoteName)
-    return `group ${found.name} is paired with ${found.remoteName}, not with ${remoteName}`;
-  for (const { name, arrayName } of volumes) {
-    const member = found.members.find((each) => each.volume === arrayName);
-    if (member === undefined) return `group ${found.name} has no member ${arrayName}, which is volume ${name}`;
-    if (member.remoteVolume !== arrayName)
-      return `member ${arrayName} (volume ${name}) is paired with another volume, ${member.remoteVolume}`;
-  }
-  return undefined;
-}
-
-/** Whether that array sees its links to the other one up; not knowing is an answer of its own. */
-async function linksOf({ backend, observation }: Asked, side: Side, signal: AbortSignal): Promise<boolean | undefined> {
-  const found = observation.groups[side];
-  const target = found && findPartner(backend, side, found);
-  if (target === undefined) return undefined;
-  try {
-    return await backend.array(side).remoteCopy.linksUp(target.name, within(LINKS_TIMEOUT_MS, signal));
-  } catch {
-    signal.throwIfAborted();
-    return undefined;
-  }
-}
-
-/** Known since its first answer. */
-async function idOf(backend: Backend, side: Side, signal: AbortSignal): Promise<number | undefined> {
-  try {
-    return (await backend.array(side).identity(within(LINKS_TIMEOUT_MS, signal))).systemId;
-  } catch {
-    signal.throwIfAborted();
-    return undefined;
-  }
 }

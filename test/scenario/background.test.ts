@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
+import { chooseCommonPort } from '../../src/simulator/free-port.js';
 import type { LogEntry } from '../../src/simulator/request-log.js';
 import { startNode, type Node } from '../harness.js';
 import { hostLeftovers } from '../host-leftovers.js';
@@ -20,6 +21,7 @@ const POLL = 'GET /api/v1/remotecopygroups';
 const callOf = ({ method = 'ssh', path, command }: LogEntry): string => `${method} ${path ?? command ?? ''}`;
 
 let node: Node;
+let status: string;
 let array: { primary: string; secondary: string };
 
 beforeAll(async () => {
@@ -36,7 +38,9 @@ beforeAll(async () => {
       'clearTimeout',
     ],
   });
-  node = await startNode();
+  const port = await chooseCommonPort(['127.0.0.1', '127.0.0.2']);
+  status = `http://127.0.0.1:${port}`;
+  node = await startNode({ more: [`status_listen = 127.0.0.1:${port}`] });
   const [primary, secondary] = node.pair.arrays;
   array = { primary: primary.name, secondary: secondary.name };
   for (let at = 0; at < GROUPS; at += 1) {
@@ -88,6 +92,15 @@ describe('In the background', () => {
     const calls = await over(ROUNDS, (seen, round) => Object.values(seen).every((each) => each.length >= round));
     const polls = Array.from({ length: ROUNDS }, () => POLL);
     expect(calls).toEqual({ [array.primary]: polls, [array.secondary]: polls });
+  });
+
+  it('whoever reads the metrics has each array asked once for all groups, and once for its links', async () => {
+    expect(await (await fetch(`${status}/metrics`)).text()).toContain('group="g9"');
+    const calls = (await node.control.log())
+      .filter((each) => each.path?.includes('/remotecopy'))
+      .map((each) => `${each.array} ${callOf(each)}`);
+    const both = Object.values(array).flatMap((each) => [`${each} ${POLL}`, `${each} GET /api/v1/remotecopylinks`]);
+    expect(calls.toSorted()).toEqual(both.toSorted());
   });
 
   it('an array that is off costs the other one nothing, and what it was last is told with its age', async () => {

@@ -144,12 +144,16 @@ describe('rule 24: a daemon that stands still for longer than its lease, as no c
     async (call) => {
       const [method = '', where = ''] = call.split(' ');
       const options = { size: '1', replicationGroup: 'RCG' };
-      await shifted.watch();
-      expect(await shifted.docker.create('rehearsed', options)).toBe('');
-      const calls = (await shifted.calls()).map(({ label }) => label);
-      expect(await shifted.docker.remove('rehearsed')).toBe('');
-      const number = calls.findLastIndex((each) => each.startsWith(`array ${method} `) && each.includes(where)) + 1;
-      expect(number).toBeGreaterThan(0);
+      const rehearse = async (): Promise<number> => {
+        await shifted.watch();
+        expect(await shifted.docker.create('rehearsed', options)).toBe('');
+        const calls = (await shifted.calls()).map(({ label }) => label);
+        expect(await shifted.docker.remove('rehearsed')).toBe('');
+        return calls.findLastIndex((each) => each.startsWith(`array ${method} `) && each.includes(where)) + 1;
+      };
+      let number = 0;
+      // What is still done for the group after the verb before is not this one's call.
+      await waitFor(async () => (number = await rehearse()) > 0);
       await shifted.watch({ call: number, when: 'after', signal: 'SIGSTOP' });
       const creating = shifted.docker.create('stopped', options);
       await waitFor(async () => (await shifted.struck()) !== undefined);

@@ -32,19 +32,20 @@ export class Outcomes {
   }
 }
 
-const IN_CI = process.env['CI'] === 'true';
-if (!IN_CI) process.stderr.write('by hand every second array call fails, the others in CI (CI=true)\n');
+/** Of so many calls one fails in each sweep; CALL_STRIDE=1 has all of them fail in every sweep. */
+const STRIDE = Number(process.env['CALL_STRIDE'] ?? (process.env['CI'] === 'true' ? 2 : 4));
+if (STRIDE > 1) process.stderr.write(`one array call in ${STRIDE} fails in each way, another one in the next way\n`);
 /** So that the failures of one kind are not all of the same calls as those of the next. */
 let sweeps = 0;
 
-/** The calls, each on whichever node is free; by hand every second one, so that nobody has to wait too long. */
+/** The calls, each on whichever node is free; not all of them in each sweep, so that nobody has to wait too long. */
 export async function eachCall(
   nodes: Node[],
   calls: ArrayCall[],
   work: (node: Node, call: ArrayCall) => Promise<void>,
 ): Promise<void> {
   sweeps += 1;
-  const left = calls.filter((_call, i) => IN_CI || i % 2 === sweeps % 2);
+  const left = calls.filter((_call, i) => i % STRIDE === sweeps % STRIDE);
   const ended = await Promise.allSettled(
     nodes.map(async (node) => {
       for (let call = left.shift(); call !== undefined; call = left.shift()) {
