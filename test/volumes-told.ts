@@ -7,10 +7,14 @@ import { EtcdClient } from '../src/store/etcd-client.js';
 const listeners = new AsyncLocalStorage<string[]>();
 
 /**
- * Names of the volumes whose records etcd tells to this process from now on, each as often as it was told: to anybody, or only
- * to those who were asked by `hearing`. Ends with `jest.restoreAllMocks()`.
+ * Names of the volumes whose records (or attachments, if these are asked for) etcd tells to this process from now on, each as
+ * often as it was told: to anybody, or only to those who were asked by `hearing`. Ends with `jest.restoreAllMocks()`.
  */
-export function volumesTold(prefix: string, to: 'anybody' | 'hearing' = 'anybody'): string[] {
+export function volumesTold(
+  prefix: string,
+  to: 'anybody' | 'hearing' = 'anybody',
+  kinds: readonly ('volume' | 'attachment')[] = ['volume'],
+): string[] {
   const told: string[] = [];
   const { txn } = EtcdClient.prototype;
   jest.spyOn(EtcdClient.prototype, 'txn').mockImplementation(async function (this: EtcdClient, ...args) {
@@ -19,7 +23,8 @@ export function volumesTold(prefix: string, to: 'anybody' | 'hearing' = 'anybody
     for (const response of answer.responses) {
       for (const { key, value } of response.response_range?.kvs ?? []) {
         const text = key.toString();
-        if (text.startsWith(`${prefix}volume/`) && value.length > 0) heard?.push(text.slice(`${prefix}volume/`.length));
+        const kind = kinds.find((each) => text.startsWith(`${prefix}${each}/`));
+        if (kind !== undefined && value.length > 0) heard?.push(text.slice(`${prefix}${kind}/`.length));
       }
     }
     return answer;

@@ -44,13 +44,10 @@ export class Attachments {
   async related(volume: Volume, signal: AbortSignal): Promise<Attachment[]> {
     const { store } = this.#ctx;
     const group = groupKeyOf(volume);
-    if (group === undefined) {
-      const own = await store.find('attachment', volume.name, signal);
-      return own === undefined ? [] : [own];
-    }
-    return (await store.list('attachment', signal)).filter(
-      (each) => each.group === group || each.volume === volume.name,
-    );
+    const members = group === undefined ? [] : await store.listMembers(group, signal);
+    const names = new Set([volume.name, ...members.map(({ name }) => name)]);
+    const wanted = [...names].map((name) => ['attachment', name] as const);
+    return (await store.findAll(wanted, signal)).filter((each) => each !== undefined);
   }
 
   /**

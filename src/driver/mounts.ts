@@ -4,6 +4,9 @@ import type { Write } from '../contracts/store.js';
 import { exportSides, isOwnMount, type Attachment } from '../domain/attachment.js';
 import { asDriverError } from '../domain/errors.js';
 import { arrayHostName } from '../domain/names.js';
+import type { Override } from '../domain/override.js';
+import type { Group } from '../domain/replication.js';
+import { together } from '../domain/together.js';
 import type { Volume } from '../domain/volume.js';
 import type { Attachments } from './attachments.js';
 import { Conflicts } from './conflicts.js';
@@ -92,30 +95,41 @@ export class Mounts {
     const robs = takeOverFrom === undefined ? {} : { robs: takeOverFrom.node };
     const on = { volume: seen.name, keys: groupLocks(seen), ...robs };
     return this.#operations.withVolume(on, signal, async (held) => {
-      const volume = await getVolume(this.#ctx.store, seen.name, held.signal);
-      const attachments = await this.#attachments.related(volume, held.signal);
+      const known = await this.#read(seen, held.signal);
+      const { volume, attachments } = known;
+      // The locks are those of the volume that was seen, and of its group.
+      if (volume.id !== seen.id) return undefined;
       const present = attachments.find((each) => each.volume === volume.name);
       if (present !== undefined && present.node !== node.id && !isSame(present, takeOverFrom)) return undefined;
       const mounted = this.#ctx.journal.findMount(volume.name);
       if (mounted !== undefined && !isOwnMount(node.id, mounted, present)) return undefined;
       if (present?.node === node.id) {
-        const joined = await this.#join(held, { volume, attachment: present, id: call.id });
+        const joined = await this.#join(held, { ...known, attachment: present, id: call.id });
         if (joined !== undefined) return joined;
       }
       const from = present !== undefined && present.node !== node.id ? { takeOverFrom: present } : {};
-      return this.#attach(held, { volume, attachments, id: call.id, ...from });
+      return this.#attach(held, { ...known, id: call.id, ...from });
     });
+  }
+
+  /** Asked at once, because a container waits. */
+  async #read(seen: Volume, signal: AbortSignal): Promise<Known> {
+    const { store } = this.#ctx;
+    const [volume, attachments, group, override] = await together([
+      getVolume(store, seen.name, signal),
+      this.#attachments.related(seen, signal),
+      getGroup(store, seen, signal),
+      findOverride(store, seen, signal),
+    ]);
+    return { volume, attachments, group, override };
   }
 
   /** Undefined when the mount was on record only: then it has been taken down. */
   async #join(
     held: Held,
-    { volume, attachment, id }: { volume: Volume; attachment: Attachment; id: string },
+    { volume, group, override, attachment, id }: Known & { attachment: Attachment; id: string },
   ): Promise<string | undefined> {
-    const { store, backends } = this.#ctx;
-    const backend = backends.get(volume.spec.backend);
-    const group = await getGroup(store, volume, held.signal);
-    const override = await findOverride(store, volume, held.signal);
+    const backend = this.#ctx.backends.get(volume.spec.backend);
     const joined = await this.#attachments.join(held, { volume, backend, group, attachment, id, override });
     if (joined === undefined) await this.#attachments.detach(held, { volume, backend, attachment });
     return joined;
@@ -152,7 +166,7 @@ export class Mounts {
 
   async #plan(held: Held, request: AttachRequest): Promise<MountPlan> {
     const { store, node, mountRoot } = this.#ctx;
-    const { volume, attachments, id, takeOverFrom } = request;
+    const { volume, group, override, attachments, id, takeOverFrom } = request;
     const backend = this.#ctx.backends.get(volume.spec.backend);
     await refuseVanished(backend, volume, held.signal);
     const own = attachments.find((each) => each.volume === volume.name && each.node === node.id);
@@ -162,13 +176,13 @@ export class Mounts {
       backend,
       {
         volume,
-        group: await getGroup(store, volume, held.signal),
+        group,
         ...this.#hostNames(volume, own),
         mountId: this.#attachments.users.mountId(id),
         initiators: await this.#ctx.connector(backend).initiators(held.signal),
         mountpoint: join(mountRoot, volume.name),
         attachments,
-        override: await findOverride(store, volume, held.signal),
+        override,
         livingNodes: others ? await store.livingNodes(held.signal) : new Set([node.id]),
         ...(takeOverFrom === undefined
           ? {}
@@ -187,10 +201,16 @@ export class Mounts {
   }
 }
 
-interface AttachRequest {
+/** What the metadata say of a volume, read under its locks. */
+interface Known {
   volume: Volume;
   /** Of the volume and of all other members of its group. */
   attachments: Attachment[];
+  group: Group | undefined;
+  override: Override | undefined;
+}
+
+interface AttachRequest extends Known {
   id: string;
   takeOverFrom?: Attachment;
 }

@@ -5,7 +5,7 @@ import { PeerWatch } from '../../src/driver/peer-watch.js';
 import { Recovery } from '../../src/driver/recover.js';
 import { openEtcdStore } from '../../src/store/etcd-store.js';
 import { playVerbs, prepareVolumes, removeVolumes, VERBS } from '../bench/verbs.js';
-import { aVolume } from '../contract/store-records.js';
+import { anAttachment, aVolume } from '../contract/store-records.js';
 import { startEtcd, type Etcd } from '../etcd.js';
 import { startNode, type Node } from '../harness.js';
 import { hostLeftovers } from '../host-leftovers.js';
@@ -13,7 +13,7 @@ import { arrayObjects } from '../simulator-state.js';
 import { hearing, hearRequests, volumesTold } from '../volumes-told.js';
 
 /*
- * Which records of volumes the verbs and the recovery round read among those of others: none, or those that have to be looked
+ * Which records of volumes the verbs and the recovery round read, and which attachments the verbs, among those of others: none, or those that have to be looked
  * at by name. So they take as long with 100,000 volumes as with ten.
  */
 
@@ -51,7 +51,10 @@ async function saveOthers(): Promise<void> {
   const store = openEtcdStore({ hosts: [etcd.host], stateDir: node.dir, node: { id: 'other', name: 'other' }, logger });
   const signal = AbortSignal.timeout(60_000);
   const fence = await store.lock(['others'], signal);
-  const writes = OTHERS.map((value): Write => ({ put: 'volume', key: value.name, value }));
+  const writes = OTHERS.flatMap((value): Write[] => [
+    { put: 'volume', key: value.name, value },
+    { put: 'attachment', key: value.name, value: anAttachment(value.name) },
+  ]);
   for (let at = 0; at < writes.length; at += 30) await store.commit(fence, writes.slice(at, at + 30));
   await fence.release();
   await store.close();
@@ -65,7 +68,7 @@ beforeAll(async () => {
   await saveOthers();
   const { docker } = node;
   await prepareVolumes(docker, 1);
-  volumesTold(PREFIX, 'hearing');
+  volumesTold(PREFIX, 'hearing', ['volume', 'attachment']);
   hearRequests(told);
   await playVerbs(docker, 1, async (verb, act) => watched(verb, async () => act(0)));
   await done(docker.create('source', { size: '1', backend: 'plain' }));
