@@ -1,7 +1,10 @@
 import type { Group, RemoteCopyGroup, Side } from '../domain/replication.js';
 import { within } from '../domain/signals.js';
 import type { Backend } from './backend.js';
-import { ASK_TIMEOUT_MS, askOneSide, silence, type GroupObservation, type SideFailure } from './observe.js';
+import { askOneSide, silence, type GroupObservation, type SideFailure } from './observe.js';
+
+/** A list of all takes an array longer than one group. */
+const LIST_TIMEOUT_MS = 10_000;
 
 /**
  * Asks both arrays of a pair for many groups, and answers in their order: each array is asked for all of them at once, and again
@@ -37,7 +40,7 @@ interface Listed {
 
 async function listOneSide(backend: Backend, side: Side, signal: AbortSignal): Promise<Listed> {
   try {
-    return { groups: await backend.array(side).remoteCopy.listGroups(within(ASK_TIMEOUT_MS, signal)) };
+    return { groups: await backend.array(side).remoteCopy.listGroups(within(LIST_TIMEOUT_MS, signal)) };
   } catch (thrown) {
     signal.throwIfAborted();
     return { failure: silence(thrown) };

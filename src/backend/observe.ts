@@ -14,7 +14,7 @@ import { within } from '../domain/signals.js';
 import type { Backend } from './backend.js';
 
 /** How long an array may think about its group before it counts as silent. */
-export const ASK_TIMEOUT_MS = 8_000;
+const ASK_TIMEOUT_MS = 8_000;
 /** A group in transition (row 11) is asked again this often, this many seconds apart. */
 const TRANSITION_RETRIES = 15;
 const TRANSITION_PAUSE_MS = 1_000;

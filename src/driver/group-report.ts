@@ -45,7 +45,7 @@ interface Known {
 
 /** What both arrays said of a group. */
 interface Heard {
-  /** In ms since 1970. */
+  /** When they were asked, in ms since 1970: what was asked later is newer, though it may be answered earlier. */
   at: number;
   observation: GroupObservation;
   /** Absent for what was heard a while ago. */
@@ -60,8 +60,9 @@ export async function reportGroup(parts: ReportParts, wanted: GroupName, signal:
   const namesakes = groups.filter(({ name }) => name === group.name);
   const known = await readMembers(parts.store, namesakes, signal);
   const backend = parts.backends.get(group.backend);
+  const at = Date.now();
   const observation = await observeGroup(backend, group, signal);
-  const heard = { at: Date.now(), observation, linksUp: linksAsker(backend, signal) };
+  const heard = { at, observation, linksUp: linksAsker(backend, signal) };
   const fresh = await reportOf(parts, { known, group, heard }, signal);
   const report = parts.recall?.(fresh) ?? fresh;
   return wanted.exports === true ? withExports(parts.backends.get(report.backend), report, signal) : report;
@@ -103,8 +104,9 @@ export async function reportGroups(parts: ReportParts, outline: Outline, signal:
     [...new Set(all.map((group) => group.backend))].map(async (name) => {
       const groups = all.filter((group) => group.backend === name);
       const backend = parts.backends.get(name);
+      const at = Date.now();
       const observations = await observeGroups(backend, groups, signal);
-      const [at, linksUp] = [Date.now(), linksAsker(backend, signal)];
+      const linksUp = linksAsker(backend, signal);
       return Promise.all(
         groups.map(async (group, index) => {
           const observation = observations[index] ?? { groups: {}, failures: {} };

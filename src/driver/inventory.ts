@@ -116,12 +116,22 @@ export async function getVolume(store: MetadataStore, name: string, signal: Abor
 
 /** The volume's group; undefined when it is not replicated. @throws `internal` when its record is missing */
 export async function getGroup(store: MetadataStore, volume: Volume, signal: AbortSignal): Promise<Group | undefined> {
-  const key = groupKeyOf(volume);
-  if (key === undefined) return undefined;
-  const group = await store.find('group', key, signal);
-  if (group === undefined)
-    throw new DriverError('internal', `the metadata have volume ${volume.name}, but not its group ${key}`);
+  const group = await findGroup(store, volume, signal);
+  refuseMissingGroup(volume, group);
   return group;
+}
+
+/** The same, where the volume may be gone by now, and its group with it. */
+export async function findGroup(store: MetadataStore, volume: Volume, signal: AbortSignal): Promise<Group | undefined> {
+  const key = groupKeyOf(volume);
+  return key === undefined ? undefined : store.find('group', key, signal);
+}
+
+/** @throws `internal` when the volume is in a group that is not on record */
+export function refuseMissingGroup(volume: Volume, group: Group | undefined): void {
+  const key = groupKeyOf(volume);
+  if (key === undefined || group !== undefined) return;
+  throw new DriverError('internal', `the metadata have volume ${volume.name}, but not its group ${key}`);
 }
 
 /** The volume's group, whose lock every change of a member needs. */

@@ -13,7 +13,7 @@ import { Conflicts } from './conflicts.js';
 import type { DriverContext } from './context.js';
 import { mayBeCopying, waitForCopy } from './copying.js';
 import { refuseVanished } from './expiry.js';
-import { getGroup, getVolume, groupLocks } from './inventory.js';
+import { findGroup, getVolume, groupLocks, refuseMissingGroup } from './inventory.js';
 import { attachmentOf, mountSaga } from './mount.js';
 import type { Held, Operations } from './operations.js';
 import { findOverride } from './overrides.js';
@@ -99,6 +99,7 @@ export class Mounts {
       const { volume, attachments } = known;
       // The locks are those of the volume that was seen, and of its group.
       if (volume.id !== seen.id) return undefined;
+      refuseMissingGroup(volume, known.group);
       const present = attachments.find((each) => each.volume === volume.name);
       if (present !== undefined && present.node !== node.id && !isSame(present, takeOverFrom)) return undefined;
       const mounted = this.#ctx.journal.findMount(volume.name);
@@ -106,6 +107,9 @@ export class Mounts {
       if (present?.node === node.id) {
         const joined = await this.#join(held, { ...known, attachment: present, id: call.id });
         if (joined !== undefined) return joined;
+        // Whoever looked at what was mounted may have put another active side on record, and it took its time.
+        const { group, override } = await this.#read(seen, held.signal);
+        Object.assign(known, { group, override });
       }
       const from = present !== undefined && present.node !== node.id ? { takeOverFrom: present } : {};
       return this.#attach(held, { ...known, id: call.id, ...from });
@@ -118,7 +122,7 @@ export class Mounts {
     const [volume, attachments, group, override] = await together([
       getVolume(store, seen.name, signal),
       this.#attachments.related(seen, signal),
-      getGroup(store, seen, signal),
+      findGroup(store, seen, signal),
       findOverride(store, seen, signal),
     ]);
     return { volume, attachments, group, override };

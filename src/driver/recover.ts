@@ -214,7 +214,7 @@ export class Recovery {
     for (const backend of backends.all()) {
       await this.#attempt(stopped, `tidy up this host for backend ${backend.name}`, async (signal) => {
         // Rule 42: only while the metadata can be read.
-        await store.livingNodes(signal);
+        await store.list('run', signal);
         await this.#ctx.connector(backend).tidy(signal);
       });
     }

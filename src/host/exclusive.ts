@@ -11,16 +11,16 @@ const OPEN_TIMEOUT_MS = 8_000;
 /**
  * On a block device O_EXCL without O_CREAT succeeds only if no file system and no other tool claims it (open(2)). In a child,
  * because the open of a disk in error recovery waits for the disk, and four that wait in our own threads stop the daemon.
- * What it prints is the error's number.
+ * What it prints is the error's number, and 0 after an open: a program that never came to it proves nothing.
  */
-const OPEN_IN_PERL = 'sysopen(my $device, $ARGV[0], $ARGV[1]) or do { print 0 + $!; exit 1 }';
+const OPEN_IN_PERL = 'print sysopen(my $device, $ARGV[0], $ARGV[1]) ? 0 : 0 + $!';
 const OPEN_IN_NODE = `
 const { closeSync, openSync } = require('node:fs');
 try {
   closeSync(openSync(process.argv[1], Number(process.argv[2])));
+  process.stdout.write('0');
 } catch (error) {
   process.stdout.write(String(-error.errno));
-  process.exitCode = 1;
 }`;
 
 /** Perl starts in a tenth of Node's time, and every Mount and Unmount waits for it; not every host has it. */
@@ -31,7 +31,7 @@ const OPENERS = [
 ] as const;
 
 /** How the open of a device that does not answer, or has gone, ends; one that is held exclusively is EBUSY before that. */
-const DEAD = ['ENXIO', 'EIO', 'ENODEV', 'ENOENT', 'ENOMEDIUM', 'ETIMEDOUT', 'LATE'];
+const DEAD = ['ENXIO', 'EIO', 'ENODEV', 'ENOENT', 'ETIMEDOUT', 'LATE'];
 
 /**
  * Proves that nothing holds the device: no mount in any namespace, no holder (LVM, MD, multipath), no exclusive opener.
@@ -64,22 +64,22 @@ async function findOpenFailure(devicePath: string, signal: AbortSignal): Promise
 
 /** In our own mount namespace, whatever `host_command_prefix` says. */
 async function tryToOpen(devicePath: string, signal: AbortSignal): Promise<string | undefined> {
-  let failed: CommandError | undefined;
+  let failure = 'nothing could open it';
   for (const [program, text] of OPENERS) {
+    const args = ['-e', text, devicePath, String(constants.O_RDONLY | constants.O_EXCL)];
     try {
-      const args = ['-e', text, devicePath, String(constants.O_RDONLY | constants.O_EXCL)];
-      await run(program, args, { timeoutMs: OPEN_TIMEOUT_MS, signal });
-      return undefined;
+      const { stdout } = await run(program, args, { timeoutMs: OPEN_TIMEOUT_MS, signal });
+      if (stdout === '0') return undefined;
+      const name = nameOf(stdout);
+      if (name !== undefined) return name;
+      failure = `${program} said ${JSON.stringify(stdout)}`;
     } catch (error) {
       if (!(error instanceof CommandError) || signal.aborted) throw error;
-      if (error.message.includes('timed out')) return 'LATE';
-      const name = nameOf(error.stdout);
-      if (name !== undefined) return name;
-      // It did not come as far as the open.
-      failed = error;
+      if (error.exitCode === undefined && error.message.includes('timed out')) return 'LATE';
+      failure = error.message;
     }
   }
-  return failed?.message;
+  return failure;
 }
 
 /** `EBUSY` for 16. */

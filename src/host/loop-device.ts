@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import { DriverError } from '../domain/errors.js';
 import { majorMinor } from './device-users.js';
+import { errorCode } from './error-code.js';
 import type { Run } from './run.js';
 import { SECTOR_BYTES } from './sysfs.js';
 
@@ -123,14 +124,27 @@ async function readDiskSequence(devicePath: string): Promise<string> {
 /**
  * Whether the device is still in the very use that has this number; without a tool, because every Mount and Unmount waits for
  * it. The kernel counts the number up when a device is attached and when it is freed.
+ * @throws `unavailable` when that cannot be read
  */
 export async function hasSequence(loop: Pick<LoopDevice, 'path' | 'diskSequence'>): Promise<boolean> {
   const [sequence, file] = await Promise.all([
-    readDiskSequence(loop.path),
+    readIfThere(sysFile(loop.path, 'diskseq')),
     // Missing while nothing is behind the device.
-    readFile(sysFile(loop.path, 'loop/backing_file'), 'utf8').catch(() => undefined),
+    readIfThere(sysFile(loop.path, 'loop/backing_file')),
   ]);
-  return file !== undefined && sequence === loop.diskSequence;
+  return file !== undefined && sequence?.trim() === loop.diskSequence;
+}
+
+/** How a file of sysfs is missed, also while it is going. */
+const ABSENT: readonly unknown[] = ['ENOENT', 'ENODEV', 'ENXIO'];
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (ABSENT.includes(errorCode(error))) return undefined;
+    throw new DriverError('unavailable', `${file} cannot be read`, { cause: error });
+  }
 }
 
 function sysFile(devicePath: string, name: string): string {

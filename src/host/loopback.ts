@@ -132,7 +132,7 @@ class LoopbackConnector implements HostConnector {
     return Promise.resolve();
   }
 
-  /** The loop device of our record, proven by file and sequence number; it may be cut off from the array by now. */
+  /** The loop device of our record, proven by its sequence number, or by its file where the kernel counts none; it may be cut off from the array by now. */
   async #findLoop(wwn: string, signal: AbortSignal): Promise<LoopDevice | undefined> {
     const record = await this.#records.find(wwn);
     if (record === undefined || record.bootId !== (await readBootId())) return undefined;

@@ -148,7 +148,7 @@ describe('the metadata store on a cluster of three etcd members', () => {
       await fence.release();
     }
     await Promise.all([first.close(), alone.close()]);
-  }, 60_000);
+  });
 
   it('a watch leaves a member that has lost the others, and says so when they are back', async () => {
     const [survivor, ...dead] = etcd.members;
@@ -168,5 +168,5 @@ describe('the metadata store on a cluster of three etcd members', () => {
       attempts.mockRestore();
       await watcher.close();
     }
-  }, 60_000);
+  });
 });

@@ -234,7 +234,7 @@ describe.each([
 
   beforeAll(async () => {
     etcd = await startServer();
-  }, 60_000);
+  });
   afterAll(async () => etcd.stop());
   beforeEach(async () => {
     dir = await mkdtemp(path.join(os.tmpdir(), 'store-'));

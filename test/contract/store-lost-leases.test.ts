@@ -65,7 +65,7 @@ describe('locks and nodes whose leases are gone', () => {
       await pause(100);
     }
     expect([...new Set(seen)]).toEqual(['id-node-one,id-node-two']);
-  }, 60_000);
+  });
 
   it('who waits while etcd ends his lease too early is not told that etcd is away or wrongly configured', async () => {
     const [one, two] = [open('node-one'), open('node-two')];
@@ -81,7 +81,7 @@ describe('locks and nodes whose leases are gone', () => {
     await fence.release();
     const outcome = await waiting;
     expect(outcome).toBe('locked');
-  }, 60_000);
+  });
 
   it('a lock in which something else stands is named with what to do, since it never ends by itself', async () => {
     const one = open('node-one');
@@ -92,7 +92,7 @@ describe('locks and nodes whose leases are gone', () => {
       (error: unknown) => `${String(error)}; ${String((error as { next?: string }).next)}`,
     );
     expect(outcome).not.toContain('ends by itself');
-  }, 60_000);
+  });
 
   const locks = async (): Promise<string[]> =>
     (await etcd.ctl('get', '--prefix', '--keys-only', `${PREFIX}lock/`)).split('\n').filter((key) => key !== '');
@@ -171,7 +171,7 @@ describe('locks and nodes whose leases are gone', () => {
     expect(stopped).toBeLessThan(taken);
     await fence.release();
     await next.release();
-  }, 60_000);
+  });
 });
 
 it('a neighbour that was not looked for is not dead at the first look that misses it', () => {

@@ -130,7 +130,7 @@ describe('an array that is busy, slow, or has forgotten us', () => {
     await waitFor(async () => JSON.stringify(await arrayOutline(control)) === JSON.stringify(before));
     await site.useOnce(volume);
     expect(await docker.remove(volume.name)).toBe('');
-  }, 120_000);
+  });
 
   it('an array that becomes slow in the middle of a Create: the answer comes in time, the rest is undone later', async () => {
     const { docker, control } = site.node;
@@ -150,7 +150,7 @@ describe('an array that is busy, slow, or has forgotten us', () => {
     await waitFor(async () => JSON.stringify(await arrayOutline(control)) === JSON.stringify(before));
     expect(await docker.create('middle', { size: '1', replicationGroup: 'MIDDLE' })).toBe('');
     expect(await docker.remove('middle')).toBe('');
-  }, 120_000);
+  });
 });
 
 describe('a wrong password', () => {
@@ -197,7 +197,7 @@ describe('a wrong password', () => {
     await node.restart();
     expect(await docker.mount('known')).toMatch(/known$/);
     expect(await docker.unmount('known')).toBe('');
-  }, 120_000);
+  });
 });
 
 describe('the number of sessions', () => {
@@ -281,14 +281,14 @@ describe('an array that dies between any two calls', () => {
     const whole = (await arrayOutline((nodes[0] as Node).control)).length;
     const removeCalls = await callsOf(remove);
     const outlineOf = async (node: Node) => arrayOutline(node.control);
-    await eachCall(nodes, createCalls, async (node, call) => {
+    await eachCall({ nodes, calls: createCalls, ways: 1 }, async (node, call) => {
       const error = await strike({ node, call, effect: 'power-off' }, create);
       await converge(node);
       expect(await isThere(node)).toBe(error === '');
       if (error === '') expect(await remove(node)).toBe('');
       expect(await outlineOf(node)).toEqual(before.get(node));
     });
-    await eachCall(nodes, removeCalls, async (node, call) => {
+    await eachCall({ nodes, calls: removeCalls, ways: 1 }, async (node, call) => {
       expect(await create(node)).toBe('');
       const error = await strike({ node, call, effect: 'power-off' }, remove);
       await converge(node);

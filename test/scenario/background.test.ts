@@ -48,7 +48,7 @@ beforeAll(async () => {
   }
   await node.docker.mount('v0', 'm');
   await quiet();
-}, 120_000);
+});
 
 afterEach(async () => {
   await node.control.clearLog();
@@ -61,7 +61,7 @@ afterAll(async () => {
   await node.close();
   jest.useRealTimers();
   expect([...left, ...(await hostLeftovers(node.dir))]).toEqual([]);
-}, 120_000);
+});
 
 /** What the verbs of before have begun is over. */
 async function quiet(): Promise<void> {

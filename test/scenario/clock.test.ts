@@ -182,4 +182,4 @@ it('rule 41: an Unmount that loses its locks with etcd detaches here, and its ex
     await steady.control.latency(0);
   }
   await waitFor(async () => (await site.exporting(volume)).length === 0);
-}, 90_000);
+});

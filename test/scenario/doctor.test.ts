@@ -105,7 +105,7 @@ describe('doctor, on a pair and a daemon where nothing is wrong', () => {
       .replaceAll('_password:3pardata', `_password_file:${at('password')}`)
       .replace('[DEFAULT]', `[DEFAULT]\nstrict_ssh_host_key_policy = true\nssh_hosts_key_file = ${at('known_hosts')}`);
     expect(await node.docker.create('v1', { size: '1', replicationGroup: 'g1' })).toBe('');
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await node.close();

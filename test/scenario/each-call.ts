@@ -32,20 +32,28 @@ export class Outcomes {
   }
 }
 
-/** Of so many calls one fails in each sweep; CALL_STRIDE=1 has all of them fail in every sweep. */
-const STRIDE = Number(process.env['CALL_STRIDE'] ?? (process.env['CI'] === 'true' ? 2 : 4));
+/** Of so many calls one fails in each sweep. CALL_STRIDE=1 has all of them fail in every sweep. */
+const STRIDE = wholeNumber(process.env['CALL_STRIDE'] ?? (process.env['CI'] === 'true' ? '2' : '4'));
 if (STRIDE > 1) process.stderr.write(`one array call in ${STRIDE} fails in each way, another one in the next way\n`);
 /** So that the failures of one kind are not all of the same calls as those of the next. */
 let sweeps = 0;
 
-/** The calls, each on whichever node is free; not all of them in each sweep, so that nobody has to wait too long. */
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new Error(`CALL_STRIDE=${text} is no whole number from 1 on`);
+  return Number(text);
+}
+
+/**
+ * The calls, each on whichever node is free. Where they fail in several ways, one after the other, not all of them do in each, so
+ * that nobody has to wait too long; but each in one of them.
+ */
 export async function eachCall(
-  nodes: Node[],
-  calls: ArrayCall[],
+  { nodes, calls, ways }: { nodes: Node[]; calls: ArrayCall[]; ways: number },
   work: (node: Node, call: ArrayCall) => Promise<void>,
 ): Promise<void> {
   sweeps += 1;
-  const left = calls.filter((_call, i) => i % STRIDE === sweeps % STRIDE);
+  const stride = Math.min(STRIDE, ways);
+  const left = calls.filter((_call, i) => i % stride === sweeps % stride);
   const ended = await Promise.allSettled(
     nodes.map(async (node) => {
       for (let call = left.shift(); call !== undefined; call = left.shift()) {

@@ -105,7 +105,7 @@ describe('the metadata in a cluster of three etcd members', () => {
     await file.close();
     await site.unmount(running);
     expect(await readFile(path.join(await site.mount(running), 'file'), 'utf8')).toBe('written without etcd');
-  }, 120_000);
+  });
 });
 
 describe('an etcd that takes only clients with a certificate', () => {

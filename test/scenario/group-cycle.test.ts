@@ -149,7 +149,7 @@ describe('Volumes that wait for the same group', () => {
     await type.restore();
     expect(await arrayOutline(node.control)).toEqual(before);
     await done(remove('leaver'), remove(KEEPER));
-  }, 60_000);
+  });
 });
 
 describe('rule 35: the state of the group', () => {

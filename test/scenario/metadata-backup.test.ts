@@ -28,7 +28,7 @@ describe('backup and restore of the metadata in etcd', () => {
     await writeFile(path.join(await node.docker.mount('used'), 'file'), 'still here');
     expect(await node.docker.unmount('used')).toBe('');
     await other.docker.mount('held');
-  }, 60_000);
+  });
   afterAll(async () => {
     await other.close();
     await node.close();

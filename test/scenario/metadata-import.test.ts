@@ -44,7 +44,7 @@ describe('the metadata of the old plugin', () => {
     etcd = await startEtcd();
     node = await startNode({ etcd: etcd.host });
     await furnish(node);
-  }, 60_000);
+  });
   afterAll(async () => {
     await node.close();
     await etcd.stop();

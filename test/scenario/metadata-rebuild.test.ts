@@ -61,7 +61,7 @@ describe('metadata that were lost', () => {
     expect(await first.docker.create('snap', { virtualCopyOf: 'repl-1', expirationHours: '24' })).toBe('');
     before = { volumes: await first.records('volume'), groups: await first.records('group') };
     await etcd.wipe();
-  }, 120_000);
+  });
   afterAll(async () => {
     await second.close();
     await first.close();
@@ -134,7 +134,7 @@ describe('metadata that were lost', () => {
       expect(await Promise.all(some.map(async (name) => first.docker.remove(name)))).toEqual(some.map(() => ''));
     }
     expect(await operator(arrayOf(first.pair, 'secondary'), 'showvv')).not.toContain('dcv-');
-  }, 120_000);
+  });
 });
 
 describe('what the arrays do not prove', () => {

@@ -154,7 +154,7 @@ describe.each(SCENES)('$name', (scene) => {
     const outcomes = new Outcomes(`${title} of ${scene.name}`, effects);
     try {
       for (const effect of effects) {
-        await eachCall(nodes, calls.filter(canFail(effect)), async (node, call) => {
+        await eachCall({ nodes, calls: calls.filter(canFail(effect)), ways: effects.length }, async (node, call) => {
           const trial = { node, scene, call, effect, detached: detached.get(node) ?? [] };
           outcomes.add(call.title, effect, await attempt(trial));
         });

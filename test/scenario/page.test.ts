@@ -58,7 +58,7 @@ describe('the page, in a browser', () => {
     node = await startNode({ more: [`status_listen = 127.0.0.1:${port}`] });
     expect(await node.docker.create('web-data', { size: '1', replicationGroup: 'web' })).toBe('');
     await node.docker.mount('web-data', 'm1');
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await node.docker.unmount('web-data', 'm1');

@@ -81,5 +81,5 @@ describe('a volume that another node has mounted from both arrays', () => {
     await waitFor(async () => (await exportsOf(volume)).length === 0);
     await volume.type.switchBack();
     expect(await first.docker.remove(volume.name)).toBe('');
-  }, 60_000);
+  });
 });

@@ -118,7 +118,7 @@ describe('with a quorum witness', () => {
     expect(await site.exporting(volume)).toEqual([]);
     expect(await site.node.docker.remove(volume.name)).toBe('');
     expect(await arrayObjects(site.node.control)).toEqual([]);
-  }, 60_000);
+  });
 
   it('rule 3: a switchover in the very moment of the export is no matter, since the device has the paths of both', async () => {
     const volume = await site.createVolume();

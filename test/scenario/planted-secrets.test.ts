@@ -138,7 +138,7 @@ describe('planted secrets', () => {
     await mkdir(daemon.stateDir, { recursive: true, mode: 0o700 });
     const host = { schema: 1, name: 'node1', secret: CHAP };
     await writeFile(path.join(daemon.stateDir, 'chap.json'), JSON.stringify(host), { mode: 0o600 });
-  }, 60_000);
+  });
 
   afterAll(async () => {
     process.env['PATH'] = PATH;
@@ -227,5 +227,5 @@ describe('planted secrets', () => {
     see('a leak', `x${ARRAY}`);
     expect(leaks([ARRAY])).toEqual([`a leak: ${ARRAY}`]);
     seen.delete('a leak');
-  }, 120_000);
+  });
 });

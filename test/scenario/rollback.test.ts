@@ -243,7 +243,7 @@ describe('A rollback that cannot be finished', () => {
     await expectComplete(node, 'started');
     expect(await remove(node)).toBe('');
     await expectNoRecord(node, VOLUME);
-  }, 60_000);
+  });
 });
 
 async function membersOf({ control, pair }: Node): Promise<string[]> {

@@ -36,4 +36,4 @@ it('a second daemon does not start on a state directory whose first daemon still
     await node.close();
     await etcd.stop();
   }
-}, 60_000);
+});

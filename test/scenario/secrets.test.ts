@@ -74,7 +74,7 @@ describe('passwords that do not stand in hpe.conf as plain text', () => {
     await writeFile(at('passphrase'), `${PASSPHRASE}\n`, { mode: 0o400 });
     old = await type('--backend', 'DEFAULT', '--passphrase-file', at('passphrase'));
     sealed = await type('--key-file', at('key'), '--new-key');
-  }, 60_000);
+  });
 
   beforeEach(async () => {
     await control.clearLog();
@@ -121,7 +121,7 @@ describe('passwords that do not stand in hpe.conf as plain text', () => {
       expect(output).toMatch(line);
     }
     for (const name of ['pair', 'one']) expect(await docker.remove(name)).toBe('');
-  }, 60_000);
+  });
 
   it.each([
     [

@@ -121,7 +121,7 @@ describe.each(SCENES)('rules 31 and 39: a snapshot $name', (scene) => {
     await endRetention(node, scene);
     calls = { create, remove: await arrayCalls(node, async () => expect(await remove(node)).toBe('')) };
     for (const each of Object.values(calls)) expect(each.some((call) => call.changes)).toBe(true);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     outcomes.create.print();

@@ -290,7 +290,7 @@ describe('A snapshot with an end', () => {
     await waitFor(async () => !(await names()).includes('t'));
     expect(await site.node.records('operation')).toEqual([]);
     await remove('v');
-  }, 60_000);
+  });
 
   it('stays on record while it is mounted, whatever the array has made of it', async () => {
     const { docker, control, simulator } = site.node;
@@ -311,7 +311,7 @@ describe('A snapshot with an end', () => {
     await site.node.restart();
     await waitFor(async () => !(await names()).includes('s'));
     await remove('v');
-  }, 60_000);
+  });
 
   it('stays on record when it vanished before its time, or the host alone thinks that it is over', async () => {
     const { docker } = site.node;
@@ -529,7 +529,7 @@ describe('A snapshot of a replicated volume', () => {
     expect(await names()).toEqual([volume.name]);
     await remove(volume.name);
     expect(await arrayObjects(site.node.control)).toEqual([]);
-  }, 60_000);
+  });
 
   it('rule 3: is undone when the role moves while it is made', async () => {
     const { docker, control } = site.node;
@@ -550,5 +550,5 @@ describe('A snapshot of a replicated volume', () => {
     await volume.type.recover();
     await volume.type.restore();
     await done(docker.remove(volume.name));
-  }, 60_000);
+  });
 });

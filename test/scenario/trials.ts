@@ -53,7 +53,7 @@ export function itAtEachCall(title: string, { volume, outcomes, stage, attempt }
     title,
     async (effect) => {
       const { nodes, calls, without } = stage();
-      await eachCall(nodes, calls(effect), async (node, call) => {
+      await eachCall({ nodes, calls: calls(effect), ways: EFFECTS.length }, async (node, call) => {
         const trial = { node, call, effect, without: without.get(node) ?? [] };
         outcomes.add(call.title, effect, await attempt(trial));
       });

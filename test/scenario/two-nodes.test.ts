@@ -83,7 +83,7 @@ describe('Two nodes on one etcd', () => {
     await first.restart();
     await done(create(first, 'cut'));
     await done(first.docker.remove('cut'), first.docker.remove('next'), second.docker.remove('keeper'));
-  }, 60_000);
+  });
 
   it('rule 39: whichever node is there removes what an array makes late of a Create that the other one has undone', async () => {
     const primary = arrayOf(first.pair, 'primary').name;
@@ -111,5 +111,5 @@ describe('Two nodes on one etcd', () => {
     expect((await second.records('volume')).map((each) => each.name)).toEqual(['keeper']);
     await first.restart();
     await done(first.docker.remove('keeper'));
-  }, 60_000);
+  });
 });

@@ -120,45 +120,51 @@ describe.each(SCENES)('rules 31 and 39: volume sets of $name', (scene) => {
     expect(await remove(first())).toBe('');
     expect(calls.filter(({ changes }) => changes).length).toBeGreaterThanOrEqual(3);
     for (const effect of scene.effects) {
-      await eachCall(nodes, calls.filter(differs(effect)), async (node, call) => {
-        const error = await strike({ node, call, effect }, create(scene));
-        if (error !== '') {
-          expect(error).not.toContain('not finished');
+      await eachCall(
+        { nodes, calls: calls.filter(differs(effect)), ways: scene.effects.length },
+        async (node, call) => {
+          const error = await strike({ node, call, effect }, create(scene));
+          if (error !== '') {
+            expect(error).not.toContain('not finished');
+            await expectNothing(node, before.get(node) ?? []);
+            expect(await create(scene)(node)).toBe('');
+          }
+          await expectInSets(node);
+          expect(await remove(node)).toBe('');
           await expectNothing(node, before.get(node) ?? []);
-          expect(await create(scene)(node)).toBe('');
-        }
-        await expectInSets(node);
-        expect(await remove(node)).toBe('');
-        await expectNothing(node, before.get(node) ?? []);
-        outcomes.add(`Create: ${call.title}`, effect, error === '' ? 'recovered' : 'rolled back');
-      });
+          outcomes.add(`Create: ${call.title}`, effect, error === '' ? 'recovered' : 'rolled back');
+        },
+      );
     }
     for (const node of nodes) expect(await node.records('operation')).toEqual([]);
-  }, 120_000);
+  });
 
   it('Remove leaves both first; it is done, turned back, or finished by the same command, whichever call fails', async () => {
     expect(await create(scene)(first())).toBe('');
     const calls = await callsOf(remove);
     expect(calls.filter(({ changes }) => changes).length).toBeGreaterThanOrEqual(2);
     for (const effect of scene.effects) {
-      await eachCall(nodes, calls.filter(differs(effect)), async (node, call) => {
-        expect(await create(scene)(node)).toBe('');
-        const whole = await arrayOutline(node.control);
-        const error = await strike({ node, call, effect }, remove);
-        let outcome = 'done';
-        if (error !== '') {
-          const turnedBack = (await node.docker.status(VOLUME))['state'] === 'ready';
-          if (turnedBack) expect(await arrayOutline(node.control)).toEqual(whole);
-          else expect(error).toMatch(/finished later, or by the same command again|goes on by itself/);
-          outcome = turnedBack ? 'turned back' : 'finished again';
-          expect(await remove(node)).toBe('');
-        }
-        await expectNothing(node, before.get(node) ?? []);
-        outcomes.add(`Remove: ${call.title}`, effect, outcome);
-      });
+      await eachCall(
+        { nodes, calls: calls.filter(differs(effect)), ways: scene.effects.length },
+        async (node, call) => {
+          expect(await create(scene)(node)).toBe('');
+          const whole = await arrayOutline(node.control);
+          const error = await strike({ node, call, effect }, remove);
+          let outcome = 'done';
+          if (error !== '') {
+            const turnedBack = (await node.docker.status(VOLUME))['state'] === 'ready';
+            if (turnedBack) expect(await arrayOutline(node.control)).toEqual(whole);
+            else expect(error).toMatch(/finished later, or by the same command again|goes on by itself/);
+            outcome = turnedBack ? 'turned back' : 'finished again';
+            expect(await remove(node)).toBe('');
+          }
+          await expectNothing(node, before.get(node) ?? []);
+          outcomes.add(`Remove: ${call.title}`, effect, outcome);
+        },
+      );
     }
     for (const node of nodes) expect(await node.records('operation')).toEqual([]);
-  }, 120_000);
+  });
 });
 
 describe('volume sets', () => {

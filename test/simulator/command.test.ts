@@ -6,12 +6,11 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parseCommandLine, UsageError } from '../../src/simulator/command-line.js';
 import { startPair } from '../../src/simulator/pair.js';
 
 // On a busy machine.
-jest.setTimeout(60_000);
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '../..');

@@ -2,12 +2,11 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { open, readdir, readFile, readlink } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { admitBody, groupBody, startTestPair, volumeBody } from './started-pair.js';
 import type { StartedPair } from './started-pair.js';
 
 // On a busy machine.
-jest.setTimeout(60_000);
 
 const run = promisify(execFile);
 const IQN = 'iqn.2020-01.test:node1';

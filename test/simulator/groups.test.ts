@@ -1,11 +1,10 @@
 import { stat } from 'node:fs/promises';
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { admitBody, groupBody, startTestPair, volumeBody } from './started-pair.js';
 import type { StartedPair } from './started-pair.js';
 import type { WsapiClient } from './wsapi-client.js';
 
 // On a busy machine.
-jest.setTimeout(60_000);
 
 let pair: StartedPair;
 afterEach(async () => pair.close());

@@ -2,13 +2,12 @@ import { execFile } from 'node:child_process';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { admitBody, groupBody, startTestPair, volumeBody } from './started-pair.js';
 import type { StartedPair } from './started-pair.js';
 import type { WsapiClient } from './wsapi-client.js';
 
 // On a busy machine.
-jest.setTimeout(60_000);
 
 const run = promisify(execFile);
 const MIB = 2 ** 20;

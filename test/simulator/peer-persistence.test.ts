@@ -1,11 +1,10 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { admitBody, groupBody, startTestPair, volumeBody } from './started-pair.js';
 import type { StartedPair } from './started-pair.js';
 
 // On a busy machine.
-jest.setTimeout(60_000);
 
 const IQN = 'iqn.2020-01.test:node1';
 const DELAY_MS = 200;

@@ -5,7 +5,6 @@ import type { StartedPair } from './started-pair.js';
 import type { WsapiClient } from './wsapi-client.js';
 
 // On a busy machine.
-jest.setTimeout(60_000);
 
 let pair: StartedPair;
 afterEach(async () => pair.close());

@@ -1,12 +1,11 @@
 import { readlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { admitBody, groupBody, startTestPair, volumeBody } from './started-pair.js';
 import type { StartedPair } from './started-pair.js';
 import type { WsapiClient } from './wsapi-client.js';
 
 // On a busy machine.
-jest.setTimeout(60_000);
 
 let pair: StartedPair;
 let a: WsapiClient;

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { nextRun, parseCron } from '../../src/simulator/cron.js';
 import type { Client } from 'ssh2';
 import { connect, exec } from './ssh-client.js';
@@ -7,7 +7,6 @@ import type { StartedPair } from './started-pair.js';
 import type { WsapiClient } from './wsapi-client.js';
 
 // On a busy machine.
-jest.setTimeout(60_000);
 
 let pair: StartedPair;
 let a: WsapiClient;

@@ -1,11 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { operator } from '../pair-client.js';
 import { startTestPair, volumeBody } from './started-pair.js';
 import type { StartedPair } from './started-pair.js';
 import type { WsapiClient } from './wsapi-client.js';
 
 // On a busy machine.
-jest.setTimeout(60_000);
 
 let pair: StartedPair;
 let a: WsapiClient;

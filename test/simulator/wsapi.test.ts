@@ -1,10 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestPair, volumeBody } from './started-pair.js';
 import type { StartedPair } from './started-pair.js';
 import { WsapiClient } from './wsapi-client.js';
 
 // On a busy machine.
-jest.setTimeout(60_000);
 
 let pair: StartedPair;
 let a: WsapiClient;
