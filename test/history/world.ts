@@ -146,7 +146,7 @@ function arrayLines(array: SimulatedArray): string[] {
 }
 
 /** What a daemon remembers for people, and no work that is left. */
-const UNTOLD = /^(conflicts\/|protection\.json)/;
+const UNTOLD = /^(cache\/|conflicts\/|protection\.json)/;
 
 async function filesBelow(dir: string): Promise<string[]> {
   const found = await readdir(dir, { recursive: true, withFileTypes: true });
