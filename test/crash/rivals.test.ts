@@ -9,7 +9,7 @@ import { RIVAL_SCENES } from './rival-scenes.js';
  */
 
 /** Each strike costs seconds: one place in so many, odd so that places before and after a call take turns. CRASH_CALL=16: that call only. */
-const STRIDE = strideOf({ inCI: 31, byHand: 61 });
+const STRIDE = strideOf({ inCI: 42, byHand: 42 });
 const rows: string[] = [];
 
 afterAll(() => {
