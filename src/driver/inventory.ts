@@ -35,7 +35,7 @@ export class Inventory {
       const [volume, attachment, operation, override] = await store.findAll(wanted, signal);
       // A volume that is being created was never acknowledged: dockerd would take it for a finished one.
       if (volume !== undefined && volume.state !== 'creating') {
-        const group = await this.#groupOf(volume, signal);
+        const group = await findGroup(store, volume, signal);
         lastSeen?.note({ volume, attachment, group });
         // An override for a volume of the same name that is gone says nothing of this one.
         const inForce = override?.volumeId === volume.id ? override : undefined;
@@ -99,11 +99,6 @@ export class Inventory {
     if (journal.findMount(name) !== undefined) return true;
     const target = path.join(mountRoot, name);
     return (await filesystems.mounts()).some((each) => each.target === target);
-  }
-
-  async #groupOf(volume: Volume, signal: AbortSignal): Promise<Group | undefined> {
-    const key = groupKeyOf(volume);
-    return key === undefined ? undefined : this.#ctx.store.find('group', key, signal);
   }
 }
 
