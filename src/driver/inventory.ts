@@ -11,6 +11,9 @@ import { shownMountpoint, type VolumeRecords, type VolumeView } from './view.js'
 /** A volume as `docker volume ls` shows it. */
 export type ListedVolume = Pick<VolumeView, 'name' | 'mountpoint'>;
 
+/** The key of no record. */
+const NO_GROUP = '';
+
 /**
  * Reads for Get and List. While the metadata cannot be read they answer what these said last, marked as stale: dockerd would
  * otherwise forget a volume that is merely out of sight.
@@ -26,16 +29,19 @@ export class Inventory {
   async get(name: string, signal: AbortSignal): Promise<VolumeRecords> {
     const { store, lastSeen } = this.#ctx;
     try {
+      // Asked for at once, when what was last seen of the volume names its group.
+      const likely = lastSeen?.groupKey(name) ?? NO_GROUP;
       const wanted = [
         ['volume', name],
         ['attachment', name],
         ['operation', name],
         ['override', name],
+        ['group', likely],
       ] as const;
-      const [volume, attachment, operation, override] = await store.findAll(wanted, signal);
+      const [volume, attachment, operation, override, ofLikely] = await store.findAll(wanted, signal);
       // A volume that is being created was never acknowledged: dockerd would take it for a finished one.
       if (volume !== undefined && volume.state !== 'creating') {
-        const group = await findGroup(store, volume, signal);
+        const group = groupKeyOf(volume) === likely ? ofLikely : await findGroup(store, volume, signal);
         lastSeen?.note({ volume, attachment, group });
         // An override for a volume of the same name that is gone says nothing of this one.
         const inForce = override?.volumeId === volume.id ? override : undefined;

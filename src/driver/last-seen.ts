@@ -106,6 +106,12 @@ export class LastSeen {
     return { volume, attachment, group: key === undefined ? undefined : await this.#cache.find('group', key) };
   }
 
+  /** Record key of the group that the volume was a member of; undefined: of none, or not known. */
+  groupKey(name: string): string | undefined {
+    const volume = this.#outlines.findVolume(name);
+    return volume === undefined ? undefined : groupKeyOf(volume);
+  }
+
   /** Names of all volumes, sorted; undefined when only a part of them is known. */
   async names(): Promise<string[] | undefined> {
     if (this.#isFilled) return this.#outlines.names();

@@ -41,6 +41,10 @@ export class Outlines {
     return this.#mapOf(kind).has(key);
   }
 
+  findVolume(name: string): VolumeOutline | undefined {
+    return this.#volumes.get(name);
+  }
+
   keys(kind: OutlinedKind): Iterable<string> {
     return this.#mapOf(kind).keys();
   }

@@ -120,6 +120,25 @@ describe('what the metadata in etcd said last', () => {
     ]);
   });
 
+  it('Get asks once for a volume whose group it has seen, and is right about one that was made anew in another group', async () => {
+    const life = begin();
+    const volume = aVolume('two');
+    const { backend } = volume.spec;
+    const inGroup = (group: string): Write[] => [
+      { put: 'volume', key: 'two', value: { ...volume, spec: { ...volume.spec, replicationGroup: group } } },
+      { put: 'group', key: `${backend}/${group}`, value: aGroup(backend, group) },
+    ];
+    const groupOf = async (): Promise<string | undefined> => (await life.inventory.get('two', soon())).group?.name;
+    await write(inGroup('g'));
+    await until(() => life.lastSeen.groupKey('two') === `${backend}/g`);
+    const askedAgain = jest.spyOn(life.store, 'find');
+    expect(await groupOf()).toBe('g');
+    expect(askedAgain).not.toHaveBeenCalled();
+    await write(inGroup('h'));
+    jest.spyOn(life.lastSeen, 'groupKey').mockReturnValue(`${backend}/g`);
+    expect(await groupOf()).toBe('h');
+  });
+
   it('is told, as stale, over a restart without etcd, with its attachment and its group', async () => {
     const spec = { ...aVolume('two').spec, replicationGroup: 'g' };
     await write([
