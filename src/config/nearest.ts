@@ -6,6 +6,8 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   if (word.length > MAX_LENGTH) return undefined;
   const limit = Math.max(1, Math.floor(word.length / 3));
   const ranked = known
+    // Each letter more or less is a difference; a damaged file has very many words to be compared.
+    .filter(({ length }) => Math.abs(length - word.length) <= limit)
     .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
     .toSorted((a, b) => a.distance - b.distance);
   const best = ranked[0];
