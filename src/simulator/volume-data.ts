@@ -1,10 +1,16 @@
 import { execFile } from 'node:child_process';
-import { link, open, rename, rm, stat, truncate } from 'node:fs/promises';
+import { link, open, readdir, readFile, rename, rm, stat, truncate, utimes } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const MIB = 1024 * 1024;
 const BLOCK = 4096;
+/** Longer than the tick of any kernel's file times: what is written after it has another time. */
+const SETTLED_MS = 1_000;
+
+/** Files that were copied, by the copy's name. While neither has changed since, they hold the same. */
+const copied = new Map<string, { from: string; source: string; copy: string }>();
 
 /** An empty sparse file; nothing is allocated until somebody writes. */
 export async function createData(file: string, sizeMiB: number): Promise<void> {
@@ -21,13 +27,41 @@ export const growData = (file: string, sizeMiB: number): Promise<void> => trunca
 
 /**
  * Makes `to` hold what `from` holds now, in a new inode: whoever still has the old one open neither sees nor disturbs it.
- * `cp` copies holes as holes, which node's own copy does not. While somebody writes to `from`, the copy is not of one moment.
+ * Nothing is done while both are as the last copy has left them. `cp` copies holes as holes, which node's own copy does not. While somebody writes to `from`, the copy is not of one moment.
  */
 export async function copyData(from: string, to: string): Promise<void> {
-  await rename(await copyBeside(from, to), to);
+  const before = await stampOf(from);
+  const known = copied.get(to);
+  if (known?.from === from && known.source === before?.text && known.copy === (await stampOf(to))?.text) return;
+  const fresh = await copyBeside(from, to);
+  // A write to the copy, however soon, gives it another time.
+  if (before?.isSettled === true) await utimes(fresh, before.changed, before.changed);
+  await rename(fresh, to);
+  const after = await stampOf(to);
+  if (before?.isSettled === true && after !== undefined) {
+    copied.set(to, { from, source: before.text, copy: after.text });
+  } else {
+    copied.delete(to);
+  }
 }
 
-/** Whether anything was ever written there. */
+interface Stamp {
+  /** Another one after every write to the file, if that was settled before. */
+  text: string;
+  changed: Date;
+  isSettled: boolean;
+}
+
+/** Undefined when there is no such file. */
+async function stampOf(file: string): Promise<Stamp | undefined> {
+  const found = await stat(file, { bigint: true }).catch(() => undefined);
+  if (found === undefined) return undefined;
+  const { dev, ino, size, mtimeNs, mtime } = found;
+  const isSettled = Date.now() - mtime.getTime() > SETTLED_MS;
+  return { text: [dev, ino, size, mtimeNs].join(), changed: mtime, isSettled };
+}
+
+/** Whether anything was ever written there; not on ZFS, which counts blocks seconds later. */
 export const isWritten = async (file: string): Promise<boolean> => (await stat(file)).blocks > 0;
 
 /** Brings to `to` only what was written into `from` since it was as in `base`. In a new inode, as copyData. */
@@ -68,10 +102,12 @@ export async function shareData(from: string, to: string): Promise<void> {
 }
 
 /**
- * Cuts off whoever has the file open. Writes to it fail from now on, so that the copy is of one moment, as after a loss of
- * power, and a host notices; where the file system has no immutable flag they go on, and the copy may be torn.
+ * Cuts off whoever has the file open. Writes of a host to it fail from now on, so that the copy is of one moment, as after a
+ * loss of power, and the host notices; where the file system has no immutable flag they go on, and the copy may be torn.
  */
 export async function renewInode(file: string): Promise<void> {
+  // A host has let go of it already.
+  if (!(await hasLoopDevice(file))) return rename(await copyBeside(file, file), file);
   const old = await open(file, 'r');
   try {
     await setImmutable(file, true);
@@ -111,10 +147,26 @@ export async function loseSecondHalf(file: string): Promise<void> {
   }
 }
 
-export const removeData = (file: string): Promise<void> => rm(file, { force: true });
+export async function removeData(file: string): Promise<void> {
+  copied.delete(file);
+  await rm(file, { force: true });
+}
+
+/** Known by its name alone, and rather once too often: an inode that was replaced under its name may live on under its twin's. */
+async function hasLoopDevice(file: string): Promise<boolean> {
+  const devices = (await readdir('/sys/block')).filter((name) => name.startsWith('loop'));
+  const files = await Promise.all(
+    devices.map(async (name) => readFile(join('/sys/block', name, 'loop/backing_file'), 'utf8').catch(() => '')),
+  );
+  return files.some((each) => basename(each.trim().replace(/ \(deleted\)$/, '')) === basename(file));
+}
 
 async function copyBeside(from: string, to: string): Promise<string> {
   const fresh = `${to}.new`;
+  if (!(await isWritten(from))) {
+    await createData(fresh, (await stat(from)).size / MIB);
+    return fresh;
+  }
   await run('cp', ['--sparse=always', '--reflink=auto', '--', from, fresh]);
   return fresh;
 }
