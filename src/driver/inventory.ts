@@ -57,7 +57,7 @@ export class Inventory {
         next: 'see that this node talks to its own etcd (host_etcd_ip_address)',
       });
     }
-    throw new DriverError('not-found', `there is no volume ${name}`);
+    throw noVolume(name);
   }
 
   /** Without the records of each: with many volumes they are far more than what is shown. */
@@ -111,9 +111,12 @@ export class Inventory {
 /** @throws `not-found` */
 export async function getVolume(store: MetadataStore, name: string, signal: AbortSignal): Promise<Volume> {
   const volume = await store.find('volume', name, signal);
-  if (volume === undefined) throw new DriverError('not-found', `there is no volume ${name}`);
+  if (volume === undefined) throw noVolume(name);
   return volume;
 }
+
+export const noVolume = (name: string): DriverError =>
+  new DriverError('not-found', `there is no volume ${name}`, { next: 'docker volume ls shows the names' });
 
 /** The volume's group; undefined when it is not replicated. @throws `internal` when its record is missing */
 export async function getGroup(store: MetadataStore, volume: Volume, signal: AbortSignal): Promise<Group | undefined> {

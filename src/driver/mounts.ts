@@ -13,7 +13,7 @@ import { Conflicts } from './conflicts.js';
 import type { DriverContext } from './context.js';
 import { mayBeCopying, waitForCopy } from './copying.js';
 import { refuseVanished } from './expiry.js';
-import { findGroup, getVolume, groupLocks, refuseMissingGroup } from './inventory.js';
+import { findGroup, getVolume, groupLocks, noVolume, refuseMissingGroup } from './inventory.js';
 import { attachmentOf, mountSaga } from './mount.js';
 import type { Held, Operations } from './operations.js';
 import { findOverride } from './overrides.js';
@@ -58,12 +58,17 @@ export class Mounts {
   /** Returns the directory that containers bind. */
   async mount(name: string, id: string, signal: AbortSignal): Promise<string> {
     for (;;) {
-      const call: MountCall = { seen: await getVolume(this.#ctx.store, name, signal), id };
-      if (mayBeCopying(call.seen)) await this.#awaitCopy(call.seen, signal);
-      await this.#attachments.local.releaseRobbed(name, signal);
-      const holder = await this.#ctx.store.find('attachment', name, signal);
+      const { seen, ...look } = await this.#look(name, signal);
+      const call: MountCall = { seen, id };
+      let { holder } = look;
+      if (mayBeCopying(seen) || this.#ctx.journal.findMount(name) !== undefined) {
+        if (mayBeCopying(seen)) await this.#awaitCopy(seen, signal);
+        await this.#attachments.local.releaseRobbed(name, signal);
+        // Both may take their time.
+        holder = await this.#ctx.store.find('attachment', name, signal);
+      }
       if (holder !== undefined && holder.node !== this.#ctx.node.id) {
-        if (!(await this.#conflicts.isOver(call.seen, holder, signal))) continue;
+        if (!(await this.#conflicts.isOver(seen, holder, signal))) continue;
         call.takeOverFrom = holder;
       }
       const mountpoint = await this.#attachments.users.exclusively(name, async () => this.#mountHere(call, signal));
@@ -71,6 +76,17 @@ export class Mounts {
       await this.#conflicts.end(name);
       return mountpoint;
     }
+  }
+
+  /** The volume, and who has it mounted, by one question. @throws `not-found` */
+  async #look(name: string, signal: AbortSignal): Promise<{ seen: Volume; holder: Attachment | undefined }> {
+    const wanted = [
+      ['volume', name],
+      ['attachment', name],
+    ] as const;
+    const [seen, holder] = await this.#ctx.store.findAll(wanted, signal);
+    if (seen === undefined) throw noVolume(name);
+    return { seen, holder };
   }
 
   /** A clone is mounted when it is whole, and as large as it is to be. */

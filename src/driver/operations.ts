@@ -52,20 +52,34 @@ export class Operations {
     signal: AbortSignal,
     work: (held: Held) => Promise<T>,
   ): Promise<T> {
-    let open = await this.#ctx.store.find('operation', on.volume, signal);
-    if (open !== undefined && on.keys.length > 0) {
-      // Settling may need the lock of the group itself, which must then not be held here already.
-      await this.withVolume({ ...on, keys: [] }, signal, async () => Promise.resolve());
-      open = undefined;
+    const keys = [volumeKey(on.volume), ...on.keys];
+    const first = await this.#locked(on, keys, signal, async (held) => {
+      const open = await this.#ctx.store.find('operation', on.volume, held.signal);
+      return open === undefined ? { done: await work(held) } : { open };
+    });
+    if ('done' in first) return first.done;
+    const toSettle = [volumeKey(on.volume), ...first.open.keys];
+    // Settling may need the lock of the group itself, which must then not be held here already.
+    if (on.keys.length > 0) {
+      await this.#locked(on, toSettle, signal, async (held, fence) => this.#settleOpen(fence, on, held.signal));
     }
-    const keys = new Set([volumeKey(on.volume), ...on.keys, ...(open?.keys ?? [])]);
+    return this.#locked(on, on.keys.length > 0 ? keys : toSettle, signal, async (held, fence) => {
+      await this.#settleOpen(fence, on, held.signal);
+      return work(held);
+    });
+  }
+
+  async #locked<T>(
+    on: { volume: string; lockWaitMs?: number },
+    keys: readonly string[],
+    signal: AbortSignal,
+    work: (held: Held, fence: Fence) => Promise<T>,
+  ): Promise<T> {
     const fence = await withTimeLimit(on.lockWaitMs ?? LOCK_WAIT_MS, signal, async (waiting) =>
-      this.#ctx.store.lock([...keys], waiting),
+      this.#ctx.store.lock([...new Set(keys)], waiting),
     );
     try {
-      const held = this.#held(fence, firstOf(signal, fence.signal));
-      await this.#settleOpen(fence, on, held.signal);
-      return await work(held);
+      return await work(this.#held(fence, firstOf(signal, fence.signal)), fence);
     } catch (thrown) {
       // What a verb runs into after it has lost its locks is a consequence, and blames whoever was to answer next.
       if (!fence.signal.aborted) throw thrown;

@@ -8,7 +8,7 @@ import type { Group } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 import { within } from '../domain/signals.js';
 import type { DriverContext } from './context.js';
-import { groupKeyOf } from './inventory.js';
+import { getVolume, groupKeyOf } from './inventory.js';
 import { volumeKey } from './operations.js';
 
 /** How often the log is brought up to date with overrides that were made, or ended, elsewhere. */
@@ -87,7 +87,7 @@ export class Overrides {
     const override = await this.#underLock(name, signal, async (commit) => {
       const found = await store.find('override', name, signal);
       if (found !== undefined) await commit([{ remove: 'override', key: name }]);
-      else await this.#getVolume(name, signal);
+      else await getVolume(store, name, signal);
       return found;
     });
     if (override === undefined) return [`volume ${name} has no override, or it has ended already`];
@@ -110,14 +110,8 @@ export class Overrides {
     }
   }
 
-  async #getVolume(name: string, signal: AbortSignal): Promise<Volume> {
-    const volume = await this.#parts.store.find('volume', name, signal);
-    if (volume !== undefined) return volume;
-    throw new DriverError('not-found', `there is no volume ${name}`, { next: 'docker volume ls shows the names' });
-  }
-
   async #getReplicated(name: string, signal: AbortSignal): Promise<Replicated> {
-    const volume = await this.#getVolume(name, signal);
+    const volume = await getVolume(this.#parts.store, name, signal);
     if (volume.state !== 'ready') {
       throw new DriverError('refused', `volume ${name} is in state ${volume.state}: it is not mounted at all now`, {
         next: `wait until docker volume inspect ${name} shows state ready, or the volume is gone`,

@@ -151,11 +151,11 @@ export class Recovery {
     for (const operation of await store.list('operation', within(STEP_TIMEOUT_MS, stopped))) {
       const isOurs = operation.node === node.id;
       if (!isOurs && needsItsNode(operation)) continue;
-      const { volume, keys } = operation;
+      const { volume } = operation;
       // While its node lives, it holds the locks of what it is doing.
       const patience = isOurs ? {} : { lockWaitMs: FOREIGN_LOCK_WAIT_MS };
       await this.#attempt(stopped, `settle ${operation.kind} of ${volume}`, async (signal) => {
-        await this.#operations.withVolume({ volume, keys, ...patience }, signal, async () => Promise.resolve());
+        await this.#operations.withVolume({ volume, keys: [], ...patience }, signal, async () => Promise.resolve());
       });
     }
   }
