@@ -9,7 +9,7 @@ import { difference, outlineOf, settledOutlineOf } from './world.js';
 
 const CONVERGE_MS = 30_000;
 /** Of scenes with another node: seconds that leases live, and between rounds of recovery. */
-const LEASE_TTL = 2;
+const LEASE_TTL = 3;
 /** Each costs the time to converge and a new stage; so many tell enough. */
 const MAX_FINDINGS = 4;
 
