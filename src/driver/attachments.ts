@@ -40,6 +40,16 @@ export class Attachments {
     this.local = new LocalRelease(ctx, this.users);
   }
 
+  /**
+   * Volumes that this node has attached, a moment ago at least: who does anything about one reads its record. Once all volumes
+   * are known no attachments are read for it: the cluster may have very many.
+   */
+  async listOwn(signal: AbortSignal): Promise<string[]> {
+    const { lastSeen, store, node } = this.#ctx;
+    const known = lastSeen?.outline()?.attachments.values() ?? (await store.list('attachment', signal));
+    return [...known].filter((each) => each.node === node.id).map(({ volume }) => volume);
+  }
+
   /** Attachments of the volume itself and of all other members of its group. */
   async related(volume: Volume, signal: AbortSignal): Promise<Attachment[]> {
     const { store } = this.#ctx;

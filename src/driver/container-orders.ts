@@ -118,9 +118,10 @@ export class ContainerOrders {
   async #find({ group, order }: Given, engine: Engine, stopped: AbortSignal): Promise<StoppedContainer[]> {
     const { store, node } = this.#parts;
     const signal = within(READ_TIMEOUT_MS, stopped);
-    const attachments = await store.list('attachment', signal);
-    const here = new Set(attachments.filter((each) => each.node === node.id).map((each) => each.volume));
-    const asked = order.volumes.filter((name) => here.has(name)).toSorted();
+    const names = order.volumes.toSorted();
+    const wanted = names.map((name) => ['attachment', name] as const);
+    const attachments = await store.findAll(wanted, signal);
+    const asked = names.filter((_name, at) => attachments[at]?.node === node.id);
     const volumes = await Promise.all(asked.map(async (name) => store.find('volume', name, signal)));
     const meant = volumes.filter((volume) => volume?.spec.replicationGroup === group);
     return engine.using(meant.flatMap((volume) => volume?.name ?? []));

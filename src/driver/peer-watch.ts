@@ -44,12 +44,13 @@ export class PeerWatch {
     this.#attachments = parts.attachments;
   }
 
-  /** Volumes of this node that it has to look after. */
-  async list(signal: AbortSignal): Promise<string[]> {
-    const { store, node, backends } = this.#ctx;
-    if (!backends.all().some(hasWitness)) return [];
-    const all = await store.list('attachment', signal);
-    return all.filter((each) => each.node === node.id && isWhole(each)).map((each) => each.volume);
+  /** Volumes that are mounted here and may have to be looked after. */
+  list(): string[] {
+    const { journal, backends } = this.#ctx;
+    return journal.mounts().flatMap(({ volume, backend: name }) => {
+      const backend = backends.find(name);
+      return backend !== undefined && hasWitness(backend) ? [volume] : [];
+    });
   }
 
   /** One look at one volume, and what it needs. @throws why it did not get it */
