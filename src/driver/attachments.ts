@@ -40,14 +40,26 @@ export class Attachments {
     this.local = new LocalRelease(ctx, this.users);
   }
 
-  /**
-   * Volumes that this node has attached, a moment ago at least: who does anything about one reads its record. Once all volumes
-   * are known no attachments are read for it: the cluster may have very many.
-   */
-  async listOwn(signal: AbortSignal): Promise<string[]> {
+  /** What this node has attached. Once all volumes are known those of others are not read for it: the cluster may have very many. */
+  async listOwn(signal: AbortSignal): Promise<Attachment[]> {
     const { lastSeen, store, node } = this.#ctx;
-    const known = lastSeen?.outline()?.attachments.values() ?? (await store.list('attachment', signal));
-    return [...known].filter((each) => each.node === node.id).map(({ volume }) => volume);
+    const known = lastSeen?.outline()?.attachments.values();
+    if (known === undefined) return (await store.list('attachment', signal)).filter((each) => each.node === node.id);
+    const own = [...known].filter((each) => each.node === node.id);
+    return this.findOwn(
+      own.map(({ volume }) => volume),
+      signal,
+    );
+  }
+
+  /** Those of the volumes that this node has attached, by the metadata's word. */
+  async findOwn(volumes: readonly string[], signal: AbortSignal): Promise<Attachment[]> {
+    const { store, node } = this.#ctx;
+    const found = await store.findAll(
+      volumes.map((name) => ['attachment', name] as const),
+      signal,
+    );
+    return found.flatMap((each) => (each?.node === node.id ? [each] : []));
   }
 
   /** Attachments of the volume itself and of all other members of its group. */

@@ -28,8 +28,8 @@ type Seen = Pick<VolumeRecords, 'volume' | 'attachment' | 'group'>;
 
 /**
  * What the metadata in etcd said last, of all volumes: the records on this node's disk, for the time that etcd cannot be read, and an
- * outline of them in memory, for people who look at all of them, and for Get to ask for a volume's group at once. Filled in the background, page by page, and kept up to date by the
- * watch. No decision is made from it (rule 2), and nothing is written for it but the cache (rule 40). Never throws.
+ * outline of them in memory, for people who look at all of them, and for who wants to know which records to ask for. Filled in the
+ * background, page by page, and kept up to date by the watch. No decision is made from it (rule 2), and nothing is written for it but the cache (rule 40). Never throws.
  */
 export class LastSeen {
   readonly #store: MetadataStore;

@@ -44,13 +44,15 @@ export class PeerWatch {
     this.#attachments = parts.attachments;
   }
 
-  /** Volumes that are mounted here and may have to be looked after. */
-  list(): string[] {
+  /** Volumes of this node that it has to look after. */
+  async list(signal: AbortSignal): Promise<string[]> {
     const { journal, backends } = this.#ctx;
-    return journal.mounts().flatMap(({ volume, backend: name }) => {
+    const watched = journal.mounts().filter(({ backend: name }) => {
       const backend = backends.find(name);
-      return backend !== undefined && hasWitness(backend) ? [volume] : [];
+      return backend !== undefined && hasWitness(backend);
     });
+    const names = watched.map(({ volume }) => volume);
+    return (await this.#attachments.findOwn(names, signal)).filter(isWhole).map(({ volume }) => volume);
   }
 
   /** One look at one volume, and what it needs. @throws why it did not get it */

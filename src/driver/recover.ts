@@ -190,7 +190,7 @@ export class Recovery {
 
   /** Attachments of this node without any user: after a reboot, or an Unmount that could not be finished. */
   async #releaseAttachments(stopped: AbortSignal): Promise<void> {
-    for (const volume of await this.#attachments.listOwn(within(STEP_TIMEOUT_MS, stopped))) {
+    for (const { volume } of await this.#attachments.listOwn(within(STEP_TIMEOUT_MS, stopped))) {
       await this.#attempt(stopped, `release ${volume}`, async (signal) => {
         await this.#attachments.releaseUnused(volume, signal);
       });
@@ -199,7 +199,7 @@ export class Recovery {
 
   /** What is mounted here from two arrays, or should be. */
   async #lookAtPeers(stopped: AbortSignal): Promise<void> {
-    for (const volume of this.#peers.list()) {
+    for (const volume of await this.#peers.list(within(STEP_TIMEOUT_MS, stopped))) {
       await this.#attempt(stopped, `see that ${volume} is mounted from both arrays`, async (signal) =>
         this.#peers.look(volume, signal),
       );

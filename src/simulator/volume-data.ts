@@ -27,7 +27,8 @@ export const growData = (file: string, sizeMiB: number): Promise<void> => trunca
 
 /**
  * Makes `to` hold what `from` holds now, in a new inode: whoever still has the old one open neither sees nor disturbs it.
- * Nothing is done while both are as the last copy has left them. `cp` copies holes as holes, which node's own copy does not. While somebody writes to `from`, the copy is not of one moment.
+ * Nothing is done while both are as the last copy has left them. `cp` copies holes as holes, which node's own copy does not. While
+ * somebody writes to `from`, the copy is not of one moment.
  */
 export async function copyData(from: string, to: string): Promise<void> {
   const before = await stampOf(from);

@@ -119,8 +119,8 @@ it('a recovery round looks at those that were made of another volume or have to 
   });
   const isOver = new Promise<void>((resolve) => {
     // The last thing that a round does.
-    jest.spyOn(PeerWatch.prototype, 'list').mockImplementation(function (this: PeerWatch) {
-      const found = list.call(this);
+    jest.spyOn(PeerWatch.prototype, 'list').mockImplementation(async function (this: PeerWatch, signal) {
+      const found = await list.call(this, signal);
       resolve();
       return found;
     });
