@@ -1,20 +1,34 @@
 import { build, type Plugin } from 'esbuild';
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = path.join(root, 'dist');
 
-/** zod's messages in fifty languages are a third of what has to be read at a start. */
-const englishOnly: Plugin = {
-  name: 'english-only',
+/** Of what packages bring along, the third of a start that a daemon never needs which speaks JSON in UTF-8, and English. */
+const asMuchAsIsSpoken: Plugin = {
+  name: 'as-much-as-is-spoken',
   setup({ onLoad }) {
+    // zod's messages in fifty languages.
     onLoad({ filter: /\/zod\/v4\/locales\/index\.js$/ }, () => ({
       contents: "export { default as en } from './en.js';",
     }));
+    // Tables of other character sets, which express then refuses as unknown (415).
+    onLoad({ filter: /\/iconv-lite\/encodings\/[ds]bcs-data(-generated)?\.js$/ }, () => ({
+      contents: 'module.exports = {};',
+    }));
+    // All media types that there are.
+    onLoad({ filter: /\/mime-db\/db\.json$/ }, async ({ path: file }) => {
+      const known = Object.entries(JSON.parse(await readFile(file, 'utf8')) as object);
+      return {
+        contents: JSON.stringify(Object.fromEntries(known.filter(([type]) => SPOKEN.has(type)))),
+        loader: 'json',
+      };
+    });
   },
 };
+const SPOKEN = new Set(['application/json', 'application/octet-stream', 'text/html', 'text/plain']);
 
 /**
  * Puts what `dist/main.js` is made of into one file, and into `dist/parts` what it loads when it is needed, because Node takes
@@ -36,7 +50,7 @@ await build({
   minifyWhitespace: true,
   minifySyntax: true,
   external: ['classic-level', 'etcd3', 'ssh2'],
-  plugins: [englishOnly],
+  plugins: [asMuchAsIsSpoken],
   // Packages of the older kind ask for Node's own modules with it.
   banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
   logLevel: 'warning',

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { StatusPoll } from '../backend/status-poll.js';
 import { loadConfig, type Config, type Surroundings } from '../config/config.js';
 import type { GroupReport } from '../domain/group-report.js';
@@ -59,6 +60,8 @@ const WAY_BACK_MS = 3_000;
 /** A drill's snapshot that nobody dropped is dropped by the array. */
 const DRILL_HOURS = 24;
 const STATUS_READ_MS = 5_000;
+/** Loading what the background needs keeps this process busy: whoever has waited for the socket is answered before. */
+const FIRST_CALL_MS = 20;
 
 /**
  * Starts the daemon: configuration, metadata, arrays, host, driver, socket, in this order. Nothing here waits for an array
@@ -169,6 +172,7 @@ export async function serve(options: ServeOptions): Promise<{ close(): Promise<v
     throw error;
   });
   const status = await listenForStatus(config, { ...reportParts, outline: () => lastSeen?.outline(), metrics, logger });
+  await pause(FIRST_CALL_MS);
   store.announce();
   void passwords.announce();
   recovery.start();
