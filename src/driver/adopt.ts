@@ -6,7 +6,7 @@ import type { Volume } from '../domain/volume.js';
 import { ownershipTag } from '../domain/tag.js';
 import { commitUnder } from './commit-under.js';
 import type { DriverContext } from './context.js';
-import { groupKey, groupRecordKey, volumeKey } from './operations.js';
+import { groupKey, groupRecordKey, volumeKey } from './keys.js';
 import { planAdoption, type Adopted } from './plan-adoption.js';
 import { surveyArrays } from './survey.js';
 

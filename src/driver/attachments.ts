@@ -9,10 +9,10 @@ import { otherSide, type Group } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 import { apartAfter, movedApart } from './apart.js';
 import type { DriverContext } from './context.js';
-import { groupKeyOf } from './inventory.js';
+import { groupKeyOf, groupRecordKey } from './keys.js';
 import { describeUsers, LocalRelease, type AttachedHere } from './local-release.js';
 import { LocalUsers } from './local-users.js';
-import { groupRecordKey, type Held, type Operations } from './operations.js';
+import { type Held, type Operations } from './operations.js';
 import { noteActiveSide } from './note-active.js';
 import { mountQuestion, withActive } from './plan-mount.js';
 import { planUnmount, unmountSaga } from './unmount.js';
@@ -62,13 +62,13 @@ export class Attachments {
     return found.flatMap((each) => (each?.node === node.id ? [each] : []));
   }
 
-  /** Attachments of the volume itself and of all other members of its group. */
-  async related(volume: Volume, signal: AbortSignal): Promise<Attachment[]> {
+  /** Attachments of all other members of the volume's group. */
+  async inGroup(volume: Volume, signal: AbortSignal): Promise<Attachment[]> {
     const { store } = this.#ctx;
     const group = groupKeyOf(volume);
     const members = group === undefined ? [] : await store.listMembers(group, signal);
-    const names = new Set([volume.name, ...members.map(({ name }) => name)]);
-    const wanted = [...names].map((name) => ['attachment', name] as const);
+    const others = members.filter(({ name }) => name !== volume.name);
+    const wanted = others.map(({ name }) => ['attachment', name] as const);
     return (await store.findAll(wanted, signal)).filter((each) => each !== undefined);
   }
 
@@ -148,12 +148,8 @@ export class Attachments {
   }
 
   async #releaseOwn(name: string, signal: AbortSignal): Promise<void> {
-    const { store, backends, logger, node } = this.#ctx;
-    await this.#operations.withVolume({ volume: name, keys: [] }, signal, async (held) => {
-      const [volume, attachment] = await Promise.all([
-        store.find('volume', name, held.signal),
-        store.find('attachment', name, held.signal),
-      ]);
+    const { backends, logger, node } = this.#ctx;
+    await this.#operations.withVolume({ volume: name, keys: [] }, signal, async (held, { volume, attachment }) => {
       if (volume === undefined || attachment === undefined || attachment.node !== node.id) return;
       // A Mount may have come in between.
       if (await this.#isUsed(attachment, held.signal)) return;

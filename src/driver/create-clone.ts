@@ -5,7 +5,8 @@ import type { DriverContext } from './context.js';
 import { refuseForeignMountOptions } from './copy-source.js';
 import { refuseDifferent, type Compared } from './existing.js';
 import { getGroup } from './inventory.js';
-import { volumeKey, type Held, type Operations } from './operations.js';
+import { volumeKey } from './keys.js';
+import { type Held, type Operations } from './operations.js';
 
 /**
  * `docker volume create` with `cloneOf`. Holds the lock of the source, too: it is not removed meanwhile, and what a Mount makes
@@ -18,19 +19,22 @@ export async function createClone(
 ): Promise<void> {
   const { store, backends, logger } = ctx;
   if (name === request.of) throw new DriverError('invalid', `volume ${name} cannot be a clone of itself`);
-  await operations.withVolume({ volume: name, keys: [volumeKey(request.of)] }, signal, async (held) => {
-    const existing = await store.find('volume', name, held.signal);
-    if (existing !== undefined) return refuseDifferent(name, compare(existing, request));
-    const source = await getSource(ctx, request.of, held);
-    refuseForeignMountOptions(source, request.mountOptions);
-    const backend = backends.get(source.spec.backend);
-    const group = await getGroup(store, source, held.signal);
-    const plan = await planClone(backend, { name, source, group, request }, held.signal);
-    if (plan.warning !== undefined) logger.warn(plan.warning, { volume: name });
-    const claim = [{ put: 'volume' as const, key: name, value: plan.volume }];
-    await held.run(cloneSaga(backend, plan), { plan, volume: name, claim });
-    return undefined;
-  });
+  await operations.withVolume(
+    { volume: name, keys: [volumeKey(request.of)] },
+    signal,
+    async (held, { volume: existing }) => {
+      if (existing !== undefined) return refuseDifferent(name, compare(existing, request));
+      const source = await getSource(ctx, request.of, held);
+      refuseForeignMountOptions(source, request.mountOptions);
+      const backend = backends.get(source.spec.backend);
+      const group = await getGroup(store, source, held.signal);
+      const plan = await planClone(backend, { name, source, group, request }, held.signal);
+      if (plan.warning !== undefined) logger.warn(plan.warning, { volume: name });
+      const claim = [{ put: 'volume' as const, key: name, value: plan.volume }];
+      await held.run(cloneSaga(backend, plan), { plan, volume: name, claim });
+      return undefined;
+    },
+  );
 }
 
 async function getSource({ store }: DriverContext, name: string, held: Held): Promise<Volume> {

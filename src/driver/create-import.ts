@@ -10,11 +10,10 @@ export async function createImport(
   { name, request }: { name: string; request: ImportRequest },
   signal: AbortSignal,
 ): Promise<void> {
-  const { store, backends } = ctx;
+  const { backends } = ctx;
   const backend = backends.get(request.backend);
   const keys = [`volume-of-array/${request.backend}/${request.arrayVolume}`];
-  await operations.withVolume({ volume: name, keys }, signal, async (held) => {
-    const existing = await store.find('volume', name, held.signal);
+  await operations.withVolume({ volume: name, keys }, signal, async (held, { volume: existing }) => {
     if (existing !== undefined) return refuseDifferent(name, compare(existing, request));
     const plan = await planImport(backend, { name, request }, held.signal);
     const claim = [{ put: 'volume' as const, key: name, value: plan.volume }];

@@ -5,7 +5,8 @@ import type { DriverContext } from './context.js';
 import { refuseForeignMountOptions } from './copy-source.js';
 import { refuseDifferent, type Compared } from './existing.js';
 import { getGroup } from './inventory.js';
-import { volumeKey, type Operations } from './operations.js';
+import { volumeKey } from './keys.js';
+import { type Operations } from './operations.js';
 import { planSnapshot, snapshotSaga, type SnapshotPlan, type SnapshotRequest } from './snapshot.js';
 import { findScheduleOwner } from './snapshots-of.js';
 
@@ -20,25 +21,28 @@ export async function createSnapshot(
 ): Promise<void> {
   const { store, backends, logger } = ctx;
   if (name === request.of) throw new DriverError('invalid', `volume ${name} cannot be a snapshot of itself`);
-  await operations.withVolume({ volume: name, keys: [volumeKey(request.of)] }, signal, async (held) => {
-    const existing = await store.find('volume', name, held.signal);
-    if (existing !== undefined) return refuseDifferent(name, compare(existing, request));
-    const parent = await store.find('volume', request.of, held.signal);
-    if (parent === undefined) {
-      throw new DriverError('not-found', `there is no volume ${request.of} that a snapshot could be made of`, {
-        next: 'see the names with: docker volume ls',
-      });
-    }
-    refuseForeignMountOptions(parent, request.mountOptions);
-    const backend = backends.get(parent.spec.backend);
-    const group = await getGroup(store, parent, held.signal);
-    const plan = await planSnapshot(backend, { name, parent, group, request }, held.signal);
-    await refuseSharedSchedule(store, plan, held.signal);
-    if (plan.warning !== undefined) logger.warn(plan.warning, { volume: name });
-    const claim = [{ put: 'volume' as const, key: name, value: plan.volume }];
-    await held.run(snapshotSaga(backend, plan), { plan, volume: name, claim });
-    return undefined;
-  });
+  await operations.withVolume(
+    { volume: name, keys: [volumeKey(request.of)] },
+    signal,
+    async (held, { volume: existing }) => {
+      if (existing !== undefined) return refuseDifferent(name, compare(existing, request));
+      const parent = await store.find('volume', request.of, held.signal);
+      if (parent === undefined) {
+        throw new DriverError('not-found', `there is no volume ${request.of} that a snapshot could be made of`, {
+          next: 'see the names with: docker volume ls',
+        });
+      }
+      refuseForeignMountOptions(parent, request.mountOptions);
+      const backend = backends.get(parent.spec.backend);
+      const group = await getGroup(store, parent, held.signal);
+      const plan = await planSnapshot(backend, { name, parent, group, request }, held.signal);
+      await refuseSharedSchedule(store, plan, held.signal);
+      if (plan.warning !== undefined) logger.warn(plan.warning, { volume: name });
+      const claim = [{ put: 'volume' as const, key: name, value: plan.volume }];
+      await held.run(snapshotSaga(backend, plan), { plan, volume: name, claim });
+      return undefined;
+    },
+  );
 }
 
 /** Its own removal may have ended it on the array, and will do so again. */

@@ -81,7 +81,7 @@ function secondStep(pair: Pair, underWay: UnderWay): DeleteStep {
       const isKept = context.facts.keptFor !== undefined;
       const found = underWay.first === undefined && !isKept ? await deleteFirst(pair, context) : {};
       const [begun] = await together([beginDeletion(pair, side, context), underWay.first?.()]);
-      if (begun === undefined) await step.do(context);
+      if (begun === undefined) await step.do?.(context);
       else await begun();
       return found;
     },

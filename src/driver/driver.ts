@@ -14,8 +14,9 @@ import { createSnapshot } from './create-snapshot.js';
 import { keptPlain } from './delete-step.js';
 import { refuseDifferences } from './existing.js';
 import { explain } from './help.js';
-import { getGroup, Inventory, type ListedVolume } from './inventory.js';
+import { Inventory, refuseMissingGroup, type ListedVolume } from './inventory.js';
 import type { Entrance } from './join-group.js';
+import { groupKeyOf } from './keys.js';
 import { Mounts, type MountParts } from './mounts.js';
 import type { Held, Operations } from './operations.js';
 import { checkReplicationOption, planCreate } from './plan-create.js';
@@ -96,15 +97,20 @@ export class DockerDriver implements VolumeDriver {
         { volume: name },
       );
     }
-    await this.#operations.withVolume({ volume: name, keys: [] }, signal, async (held) => {
-      const existing = await this.#ctx.store.find('volume', name, held.signal);
+    const on = { volume: name, keys: [], group: groupKeyOf({ spec }) };
+    await this.#operations.withVolume(on, signal, async (held, { volume: existing, group }) => {
       if (existing !== undefined) refuseDifferences(name, differencesOf(existing, spec));
-      else await this.#createUnder(held, backend, { name, spec });
+      else await this.#createUnder(held, backend, { name, spec, isNew: group === undefined });
     });
     if (spec.replicationGroup !== undefined) this.#poll.refresh();
   }
 
-  async #createUnder(held: Held, backend: Backend, wanted: { name: string; spec: VolumeSpec }): Promise<void> {
+  /** @param wanted `isNew`: nobody of ours is, or was, in its group */
+  async #createUnder(
+    held: Held,
+    backend: Backend,
+    { isNew, ...wanted }: { name: string; spec: VolumeSpec; isNew: boolean },
+  ): Promise<void> {
     const { groups } = this.#ctx;
     const create = async (entrance?: Entrance): Promise<void> => {
       const plan = await planCreate(backend, { ...wanted, look: entrance?.look }, held.signal);
@@ -114,19 +120,19 @@ export class DockerDriver implements VolumeDriver {
     };
     const name = wanted.spec.replicationGroup;
     if (name === undefined) return create();
-    const isNew = !(await groups.isKnown({ backend, name }, held.signal));
     return groups.withPlace({ backend, name }, held.signal, async (seat, look) => create({ seat, look, isNew }));
   }
 
   async remove(name: string, signal: AbortSignal): Promise<void> {
-    if ((await this.#ctx.store.find('volume', name, signal)) === undefined) return;
-    await this.#operations.withVolume({ volume: name, keys: [] }, signal, async (held) => {
+    const seen = await this.#ctx.store.find('volume', name, signal);
+    if (seen === undefined) return;
+    const on = { volume: name, keys: [], group: groupKeyOf(seen) };
+    await this.#operations.withVolume(on, signal, async (held, { volume, group, attachment }) => {
       const { store, backends } = this.#ctx;
-      const volume = await store.find('volume', name, held.signal);
       if (volume === undefined) return;
       const backend = backends.get(volume.spec.backend);
-      await getGroup(store, volume, held.signal);
-      if ((await store.find('attachment', name, held.signal)) !== undefined) {
+      refuseMissingGroup(volume, group);
+      if (attachment !== undefined) {
         // What cannot be removed is not detached.
         await refuseDependants({ store, backend }, volume, held.signal);
         await this.#attachments.releaseForRemoval(held, { volume, backend });

@@ -40,10 +40,9 @@ export async function forgetExpired(
   name: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const { store, backends, journal, logger } = ctx;
-  await operations.withVolume({ volume: name, keys: [], lockWaitMs: FOREIGN_LOCK_WAIT_MS }, signal, async (held) => {
-    const volume = await store.find('volume', name, held.signal);
-    const attachment = await store.find('attachment', name, held.signal);
+  const { backends, journal, logger } = ctx;
+  const on = { volume: name, keys: [], lockWaitMs: FOREIGN_LOCK_WAIT_MS };
+  await operations.withVolume(on, signal, async (held, { volume, attachment }) => {
     if (volume === undefined || expiringSnapshots([volume], new Date()).length === 0) return;
     if (attachment !== undefined || journal.findMount(name) !== undefined) return;
     const look = await lookAt(backends.get(volume.spec.backend), volume, held.signal);

@@ -5,8 +5,9 @@ import { DriverError } from '../domain/errors.js';
 import { withTimeLimit } from '../domain/signals.js';
 import { runCycle } from './group-cycle.js';
 import { GroupLine } from './group-line.js';
+import { groupKey, groupRecordKey } from './keys.js';
 import type { LockedGroup } from './locked-group.js';
-import { groupKey, groupRecordKey, LOCK_WAIT_MS } from './operations.js';
+import { LOCK_WAIT_MS } from './operations.js';
 import type { GroupChange, Seat } from './seat.js';
 import { lookAtGroup, type GroupId, type SeenGroup } from './seen-group.js';
 import { Waits } from './waits.js';
@@ -70,11 +71,6 @@ export class GroupCycles {
       const failure = await seat.over;
       if (failure !== undefined) throw failure;
     });
-  }
-
-  /** Somebody of ours is, or was, in that group. */
-  async isKnown({ backend, name }: GroupId, signal: AbortSignal): Promise<boolean> {
-    return (await this.#ctx.store.find('group', groupRecordKey(backend.name, name), signal)) !== undefined;
   }
 
   /** Groups that were left stopped, as by a crash between stop and start. Returns the keys of their records. */

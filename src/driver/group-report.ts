@@ -12,8 +12,7 @@ import type { Group, Side } from '../domain/replication.js';
 import { within } from '../domain/signals.js';
 import type { VolumeOutline } from '../domain/volume.js';
 import { linksAsker, sideOf, type LinksUp } from './group-sides.js';
-import { groupKeyOf } from './inventory.js';
-import { groupRecordKey } from './operations.js';
+import { groupKeyOf, groupRecordKey } from './keys.js';
 import type { Outline } from './outlines.js';
 
 const EXPORTS_TIMEOUT_MS = 20_000;

@@ -3,16 +3,14 @@ import type { NodeMount } from '../contracts/node-journal.js';
 import type { MetadataStore } from '../contracts/store.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import type { Group } from '../domain/replication.js';
-import type { Volume, VolumeOutline } from '../domain/volume.js';
+import type { Volume } from '../domain/volume.js';
 import type { DriverContext } from './context.js';
-import { groupKey, groupRecordKey } from './operations.js';
+import { groupKeyOf } from './keys.js';
+import { findGroup, readKnown } from './known.js';
 import { shownMountpoint, type VolumeRecords, type VolumeView } from './view.js';
 
 /** A volume as `docker volume ls` shows it. */
 export type ListedVolume = Pick<VolumeView, 'name' | 'mountpoint'>;
-
-/** The key of no record. */
-const NO_GROUP = '';
 
 /**
  * Reads for Get and List. While the metadata cannot be read they answer what these said last, marked as stale: dockerd would
@@ -29,23 +27,13 @@ export class Inventory {
   async get(name: string, signal: AbortSignal): Promise<VolumeRecords> {
     const { store, lastSeen } = this.#ctx;
     try {
-      // Asked for at once, when what was last seen of the volume names its group.
-      const likely = lastSeen?.groupKey(name) ?? NO_GROUP;
-      const wanted = [
-        ['volume', name],
-        ['attachment', name],
-        ['operation', name],
-        ['override', name],
-        ['group', likely],
-      ] as const;
-      const [volume, attachment, operation, override, ofLikely] = await store.findAll(wanted, signal);
+      const known = await readKnown(store, { name, likely: lastSeen?.groupKey(name) }, signal);
+      const { volume } = known;
       // A volume that is being created was never acknowledged: dockerd would take it for a finished one.
       if (volume !== undefined && volume.state !== 'creating') {
-        const group = groupKeyOf(volume) === likely ? ofLikely : await findGroup(store, volume, signal);
+        const { attachment, group } = known;
         lastSeen?.note({ volume, attachment, group });
-        // An override for a volume of the same name that is gone says nothing of this one.
-        const inForce = override?.volumeId === volume.id ? override : undefined;
-        return { volume, attachment, group, operation, override: inForce };
+        return { ...known, volume };
       }
     } catch (thrown) {
       const seen = await lastSeen?.find(name);
@@ -125,27 +113,9 @@ export async function getGroup(store: MetadataStore, volume: Volume, signal: Abo
   return group;
 }
 
-/** The same, where the volume may be gone by now, and its group with it. */
-export async function findGroup(store: MetadataStore, volume: Volume, signal: AbortSignal): Promise<Group | undefined> {
-  const key = groupKeyOf(volume);
-  return key === undefined ? undefined : store.find('group', key, signal);
-}
-
 /** @throws `internal` when the volume is in a group that is not on record */
 export function refuseMissingGroup(volume: Volume, group: Group | undefined): void {
   const key = groupKeyOf(volume);
   if (key === undefined || group !== undefined) return;
   throw new DriverError('internal', `the metadata have volume ${volume.name}, but not its group ${key}`);
-}
-
-/** The volume's group, whose lock every change of a member needs. */
-export function groupLocks(volume: Volume): string[] {
-  const { backend, replicationGroup } = volume.spec;
-  return replicationGroup === undefined ? [] : [groupKey(backend, replicationGroup)];
-}
-
-/** Record key of the volume's remote copy group. */
-export function groupKeyOf(volume: Pick<VolumeOutline, 'spec'>): string | undefined {
-  const { backend, replicationGroup } = volume.spec;
-  return replicationGroup === undefined ? undefined : groupRecordKey(backend, replicationGroup);
 }

@@ -87,7 +87,6 @@ export async function readBackOf({ readBack }: UnderWay): Promise<ArrayVolume> {
 export function copyStep(making: Making): CreateStep {
   return {
     name: 'let the arrays create the copy on the secondary array',
-    do: async () => Promise.resolve(),
     async undo({ plan: { volume }, facts, signal }) {
       if (facts.hasNoCopy === true) return;
       await despiteLateAdmission(making, facts, {

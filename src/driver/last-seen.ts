@@ -5,7 +5,7 @@ import type { RecordCache } from '../contracts/record-cache.js';
 import type { MetadataStore, Records } from '../contracts/store.js';
 import { asDriverError } from '../domain/errors.js';
 import { within } from '../domain/signals.js';
-import { groupKeyOf } from './inventory.js';
+import { groupKeyOf } from './keys.js';
 import { keyOf, Outlines, readOutline, type Outline, type OutlinedKind } from './outlines.js';
 import type { VolumeRecords } from './view.js';
 

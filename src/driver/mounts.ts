@@ -6,17 +6,17 @@ import { asDriverError } from '../domain/errors.js';
 import { arrayHostName } from '../domain/names.js';
 import type { Override } from '../domain/override.js';
 import type { Group } from '../domain/replication.js';
-import { together } from '../domain/together.js';
 import type { Volume } from '../domain/volume.js';
 import type { Attachments } from './attachments.js';
 import { Conflicts } from './conflicts.js';
 import type { DriverContext } from './context.js';
 import { mayBeCopying, waitForCopy } from './copying.js';
 import { refuseVanished } from './expiry.js';
-import { findGroup, getVolume, groupLocks, noVolume, refuseMissingGroup } from './inventory.js';
+import { noVolume, refuseMissingGroup } from './inventory.js';
+import { groupKeyOf, groupLocks } from './keys.js';
+import { readKnown } from './known.js';
 import { attachmentOf, mountSaga } from './mount.js';
 import type { Held, Operations } from './operations.js';
-import { findOverride } from './overrides.js';
 import { planMount, type MountPlan } from './plan-mount.js';
 import type { Resizes } from './resizes.js';
 
@@ -107,47 +107,35 @@ export class Mounts {
   /** Undefined when another node holds the volume by now, again, or has held it meanwhile: then look at it anew. */
   async #mountHere(call: MountCall, signal: AbortSignal): Promise<string | undefined> {
     const { seen, takeOverFrom } = call;
-    const { node } = this.#ctx;
+    const { store, node } = this.#ctx;
     const robs = takeOverFrom === undefined ? {} : { robs: takeOverFrom.node };
-    const on = { volume: seen.name, keys: groupLocks(seen), ...robs };
-    return this.#operations.withVolume(on, signal, async (held) => {
-      const known = await this.#read(seen, held.signal);
-      const { volume, attachments } = known;
+    const on = { volume: seen.name, keys: groupLocks(seen), group: groupKeyOf(seen), ...robs };
+    return this.#operations.withVolume(on, signal, async (held, { volume, attachment: present, ...known }) => {
+      let { group, override } = known;
+      if (volume === undefined) throw noVolume(seen.name);
       // The locks are those of the volume that was seen, and of its group.
       if (volume.id !== seen.id) return undefined;
-      refuseMissingGroup(volume, known.group);
-      const present = attachments.find((each) => each.volume === volume.name);
+      refuseMissingGroup(volume, group);
       if (present !== undefined && present.node !== node.id && !isSame(present, takeOverFrom)) return undefined;
       const mounted = this.#ctx.journal.findMount(volume.name);
       if (mounted !== undefined && !isOwnMount(node.id, mounted, present)) return undefined;
       if (present?.node === node.id) {
-        const joined = await this.#join(held, { ...known, attachment: present, id: call.id });
+        const joined = await this.#join(held, { volume, attachment: present, group, override, id: call.id });
         if (joined !== undefined) return joined;
         // Whoever looked at what was mounted may have put another active side on record, and it took its time.
-        const { group, override } = await this.#read(seen, held.signal);
-        Object.assign(known, { group, override });
+        ({ group, override } = await readKnown(store, { name: volume.name, likely: on.group }, held.signal));
       }
+      const attachments = await this.#attachments.inGroup(volume, held.signal);
+      if (present !== undefined) attachments.push(present);
       const from = present !== undefined && present.node !== node.id ? { takeOverFrom: present } : {};
-      return this.#attach(held, { ...known, id: call.id, ...from });
+      return this.#attach(held, { volume, group, override, attachments, id: call.id, ...from });
     });
-  }
-
-  /** Asked at once, because a container waits. */
-  async #read(seen: Volume, signal: AbortSignal): Promise<Known> {
-    const { store } = this.#ctx;
-    const [volume, attachments, group, override] = await together([
-      getVolume(store, seen.name, signal),
-      this.#attachments.related(seen, signal),
-      findGroup(store, seen, signal),
-      findOverride(store, seen, signal),
-    ]);
-    return { volume, attachments, group, override };
   }
 
   /** Undefined when the mount was on record only: then it has been taken down. */
   async #join(
     held: Held,
-    { volume, group, override, attachment, id }: Known & { attachment: Attachment; id: string },
+    { volume, group, override, attachment, id }: Mountable & { attachment: Attachment; id: string },
   ): Promise<string | undefined> {
     const backend = this.#ctx.backends.get(volume.spec.backend);
     const joined = await this.#attachments.join(held, { volume, backend, group, attachment, id, override });
@@ -222,15 +210,15 @@ export class Mounts {
 }
 
 /** What the metadata say of a volume, read under its locks. */
-interface Known {
+interface Mountable {
   volume: Volume;
-  /** Of the volume and of all other members of its group. */
-  attachments: Attachment[];
   group: Group | undefined;
   override: Override | undefined;
 }
 
-interface AttachRequest extends Known {
+interface AttachRequest extends Mountable {
+  /** Of the volume, as it was before what was mounted here was taken down, and of all other members of its group. */
+  attachments: Attachment[];
   id: string;
   takeOverFrom?: Attachment;
 }

@@ -6,7 +6,7 @@ import type { Volume } from '../domain/volume.js';
 import { commitUnder } from './commit-under.js';
 import type { DriverContext } from './context.js';
 import { getGroup } from './inventory.js';
-import { groupKey, groupRecordKey } from './operations.js';
+import { groupKey, groupRecordKey } from './keys.js';
 import { mountQuestion, withActive } from './plan-mount.js';
 
 /** Long enough for arrays that answer; an Unmount has to end also when one does not. */

@@ -4,6 +4,8 @@ import { firstOf, within, withTimeLimit } from '../domain/signals.js';
 import type { Operation } from '../saga/operation.js';
 import { run, type Journal, type Saga, type SagaRun } from '../saga/saga.js';
 import type { DriverContext } from './context.js';
+import { volumeKey } from './keys.js';
+import { readKnown, type Known } from './known.js';
 
 /** The way back and the clean-up have this long, whatever is left of the caller's time. */
 const UNDO_TIMEOUT_MS = 60_000;
@@ -15,14 +17,19 @@ export const FOREIGN_LOCK_WAIT_MS = 1_000;
 /** Whether the steps of an operation touch its node, so that they can only be settled there. */
 export const needsItsNode = (operation: Operation): boolean => ['mount', 'unmount'].includes(operation.kind);
 
-export const volumeKey = (name: string): string => `volume/${name}`;
-/** Sorted after all volumes: whoever needs both takes the volume first, as do those who wait in line for their group. */
-export const groupKey = (backend: string, group: string): string => `volumes-of-group/${backend}/${group}`;
-/** Record key of a group. */
-export const groupRecordKey = (backend: string, group: string): string => `${backend}/${group}`;
-
 /** Goes on with an operation that was found open; one for each kind of saga. */
 export type Settler = (operation: Operation, run: SagaRun<Write>) => Promise<void>;
+
+/** What a verb asks for. */
+interface OnVolume {
+  volume: string;
+  /** Its other lock keys. */
+  keys: string[];
+  /** Record key of the group that the volume is in, as far as that is known. */
+  group?: string | undefined;
+  lockWaitMs?: number;
+  robs?: string;
+}
 
 /** The locks of one verb, and what may be done under them. */
 export interface Held {
@@ -44,29 +51,36 @@ export class Operations {
 
   /**
    * Does the work while the volume's lock and the other keys are held, after an operation that was left open on the volume
-   * is settled; the work's signal also fires when the locks are about to be lost, and whatever it fails with is then
-   * `fenced`. What the node `robs` has left open is not settled: the operation that the work begins takes its place.
+   * is settled, with what the metadata say of the volume under its lock; the work's signal also fires when the locks are about to
+   * be lost, and whatever it fails with is then `fenced`. What the node `robs` has left open is not settled: the operation that the
+   * work begins takes its place.
    */
-  async withVolume<T>(
-    on: { volume: string; keys: string[]; lockWaitMs?: number; robs?: string },
-    signal: AbortSignal,
-    work: (held: Held) => Promise<T>,
-  ): Promise<T> {
+  async withVolume<T>(on: OnVolume, signal: AbortSignal, work: (held: Held, known: Known) => Promise<T>): Promise<T> {
     const keys = [volumeKey(on.volume), ...on.keys];
     const first = await this.#locked(on, keys, signal, async (held) => {
-      const open = await this.#ctx.store.find('operation', on.volume, held.signal);
-      return open === undefined ? { done: await work(held) } : { open };
+      const known = await this.#read(on, held.signal);
+      return known.operation === undefined ? { done: await work(held, known) } : { open: known.operation };
     });
     if ('done' in first) return first.done;
     const toSettle = [volumeKey(on.volume), ...first.open.keys];
     // Settling may need the lock of the group itself, which must then not be held here already.
     if (on.keys.length > 0) {
-      await this.#locked(on, toSettle, signal, async (held, fence) => this.#settleOpen(fence, on, held.signal));
+      await this.#locked(on, toSettle, signal, async (held, fence) => this.#readSettled(fence, on, held.signal));
     }
-    return this.#locked(on, on.keys.length > 0 ? keys : toSettle, signal, async (held, fence) => {
-      await this.#settleOpen(fence, on, held.signal);
-      return work(held);
-    });
+    return this.#locked(on, on.keys.length > 0 ? keys : toSettle, signal, async (held, fence) =>
+      work(held, await this.#readSettled(fence, on, held.signal)),
+    );
+  }
+
+  async #readSettled(fence: Fence, on: OnVolume, signal: AbortSignal): Promise<Known> {
+    const known = await this.#read(on, signal);
+    if (known.operation === undefined) return known;
+    await this.#settleOpen(fence, on, known.operation, signal);
+    return this.#read(on, signal);
+  }
+
+  async #read({ volume, group }: OnVolume, signal: AbortSignal): Promise<Known> {
+    return readKnown(this.#ctx.store, { name: volume, likely: group }, signal);
   }
 
   async #locked<T>(
@@ -87,7 +101,8 @@ export class Operations {
       this.#ctx.logger.warn('an operation lost its locks', { volume: on.volume, reason: cause.message });
       throw lockLost(on.volume, fence, cause);
     } finally {
-      await fence.release();
+      // Whoever comes next waits for it, and the caller does not.
+      void fence.release();
     }
   }
 
@@ -101,10 +116,12 @@ export class Operations {
     };
   }
 
-  async #settleOpen(fence: Fence, on: { volume: string; robs?: string }, signal: AbortSignal): Promise<void> {
-    const { volume, robs } = on;
-    const operation = await this.#ctx.store.find('operation', volume, signal);
-    if (operation === undefined) return;
+  async #settleOpen(
+    fence: Fence,
+    { volume, robs }: OnVolume,
+    operation: Operation,
+    signal: AbortSignal,
+  ): Promise<void> {
     if (!operation.keys.every((key) => fence.keys.includes(key))) {
       throw new DriverError('busy', `another operation (${operation.kind}) has just begun on volume ${volume}`, {
         next: 'try again',

@@ -2,7 +2,7 @@ import type { MetadataStore, Records } from '../contracts/store.js';
 import type { AttachmentOutline } from '../domain/attachment.js';
 import type { Group } from '../domain/replication.js';
 import type { VolumeOutline } from '../domain/volume.js';
-import { groupRecordKey } from './operations.js';
+import { groupRecordKey } from './keys.js';
 
 export type OutlinedKind = 'volume' | 'attachment' | 'group';
 

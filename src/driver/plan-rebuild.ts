@@ -4,7 +4,7 @@ import { DriverError } from '../domain/errors.js';
 import type { Group, Side } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 import { cautiousLastActive } from './cautious-side.js';
-import { groupKeyOf } from './inventory.js';
+import { groupKeyOf } from './keys.js';
 import { proveTagged } from './prove-tagged.js';
 import { attachmentOf, type ThisNode } from './rebuilt-attachment.js';
 import { rebuiltVolume, type Proven } from './rebuilt-volume.js';

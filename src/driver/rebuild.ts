@@ -2,7 +2,7 @@ import type { StoredRecord } from '../contracts/archive.js';
 import type { MetadataStore } from '../contracts/store.js';
 import type { DriverContext } from './context.js';
 import { commitUnder } from './commit-under.js';
-import { groupKey, groupRecordKey, volumeKey } from './operations.js';
+import { groupKey, groupRecordKey, volumeKey } from './keys.js';
 import { knownIn, planRebuild, type RebuildPlan, type Rebuilt } from './plan-rebuild.js';
 import type { ThisNode } from './rebuilt-attachment.js';
 import { surveyArrays } from './survey.js';

@@ -2,7 +2,7 @@ import type { NodeJournal } from '../contracts/node-journal.js';
 import { exportSides, type Attachment } from '../domain/attachment.js';
 import { removeExportsCommand } from '../domain/names.js';
 import type { Volume } from '../domain/volume.js';
-import { groupKeyOf } from './inventory.js';
+import { groupKeyOf } from './keys.js';
 import type { Proven } from './rebuilt-volume.js';
 import type { Survey } from './survey.js';
 

@@ -244,9 +244,8 @@ export class Recovery {
   }
 
   async #removeExport(work: DeferredRemoval, signal: AbortSignal): Promise<void> {
-    const { store, backends, journal } = this.#ctx;
-    await this.#operations.withVolume({ volume: work.volume, keys: [] }, signal, async (held) => {
-      const attachment = await store.find('attachment', work.volume, held.signal);
+    const { backends, journal } = this.#ctx;
+    await this.#operations.withVolume({ volume: work.volume, keys: [] }, signal, async (held, { attachment }) => {
       if (!isExportedTo(attachment, work)) {
         await this.#detachReturned(work, held.signal);
         await backends.get(work.backend).array(work.side).removeVluns(work.arrayName, work.host, held.signal);

@@ -5,7 +5,7 @@ import { heldElsewhere } from './attachments.js';
 import type { DriverContext } from './context.js';
 import { refuseIfCopied } from './copying.js';
 import { releaseSaga, type ImportPlan } from './import.js';
-import { getVolume } from './inventory.js';
+import { noVolume } from './inventory.js';
 import type { Operations } from './operations.js';
 import { refuseIfExported } from './plan-remove.js';
 
@@ -28,13 +28,12 @@ export class Releases {
 
   /** The lines for the operator. @throws `not-found`, `refused`, `busy` or `unavailable`, with nothing changed unless it says so */
   async release({ volume: name, withoutComment }: ReleaseOrder, signal: AbortSignal): Promise<string[]> {
-    return this.#operations.withVolume({ volume: name, keys: [] }, signal, async (held) => {
+    return this.#operations.withVolume({ volume: name, keys: [] }, signal, async (held, { volume, attachment }) => {
       const { store, backends } = this.#ctx;
-      const volume = await getVolume(store, name, held.signal);
+      if (volume === undefined) throw noVolume(name);
       const plan = planRelease(volume);
       if (withoutComment !== true) refuseLostComment(volume);
       const backend = backends.get(volume.spec.backend);
-      const attachment = await store.find('attachment', name, held.signal);
       if (attachment !== undefined) throw heldElsewhere(attachment);
       await this.#refuseDependants(volume, held.signal);
       await refuseIfCopied({ store, backend }, volume, held.signal);

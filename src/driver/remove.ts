@@ -60,7 +60,7 @@ function stepsOf(backend: Backend, plan: RemovePlan, door: RemoveDoor): RemoveSt
   return [
     dismissStep(id, door),
     // The cycle does that by itself. Whoever goes on with an interrupted removal does it first: the other members are unprotected.
-    { name: restart, noWayBack: true, do: async (context) => (seat === undefined ? out(context) : undefined) },
+    { name: restart, noWayBack: true, ...(seat === undefined ? { do: out } : {}) },
     ...leave,
     ...deletePairSteps({ backend, side: group.side, copies, out }),
     { name: restart, do: async (context) => (seat === undefined ? out(context) : throwWhyNot(seat)) },

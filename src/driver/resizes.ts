@@ -4,7 +4,7 @@ import { asDriverError, DriverError } from '../domain/errors.js';
 import { within } from '../domain/signals.js';
 import type { Volume } from '../domain/volume.js';
 import type { DriverContext } from './context.js';
-import { getGroup, getVolume } from './inventory.js';
+import { getGroup, getVolume, noVolume } from './inventory.js';
 import type { LocalUsers } from './local-users.js';
 import { isCopying, refuseUnfinishedCopy } from './copying.js';
 import { filled } from './mounted-size.js';
@@ -68,8 +68,8 @@ export class Resizes {
   async #locked(name: string, { toGiB, lockWaitMs }: { toGiB: number; lockWaitMs?: number }, signal: AbortSignal) {
     const on = { volume: name, keys: [], ...(lockWaitMs === undefined ? {} : { lockWaitMs }) };
     return this.#users.exclusively(name, async () =>
-      this.#operations.withVolume(on, signal, async (held) => {
-        const volume = await getVolume(this.#ctx.store, name, held.signal);
+      this.#operations.withVolume(on, signal, async (held, { volume }) => {
+        if (volume === undefined) throw noVolume(name);
         checkResize(volume, toGiB);
         const backend = this.#ctx.backends.get(volume.spec.backend);
         await refuseUnfinishedCopy(backend, volume, held.signal);

@@ -10,7 +10,7 @@ import { isNeverFormatted, type Volume } from '../domain/volume.js';
 import { cautiousLastActive } from './cautious-side.js';
 import { commitUnder } from './commit-under.js';
 import type { DriverContext } from './context.js';
-import { groupKey, volumeKey } from './operations.js';
+import { groupKey, volumeKey } from './keys.js';
 
 type Parts = Pick<DriverContext, 'store' | 'backends' | 'logger'>;
 

@@ -12,7 +12,7 @@ export function atOnce<P, F extends object, W>(name: string, parts: Part<P, F, W
   return {
     name,
     async do(context) {
-      const found = await together(parts.map(async (part) => part.do(context)));
+      const found = await together(parts.map(async (part) => part.do?.(context)));
       return found.reduce<Partial<F>>((all, each) => ({ ...all, ...each }), {});
     },
     async undo(context) {

@@ -28,8 +28,8 @@ export interface StepContext<P, F extends object, W> {
 export interface Step<P, F extends object, W> {
   /** In the words of the user: `create the volume on the primary array`. */
   name: string;
-  /** Makes it so, if it is ours; returns what it found out. */
-  do(context: StepContext<P, F, W>): Promise<Partial<F> | void>;
+  /** Makes it so, if it is ours; returns what it found out. Absent when it is made so by another step: there is only something to be undone. */
+  do?(context: StepContext<P, F, W>): Promise<Partial<F> | void>;
   /** Makes it gone, if it is ours; absent when there is nothing to be undone. */
   undo?(context: StepContext<P, F, W>): Promise<void>;
   /** Looks again, some time after the undo, for what its own last call may have made meanwhile; removes only that. */
@@ -139,10 +139,12 @@ async function goForward<P, F extends object, W>(
       ctx.signal.throwIfAborted();
       ctx.onStep?.(operation, step.name);
       isUnderWay = true;
-      const found = await step.do(contextOf(operation, ctx, ctx.signal));
+      const found = await step.do?.(contextOf(operation, ctx, ctx.signal));
       isUnderWay = false;
       Object.assign(operation.facts, found ?? {});
       operation.next += 1;
+      // One that does nothing is as good as done, and on record with the one before it.
+      while (isOnlyUndone(saga.steps[operation.next])) operation.next += 1;
       doing = `record that it was done: ${step.name}`;
       if (operation.next < saga.steps.length) await ctx.journal.save(operation, []);
     }
@@ -177,8 +179,10 @@ async function afterFailure<P, F extends object, W>(
     return cause.reworded(`${message}; what is left is finished later, or by the same command again`);
   }
   operation.error = message;
-  if (!isUnderWay) operation.next -= 1;
-  else if (isUnanswered) setUnanswered(saga, operation);
+  if (!isUnderWay) {
+    do operation.next -= 1;
+    while (operation.next > 0 && isOnlyUndone(saga.steps[operation.next]));
+  } else if (isUnanswered) setUnanswered(saga, operation);
   try {
     await turnBack(operation, ctx);
   } catch {
@@ -279,6 +283,9 @@ function isPastReturn<P, F extends object, W>(saga: Saga<P, F, W>, operation: Op
   const index = saga.steps.findIndex((step) => step.noWayBack === true);
   return index !== -1 && operation.next >= index;
 }
+
+const isOnlyUndone = <P, F extends object, W>(step: Step<P, F, W> | undefined): boolean =>
+  step !== undefined && step.do === undefined;
 
 function getStep<P, F extends object, W>(saga: Saga<P, F, W>, index: number): Step<P, F, W> {
   const step = saga.steps[index];

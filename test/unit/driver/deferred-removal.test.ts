@@ -34,7 +34,8 @@ async function roundWith(there: { volume?: object; mount?: { wwn: string } }): P
     node: { id: 'n1' },
   };
   const operations = {
-    withVolume: async (_of: object, _signal: object, work: (held: object) => unknown) => work({ signal }),
+    withVolume: async (_of: object, _signal: object, work: (held: object, known: object) => unknown) =>
+      work({ signal }, {}),
   };
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   const recovery = new Recovery(ctx as unknown as DriverContext, { operations } as unknown as Parts);

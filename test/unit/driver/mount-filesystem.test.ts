@@ -48,7 +48,7 @@ async function mountOf({ known, origin, holds, failing }: Case) {
   const step = filesystemStep({ filesystems } as unknown as DriverContext);
   let error = '';
   await step
-    .do({ plan, facts: { device }, signal: AbortSignal.timeout(1000), record })
+    .do?.({ plan, facts: { device }, signal: AbortSignal.timeout(1000), record })
     .catch((thrown: unknown) => void (error = String(thrown)));
   return { happened, records, error };
 }

@@ -1,7 +1,8 @@
 import { expect, it } from '@jest/globals';
 import type { Fence, Write } from '../../../src/contracts/store.js';
 import type { DriverContext } from '../../../src/driver/context.js';
-import { Operations, volumeKey } from '../../../src/driver/operations.js';
+import { volumeKey } from '../../../src/driver/keys.js';
+import { Operations } from '../../../src/driver/operations.js';
 import type { Operation } from '../../../src/saga/operation.js';
 import { anOperation } from '../../contract/store-records.js';
 
@@ -15,9 +16,9 @@ function setUp(open: Operation | undefined): { operations: Operations; told: str
   const told: string[] = [];
   let operation = open;
   const store = {
-    async find() {
+    async findAll(wanted: [string, string][]) {
       told.push('look');
-      return Promise.resolve(operation);
+      return Promise.resolve(wanted.map(([kind]) => (kind === 'operation' ? operation : undefined)));
     },
     async lock(keys: string[]): Promise<Fence> {
       told.push(`lock ${keys.join(' ')}`);
@@ -58,7 +59,7 @@ it('an open operation is settled under its own locks, never under those of the v
   expect(told.join(', ')).toBe(
     [
       'lock volume/v volume/source, look, give back',
-      `lock ${KEYS.join(' ')}, look, settle, give back`,
+      `lock ${KEYS.join(' ')}, look, settle, look, give back`,
       'lock volume/v volume/source, look, give back',
     ].join(', '),
   );
@@ -68,7 +69,7 @@ it('who needs no other lock goes on under those of the operation that was open',
   const { operations, told } = setUp(open({}));
   expect(await work(operations, [])).toBe('done');
   expect(told.join(', ')).toBe(
-    ['lock volume/v, look, give back', `lock ${KEYS.join(' ')}, look, settle, give back`].join(', '),
+    ['lock volume/v, look, give back', `lock ${KEYS.join(' ')}, look, settle, look, give back`].join(', '),
   );
 });
 

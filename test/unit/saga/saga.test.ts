@@ -209,6 +209,52 @@ describe('saga', () => {
     });
   });
 
+  describe('a step that has only something to be undone', () => {
+    /** Step 1 is such a one. */
+    function withOnlyUndone(world: World, faults: Faults) {
+      const { saga, ctx } = build(world, 3, faults);
+      const undone: string[] = [];
+      const steps = saga.steps.map(({ do: act, ...step }, index) => ({
+        ...step,
+        ...(index === 1 || act === undefined ? {} : { do: act }),
+        async undo(context: Parameters<NonNullable<typeof step.undo>>[0]) {
+          undone.push(step.name);
+          await step.undo?.(context);
+        },
+      }));
+      return { saga: { ...saga, steps }, ctx, undone };
+    }
+
+    it('is on record with the one before it', async () => {
+      const { saga, ctx } = withOnlyUndone(newWorld(), {});
+      const { save } = ctx.journal;
+      const saved: number[] = [];
+      ctx.journal.save = async (operation, also) => {
+        saved.push(operation.next);
+        await save(operation, also);
+      };
+      await run(saga, start, ctx);
+      expect(saved).toEqual([0, 2]);
+    });
+
+    it('is undone when the next one was begun', async () => {
+      const { saga, ctx, undone } = withOnlyUndone(newWorld(), { failAt: { step: 2, when: 'before' } });
+      expect(await caught(run(saga, start, ctx))).toMatchObject({ rollback: 'done' });
+      expect(undone).toEqual(['step 2', 'step 1', 'step 0']);
+    });
+
+    it('is not undone when the one after it was never begun', async () => {
+      const { saga, ctx, undone } = withOnlyUndone(newWorld(), {});
+      const { save } = ctx.journal;
+      ctx.journal.save = async (operation, also) => {
+        if (operation.phase === 'do' && operation.next === 2) throw new DriverError('unavailable', 'etcd is away');
+        await save(operation, also);
+      };
+      expect(await caught(run(saga, start, ctx))).toMatchObject({ rollback: 'done' });
+      expect(undone).toEqual(['step 0']);
+    });
+  });
+
   it('a way back that is repeated goes on where it stopped, and undoes nothing twice', async () => {
     const world = newWorld();
     const { saga, ctx } = build(world, 4, { failAt: { step: 3, when: 'before' } });
@@ -216,7 +262,7 @@ describe('saga', () => {
     let blocked = true;
     const steps = saga.steps.map((step) => ({
       ...step,
-      async undo(context: Parameters<typeof step.do>[0]) {
+      async undo(context: Parameters<NonNullable<typeof step.undo>>[0]) {
         if (step.name === 'step 1' && blocked) throw new DriverError('unavailable', 'array is gone');
         undone.push(step.name);
         await step.undo?.(context);
