@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import type { LogEntry } from '../../src/simulator/request-log.js';
 import { coveredMs, longestChain, type CallTimes } from '../bench/chain.js';
 import { compareRuns } from '../bench/compare.js';
-import { aloneMs, verbCalls, type Measurement } from '../bench/meter.js';
+import { fileWorkMs, verbCalls, type Measurement } from '../bench/meter.js';
 import { limitsInWords, percentile, rowOf, type Limit, type Row } from '../bench/rows.js';
 import { formatTable } from '../bench/table.js';
 import { verbRow } from '../bench/verb-rows.js';
@@ -112,9 +112,19 @@ describe('calls of a verb', () => {
 describe('time of file systems', () => {
   it('is that of tools while no array is asked, whoever has which clock', () => {
     const from = Date.parse('2026-01-01T00:00:00.000Z');
-    const log = [entry(call(7_010, 7_020), { at: new Date(from + 10).toISOString() })];
+    const log = [entry(call(7_010, 7_020), { at: new Date(from + 10).toISOString(), method: 'GET' })];
     const tools = [call(from, from + 15), call(from + 5, from + 8), call(from + 19, from + 30)];
-    expect(aloneMs(tools, log)).toBe(20);
+    expect(fileWorkMs(tools, log, 0)).toBe(20);
+  });
+
+  it('is that of the simulator, too, which copies data beyond the latency of a change, unless another call waits for its own', () => {
+    const from = Date.parse('2026-01-01T00:00:00.000Z');
+    const change = (startMs: number, endMs: number): LogEntry =>
+      entry(call(startMs, endMs), { at: new Date(from + startMs).toISOString(), method: 'PUT' });
+    expect(fileWorkMs([], [change(0, 75)], 50)).toBe(25);
+    expect(fileWorkMs([], [change(0, 75), change(10, 62)], 50)).toBe(15);
+    expect(fileWorkMs([call(from + 60, from + 90)], [change(0, 75)], 50)).toBe(40);
+    expect(fileWorkMs([], [change(0, 40)], 50)).toBe(0);
   });
 });
 
