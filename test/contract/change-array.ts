@@ -10,10 +10,10 @@ import { openEtcdStore } from '../../src/store/etcd-store.js';
 import { NO_SSH } from '../unit/array/array-settings.js';
 
 /**
- * Another node that changes something on an array under a lock: `change-array.ts HOST STATE_DIR API_URL READS`, after as
- * many reads, of which it waits for one only. At a line on stdin it is busy for a while, in which it may be stopped.
+ * Another node that changes something on an array under a lock: `change-array.ts HOST STATE_DIR API_URL READS LEASE_SECONDS`,
+ * after as many reads, of which it waits for one only. At a line on stdin it is busy for a while, in which it may be stopped.
  */
-const [host = '', stateDir = '', apiUrl = '', reads = '0'] = process.argv.slice(2);
+const [host = '', stateDir = '', apiUrl = '', reads = '0', lease = ''] = process.argv.slice(2);
 const silence = (): void => undefined;
 const logger = { debug: silence, info: silence, warn: silence, error: silence };
 const say = (line: string): void => void writeSync(1, `${line}\n`);
@@ -26,7 +26,7 @@ process.stdin.on('data', () => {
   }, 1);
 });
 const node = { id: 'child', name: 'child' };
-const store = openEtcdStore({ hosts: [host], node, stateDir, leaseTtl: 3, logger });
+const store = openEtcdStore({ hosts: [host], node, stateDir, leaseTtl: Number(lease), logger });
 const settings = { label: 'array', apiUrl, username: 'u', password: new Secret('p'), tlsVerify: false, ssh: NO_SSH };
 const pins = { find: async () => Promise.resolve(undefined), save: async () => Promise.resolve() };
 const wsapi = new Wsapi(settings, new Connections({ pins, logger }).take(settings), logger);

@@ -10,7 +10,8 @@ import { generate } from 'selfsigned';
 import { startEtcd, type Etcd } from '../etcd.js';
 import { startChild, type Child } from './child.js';
 
-const LEASE_MS = 3_000;
+/** A busy machine may keep a child from its renewals for a second or two. */
+const LEASE_MS = 5_000;
 
 /** Something that the array keeps waiting, until it is let go. */
 class Gate {
@@ -112,8 +113,14 @@ describe('rule 24: a process that was stopped past its lease sends no change to 
   });
 
   const start = async (reads: number): Promise<void> => {
-    child = startChild('change-array.ts', [etcd.host, dir, await array.listen(), String(reads)]);
-    await array.gate.arrived;
+    const lease = String(LEASE_MS / 1_000);
+    child = startChild('change-array.ts', [etcd.host, dir, await array.listen(), String(reads), lease]);
+    let hasArrived = false;
+    const ended = child.end().then(async () => {
+      if (!hasArrived) throw new Error(`the child ended before the array held it up: ${await child.line()}`);
+    });
+    await Promise.race([array.gate.arrived, ended]);
+    hasArrived = true;
   };
 
   /** Stops it in the middle of its own work; what it waited for comes while it is stopped. */
