@@ -9,17 +9,25 @@ const dist = path.join(root, 'dist');
 /** Of what packages bring along, the third of a start that a daemon never needs which speaks JSON in UTF-8, and English. */
 const asMuchAsIsSpoken: Plugin = {
   name: 'as-much-as-is-spoken',
-  setup({ onLoad }) {
+  setup({ onLoad, onEnd }) {
+    // A package that has moved one of these would bring it back unnoticed.
+    const met = { messages: 0, tables: 0, types: 0 };
+    onEnd(() => {
+      for (const [what, times] of Object.entries(met)) if (times === 0) throw new Error(`no ${what} were left out`);
+    });
     // zod's messages in fifty languages.
-    onLoad({ filter: /\/zod\/v4\/locales\/index\.js$/ }, () => ({
-      contents: "export { default as en } from './en.js';",
-    }));
-    // Tables of other character sets, which express then refuses as unknown (415).
-    onLoad({ filter: /\/iconv-lite\/encodings\/[ds]bcs-data(-generated)?\.js$/ }, () => ({
-      contents: 'module.exports = {};',
-    }));
+    onLoad({ filter: /\/zod\/v4\/locales\/index\.js$/ }, () => {
+      met.messages += 1;
+      return { contents: "export { default as en } from './en.js';" };
+    });
+    // Tables of other character sets, which are then refused as unknown.
+    onLoad({ filter: /\/iconv-lite\/encodings\/[ds]bcs-data(-generated)?\.js$/ }, () => {
+      met.tables += 1;
+      return { contents: 'module.exports = {};' };
+    });
     // All media types that there are.
     onLoad({ filter: /\/mime-db\/db\.json$/ }, async ({ path: file }) => {
+      met.types += 1;
       const known = Object.entries(JSON.parse(await readFile(file, 'utf8')) as object);
       return {
         contents: JSON.stringify(Object.fromEntries(known.filter(([type]) => SPOKEN.has(type)))),

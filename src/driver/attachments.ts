@@ -12,7 +12,7 @@ import type { DriverContext } from './context.js';
 import { groupKeyOf, groupRecordKey } from './keys.js';
 import { describeUsers, LocalRelease, type AttachedHere } from './local-release.js';
 import { LocalUsers } from './local-users.js';
-import { type Held, type Operations } from './operations.js';
+import type { Held, Operations } from './operations.js';
 import { noteActiveSide } from './note-active.js';
 import { mountQuestion, withActive } from './plan-mount.js';
 import { planUnmount, unmountSaga } from './unmount.js';

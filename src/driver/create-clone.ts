@@ -6,7 +6,7 @@ import { refuseForeignMountOptions } from './copy-source.js';
 import { refuseDifferent, type Compared } from './existing.js';
 import { getGroup } from './inventory.js';
 import { volumeKey } from './keys.js';
-import { type Held, type Operations } from './operations.js';
+import type { Held, Operations } from './operations.js';
 
 /**
  * `docker volume create` with `cloneOf`. Holds the lock of the source, too: it is not removed meanwhile, and what a Mount makes

@@ -6,7 +6,7 @@ import { refuseForeignMountOptions } from './copy-source.js';
 import { refuseDifferent, type Compared } from './existing.js';
 import { getGroup } from './inventory.js';
 import { volumeKey } from './keys.js';
-import { type Operations } from './operations.js';
+import type { Operations } from './operations.js';
 import { planSnapshot, snapshotSaga, type SnapshotPlan, type SnapshotRequest } from './snapshot.js';
 import { findScheduleOwner } from './snapshots-of.js';
 

@@ -97,7 +97,7 @@ export class DockerDriver implements VolumeDriver {
         { volume: name },
       );
     }
-    const on = { volume: name, keys: [], group: groupKeyOf({ spec }) };
+    const on = { volume: name, keys: [], group: { likely: groupKeyOf({ spec }) } };
     await this.#operations.withVolume(on, signal, async (held, { volume: existing, group }) => {
       if (existing !== undefined) refuseDifferences(name, differencesOf(existing, spec));
       else await this.#createUnder(held, backend, { name, spec, isNew: group === undefined });
@@ -126,7 +126,7 @@ export class DockerDriver implements VolumeDriver {
   async remove(name: string, signal: AbortSignal): Promise<void> {
     const seen = await this.#ctx.store.find('volume', name, signal);
     if (seen === undefined) return;
-    const on = { volume: name, keys: [], group: groupKeyOf(seen) };
+    const on = { volume: name, keys: [], group: { likely: groupKeyOf(seen) } };
     await this.#operations.withVolume(on, signal, async (held, { volume, group, attachment }) => {
       const { store, backends } = this.#ctx;
       if (volume === undefined) return;

@@ -6,11 +6,14 @@ import type { Group } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 import type { DriverContext } from './context.js';
 import { groupKeyOf } from './keys.js';
-import { findGroup, readKnown } from './known.js';
+import { findGroup } from './known.js';
 import { shownMountpoint, type VolumeRecords, type VolumeView } from './view.js';
 
 /** A volume as `docker volume ls` shows it. */
 export type ListedVolume = Pick<VolumeView, 'name' | 'mountpoint'>;
+
+/** The key of no record. */
+const NO_GROUP = '';
 
 /**
  * Reads for Get and List. While the metadata cannot be read they answer what these said last, marked as stale: dockerd would
@@ -27,13 +30,23 @@ export class Inventory {
   async get(name: string, signal: AbortSignal): Promise<VolumeRecords> {
     const { store, lastSeen } = this.#ctx;
     try {
-      const known = await readKnown(store, { name, likely: lastSeen?.groupKey(name) }, signal);
-      const { volume } = known;
+      // Asked for at once, when what was last seen of the volume names its group.
+      const likely = lastSeen?.groupKey(name) ?? NO_GROUP;
+      const wanted = [
+        ['volume', name],
+        ['attachment', name],
+        ['operation', name],
+        ['override', name],
+        ['group', likely],
+      ] as const;
+      const [volume, attachment, operation, override, ofLikely] = await store.findAll(wanted, signal);
       // A volume that is being created was never acknowledged: dockerd would take it for a finished one.
       if (volume !== undefined && volume.state !== 'creating') {
-        const { attachment, group } = known;
+        const group = groupKeyOf(volume) === likely ? ofLikely : await findGroup(store, volume, signal);
         lastSeen?.note({ volume, attachment, group });
-        return { ...known, volume };
+        // An override for a volume of the same name that is gone says nothing of this one.
+        const inForce = override?.volumeId === volume.id ? override : undefined;
+        return { volume, attachment, group, operation, override: inForce };
       }
     } catch (thrown) {
       const seen = await lastSeen?.find(name);

@@ -1,6 +1,6 @@
 import type { Volume, VolumeOutline } from '../domain/volume.js';
 
-/** What locks and records are called in the metadata. */
+/* What locks and records are called in the metadata. */
 
 export const volumeKey = (name: string): string => `volume/${name}`;
 /** Sorted after all volumes: whoever needs both takes the volume first, as do those who wait in line for their group. */

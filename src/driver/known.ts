@@ -1,6 +1,5 @@
 import type { MetadataStore } from '../contracts/store.js';
 import type { Attachment } from '../domain/attachment.js';
-import type { Override } from '../domain/override.js';
 import type { Group } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
 import type { Operation } from '../saga/operation.js';
@@ -11,36 +10,37 @@ export interface Known {
   volume: Volume | undefined;
   attachment: Attachment | undefined;
   operation: Operation | undefined;
-  /** In force for this very volume: one for a volume of the same name that is gone says nothing of this one. */
-  override: Override | undefined;
-  /** Of the volume; without a volume the likely one. */
+  /** Of the volume, and of one that is not there the likely one; undefined also when it was not asked for. */
   group: Group | undefined;
+}
+
+/** The record key of the group that the volume is in, as far as that is known before it is read. */
+export interface LikelyGroup {
+  likely: string | undefined;
 }
 
 /** The key of no record. */
 const NO_GROUP = '';
 
-/** All of it at once; the group by a question of its own when it is not the likely one. @param likely record key of a group */
+/** By one question, and no record that is not asked for; a group that is not the likely one by a question of its own. */
 export async function readKnown(
   store: MetadataStore,
-  { name, likely = NO_GROUP }: { name: string; likely: string | undefined },
+  { name, group: wanted }: { name: string; group?: LikelyGroup },
   signal: AbortSignal,
 ): Promise<Known> {
-  const wanted = [
+  const own = [
     ['volume', name],
     ['attachment', name],
     ['operation', name],
-    ['override', name],
-    ['group', likely],
   ] as const;
-  const [volume, attachment, operation, override, ofLikely] = await store.findAll(wanted, signal);
-  return {
-    volume,
-    attachment,
-    operation,
-    override: override?.volumeId === volume?.id ? override : undefined,
-    group: volume === undefined || groupKeyOf(volume) === likely ? ofLikely : await findGroup(store, volume, signal),
-  };
+  if (wanted === undefined) {
+    const [volume, attachment, operation] = await store.findAll(own, signal);
+    return { volume, attachment, operation, group: undefined };
+  }
+  const { likely = NO_GROUP } = wanted;
+  const [volume, attachment, operation, ofLikely] = await store.findAll([...own, ['group', likely]], signal);
+  const isLikely = volume === undefined || groupKeyOf(volume) === likely;
+  return { volume, attachment, operation, group: isLikely ? ofLikely : await findGroup(store, volume, signal) };
 }
 
 /** The volume's group, where the volume may be gone by now, and its group with it. */

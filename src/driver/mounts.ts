@@ -6,7 +6,9 @@ import { asDriverError } from '../domain/errors.js';
 import { arrayHostName } from '../domain/names.js';
 import type { Override } from '../domain/override.js';
 import type { Group } from '../domain/replication.js';
+import { together } from '../domain/together.js';
 import type { Volume } from '../domain/volume.js';
+import type { Operation } from '../saga/operation.js';
 import type { Attachments } from './attachments.js';
 import { Conflicts } from './conflicts.js';
 import type { DriverContext } from './context.js';
@@ -14,9 +16,10 @@ import { mayBeCopying, waitForCopy } from './copying.js';
 import { refuseVanished } from './expiry.js';
 import { noVolume, refuseMissingGroup } from './inventory.js';
 import { groupKeyOf, groupLocks } from './keys.js';
-import { readKnown } from './known.js';
+import { findGroup } from './known.js';
 import { attachmentOf, mountSaga } from './mount.js';
 import type { Held, Operations } from './operations.js';
+import { findOverride } from './overrides.js';
 import { planMount, type MountPlan } from './plan-mount.js';
 import type { Resizes } from './resizes.js';
 
@@ -109,9 +112,8 @@ export class Mounts {
     const { seen, takeOverFrom } = call;
     const { store, node } = this.#ctx;
     const robs = takeOverFrom === undefined ? {} : { robs: takeOverFrom.node };
-    const on = { volume: seen.name, keys: groupLocks(seen), group: groupKeyOf(seen), ...robs };
-    return this.#operations.withVolume(on, signal, async (held, { volume, attachment: present, ...known }) => {
-      let { group, override } = known;
+    const on = { volume: seen.name, keys: groupLocks(seen), group: { likely: groupKeyOf(seen) }, ...robs };
+    return this.#operations.withVolume(on, signal, async (held, { volume, attachment: present, group, operation }) => {
       if (volume === undefined) throw noVolume(seen.name);
       // The locks are those of the volume that was seen, and of its group.
       if (volume.id !== seen.id) return undefined;
@@ -120,15 +122,21 @@ export class Mounts {
       const mounted = this.#ctx.journal.findMount(volume.name);
       if (mounted !== undefined && !isOwnMount(node.id, mounted, present)) return undefined;
       if (present?.node === node.id) {
+        const override = await findOverride(store, volume, held.signal);
         const joined = await this.#join(held, { volume, attachment: present, group, override, id: call.id });
         if (joined !== undefined) return joined;
-        // Whoever looked at what was mounted may have put another active side on record, and it took its time.
-        ({ group, override } = await readKnown(store, { name: volume.name, likely: on.group }, held.signal));
       }
-      const attachments = await this.#attachments.inGroup(volume, held.signal);
-      if (present !== undefined) attachments.push(present);
-      const from = present !== undefined && present.node !== node.id ? { takeOverFrom: present } : {};
-      return this.#attach(held, { volume, group, override, attachments, id: call.id, ...from });
+      const [ofOthers, override, groupNow] = await together([
+        this.#attachments.inGroup(volume, held.signal),
+        findOverride(store, volume, held.signal),
+        // Whoever looked at what was mounted may have put another active side on record, and it took its time.
+        present?.node === node.id ? findGroup(store, volume, held.signal) : group,
+      ]);
+      refuseMissingGroup(volume, groupNow);
+      const attachments = [...ofOthers, ...(present === undefined ? [] : [present])];
+      const from =
+        present !== undefined && present.node !== node.id ? { takeOverFrom: present, interrupted: operation } : {};
+      return this.#attach(held, { volume, group: groupNow, override, attachments, id: call.id, ...from });
     });
   }
 
@@ -174,7 +182,7 @@ export class Mounts {
 
   async #plan(held: Held, request: AttachRequest): Promise<MountPlan> {
     const { store, node, mountRoot } = this.#ctx;
-    const { volume, group, override, attachments, id, takeOverFrom } = request;
+    const { volume, group, override, attachments, id, takeOverFrom, interrupted } = request;
     const backend = this.#ctx.backends.get(volume.spec.backend);
     await refuseVanished(backend, volume, held.signal);
     const own = attachments.find((each) => each.volume === volume.name && each.node === node.id);
@@ -191,10 +199,9 @@ export class Mounts {
         mountpoint: join(mountRoot, volume.name),
         attachments,
         override,
-        livingNodes: others ? await store.livingNodes(held.signal) : new Set([node.id]),
-        ...(takeOverFrom === undefined
-          ? {}
-          : { takeOverFrom, interrupted: await store.find('operation', volume.name, held.signal) }),
+        // Whoever asks lives, whether or not that was announced yet.
+        livingNodes: new Set([node.id, ...(others ? await store.livingNodes(held.signal) : [])]),
+        ...(takeOverFrom === undefined ? {} : { takeOverFrom, interrupted }),
       },
       held.signal,
     );
@@ -209,7 +216,7 @@ export class Mounts {
   }
 }
 
-/** What the metadata say of a volume, read under its locks. */
+/** A volume as it was read under its locks. */
 interface Mountable {
   volume: Volume;
   group: Group | undefined;
@@ -221,6 +228,8 @@ interface AttachRequest extends Mountable {
   attachments: Attachment[];
   id: string;
   takeOverFrom?: Attachment;
+  /** What its node has left open. */
+  interrupted?: Operation | undefined;
 }
 
 const isSame = (a: Attachment, b: Attachment | undefined): boolean =>

@@ -5,7 +5,7 @@ import type { Operation } from '../saga/operation.js';
 import { run, type Journal, type Saga, type SagaRun } from '../saga/saga.js';
 import type { DriverContext } from './context.js';
 import { volumeKey } from './keys.js';
-import { readKnown, type Known } from './known.js';
+import { readKnown, type Known, type LikelyGroup } from './known.js';
 
 /** The way back and the clean-up have this long, whatever is left of the caller's time. */
 const UNDO_TIMEOUT_MS = 60_000;
@@ -25,8 +25,8 @@ interface OnVolume {
   volume: string;
   /** Its other lock keys. */
   keys: string[];
-  /** Record key of the group that the volume is in, as far as that is known. */
-  group?: string | undefined;
+  /** Its group is read, too, together with it when it is the likely one. */
+  group?: LikelyGroup;
   lockWaitMs?: number;
   robs?: string;
 }
@@ -65,22 +65,21 @@ export class Operations {
     const toSettle = [volumeKey(on.volume), ...first.open.keys];
     // Settling may need the lock of the group itself, which must then not be held here already.
     if (on.keys.length > 0) {
-      await this.#locked(on, toSettle, signal, async (held, fence) => this.#readSettled(fence, on, held.signal));
+      await this.#locked(on, toSettle, signal, async (held, fence) => {
+        const { operation } = await this.#read({ volume: on.volume }, held.signal);
+        if (operation !== undefined) await this.#settleOpen(fence, on, operation, held.signal);
+      });
     }
-    return this.#locked(on, on.keys.length > 0 ? keys : toSettle, signal, async (held, fence) =>
-      work(held, await this.#readSettled(fence, on, held.signal)),
-    );
+    return this.#locked(on, on.keys.length > 0 ? keys : toSettle, signal, async (held, fence) => {
+      const known = await this.#read(on, held.signal);
+      if (known.operation === undefined) return work(held, known);
+      await this.#settleOpen(fence, on, known.operation, held.signal);
+      return work(held, await this.#read(on, held.signal));
+    });
   }
 
-  async #readSettled(fence: Fence, on: OnVolume, signal: AbortSignal): Promise<Known> {
-    const known = await this.#read(on, signal);
-    if (known.operation === undefined) return known;
-    await this.#settleOpen(fence, on, known.operation, signal);
-    return this.#read(on, signal);
-  }
-
-  async #read({ volume, group }: OnVolume, signal: AbortSignal): Promise<Known> {
-    return readKnown(this.#ctx.store, { name: volume, likely: group }, signal);
+  async #read({ volume, group }: Pick<OnVolume, 'volume' | 'group'>, signal: AbortSignal): Promise<Known> {
+    return readKnown(this.#ctx.store, { name: volume, ...(group === undefined ? {} : { group }) }, signal);
   }
 
   async #locked<T>(
@@ -101,8 +100,7 @@ export class Operations {
       this.#ctx.logger.warn('an operation lost its locks', { volume: on.volume, reason: cause.message });
       throw lockLost(on.volume, fence, cause);
     } finally {
-      // Whoever comes next waits for it, and the caller does not.
-      void fence.release();
+      await fence.release();
     }
   }
 

@@ -1,7 +1,7 @@
 import { askActiveSide, describeViews } from '../backend/observe.js';
 import type { Backend } from '../backend/backend.js';
 import { Rounds } from '../backend/rounds.js';
-import type { Write } from '../contracts/store.js';
+import type { MetadataStore, Write } from '../contracts/store.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import { checkOverrideRequest, type Override, type OverrideRequest } from '../domain/override.js';
 import type { Group } from '../domain/replication.js';
@@ -23,6 +23,16 @@ interface Replicated {
   volume: Volume;
   backend: Backend;
   group: Group;
+}
+
+/** The override that is in force for this very volume, if there is one. */
+export async function findOverride(
+  store: MetadataStore,
+  volume: Volume,
+  signal: AbortSignal,
+): Promise<Override | undefined> {
+  const override = await store.find('override', volume.name, signal);
+  return override?.volumeId === volume.id ? override : undefined;
 }
 
 /** Operators' overrides (rule 8): made, taken back, and followed in the log until they end. */

@@ -59,7 +59,7 @@ function stepsOf(backend: Backend, plan: RemovePlan, door: RemoveDoor): RemoveSt
   const restart = `restart remote copy group ${id.name}, or remove it when it is empty`;
   return [
     dismissStep(id, door),
-    // The cycle does that by itself. Whoever goes on with an interrupted removal does it first: the other members are unprotected.
+    // A mark: from here on there is no way back. The cycle does that by itself. Whoever goes on with an interrupted removal does it first: the other members are unprotected.
     { name: restart, noWayBack: true, ...(seat === undefined ? { do: out } : {}) },
     ...leave,
     ...deletePairSteps({ backend, side: group.side, copies, out }),

@@ -6,7 +6,7 @@ import type { Json, Operation } from './operation.js';
  * INVARIANTS
  * 1. An operation is written before its first effect and deleted in the same transaction that writes its result.
  * 2. Before step i runs, `next: i` and all facts of earlier steps are on record. So after a crash every step before `next`
- *    is done, the step at `next` may be done, partly done or not begun, and no later one has begun. On the way back `next`
+ *    is done (one that does nothing as soon as the step before it is), the step at `next` may be done, partly done or not begun, and no later one has begun. On the way back `next`
  *    is the step to be undone; the later ones are undone already and are not touched again.
  * 3. `do` and `undo` are idempotent and both work when the last answer was lost. `undo` of step i may find that the step was
  *    never begun, so it works from the plan and the facts of earlier steps, and asks before it takes anything away.
@@ -28,7 +28,7 @@ export interface StepContext<P, F extends object, W> {
 export interface Step<P, F extends object, W> {
   /** In the words of the user: `create the volume on the primary array`. */
   name: string;
-  /** Makes it so, if it is ours; returns what it found out. Absent when it is made so by another step: there is only something to be undone. */
+  /** Makes it so, if it is ours; returns what it found out. Absent when a later step makes it so: here it is only undone, or there is only a mark to pass. */
   do?(context: StepContext<P, F, W>): Promise<Partial<F> | void>;
   /** Makes it gone, if it is ours; absent when there is nothing to be undone. */
   undo?(context: StepContext<P, F, W>): Promise<void>;
@@ -114,7 +114,7 @@ export async function settle<P, F extends object, W>(
 ): Promise<void> {
   const undo = operation.phase === 'undo' || (saga.afterCrash === 'undo' && !isPastReturn(saga, operation));
   if (!undo) {
-    await goForward(saga, operation, ctx);
+    await goForward(saga, operation, ctx, true);
     return;
   }
   if (operation.phase === 'do') {
@@ -129,9 +129,11 @@ async function goForward<P, F extends object, W>(
   saga: Saga<P, F, W>,
   operation: Operation,
   ctx: SagaRun<W>,
+  /** The step at `next` may have been begun by a process that is gone. */
+  mayBeBegun = false,
 ): Promise<F> {
   let doing = 'go on';
-  let isUnderWay = false;
+  let isUnderWay = mayBeBegun;
   try {
     while (operation.next < saga.steps.length) {
       const step = getStep(saga, operation.next);
@@ -143,8 +145,8 @@ async function goForward<P, F extends object, W>(
       isUnderWay = false;
       Object.assign(operation.facts, found ?? {});
       operation.next += 1;
-      // One that does nothing is as good as done, and on record with the one before it.
-      while (isOnlyUndone(saga.steps[operation.next])) operation.next += 1;
+      // On record with the one before it.
+      while (doesNothing(saga.steps[operation.next])) operation.next += 1;
       doing = `record that it was done: ${step.name}`;
       if (operation.next < saga.steps.length) await ctx.journal.save(operation, []);
     }
@@ -181,7 +183,11 @@ async function afterFailure<P, F extends object, W>(
   operation.error = message;
   if (!isUnderWay) {
     do operation.next -= 1;
-    while (operation.next > 0 && isOnlyUndone(saga.steps[operation.next]));
+    while (
+      // What a later step would have made so was never begun.
+      operation.next > 0 &&
+      doesNothing(saga.steps[operation.next])
+    );
   } else if (isUnanswered) setUnanswered(saga, operation);
   try {
     await turnBack(operation, ctx);
@@ -284,7 +290,7 @@ function isPastReturn<P, F extends object, W>(saga: Saga<P, F, W>, operation: Op
   return index !== -1 && operation.next >= index;
 }
 
-const isOnlyUndone = <P, F extends object, W>(step: Step<P, F, W> | undefined): boolean =>
+const doesNothing = <P, F extends object, W>(step: Step<P, F, W> | undefined): boolean =>
   step !== undefined && step.do === undefined;
 
 function getStep<P, F extends object, W>(saga: Saga<P, F, W>, index: number): Step<P, F, W> {

@@ -16,6 +16,7 @@ import { volumeCommands } from './cli-volumes.js';
 import { splitWords } from './cli-words.js';
 import { Refusal } from './codes.js';
 import type { Fault } from './faults.js';
+import { countingFileWork } from './file-work.js';
 import { setPower } from './outage.js';
 import type { CommandLine, CommandResult, CommandSession } from './ssh-exec.js';
 
@@ -54,12 +55,14 @@ class Session implements CommandSession {
   async run(command: string): Promise<CommandResult> {
     const startMs = performance.now();
     let status = 1;
+    const fileWork = { ms: 0 };
     try {
-      const result = await this.#answer(command);
+      const result = await countingFileWork(fileWork, async () => this.#answer(command));
       status = result.failed ? 1 : 0;
       return result;
     } finally {
-      this.#pair.log.add({ array: this.#array.name, startMs, protocol: 'ssh', command, status });
+      const array = this.#array.name;
+      this.#pair.log.add({ array, startMs, fileMs: fileWork.ms, protocol: 'ssh', command, status });
     }
   }
 

@@ -14,19 +14,24 @@ const LAST_PORT = 32_000;
 export async function chooseCommonPort([first, second]: readonly [string, string]): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt += 1) {
     const port = randomInt(FIRST_PORT, LAST_PORT);
-    if (!(await reserve(port))) continue;
+    const reservation = await reserve(port);
+    if (reservation === undefined) continue;
     const servers = await Promise.all([first, second].map((host) => listen({ port, host }).catch(() => undefined)));
     for (const server of servers) if (server !== undefined) await closed(server);
     if (servers.every((server) => server !== undefined)) return port;
+    await closed(reservation);
   }
   throw new Error(`no port is free on both ${first} and ${second}`);
 }
 
 /** A name in Linux's abstract socket namespace is seen by all processes of a network namespace, and goes with its process. */
-async function reserve(port: number): Promise<boolean> {
-  const server = await listen({ path: `\0hpe-simulator-port-${port}` }).catch(() => undefined);
-  server?.unref();
-  return server !== undefined;
+async function reserve(port: number): Promise<Server | undefined> {
+  try {
+    return (await listen({ path: `\0hpe-simulator-port-${port}` })).unref();
+  } catch (error) {
+    if (typeof error === 'object' && error !== null && 'code' in error && error.code === 'EADDRINUSE') return undefined;
+    throw error;
+  }
 }
 
 async function listen(at: ListenOptions): Promise<Server> {

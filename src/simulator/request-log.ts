@@ -8,6 +8,8 @@ export interface LogEntry {
   startMs: number;
   endMs: number;
   durationMs: number;
+  /** Of these, spent in copying the data of volumes. */
+  fileMs: number;
   protocol: 'wsapi' | 'ssh';
   /** WSAPI only. */
   method?: string;
@@ -22,6 +24,7 @@ export interface LogEntry {
 export interface LoggedRequest {
   array: string;
   startMs: number;
+  fileMs: number;
   protocol: 'wsapi' | 'ssh';
   method?: string;
   path?: string;

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { link, open, readdir, readFile, rename, rm, stat, truncate, utimes } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
+import { asFileWork } from './file-work.js';
 
 const run = promisify(execFile);
 const MIB = 1024 * 1024;
@@ -132,8 +133,10 @@ export async function renewInode(file: string): Promise<void> {
  */
 export async function overwriteData(from: string, to: string): Promise<void> {
   const { size } = await stat(from);
-  await run('fallocate', ['--punch-hole', '--offset', '0', '--length', String(size), to]);
-  await run('dd', [`if=${from}`, `of=${to}`, 'bs=1M', 'conv=notrunc,sparse', 'status=none']);
+  await asFileWork(async () => {
+    await run('fallocate', ['--punch-hole', '--offset', '0', '--length', String(size), to]);
+    await run('dd', [`if=${from}`, `of=${to}`, 'bs=1M', 'conv=notrunc,sparse', 'status=none']);
+  });
 }
 
 /** What a copy that was broken off lacks. */
@@ -168,10 +171,10 @@ async function copyBeside(from: string, to: string): Promise<string> {
     await createData(fresh, (await stat(from)).size / MIB);
     return fresh;
   }
-  await run('cp', ['--sparse=always', '--reflink=auto', '--', from, fresh]);
+  await asFileWork(async () => run('cp', ['--sparse=always', '--reflink=auto', '--', from, fresh]));
   return fresh;
 }
 
 async function setImmutable(file: string, immutable: boolean): Promise<void> {
-  await run('chattr', [immutable ? '+i' : '-i', '--', file]).catch(() => undefined);
+  await asFileWork(async () => run('chattr', [immutable ? '+i' : '-i', '--', file])).catch(() => undefined);
 }

@@ -6,6 +6,7 @@ import type { SimulatedArray } from './array.js';
 import type { ArrayPair } from './array-pair.js';
 import { Refusal } from './codes.js';
 import type { Fault } from './faults.js';
+import { countingFileWork } from './file-work.js';
 import { setPower } from './outage.js';
 import { answer, pretendedReply } from './wsapi-answer.js';
 import type { ReceivedRequest } from './wsapi-answer.js';
@@ -71,11 +72,12 @@ async function serve(options: WsapiOptions, request: IncomingMessage, response: 
   const startMs = performance.now();
   const received = { method: request.method ?? '', path: request.url ?? '', headers: request.headers, text: '' };
   let status = 0;
+  const fileWork = { ms: 0 };
   try {
     received.text = await readBody(request);
     if (pair.latencyMs > 0) await sleep(pair.latencyMs);
     const fault = pair.faults.take(array.name, received);
-    const reply = await answerUnderFault(options, received, fault);
+    const reply = await countingFileWork(fileWork, async () => answerUnderFault(options, received, fault));
     if (reply === 'reset') request.socket.destroy();
     else if (reply !== 'silence' && array.powered) status = send(response, reply, array.now());
   } catch (error) {
@@ -84,6 +86,7 @@ async function serve(options: WsapiOptions, request: IncomingMessage, response: 
     pair.log.add({
       array: array.name,
       startMs,
+      fileMs: fileWork.ms,
       protocol: 'wsapi',
       method: received.method,
       path: received.path,

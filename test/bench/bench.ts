@@ -13,8 +13,8 @@ const NOTE = `
 Times are milliseconds. latency = added to every array call by the simulator. clients = so many of that verb at once.
 calls = array calls of one verb; chain = longest chain of calls that each began after the end of the one before. Without latency
 calls that were sent together may still be answered one after the other, so trust the chain of the rows with latency.
-fs = time in the host's tools (losetup, mkfs, mount, …) and, beyond the latency of a change, in the simulator's copying of data, while no
-other array call was on its way; time = median without it.
+fs = time in the host's tools (losetup, mkfs, mount, …), and in the simulator's copying of the volumes' data, while no array call was on
+its way otherwise; time = median without it.
 limit = what issue 7 allows (time: 1.15 x chain x latency + 25 ms, 30 ms without latency); ! = not met.
 Not counted: logins, and the status poll. Daemon, arrays and etcd are processes of their own on one machine, and so compete.
 `;

@@ -28,7 +28,7 @@ export function inParts(rows: readonly Row[]): string[] {
   const others = rows.filter(({ name }) => !verbs.includes(name));
   return [
     '### One client',
-    'Median (95th percentile) in ms; `!` = above the limit of the issue. `fs` = time in the tools of the host and, beyond the latency of a change, in the simulator (it copies the data of volumes), while no other array call was on its way; `rest` = median without it.',
+    "Median (95th percentile) in ms; `!` = above the limit of the issue. `fs` = time in the tools of the host, and in the simulator's copying of the data of volumes, while no array call was on its way otherwise; `rest` = median without it.",
     oneClient(rows),
     '### Many clients at once',
     'Median (95th percentile) in ms of one verb, while so many clients ask for the same at once.',

@@ -13,7 +13,7 @@ export interface Measurement {
   calls: number;
   /** Longest chain of array calls that each waited for the one before. */
   chain: number;
-  /** Time in the host's tools, and in the simulator's file work, beside the latency of array calls. */
+  /** Time in the host's tools, and in the simulator's copying of data, while no array call was on its way otherwise. */
   fsMs: number;
 }
 
@@ -23,7 +23,7 @@ const RETRY_MS = 1_000;
 /** Runs one verb of each client, all at once, and reads from the simulator's log what they asked of the arrays. */
 export async function measure(
   { control, daemon }: BenchSite,
-  { clients, latencyMs }: { clients: number; latencyMs: number },
+  clients: number,
   act: (client: number) => Promise<void>,
 ): Promise<Measurement> {
   await control.clearLog();
@@ -47,23 +47,20 @@ export async function measure(
   );
   const tools = await daemon.takeTools();
   const log = verbCalls(await control.log());
-  return { wallMs, errors, calls: log.length, chain: longestChain(log), fsMs: fileWorkMs(tools, log, latencyMs) };
+  return { wallMs, errors, calls: log.length, chain: longestChain(log), fsMs: fileWorkMs(tools, log) };
 }
 
-/**
- * How long any tool ran, or the simulator changed something beyond its latency (it copies the data of volumes, and links them), while
- * no array call was on its way otherwise.
- */
-export function fileWorkMs(tools: readonly CallTimes[], log: readonly LogEntry[], latencyMs: number): number {
+/** How long any tool ran, or the simulator copied data of volumes at the end of a call, while no array call was on its way otherwise. */
+export function fileWorkMs(tools: readonly CallTimes[], log: readonly LogEntry[]): number {
   const calls: CallTimes[] = [];
-  const changes: CallTimes[] = [];
-  for (const { at, durationMs, method } of log) {
+  const copying: CallTimes[] = [];
+  for (const { at, durationMs, fileMs } of log) {
     const startMs = Date.parse(at);
-    const takesMs = method === 'GET' ? durationMs : Math.min(durationMs, latencyMs);
-    calls.push({ startMs, endMs: startMs + takesMs });
-    changes.push({ startMs: startMs + takesMs, endMs: startMs + durationMs });
+    const endMs = startMs + durationMs;
+    calls.push({ startMs, endMs: endMs - fileMs });
+    copying.push({ startMs: endMs - fileMs, endMs });
   }
-  return coveredMs([...tools, ...changes, ...calls]) - coveredMs(calls);
+  return coveredMs([...tools, ...copying, ...calls]) - coveredMs(calls);
 }
 
 /** Without the status poll, which runs beside the verbs: verbs ask for one group by name, only the poll lists them all. */

@@ -44,7 +44,7 @@ async function playRound(
   await site.control.latency(latencyMs);
   try {
     await playVerbs(site.daemon.docker, clients, async (verb, act) => {
-      measured.set(verb, await measure(site, { clients, latencyMs }, act));
+      measured.set(verb, await measure(site, clients, act));
     });
   } finally {
     await site.control.latency(0);

@@ -116,10 +116,11 @@ describe('rule 24: a process that was stopped past its lease sends no change to 
     const lease = String(LEASE_MS / 1_000);
     child = startChild('change-array.ts', [etcd.host, dir, await array.listen(), String(reads), lease]);
     let hasArrived = false;
-    const ended = child.end().then(async () => {
+    const ended = async (): Promise<void> => {
+      await child.end();
       if (!hasArrived) throw new Error(`the child ended before the array held it up: ${await child.line()}`);
-    });
-    await Promise.race([array.gate.arrived, ended]);
+    };
+    await Promise.race([array.gate.arrived, ended()]);
     hasArrived = true;
   };
 

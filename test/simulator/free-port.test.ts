@@ -14,7 +14,7 @@ describe('Free ports', () => {
     expect(new Set(ports).size).toBe(MANY);
   });
 
-  it('are not given by another process either, until the first one has ended', async () => {
+  it('are not given by another process either, while the first one lives', async () => {
     const ask = `const { chooseCommonPort } = await import('./src/simulator/free-port.ts');
       for (let i = 0; i < ${MANY}; i += 1) console.log(await chooseCommonPort(${JSON.stringify(ADDRESSES)}));`;
     const child = async (): Promise<string[]> => {

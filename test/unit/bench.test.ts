@@ -89,6 +89,7 @@ const entry = (at: CallTimes, of: Partial<LogEntry>): LogEntry => ({
   array: 'a',
   at: '',
   durationMs: at.endMs - at.startMs,
+  fileMs: 0,
   protocol: 'wsapi',
   status: 200,
   ...at,
@@ -112,19 +113,19 @@ describe('calls of a verb', () => {
 describe('time of file systems', () => {
   it('is that of tools while no array is asked, whoever has which clock', () => {
     const from = Date.parse('2026-01-01T00:00:00.000Z');
-    const log = [entry(call(7_010, 7_020), { at: new Date(from + 10).toISOString(), method: 'GET' })];
+    const log = [entry(call(7_010, 7_020), { at: new Date(from + 10).toISOString() })];
     const tools = [call(from, from + 15), call(from + 5, from + 8), call(from + 19, from + 30)];
-    expect(fileWorkMs(tools, log, 0)).toBe(20);
+    expect(fileWorkMs(tools, log)).toBe(20);
   });
 
-  it('is that of the simulator, too, which copies data beyond the latency of a change, unless another call waits for its own', () => {
+  it('is that of the simulator, too, which copies data at the end of a call, unless another call is on its way', () => {
     const from = Date.parse('2026-01-01T00:00:00.000Z');
-    const change = (startMs: number, endMs: number): LogEntry =>
-      entry(call(startMs, endMs), { at: new Date(from + startMs).toISOString(), method: 'PUT' });
-    expect(fileWorkMs([], [change(0, 75)], 50)).toBe(25);
-    expect(fileWorkMs([], [change(0, 75), change(10, 62)], 50)).toBe(15);
-    expect(fileWorkMs([call(from + 60, from + 90)], [change(0, 75)], 50)).toBe(40);
-    expect(fileWorkMs([], [change(0, 40)], 50)).toBe(0);
+    const copying = (startMs: number, endMs: number, fileMs: number): LogEntry =>
+      entry(call(startMs, endMs), { at: new Date(from + startMs).toISOString(), fileMs });
+    expect(fileWorkMs([], [copying(0, 75, 25)])).toBe(25);
+    expect(fileWorkMs([], [copying(0, 75, 25), copying(10, 62, 0)])).toBe(13);
+    expect(fileWorkMs([call(from + 60, from + 90)], [copying(0, 75, 25)])).toBe(40);
+    expect(fileWorkMs([], [copying(0, 40, 0)])).toBe(0);
   });
 });
 

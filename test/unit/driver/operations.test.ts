@@ -59,7 +59,7 @@ it('an open operation is settled under its own locks, never under those of the v
   expect(told.join(', ')).toBe(
     [
       'lock volume/v volume/source, look, give back',
-      `lock ${KEYS.join(' ')}, look, settle, look, give back`,
+      `lock ${KEYS.join(' ')}, look, settle, give back`,
       'lock volume/v volume/source, look, give back',
     ].join(', '),
   );

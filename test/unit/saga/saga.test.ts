@@ -294,6 +294,23 @@ describe('saga', () => {
     }
   });
 
+  it('a redo that has no time left undoes the step, too, that a dead process may have begun', async () => {
+    const before = newWorld();
+    const first = build(before, 2, { killAt: { call: 2, when: 'before' } });
+    const begun: Operation[] = [];
+    first.ctx.journal.save = async (operation) => Promise.resolve(void begun.push(structuredClone(operation)));
+    await caught(run(first.saga, start, first.ctx));
+    const [left] = begun;
+    if (left === undefined) throw new Error('nothing was saved');
+    expect(left).toMatchObject({ phase: 'do', next: 0 });
+    const world: World = { ...newWorld(), on: new Set([0]), stored: left };
+    const { saga, ctx } = build(world, 2, {});
+    const noTime = AbortSignal.abort(new DriverError('busy', 'no time is left'));
+    await caught(settle({ ...saga, afterCrash: 'redo' }, structuredClone(left), { ...ctx, signal: noTime }));
+    expect([...world.on]).toEqual([]);
+    expect(world.stored).toBeUndefined();
+  });
+
   it('past the point of no return a failure stays open and is redone', async () => {
     const world = newWorld();
     const { saga, ctx } = build(world, 3, { failAt: { step: 1, when: 'before' } });
