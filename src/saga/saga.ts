@@ -182,12 +182,9 @@ async function afterFailure<P, F extends object, W>(
   }
   operation.error = message;
   if (!isUnderWay) {
+    // What a later step would have made so was never begun.
     do operation.next -= 1;
-    while (
-      // What a later step would have made so was never begun.
-      operation.next > 0 &&
-      doesNothing(saga.steps[operation.next])
-    );
+    while (operation.next > 0 && doesNothing(saga.steps[operation.next]));
   } else if (isUnanswered) setUnanswered(saga, operation);
   try {
     await turnBack(operation, ctx);
