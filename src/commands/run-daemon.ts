@@ -14,16 +14,18 @@ const CLOSE_TIMEOUT_MS = 9_000;
 /** `serve`: starts the daemon, which runs until SIGTERM or SIGINT ends this process. No lines to print. @throws UsageError, or as `serve` */
 export async function runDaemon(args: string[]): Promise<string[]> {
   HEAP_FLAGS.forEach((flag) => setFlagsFromString(flag));
-  const daemon = await serve(parseServe(args));
+  const daemon = serve(parseServe(args));
+  // It may be asked to end while it still starts, and answers by then.
   const stop = (): void => {
     setTimeout(() => process.exit(1), CLOSE_TIMEOUT_MS).unref();
-    daemon.close().then(
+    daemon.then(async ({ close }) => close()).then(
       () => process.exit(0),
       () => process.exit(1),
     );
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
+  await daemon;
   return [];
 }
 

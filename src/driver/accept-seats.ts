@@ -1,6 +1,6 @@
 import { asDriverError, type DriverError } from '../domain/errors.js';
 import { within } from '../domain/signals.js';
-import { isMember } from './group-record.js';
+import { isMember, isStarted } from './group-record.js';
 import type { LockedGroup } from './locked-group.js';
 import type { Seat } from './seat.js';
 import { viewOfGroup, type SeenGroup } from './seen-group.js';
@@ -15,12 +15,22 @@ export async function acceptSeats(
   { seen, seats, timeoutMs }: { seen: SeenGroup; seats: Seat[]; timeoutMs: number },
 ): Promise<{ seen: SeenGroup; seats: Seat[] }> {
   const mayRefuse = refusalsOf(seen, seats).size > 0;
-  const isFresh = performance.now() - seen.at < (mayRefuse ? FRESH_FOR_REFUSAL_MS : FRESH_MS);
+  const age = performance.now() - seen.at;
+  const isFresh = age < (mayRefuse ? FRESH_FOR_REFUSAL_MS : FRESH_MS) && !mayHaveStarted(seen, seats);
   const signal = within(timeoutMs, locked.lost);
   const latest = isFresh ? seen : await locked.look(signal);
   const refusals = refusalsOf(latest, seats);
   for (const [seat, refusal] of refusals) seat.fail(refusal);
   return { seen: latest, seats: seats.filter((seat) => !refusals.has(seat)) };
+}
+
+/**
+ * Arrays start a group that an outage has stopped by themselves, and then refuse changes of its members. The answer of the array that
+ * stayed may be from before that, since the other one was waited for.
+ */
+function mayHaveStarted(seen: SeenGroup, seats: Seat[]): boolean {
+  if (seats.every(({ change }) => change?.kind === 'tidy')) return false;
+  return Object.values(seen.groups).some((group) => group.members.length > 0 && !isStarted(group));
 }
 
 function refusalsOf(seen: SeenGroup, seats: Seat[]): Map<Seat, DriverError> {

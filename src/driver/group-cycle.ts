@@ -7,7 +7,7 @@ import { Admissions, sideBySide } from './admissions.js';
 import { createGroup, resumeGroup } from './create-group.js';
 import { Dismissals } from './dismissals.js';
 import { lockLost } from './group-failures.js';
-import { confirmed, isAsMade, newRecord, placeOfGroup, recordOf, withDebt } from './group-record.js';
+import { confirmed, isAsMade, isStarted, newRecord, placeOfGroup, recordOf, withDebt } from './group-record.js';
 import type { LockedGroup } from './locked-group.js';
 import { removeIfEmpty } from './remove-group.js';
 import { isOutOrTidy, type Admission, type Seat } from './seat.js';
@@ -78,7 +78,7 @@ class GroupCycle {
     this.dismissals = new Dismissals(this.#remoteCopy, this.#name);
     this.#group = group;
     this.#members = new Set(group?.members.map((member) => member.volume));
-    this.#wasStarted = group?.targets.some((target) => target.state === 'started') ?? false;
+    this.#wasStarted = isStarted(group);
     this.#record = seen.record;
   }
 

@@ -70,5 +70,9 @@ export function withDebt(record: Group, owesStart: Group['owesStart']): Group {
   return owesStart === undefined ? rest : { ...rest, owesStart };
 }
 
+/** It replicates, at least to one of its targets. */
+export const isStarted = (group: RemoteCopyGroup | undefined): boolean =>
+  group?.targets.some((target) => target.state === 'started') === true;
+
 export const isMember = (group: RemoteCopyGroup | undefined, volume: string): boolean =>
   group?.members.some((member) => member.volume === volume) === true;

@@ -7,7 +7,7 @@ import type { Group, Side } from '../domain/replication.js';
 import { within } from '../domain/signals.js';
 import { isTaggedAs } from '../domain/tag.js';
 import { homeSide, type Volume } from '../domain/volume.js';
-import { isMember } from './group-record.js';
+import { isMember, isStarted } from './group-record.js';
 import { refuseRestless } from './plan-group.js';
 import { viewOfGroup, type SeenGroup } from './seen-group.js';
 
@@ -117,8 +117,7 @@ export async function planTogether(
     peer === undefined ? undefined : backend.array('secondary').remoteCopy.linksUp(peer, signal),
   ]);
   if (up.every((each) => each === true)) {
-    const isStarted = seen.groups.primary?.targets.some(({ state }) => state === 'started') === true;
-    return { ...plan, endsStarted: isStarted || seen.record?.owesStart !== undefined };
+    return { ...plan, endsStarted: isStarted(seen.groups.primary) || seen.record?.owesStart !== undefined };
   }
   const [primary, secondary] = up.map((each) => (each === true ? 'up' : 'down'));
   throw new DriverError(

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { setTimeout as pause } from 'node:timers/promises';
 import { startNode, type Node } from '../harness.js';
 import { hostLeftovers } from '../host-leftovers.js';
 import { arrayOf, operator } from '../pair-client.js';
@@ -132,6 +133,21 @@ describe('rule 35: the state of the group', () => {
     await create('v', 'g');
     expect(await groupStates('g')).toEqual(['started, 2 members', 'started, 2 members']);
     await remove('v');
+    expect(await groupStates('g')).toEqual(['started, 1 members', 'started, 1 members']);
+    await remove('keeper');
+  });
+
+  it('is looked at again where an outage had stopped it, since the arrays may have started it by themselves meanwhile', async () => {
+    await create('keeper', 'g');
+    await create('v', 'g');
+    await node.control.link(false);
+    const slow = { method: 'GET', pathRegex: '/remotecopygroups/g' };
+    const { name } = arrayOf(node.pair, 'secondary');
+    await node.control.fault({ array: name, match: slow, effect: 'delay', ms: 800 });
+    const removal = remove('v');
+    await pause(400);
+    await node.control.link(true);
+    await removal;
     expect(await groupStates('g')).toEqual(['started, 1 members', 'started, 1 members']);
     await remove('keeper');
   });

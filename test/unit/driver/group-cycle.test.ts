@@ -19,10 +19,10 @@ const groupWith = (state: string, members: unknown[]) => ({
   members,
 });
 
-/** One cycle for one change. Returns its seat, and the record that is left. */
+/** One cycle for one change. Returns its seat, and the record that is left. @param now the group, if it has changed since it was seen */
 async function run(
   remoteCopy: object,
-  { record: before, group, change }: { record: Group; group: object; change: GroupChange },
+  { record: before, group, now = group, change }: { record: Group; group: object; now?: object; change: GroupChange },
 ): Promise<{ seat: Seat; record: Group | undefined }> {
   let record: Group | undefined = before;
   const backend = {
@@ -38,7 +38,7 @@ async function run(
     lost: new AbortController().signal,
     stopMayComeLate: false,
     expectLateStop: quiet,
-    look: async () => Promise.resolve(seen),
+    look: async () => Promise.resolve({ ...seen, groups: { primary: now } }),
     record: async (next: Group | undefined) => Promise.resolve(void (record = next)),
     isReferenced: async () => Promise.resolve(true),
     logger: { debug: quiet, info: quiet, warn: quiet, error: quiet },
@@ -84,9 +84,30 @@ it('a group that we have made is not started without its policies', async () => 
   expect(record).toEqual(RECORD);
 });
 
+const { isMade: _made, owesStart: _owed, ...CALM } = RECORD;
+const DISMISSAL = { kind: 'dismiss' as const, volume: 'v', check: () => undefined, emptyMayGo: false };
+
+it('a volume is not refused its way out because the arrays have started its group by themselves since it was seen stopped', async () => {
+  const asked: string[] = [];
+  const others = [{ ...MEMBER, volume: 'w' }];
+  const done = (what: string, answer?: unknown) => async () => {
+    asked.push(what);
+    return Promise.resolve(async () => Promise.resolve(answer));
+  };
+  const remoteCopy = {
+    stopGroup: done('stop'),
+    dismiss: done('dismiss'),
+    startGroup: done('start', groupWith('started', others)),
+    findGroup: async () => Promise.resolve(groupWith('started', others)),
+  };
+  const [group, now] = ['stopped', 'started'].map((state) => groupWith(state, [MEMBER, ...others]));
+  const { seat, record } = await run(remoteCopy, { record: CALM, group: group ?? {}, now: now ?? {}, change: DISMISSAL });
+  await seat.dismissed;
+  expect(asked).toEqual(['stop', 'dismiss', 'start']);
+  expect(record).toEqual(CALM);
+});
+
 describe('A volume whose dismissal the array has acknowledged', () => {
-  const { isMade: _made, owesStart: _owed, ...CALM } = RECORD;
-  const DISMISSAL = { kind: 'dismiss' as const, volume: 'v', check: () => undefined, emptyMayGo: false };
 
   /** It shows the volume as a member for so many looks more. */
   async function dismissed(looks: number, others: unknown[] = []) {
