@@ -76,7 +76,8 @@ export class LastSeen {
 
   /** Takes down what somebody was told, if it is not known yet. */
   note({ volume, attachment, group }: Seen): void {
-    if (this.#outlines.has('volume', volume.name)) return;
+    const known = this.#outlines.findVolume(volume.name);
+    if (known !== undefined && known.state !== 'creating') return;
     const noted = [this.#noting, this.#keepNoted({ volume, attachment, group })];
     // Without what they resolve to, which would hold all of before.
     this.#noting = Promise.all(noted).then(() => undefined);
@@ -212,7 +213,7 @@ export class LastSeen {
         // Of metadata that were never asked before the identity is known from here on.
         if (seen.size === 0) life = await this.#openLife();
         for (const [key] of entries) seen.add(key);
-        await this.#take(kind, entries);
+        await this.#takeRead(kind, entries);
         await pause(PAUSE_MS);
         stopped.throwIfAborted();
       }
@@ -247,7 +248,7 @@ export class LastSeen {
       try {
         const wanted = keys.map((key) => [kind, key] as const);
         const records = await this.#store.findAll(wanted, within(READ_TIMEOUT_MS, stopped));
-        await this.#take(
+        await this.#takeRead(
           kind,
           keys.map((key, at) => [key, records[at]] as const),
         );
@@ -256,6 +257,15 @@ export class LastSeen {
         throw thrown;
       }
     }
+  }
+
+  /** What was told of since it was asked for is read once more, and what is known of it may be newer than this. */
+  async #takeRead<K extends OutlinedKind>(kind: K, read: readonly Entry<K>[]): Promise<void> {
+    const isLatest = (key: string): boolean => !this.#told[kind].has(key) || !this.#outlines.has(kind, key);
+    await this.#take(
+      kind,
+      read.filter(([key]) => isLatest(key)),
+    );
   }
 
   async #take<K extends OutlinedKind>(kind: K, entries: readonly Entry<K>[]): Promise<void> {

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { RecordCache } from '../../../src/contracts/record-cache.js';
 import type { MetadataStore, RecordKind } from '../../../src/contracts/store.js';
+import type { Volume } from '../../../src/domain/volume.js';
 import { LastSeen } from '../../../src/driver/last-seen.js';
 import { recordCacheIn } from '../../../src/store/record-cache.js';
 import { aVolume } from '../../contract/store-records.js';
@@ -27,6 +28,8 @@ describe('what the metadata in etcd said last, when a reading of them or its cac
   let tell: (kind: RecordKind, key: string | undefined) => void;
   let pages: jest.Mock<(kind: RecordKind) => AsyncGenerator<unknown[]>>;
   let identity: jest.Mock<() => Promise<string>>;
+  /** How records that are asked for by their keys arrive. */
+  let answer: (records: (Volume | undefined)[]) => Promise<(Volume | undefined)[]>;
 
   const begin = (): LastSeen => {
     const listeners = new Map<RecordKind, (key: string | undefined) => void>();
@@ -39,9 +42,7 @@ describe('what the metadata in etcd said last, when a reading of them or its cac
         return silence;
       },
       findAll: async (wanted: [RecordKind, string][]) =>
-        Promise.resolve(
-          wanted.map(([kind, key]) => (kind === 'volume' && volumes.includes(key) ? aVolume(key) : undefined)),
-        ),
+        answer(wanted.map(([kind, key]) => (kind === 'volume' && volumes.includes(key) ? aVolume(key) : undefined))),
     };
     cache = recordCacheIn(stateDir, logger);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
@@ -89,6 +90,7 @@ describe('what the metadata in etcd said last, when a reading of them or its cac
       if (broken !== undefined) throw broken;
     });
     identity = jest.fn(async () => Promise.resolve('these'));
+    answer = async (records) => Promise.resolve(records);
   });
   afterEach(async () => {
     for (const life of lives) await life.stop();
@@ -143,6 +145,40 @@ describe('what the metadata in etcd said last, when a reading of them or its cac
     expect(life.outline()).toBeUndefined();
     const read = await life.readOutline(AbortSignal.timeout(10_000));
     expect(read?.volumes.map(({ name }) => name)).toEqual(['one', 'two']);
+  });
+
+  it('a volume that was shown is known from then on, though it was still being created when it was read', async () => {
+    const life = begin();
+    beginWatch();
+    await until(() => life.outline() !== undefined);
+    answer = async () => Promise.resolve([{ ...aVolume('two'), state: 'creating' }]);
+    tell('volume', 'two');
+    await until(() => life.outline()?.volumes.length === 2);
+    answer = async () => Promise.reject(new Error('etcd is away'));
+    tell('volume', 'two');
+    life.note({ volume: aVolume('two'), attachment: undefined, group: undefined });
+    await until(async () => (await life.find('two')) !== undefined);
+    await until(() => debug.mock.calls.length > 0);
+    expect((await life.find('two'))?.volume).toEqual(aVolume('two'));
+  });
+
+  it('a volume that was shown is known from then on, though an older answer arrives late and etcd is away after that', async () => {
+    const life = begin();
+    beginWatch();
+    await until(() => life.outline() !== undefined);
+    let arrive: (() => void) | undefined;
+    answer = async () => {
+      answer = async () => Promise.reject(new Error('etcd is away'));
+      await new Promise<void>((resolve) => (arrive = resolve));
+      return [{ ...aVolume('two'), state: 'creating' }];
+    };
+    tell('volume', 'two');
+    await until(() => arrive !== undefined);
+    life.note({ volume: aVolume('two'), attachment: undefined, group: undefined });
+    await until(async () => (await life.find('two')) !== undefined);
+    arrive?.();
+    await until(() => debug.mock.calls.length > 0);
+    expect((await life.find('two'))?.volume).toEqual(aVolume('two'));
   });
 
   it('a reading that failed is repeated at once when the watch begins anew', async () => {
