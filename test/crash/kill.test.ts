@@ -14,7 +14,7 @@ import { TAKE_OVER } from './take-over-scene.js';
  */
 
 /** Calls: all of them, or one in so many. */
-const STRIDE = strideOf({ inCI: 6, byHand: 8 });
+const STRIDE = strideOf({ inCI: 7, byHand: 8 });
 /** A robbed node takes seconds to clean up; so many lanes share the places. */
 const TAKE_OVER_PARTS = 4;
 const cases = [

@@ -13,7 +13,7 @@ const LANES = 4;
 /** CI has to end: there a seed is told soon, and shrunk by whoever replays it. */
 const SHRINK_RUNS = CI === 'true' ? 10 : 60;
 /** In CI no history begins later; a slow machine plays fewer than are wanted, and says so. */
-const CI_BUDGET_MS = 6 * 60_000;
+const CI_BUDGET_MS = 3 * 60_000;
 /** Ten times what 200 of them take on two cores, for a machine that has more to do, and for shrinking. */
 const LIMIT_MS = 2 * 3_600_000;
 
