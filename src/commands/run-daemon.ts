@@ -18,10 +18,12 @@ export async function runDaemon(args: string[]): Promise<string[]> {
   // It may be asked to end while it still starts, and answers by then.
   const stop = (): void => {
     setTimeout(() => process.exit(1), CLOSE_TIMEOUT_MS).unref();
-    daemon.then(async ({ close }) => close()).then(
-      () => process.exit(0),
-      () => process.exit(1),
-    );
+    daemon
+      .then(async (running) => running.close())
+      .then(
+        () => process.exit(0),
+        () => process.exit(1),
+      );
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);

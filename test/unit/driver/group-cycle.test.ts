@@ -101,14 +101,18 @@ it('a volume is not refused its way out because the arrays have started its grou
     findGroup: async () => Promise.resolve(groupWith('started', others)),
   };
   const [group, now] = ['stopped', 'started'].map((state) => groupWith(state, [MEMBER, ...others]));
-  const { seat, record } = await run(remoteCopy, { record: CALM, group: group ?? {}, now: now ?? {}, change: DISMISSAL });
+  const { seat, record } = await run(remoteCopy, {
+    record: CALM,
+    group: group ?? {},
+    now: now ?? {},
+    change: DISMISSAL,
+  });
   await seat.dismissed;
   expect(asked).toEqual(['stop', 'dismiss', 'start']);
   expect(record).toEqual(CALM);
 });
 
 describe('A volume whose dismissal the array has acknowledged', () => {
-
   /** It shows the volume as a member for so many looks more. */
   async function dismissed(looks: number, others: unknown[] = []) {
     const asked: string[] = [];
