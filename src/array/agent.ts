@@ -5,7 +5,7 @@ import { overdueTimersHaveFired } from '../domain/overdue-timers.js';
 import { plainFingerprint, type Trust } from './trust.js';
 
 /** An array's web server serves few at once, and other clients want some of them. */
-const MAX_CONNECTIONS = 8;
+const MAX_CONNECTIONS = 12;
 /** A live array finishes TCP and TLS in milliseconds; a dead one must not use up the deadline of the whole call. */
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Below the idle limit of the array's web server, so that it never closes a connection that we are about to use. */

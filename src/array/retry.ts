@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { DriverError } from '../domain/errors.js';
 import { overdueTimersHaveFired } from '../domain/overdue-timers.js';
+import { ownTurn } from '../domain/own-turn.js';
 import { NoReply, type Transport, type WsapiReply, type WsapiRequest } from './transport.js';
 
 /** A dead array should be called dead soon; a busy one (503: all sessions or workers in use) deserves more patience. */
@@ -26,6 +27,7 @@ export async function exchangePatiently(
   signal: AbortSignal,
 ): Promise<WsapiReply> {
   for (let attempt = 1; ; attempt += 1) {
+    await ownTurn();
     if (!repeatable) await overdueTimersHaveFired();
     if (signal.reason instanceof DriverError) throw signal.reason;
     if (signal.aborted) throw new NoReply('the time ran out before it was sent', { sent: false });

@@ -1,14 +1,14 @@
-import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 
-/** A look takes a few milliseconds; the process stood still in the middle of one that took longer, in ms. */
+/** A look takes less than that by far; the process stood still in the middle of one that took longer, in ms. */
 const LONG_LOOK_MS = 50;
 
 /**
  * Returns after all timers that are overdue have fired. A process that was stopped (SIGSTOP, a frozen virtual machine, a long
  * garbage collection) goes on with the answers that came in meanwhile, and with its timers only then: a lock that ran out
- * would be noticed after the next change was sent to an array, or the next tool was started (rule 24). Timers fire in the
- * order in which they are due, so one that is made now fires after them. If the process stands still in the middle of this,
- * our own timer may be the first of them, or has fired already: then a second look sees what the first one missed.
+ * would be noticed after the next change was sent to an array, or the next tool was started (rule 24). The event loop fires all
+ * timers that are due once in each of its turns, so it has done so between one setImmediate and the next. If the process stands still
+ * after that, in the middle of this, a second look sees what the first one missed.
  */
 export async function overdueTimersHaveFired(): Promise<void> {
   const began = performance.now();
@@ -17,6 +17,6 @@ export async function overdueTimersHaveFired(): Promise<void> {
 }
 
 async function look(): Promise<void> {
-  await pause(1);
+  await turn();
   await turn();
 }

@@ -8,7 +8,7 @@ import type { Admission, Seat } from './seat.js';
 import type { GroupId } from './seen-group.js';
 
 /** Admissions that are asked for at once: as many as there are connections to an array. */
-const AT_ONCE = 8;
+const AT_ONCE = 12;
 
 /** Those whom one cycle admits, and what is to be seen of them when it is over. */
 export class Admissions {

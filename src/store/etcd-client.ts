@@ -10,6 +10,7 @@ import type {
 } from 'etcd3';
 import { createSecureContext } from 'node:tls';
 import { DriverError } from '../domain/errors.js';
+import { ownTurn } from '../domain/own-turn.js';
 import type { EtcdConnection } from './etcd-connection.js';
 import { abortError, errorText, throwIfAborted } from './failure.js';
 
@@ -109,6 +110,7 @@ export class EtcdClient {
 
   /** Waits for the call until the signal fires or the time is over; an answer that comes later is nobody's. */
   async #call<T>(call: (etcd: Etcd3) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    await ownTurn();
     if (signal !== undefined) throwIfAborted(signal);
     const { etcd, failureOf } = await this.#connect();
     const began = performance.now();

@@ -114,7 +114,7 @@ export async function giveUpInEtcd(claim: Claim, keys: readonly string[]): Promi
   await Promise.all(own.map(async (each) => each !== undefined && removeLock(claim, each)));
 }
 
-/** Gives up locks that are held, and their lease. */
+/** Gives up locks that are held; first their lease, since the client may have repeated the transaction that took them. */
 export async function releaseInEtcd(claim: Claim, tokens: ReadonlyMap<string, string>): Promise<void> {
   // It may have ended by itself.
   await claim.lease.end().catch(() => undefined);

@@ -7,7 +7,7 @@ import { generate } from 'selfsigned';
 import { ArrayAgent } from '../../../src/array/agent.js';
 import { NoReply, Transport } from '../../../src/array/transport.js';
 
-const LIMIT = 8;
+const LIMIT = 12;
 const READ = { method: 'GET', path: 'system' } as const;
 
 /** A listener that counts its connections. */
@@ -90,7 +90,7 @@ async function ask(count: number, over: Transport, signal = patience(20_000)): P
 }
 
 describe('connections to one array', () => {
-  it('are eight at most, however many requests come at once, and all are answered', async () => {
+  it('are twelve at most, however many requests come at once, and all are answered', async () => {
     const array = await connect(slowArray());
     expect(new Set(await ask(40, array))).toEqual(new Set([200]));
     expect(listener.most).toBe(LIMIT);
@@ -98,7 +98,7 @@ describe('connections to one array', () => {
     expect(listener.most).toBe(LIMIT);
   });
 
-  it('are eight at most, also when requests are given up while theirs are being made', async () => {
+  it('are twelve at most, also when requests are given up while theirs are being made', async () => {
     let judge: () => void = () => undefined;
     const judged = new Promise<void>((resolve) => (judge = resolve));
     const array = await connect(slowArray(), async () => judged);
