@@ -9,6 +9,8 @@ import { Rounds } from './rounds.js';
 
 const POLL_INTERVAL_MS = 15_000;
 const POLL_TIMEOUT_MS = 10_000;
+/** Verbs come in swarms, and each of them ends before anybody looks. */
+const GATHER_MS = 200;
 /** The longest time in which a silent array is left alone; well below that of protection-watch.ts, in which nobody looks. */
 const LONGEST_REST_MS = 120_000;
 
@@ -50,6 +52,7 @@ export class StatusPoll {
   readonly #rounds = new Rounds(async (signal) => this.#poll(signal), POLL_INTERVAL_MS);
   /** The next round asks silent arrays, too. */
   #asksAll = false;
+  #gathering: NodeJS.Timeout | undefined;
 
   constructor(backends: BackendManager, knownGroups: () => Promise<Group[]>, logger: Logger) {
     this.#backends = backends;
@@ -61,13 +64,17 @@ export class StatusPoll {
     this.#rounds.start();
   }
 
-  /** One more round after the one that may be under way, of all arrays; returns at once. */
+  /** One more round soon, after the one that may be under way, of all arrays; returns at once. */
   refresh(): void {
-    this.#asksAll = true;
-    this.#rounds.trigger();
+    this.#gathering ??= setTimeout(() => {
+      this.#gathering = undefined;
+      this.#asksAll = true;
+      this.#rounds.trigger();
+    }, GATHER_MS).unref();
   }
 
   async stop(): Promise<void> {
+    clearTimeout(this.#gathering);
     await this.#rounds.stop();
   }
 
