@@ -48,11 +48,11 @@ function outward(label) {
 /** The product looks at its locks in front of it. */
 const hasLook = (label) => /^(tool|array (POST|PUT|DELETE)) /.test(label) && !label.endsWith('/credentials');
 
-/** By its number, or by what it is: calls that go out together have no order. */
-function isWanted(wanted, calls) {
-  if (typeof wanted === 'number') return wanted === calls.length;
+/** By its number, or by what it is: calls that go out together have no order. What comes after a look is not known in it. */
+function isWanted(wanted, number, calls) {
+  if (typeof wanted === 'number') return wanted === number;
   const isAlike = ({ name }) => name === wanted.name;
-  return calls.filter(isAlike).length === wanted.nth && isAlike(calls.at(-1));
+  return number <= calls.length && calls.filter(isAlike).length === wanted.nth && isAlike(calls.at(-1));
 }
 
 /** Without the numbers that are new each time. */
@@ -60,7 +60,7 @@ const nameOf = (label) => label.replaceAll(/(session\/|session -r |\/host|scsi_d
 
 function strike(mine, when, number) {
   const { at, calls } = mine;
-  if (at?.when !== when || mine.struck || !isWanted(at.call, calls.slice(0, number))) return;
+  if (at?.when !== when || mine.struck || !isWanted(at.call, number, calls.slice(0, number))) return;
   mine.struck = true;
   fs.writeFileSync(strikeFile, JSON.stringify({ when, number, calls }));
   process.kill(process.pid, at.signal);

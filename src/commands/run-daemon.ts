@@ -15,15 +15,18 @@ const CLOSE_TIMEOUT_MS = 9_000;
 export async function runDaemon(args: string[]): Promise<string[]> {
   HEAP_FLAGS.forEach((flag) => setFlagsFromString(flag));
   const daemon = serve(parseServe(args));
-  // It may be asked to end while it still starts, and answers by then.
+  // It may be told to end while it still starts.
   const stop = (): void => {
     setTimeout(() => process.exit(1), CLOSE_TIMEOUT_MS).unref();
-    daemon
-      .then(async (running) => running.close())
-      .then(
-        () => process.exit(0),
-        () => process.exit(1),
-      );
+    void daemon.then(
+      async (running) =>
+        running.close().then(
+          () => process.exit(0),
+          () => process.exit(1),
+        ),
+      // Who waits for the start tells why it failed.
+      () => undefined,
+    );
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);

@@ -25,11 +25,13 @@ export async function acceptSeats(
 }
 
 /**
- * Arrays start a group that an outage has stopped by themselves, and then refuse changes of its members. The answer of the array that
- * stayed may be from before that, since the other one was waited for.
+ * Arrays start a group that an outage has stopped by themselves when both are there again, and then refuse changes of its members. One
+ * array's answer may be from before that, since the other one was waited for.
  */
 function mayHaveStarted(seen: SeenGroup, seats: Seat[]): boolean {
   if (seats.every(({ change }) => change?.kind === 'tidy')) return false;
+  // While one is silent nothing starts, and whoever waits for the group is not to wait for that array twice.
+  if (Object.values(seen.failures).some(({ silent }) => silent)) return false;
   return Object.values(seen.groups).some((group) => group.members.length > 0 && !isStarted(group));
 }
 

@@ -50,6 +50,8 @@ export class LastSeen {
   #identity: string | undefined;
   /** Names that a List has answered before all was read. */
   #listed: readonly string[] | undefined;
+  /** Volumes that were noted since the last reading was asked for, which may be older. */
+  readonly #noted = new Set<string>();
   /** What was noted is being written. */
   #noting: Promise<unknown> = Promise.resolve();
   #gathering: NodeJS.Timeout | undefined;
@@ -81,6 +83,7 @@ export class LastSeen {
     const noted = [this.#noting, this.#keepNoted({ volume, attachment, group })];
     // Without what they resolve to, which would hold all of before.
     this.#noting = Promise.all(noted).then(() => undefined);
+    this.#noted.add(volume.name);
     // It may have changed, or be gone, since it was read.
     this.#gather('volume', volume.name);
     this.#gather('attachment', volume.name);
@@ -207,6 +210,7 @@ export class LastSeen {
     let life: number | undefined;
     // What is told from here on is missed by what is read now.
     this.#missed.delete(kind);
+    this.#noted.clear();
     try {
       for await (const page of this.#store.pages(kind, stopped)) {
         const entries = page.map((record) => [keyOf(kind, record), record] as const);
@@ -247,6 +251,7 @@ export class LastSeen {
       for (const key of keys) told.delete(key);
       try {
         const wanted = keys.map((key) => [kind, key] as const);
+        this.#noted.clear();
         const records = await this.#store.findAll(wanted, within(READ_TIMEOUT_MS, stopped));
         await this.#takeRead(
           kind,
@@ -259,13 +264,11 @@ export class LastSeen {
     }
   }
 
-  /** What was told of since it was asked for is read once more, and what is known of it may be newer than this. */
+  /** What was noted meanwhile is read once more, and not overwritten by what may be older. */
   async #takeRead<K extends OutlinedKind>(kind: K, read: readonly Entry<K>[]): Promise<void> {
-    const isLatest = (key: string): boolean => !this.#told[kind].has(key) || !this.#outlines.has(kind, key);
-    await this.#take(
-      kind,
-      read.filter(([key]) => isLatest(key)),
-    );
+    const latest = read.filter(([key]) => kind === 'group' || !this.#noted.has(key));
+    this.#noted.clear();
+    await this.#take(kind, latest);
   }
 
   async #take<K extends OutlinedKind>(kind: K, entries: readonly Entry<K>[]): Promise<void> {

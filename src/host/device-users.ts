@@ -5,7 +5,7 @@ import type { DeviceUse, MountEntry } from '../contracts/host.js';
 import { parseMountinfo, type MountinfoEntry } from './mountinfo.js';
 import { findTakenAlong, isReceivedElsewhere } from './propagation.js';
 
-/** Looked at without a turn of the event loop, which takes about a millisecond. */
+/** Looked at in one turn of the event loop; so many take a millisecond or two. */
 const PIDS_AT_ONCE = 100;
 
 /** `major:minor` as mountinfo has it; undefined when there is no such device node. */

@@ -68,12 +68,12 @@ export class EtcdClient {
 
   /** Ends the lease, and with it every key that is attached to it. */
   async revokeLease(id: string): Promise<void> {
-    await this.#call(async ({ leaseClient }) => leaseClient.leaseRevoke({ ID: id }));
+    await this.#callNow(async ({ leaseClient }) => leaseClient.leaseRevoke({ ID: id }));
   }
 
   /** Renews the lease; returns its seconds from now, 0 when it has ended. */
   async keepLeaseAlive(id: string): Promise<number> {
-    return this.#call(async (etcd) => keepAliveOnce(etcd, id));
+    return this.#callNow(async (etcd) => keepAliveOnce(etcd, id));
   }
 
   /**
@@ -108,9 +108,22 @@ export class EtcdClient {
     }
   }
 
-  /** Waits for the call until the signal fires or the time is over; an answer that comes later is nobody's. */
+  /** The same in a turn of its own; a call that was given up by then is not sent. */
   async #call<T>(call: (etcd: Etcd3) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    await ownTurn();
+    const isOver = new AbortController();
+    const inTurn = async (etcd: Etcd3): Promise<T> => {
+      await ownTurn();
+      isOver.signal.throwIfAborted();
+      return call(etcd);
+    };
+    return this.#callNow(inTurn, signal).finally(() => isOver.abort());
+  }
+
+  /**
+   * Waits for the call until the signal fires or the time is over; an answer that comes later is nobody's. As it is for what keeps
+   * locks and gives them up, which waits for nobody.
+   */
+  async #callNow<T>(call: (etcd: Etcd3) => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (signal !== undefined) throwIfAborted(signal);
     const { etcd, failureOf } = await this.#connect();
     const began = performance.now();

@@ -1,4 +1,5 @@
 import { DriverError } from '../domain/errors.js';
+import { withEachLook } from '../domain/overdue-timers.js';
 import type { EtcdClient } from './etcd-client.js';
 
 /** Renewals in the life of a lease, and how soon a failed one is repeated. */
@@ -17,6 +18,7 @@ export class Lease {
   #deadline: number;
   #renewal: NodeJS.Timeout;
   #end: NodeJS.Timeout;
+  readonly #unwatch: () => void;
 
   private constructor(client: EtcdClient, lease: { id: string; ttlMs: number; sent: number }) {
     this.id = lease.id;
@@ -25,6 +27,7 @@ export class Lease {
     this.#deadline = this.#deadlineFrom(lease.sent);
     this.#renewal = this.#renewIn(this.#ttlMs / RENEWALS_PER_TTL);
     this.#end = this.#endAtDeadline();
+    this.#unwatch = withEachLook(() => this.#endIfOver());
   }
 
   /** @param ttl seconds */
@@ -36,8 +39,7 @@ export class Lease {
 
   /** Fires when the lease may be over soon. */
   get signal(): AbortSignal {
-    // A process that was stopped runs other work before its overdue timers.
-    if (performance.now() >= this.#deadline) this.lose('etcd did not answer in time');
+    this.#endIfOver();
     return this.#lost.signal;
   }
 
@@ -45,6 +47,7 @@ export class Lease {
   lose(reason: string): void {
     clearTimeout(this.#renewal);
     clearTimeout(this.#end);
+    this.#unwatch();
     if (this.#lost.signal.aborted) return;
     const next = 'check etcd; the operation is finished or rolled back when it is seen again';
     this.#lost.abort(new DriverError('fenced', `this node's locks are lost: ${reason}`, { next }));
@@ -58,6 +61,11 @@ export class Lease {
   async end(): Promise<void> {
     this.lose('they were given up');
     await this.#client.revokeLease(this.id);
+  }
+
+  /** A process that was stopped runs other work before its overdue timers. */
+  #endIfOver(): void {
+    if (performance.now() >= this.#deadline) this.lose('etcd did not answer in time');
   }
 
   #deadlineFrom(sent: number): number {

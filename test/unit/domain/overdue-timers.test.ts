@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { overdueTimersHaveFired } from '../../../src/domain/overdue-timers.js';
+import { overdueTimersHaveFired, withEachLook } from '../../../src/domain/overdue-timers.js';
 
 /** As after SIGSTOP: nothing has its turn, and timers become overdue. */
 function standStill(ms: number): void {
@@ -38,5 +38,21 @@ describe('rule 24: a lock that ran out while the process stood still is noticed'
     const looked = overdueTimersHaveFired().then(() => lost.signal.aborted);
     setTimeout(() => lost.abort(), 40);
     expect(await looked).toBe(true);
+  });
+
+  it('when it stood still between two timers, and the event loop took the time from before that', async () => {
+    const lost = new AbortController();
+    const end = performance.now() + 20;
+    setTimeout(() => lost.abort(), 20);
+    const unwatch = withEachLook(() => void (performance.now() >= end && lost.abort()));
+    const looked = await new Promise<boolean>((resolve) => {
+      setTimeout(() => {
+        standStill(60);
+        setTimeout(() => undefined, 1_000);
+        resolve(overdueTimersHaveFired().then(() => lost.signal.aborted));
+      }, 5);
+    });
+    unwatch();
+    expect(looked).toBe(true);
   });
 });
