@@ -3,6 +3,7 @@ import type { Logger } from '../contracts/log.js';
 import { asDriverError, DriverError } from '../domain/errors.js';
 import { HostChap } from './chap.js';
 import { arrayWwn, loginsOf, missingIn, ownerCondition, pathsOf, plainName } from './host-answer.js';
+import { Looks } from './looks.js';
 import { makeSo } from './make-so.js';
 import { query, safeName, segment } from './paths.js';
 import type { HostPaths } from './ports.js';
@@ -25,9 +26,6 @@ interface Parts {
   logger: Logger;
 }
 
-/** How long an answer to `findOwner` may serve the `ensure` that follows it. */
-const LOOK_KEEPS_MS = 5_000;
-
 /** What this process knows of a host entry. */
 interface Known {
   /** To make one again that went with its last export. */
@@ -42,8 +40,8 @@ export class Hosts {
   readonly #chap: HostChap;
   readonly #cpg: string | undefined;
   readonly #known = new Map<string, Known>();
-  /** What was found by a look, for the next `ensure` alone, by the initiators. */
-  readonly #looked = new Map<string, { entry: HostAnswer | undefined; at: number }>();
+  /** What `findOwner` has found, for the `ensure` that follows it, by the initiators. */
+  readonly #looked = new Looks<HostAnswer | undefined>();
   /** Entries that nothing has been exported to since they were made here. */
   readonly #fresh = new Set<string>();
   /** Of CPGs; they cannot change. */
@@ -58,8 +56,8 @@ export class Hosts {
 
   /** The export that follows proves that a new host entry is really there, so it is not read back here. */
   async ensure(name: string, initiators: Initiators, signal: AbortSignal): Promise<string> {
-    const looked = this.#takeLook(initiators);
-    const found = looked === undefined ? await this.#findEntry(initiators, signal) : looked.entry;
+    const looked = this.#looked.take(lookKey(initiators));
+    const found = looked === undefined ? await this.#findEntry(initiators, signal) : looked.answer;
     const entry =
       found === undefined
         ? await this.#create(name, initiators, signal)
@@ -77,15 +75,8 @@ export class Hosts {
   async findOwner(initiators: Initiators, signal: AbortSignal): Promise<string | undefined> {
     const at = performance.now();
     const entry = await this.#findEntry(initiators, signal);
-    this.#looked.set(lookKey(initiators), { entry, at });
+    this.#looked.keep(lookKey(initiators), entry, at);
     return entry?.name;
-  }
-
-  #takeLook(initiators: Initiators): { entry: HostAnswer | undefined } | undefined {
-    const key = lookKey(initiators);
-    const looked = this.#looked.get(key);
-    this.#looked.delete(key);
-    return looked !== undefined && performance.now() - looked.at < LOOK_KEEPS_MS ? looked : undefined;
   }
 
   /** Whether the entry was made here and has had no export yet: then every LUN of it is free. Says so once. */
@@ -98,7 +89,7 @@ export class Hosts {
     const known = this.#known.get(name);
     if (known === undefined) return false;
     // What was looked up may be from before it went.
-    this.#looked.delete(lookKey(known.initiators));
+    this.#looked.forget(lookKey(known.initiators));
     if ((await this.ensure(name, known.initiators, signal)) !== name) return false;
     this.#fresh.delete(name);
     return true;
@@ -131,7 +122,7 @@ export class Hosts {
       await this.#wsapi.change({ method: 'DELETE', path: `hosts/${segment(name)}` }, signal);
     } finally {
       // What was looked up before has gone with it, perhaps.
-      this.#looked.clear();
+      this.#looked.forgetAll();
       this.#fresh.delete(name);
     }
   }

@@ -69,6 +69,9 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
     ensureVlun: async (volume, to, signal) => exports.ensure(volume, to, signal),
     targetNames: async (protocol, signal) => ports.names(protocol, signal),
     findVluns: async (volume, signal) => vluns.find(volume, signal),
+    lookBeforeRemoval: (volume, host, signal) => {
+      vluns.lookBeforeRemoval(volume, host, signal);
+    },
     removeVluns: async (volume, host, signal) => {
       await vluns.remove(volume, host, signal);
     },

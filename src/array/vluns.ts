@@ -1,6 +1,7 @@
 import type { Vlun } from '../contracts/array.js';
 import { DriverError } from '../domain/errors.js';
 import type { Hosts } from './hosts.js';
+import { Looks } from './looks.js';
 import { makeSo } from './make-so.js';
 import { query, safeName, segment } from './paths.js';
 import { formatPort, listOf, vlunAnswer, type VlunAnswer } from './schemas.js';
@@ -12,10 +13,15 @@ const NON_EXISTENT_HOST = 17;
 const NON_EXISTENT_VLUN = 19;
 const NON_EXISTENT_VOL = 23;
 
+/** What a removal goes by: what the host has, and whether its entry is ours. */
+type Before = [exports: Vlun[], hostIsOurs: boolean];
+
 /** VLUNs of one array: what it exports, and how that is taken away. */
 export class Vluns {
   readonly #wsapi: Wsapi;
   readonly #hosts: Hosts;
+  /** For the removals that follow. */
+  readonly #looked = new Looks<Promise<Before>>();
 
   constructor(wsapi: Wsapi, hosts: Hosts) {
     this.#wsapi = wsapi;
@@ -32,9 +38,17 @@ export class Vluns {
     return (await this.find(volume, signal)).filter((vlun) => vlun.host === host && !vlun.active);
   }
 
+  /** Asks what a removal goes by, in time for it. Returns at once; whoever removes hears of a failure. */
+  lookBeforeRemoval(volume: string, host: string, signal: AbortSignal): void {
+    const looking = this.#before(host, signal);
+    looking.catch(() => undefined);
+    this.#looked.keep(aboutRemoval(volume, host), looking, performance.now());
+  }
+
   /** Without an export there may still be a host entry, made for one that then failed. */
   async remove(volume: string, host: string, signal: AbortSignal): Promise<void> {
-    const [exports, hostIsOurs] = await together([this.#listTo(host, signal), this.#hosts.isOurs(host, signal)]);
+    const looked = this.#looked.take(aboutRemoval(volume, host));
+    const [exports, hostIsOurs] = await (looked?.answer ?? this.#before(host, signal));
     const templates = exports.filter((vlun) => vlun.volume === volume && !vlun.active);
     const isLast = exports.every((vlun) => vlun.volume === volume);
     if (templates.length === 0) return hostIsOurs && isLast ? this.#hosts.removeUnused(host, signal) : undefined;
@@ -49,6 +63,10 @@ export class Vluns {
     });
     // The array may have finished a moment after it answered, and what was beside it then may be gone now.
     if (hostIsOurs && left.length === 0 && (await asked) !== true) await this.#hosts.removeUnused(host, signal);
+  }
+
+  async #before(host: string, signal: AbortSignal): Promise<Before> {
+    return together([this.#listTo(host, signal), this.#hosts.isOurs(host, signal)]);
   }
 
   /** Only what is exported on one LUN; all of it is of one volume and to one host. */
@@ -115,6 +133,8 @@ export class Vluns {
     await this.#wsapi.change({ method: 'DELETE', path }, signal);
   }
 }
+
+const aboutRemoval = (volume: string, host: string): string => JSON.stringify([volume, host]);
 
 export function toVlun(answer: VlunAnswer): Vlun {
   return {

@@ -39,9 +39,9 @@ export function mountSaga(ctx: DriverContext, backend: Backend, plan: MountPlan)
   const steps = exportSteps({ ctx, backend }, plan, sides);
   if (plan.leftOver.length > 0) steps.unshift(leftOverStep(backend, plan));
   if (plan.takeOver !== undefined) steps.unshift(takeOverStep(ctx, backend, plan.takeOver));
-  steps.push(attachStep(ctx, backend));
-  if (plan.group !== undefined) steps.push(confirmRolesStep(backend));
-  steps.push(filesystemStep(ctx), mountStep(ctx, plan));
+  const filesystem = filesystemStep(ctx);
+  const proof = plan.group === undefined ? filesystem : afterRoles(backend, filesystem);
+  steps.push(attachStep(ctx, backend), proof, mountStep(ctx, plan));
   steps.push(...rootSteps(ctx, plan.volume), ...fillSteps(ctx, plan.volume));
   const { volume, group } = plan;
   return {
@@ -92,29 +92,36 @@ function leftOverStep(backend: Backend, plan: MountPlan): MountStep {
 
 /**
  * Rule 3: a role that changed meanwhile would let us mount, or format, the copy that has just become the stale one. After the
- * attachment and not beside it, because that may wait for paths for half a minute.
+ * attachment and not beside it, because that may wait for paths for half a minute. One step with what follows: a look leaves
+ * nothing behind that had to be on record before.
  */
-function confirmRolesStep(backend: Backend): MountStep {
+function afterRoles(backend: Backend, step: MountStep): MountStep {
   return {
-    name: 'read the roles of the group again',
-    async do({ plan, signal }) {
-      const { knownGroup: group, volume, side, override } = plan;
-      if (group === undefined) return undefined;
-      if (plan.paired) {
-        const proven = await confirmPair(backend, { group, volume }, signal);
-        return { group: withActive(group, proven) };
-      }
-      const again = await proveActiveSide(mountQuestion({ backend, group, volume }, override), signal);
-      if (again.side === side) return undefined;
-      throw new DriverError(
-        'refused',
-        `group ${group.name} moved to the ${again.side} array while the volume was being exported and attached`,
-        {
-          next: 'start the container again; it then comes from the array that is active now',
-        },
-      );
+    ...step,
+    name: `read the roles of the group again, and ${step.name}`,
+    async do(context) {
+      const confirmed = await confirmRoles(backend, context.plan, context.signal);
+      return { ...confirmed, ...(await step.do?.(context)) };
     },
   };
+}
+
+async function confirmRoles(backend: Backend, plan: MountPlan, signal: AbortSignal): Promise<Partial<MountFacts>> {
+  const { knownGroup: group, volume, side, override } = plan;
+  if (group === undefined) return {};
+  if (plan.paired) {
+    const proven = await confirmPair(backend, { group, volume }, signal);
+    return { group: withActive(group, proven) };
+  }
+  const again = await proveActiveSide(mountQuestion({ backend, group, volume }, override), signal);
+  if (again.side === side) return {};
+  throw new DriverError(
+    'refused',
+    `group ${group.name} moved to the ${again.side} array while the volume was being exported and attached`,
+    {
+      next: 'start the container again; it then comes from the array that is active now',
+    },
+  );
 }
 
 /** A device with the paths of both follows the role, as long as they are a pair. Answers who is active now. */

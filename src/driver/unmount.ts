@@ -42,17 +42,20 @@ export function unmountSaga(ctx: DriverContext, backend: Backend, plan: UnmountP
   return {
     kind: 'unmount',
     afterCrash: 'redo',
-    steps: [unmountStep(ctx), detachStep(ctx, backend), ...unexportSteps(ctx, backend, attachment)],
+    steps: [unmountStep(ctx, backend), detachStep(ctx, backend), ...unexportSteps(ctx, backend, attachment)],
     result: () => [{ remove: 'attachment', key: attachment.volume }],
     undone: () => [{ put: 'attachment', key: attachment.volume, value: attachment }],
   };
 }
 
-function unmountStep(ctx: DriverContext): UnmountStep {
+/** What the removal of the exports goes by is asked beside it: this host lets go of the disk meanwhile. */
+function unmountStep(ctx: DriverContext, backend: Backend): UnmountStep {
   return {
     name: 'unmount the file system',
-    async do({ plan: { attachment }, signal }) {
+    async do({ plan: { attachment, arrayName }, signal }) {
       const { device, mountpoint } = attachment;
+      for (const { side, host } of exportSides(attachment))
+        backend.array(side).lookBeforeRemoval(arrayName, host, signal);
       if (device !== undefined) await ctx.filesystems.unmount(device, mountpoint, signal);
     },
   };
