@@ -7,7 +7,7 @@ import type { Volume } from '../domain/volume.js';
 import type { Write } from '../contracts/store.js';
 import { atOnce } from '../saga/at-once.js';
 import type { Step } from '../saga/saga.js';
-import type { ExportFacts, MountFacts, MountPlan } from './plan-mount.js';
+import { plannedHost, type ExportFacts, type MountFacts, type MountPlan } from './plan-mount.js';
 import { unexport } from './unmount.js';
 
 interface Parts {
@@ -16,19 +16,23 @@ interface Parts {
 }
 
 /** What has to be known to export a volume to this host. */
-export type ExportPlan = Pick<MountPlan, 'volume' | 'side' | 'hostName' | 'initiators' | 'exportedTo'>;
+export type ExportPlan = Pick<MountPlan, 'volume' | 'side' | 'hostName' | 'foundHosts' | 'initiators' | 'exportedTo'>;
 
 type ExportStep<P> = Step<P, MountFacts, Write>;
 
 /**
  * Exports the volume to this host, from several arrays at once; what is found out of the array that is not the plan's stands
- * under `peer`. The names of the host entries are on record before any export, which may have to be taken back from them.
+ * under `peer`. The names of the host entries are on record before any export, which may have to be taken back from them: those that
+ * were found for the plan with it, others by a step of their own.
  */
 export function exportSteps<P extends ExportPlan>(parts: Parts, plan: P, sides: Side[]): ExportStep<P>[] {
-  const hosts = sides.map((side) => hostStep(parts, plan, side));
+  const unknown = sides.filter((side) => plan.foundHosts?.[side] === undefined);
+  const hosts = unknown.map((side) => hostStep(parts, plan, side));
   const exports = sides.map((side) => exportStep(parts, plan, side));
-  if (sides.length === 1) return [...hosts, ...exports];
-  return [atOnce('find this host on both arrays', hosts), atOnce('export the volume from both arrays', exports)];
+  return [
+    ...(hosts.length > 1 ? [atOnce('find this host on both arrays', hosts)] : hosts),
+    ...(exports.length > 1 ? [atOnce('export the volume from both arrays', exports)] : exports),
+  ];
 }
 
 const factsOf = (plan: ExportPlan, side: Side, facts: MountFacts): ExportFacts =>
@@ -38,16 +42,32 @@ function found(plan: ExportPlan, side: Side, facts: ExportFacts): Partial<MountF
   return side === plan.side ? facts : { peer: facts };
 }
 
-function hostStep<P extends ExportPlan>({ ctx, backend }: Parts, plan: P, side: Side): ExportStep<P> {
-  const array = backend.array(side);
+async function ensureHost({ ctx, backend }: Parts, plan: ExportPlan, side: Side, signal: AbortSignal): Promise<string> {
+  const { chap } = await ctx.connector(backend).initiators(signal);
+  const initiators = { ...plan.initiators, cpg: plan.volume.cpg[side], ...(chap && { chap }) };
+  const host = await backend.array(side).ensureHost(plan.hostName, initiators, signal);
+  if (side === plan.side) refuseOtherHosts(plan, host);
+  return host;
+}
+
+/** @throws `busy` when it is not the one on record, which an export would be taken back from */
+async function ensureFoundHost(parts: Parts, plan: ExportPlan, side: Side, signal: AbortSignal): Promise<void> {
+  const known = plan.foundHosts?.[side];
+  if (known === undefined) return;
+  const host = await ensureHost(parts, plan, side, signal);
+  if (host === known) return;
+  const { label } = parts.backend.array(side);
+  throw new DriverError('busy', `${label} called this host ${known} a moment ago, and calls it ${host} now`, {
+    next: 'try again',
+  });
+}
+
+function hostStep<P extends ExportPlan>(parts: Parts, plan: P, side: Side): ExportStep<P> {
+  const { ctx, backend } = parts;
   return {
-    name: `find this host on ${array.label}`,
+    name: `find this host on ${backend.array(side).label}`,
     async do({ signal }) {
-      const { chap } = await ctx.connector(backend).initiators(signal);
-      const initiators = { ...plan.initiators, cpg: plan.volume.cpg[side], ...(chap && { chap }) };
-      const host = await array.ensureHost(plan.hostName, initiators, signal);
-      if (side === plan.side) refuseOtherHosts(plan, host);
-      return found(plan, side, { host });
+      return found(plan, side, { host: await ensureHost(parts, plan, side, signal) });
     },
     // An entry that we made goes with its last export, and also when there was none yet.
     async undo({ signal }) {
@@ -58,13 +78,15 @@ function hostStep<P extends ExportPlan>({ ctx, backend }: Parts, plan: P, side: 
   };
 }
 
-function exportStep<P extends ExportPlan>({ ctx, backend }: Parts, plan: P, side: Side): ExportStep<P> {
+function exportStep<P extends ExportPlan>(parts: Parts, plan: P, side: Side): ExportStep<P> {
+  const { ctx, backend } = parts;
   const array = backend.array(side);
   const { arrayName, name } = plan.volume;
-  const hostOf = (facts: MountFacts): string => factsOf(plan, side, facts).host ?? plan.hostName;
+  const hostOf = (facts: MountFacts): string => factsOf(plan, side, facts).host ?? plannedHost(plan, side);
   return {
     name: `export the volume from ${array.label}`,
     async do({ facts, signal }) {
+      await ensureFoundHost(parts, plan, side, signal);
       const host = hostOf(facts);
       for (const work of ctx.journal.deferredRemovals()) {
         if (work.arrayName === arrayName && work.side === side && work.host === host)

@@ -16,7 +16,14 @@ import { filesystemStep, getDevice } from './mount-filesystem.js';
 import { rootSteps } from './mount-root.js';
 import { fillSteps, mountedVolume, sizeToMount } from './mounted-size.js';
 import { findPassiveCopy } from './passive-copy.js';
-import { mountQuestion, withActive, type MountFacts, type MountPlan, type MountStep } from './plan-mount.js';
+import {
+  mountQuestion,
+  plannedHost,
+  withActive,
+  type MountFacts,
+  type MountPlan,
+  type MountStep,
+} from './plan-mount.js';
 import { takeOverStep } from './take-over.js';
 
 /** One answer that got lost is no reason to undo a mount. */
@@ -68,7 +75,7 @@ export function attachmentOf(ctx: DriverContext, plan: MountPlan, facts: MountFa
     nodeName: ctx.node.name,
     generation: plan.generation,
     side: plan.side,
-    host: facts.host ?? plan.hostName,
+    host: facts.host ?? plannedHost(plan, plan.side),
     ...peerOf(plan, facts),
     state: facts.device === undefined ? 'attaching' : 'attached',
     mountpoint: plan.mountpoint,
@@ -78,7 +85,7 @@ export function attachmentOf(ctx: DriverContext, plan: MountPlan, facts: MountFa
 
 /** The other array's host entry, of a pair. */
 const peerOf = (plan: MountPlan, facts: MountFacts): Pick<Attachment, 'peer'> =>
-  plan.paired ? { peer: { host: facts.peer?.host ?? plan.hostName } } : {};
+  plan.paired ? { peer: { host: facts.peer?.host ?? plannedHost(plan, otherSide(plan.side)) } } : {};
 
 function leftOverStep(backend: Backend, plan: MountPlan): MountStep {
   const passive = backend.array(otherSide(plan.side));
@@ -222,7 +229,7 @@ function mountStep(ctx: DriverContext, { mountpoint }: MountPlan): MountStep {
 
 function nodeMountOf(plan: MountPlan, facts: MountFacts): Omit<NodeMount, 'wwn' | 'ids'> {
   const { volume, mountpoint, side, generation } = plan;
-  const host = facts.host ?? plan.hostName;
+  const host = facts.host ?? plannedHost(plan, side);
   const peer = peerOf(plan, facts);
   return { volume: volume.name, backend: volume.spec.backend, mountpoint, side, host, ...peer, generation };
 }

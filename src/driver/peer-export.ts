@@ -32,7 +32,8 @@ export async function planPeerExport(
 ): Promise<PeerPlan> {
   const { volume, attachment, missing, hostName, initiators } = wanted;
   const array = backend.array(missing);
-  const own = [hostName, attachment.host, attachment.peer?.host, await array.findHost(initiators, signal)];
+  const found = await array.findHost(initiators, signal);
+  const own = [hostName, attachment.host, attachment.peer?.host, found];
   const hosts = (await array.findVluns(volume.arrayName, signal)).map(({ host }) => host);
   const foreign = hosts.find((host) => !own.includes(host));
   if (foreign !== undefined) {
@@ -49,6 +50,7 @@ export async function planPeerExport(
     volume,
     side: attachment.side,
     hostName,
+    ...(found === undefined ? {} : { foundHosts: { [missing]: found } }),
     initiators: { protocol, names },
     exportedTo: [],
     attachment,

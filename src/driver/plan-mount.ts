@@ -38,6 +38,8 @@ export interface MountPlan {
   isOtherStale: boolean;
   /** What this host is called if the array does not know its initiators yet. */
   hostName: string;
+  /** What the arrays called it when the plan was made, as far as they knew it and said so. */
+  foundHosts?: Partial<Record<Side, string>>;
   /** Without CHAP: a plan goes on record. */
   initiators: Omit<Initiators, 'chap'>;
   mountpoint: string;
@@ -126,12 +128,12 @@ export function mountQuestion(
 /** The side to mount from, proven by fresh answers; reads only. @throws `refused`, `unavailable` or `busy` */
 export async function planMount(backend: Backend, request: MountRequest, signal: AbortSignal): Promise<MountPlan> {
   const { volume, group, hostName, override } = request;
-  const [proven, exports] = await together([
+  const [proven, exports, foundHosts] = await together([
     group === undefined
       ? undefined
       : proveActiveSide(mountQuestion({ backend, volume, group }, override?.side), signal),
     exportsOf(backend, volume, signal),
-    lookAtHost(backend, request, signal),
+    findHosts(backend, request, signal),
   ]);
   const side = proven?.side ?? homeSide(volume);
   const robbed = robbedHosts(request);
@@ -159,6 +161,7 @@ export async function planMount(backend: Backend, request: MountRequest, signal:
     paired,
     isOtherStale: proven !== undefined && !paired && (isFailedOver(proven.row) || proven.overridden),
     hostName,
+    foundHosts,
     initiators: { protocol: request.initiators.protocol, names: request.initiators.names },
     mountpoint: request.mountpoint,
     exportedTo,
@@ -247,17 +250,26 @@ function warningOf(
 }
 
 /** What the export asks for first, asked with everything else of the array that is likely to do it; what it does not say is asked again. */
-async function lookAtHost(
+async function findHosts(
   backend: Backend,
   { volume, group, initiators }: MountRequest,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Partial<Record<Side, string>>> {
   const likely = group?.lastActive ?? homeSide(volume);
   const sides = hasWitness(backend) ? backend.sidesOf(volume) : [likely];
+  const hosts: Partial<Record<Side, string>> = {};
   await Promise.allSettled(
-    sides.map(async (side) => backend.array(side).findHost(initiators, within(ASK_TIMEOUT_MS, signal))),
+    sides.map(async (side) => {
+      const host = await backend.array(side).findHost(initiators, within(ASK_TIMEOUT_MS, signal));
+      if (host !== undefined) hosts[side] = host;
+    }),
   );
+  return hosts;
 }
+
+/** What this host is called there, as far as the plan knows. */
+export const plannedHost = ({ foundHosts, hostName }: Pick<MountPlan, 'foundHosts' | 'hostName'>, side: Side): string =>
+  foundHosts?.[side] ?? hostName;
 
 /** Hosts that each array exports the volume to, or why it did not say. */
 export type Exports = Partial<Record<Side, { hosts: string[] } | { failure: unknown; hosts?: undefined }>>;
