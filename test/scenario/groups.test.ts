@@ -143,9 +143,14 @@ describe('rule 35: the state of the group', () => {
     await node.control.link(false);
     const slow = { method: 'GET', pathRegex: '/remotecopygroups/g' };
     const { name } = arrayOf(node.pair, 'secondary');
-    await node.control.fault({ array: name, match: slow, effect: 'delay', ms: 800 });
+    await node.control.fault({ array: name, match: slow, effect: 'delay', ms: 1_500 });
+    await node.control.clearLog();
     const removal = remove('v');
-    await pause(400);
+    const isAsked = async (): Promise<boolean> =>
+      (await node.control.log()).some(
+        ({ array: asked, path }) => asked !== name && path?.endsWith('/remotecopygroups/g'),
+      );
+    while (!(await isAsked())) await pause(10);
     await node.control.link(true);
     await removal;
     expect(await groupStates('g')).toEqual(['started, 1 members', 'started, 1 members']);
