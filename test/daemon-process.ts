@@ -37,7 +37,7 @@ export interface Strike {
   signal: 'SIGKILL' | 'SIGSTOP';
 }
 
-/** The same by the call's name, and which of those that have it, from 1: calls that go out together have no order. */
+/** The same by the call's name, and which of those that have it, from 1: calls that go out together have no order. What comes after a look is not known in it, so SIGSTOP does not strike before such a call. */
 export interface NamedStrike extends Omit<Strike, 'call'> {
   call: { name: string; nth: number };
 }

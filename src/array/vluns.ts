@@ -38,18 +38,21 @@ export class Vluns {
     return (await this.find(volume, signal)).filter((vlun) => vlun.host === host && !vlun.active);
   }
 
-  /** Asks what a removal goes by, in time for it. Returns at once; whoever removes hears of a failure. */
+  /** Asks what a removal goes by, in time for it. Returns at once; a failure that comes before the removal is no answer. */
   lookBeforeRemoval(volume: string, host: string, signal: AbortSignal): void {
+    const about = aboutRemoval(volume, host);
     const looking = this.#before(host, signal);
-    looking.catch(() => undefined);
-    this.#looked.keep(aboutRemoval(volume, host), looking, performance.now());
+    this.#looked.keep(about, looking, performance.now());
+    looking.catch(() => this.#looked.forget(about));
   }
 
   /** Without an export there may still be a host entry, made for one that then failed. */
   async remove(volume: string, host: string, signal: AbortSignal): Promise<void> {
-    const looked = this.#looked.take(aboutRemoval(volume, host));
-    const [exports, hostIsOurs] = await (looked?.answer ?? this.#before(host, signal));
-    const templates = exports.filter((vlun) => vlun.volume === volume && !vlun.active);
+    const looked = await this.#looked.take(aboutRemoval(volume, host))?.answer;
+    // That nothing is left to be removed is proven now, and not before.
+    const isOfUse = looked !== undefined && templatesOf(volume, looked[0]).length > 0;
+    const [exports, hostIsOurs] = isOfUse ? looked : await this.#before(host, signal);
+    const templates = templatesOf(volume, exports);
     const isLast = exports.every((vlun) => vlun.volume === volume);
     if (templates.length === 0) return hostIsOurs && isLast ? this.#hosts.removeUnused(host, signal) : undefined;
     let asked: Promise<boolean> | undefined;
@@ -133,6 +136,9 @@ export class Vluns {
     await this.#wsapi.change({ method: 'DELETE', path }, signal);
   }
 }
+
+const templatesOf = (volume: string, exports: Vlun[]): Vlun[] =>
+  exports.filter((vlun) => vlun.volume === volume && !vlun.active);
 
 const aboutRemoval = (volume: string, host: string): string => JSON.stringify([volume, host]);
 

@@ -231,7 +231,7 @@ export interface ArrayClient {
   targetNames(protocol: Initiators['protocol'], signal: AbortSignal): Promise<string[]>;
   /** All exports of one volume, templates and active ones. */
   findVluns(volume: string, signal: AbortSignal): Promise<Vlun[]>;
-  /** Asks what the removal of that export goes by, for a `removeVluns` that begins within 5 s. Returns at once; a failure is the removal's. */
+  /** Asks what the removal of that export goes by, for a `removeVluns` that begins within 5 s. Returns at once, and never fails: what is not known by then is asked again. */
   lookBeforeRemoval(volume: string, host: string, signal: AbortSignal): void;
   /** Removes all exports of the volume to that host, and reads back that they are gone. A host entry of ours goes with its last export, or when it never had one. */
   removeVluns(volume: string, host: string, signal: AbortSignal): Promise<void>;

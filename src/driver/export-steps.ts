@@ -45,19 +45,19 @@ function found(plan: ExportPlan, side: Side, facts: ExportFacts): Partial<MountF
 async function ensureHost({ ctx, backend }: Parts, plan: ExportPlan, side: Side, signal: AbortSignal): Promise<string> {
   const { chap } = await ctx.connector(backend).initiators(signal);
   const initiators = { ...plan.initiators, cpg: plan.volume.cpg[side], ...(chap && { chap }) };
-  const host = await backend.array(side).ensureHost(plan.hostName, initiators, signal);
+  const host = await backend.array(side).ensureHost(plannedHost(plan, side), initiators, signal);
   if (side === plan.side) refuseOtherHosts(plan, host);
   return host;
 }
 
-/** @throws `busy` when it is not the one on record, which an export would be taken back from */
+/** @throws `refused` when it is not the one on record, which an export would be taken back from */
 async function ensureFoundHost(parts: Parts, plan: ExportPlan, side: Side, signal: AbortSignal): Promise<void> {
   const known = plan.foundHosts?.[side];
   if (known === undefined) return;
   const host = await ensureHost(parts, plan, side, signal);
   if (host === known) return;
   const { label } = parts.backend.array(side);
-  throw new DriverError('busy', `${label} called this host ${known} a moment ago, and calls it ${host} now`, {
+  throw new DriverError('refused', `${label} called this host ${known} a moment ago, and calls it ${host} now`, {
     next: 'try again',
   });
 }

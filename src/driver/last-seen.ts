@@ -267,7 +267,6 @@ export class LastSeen {
   /** What was noted meanwhile is read once more, and not overwritten by what may be older. */
   async #takeRead<K extends OutlinedKind>(kind: K, read: readonly Entry<K>[]): Promise<void> {
     const latest = read.filter(([key]) => kind === 'group' || !this.#noted.has(key));
-    this.#noted.clear();
     await this.#take(kind, latest);
   }
 

@@ -105,7 +105,6 @@ function leftOverStep(backend: Backend, plan: MountPlan): MountStep {
 function afterRoles(backend: Backend, step: MountStep): MountStep {
   return {
     ...step,
-    name: `read the roles of the group again, and ${step.name}`,
     async do(context) {
       const confirmed = await confirmRoles(backend, context.plan, context.signal);
       return { ...confirmed, ...(await step.do?.(context)) };

@@ -76,7 +76,8 @@ export function peerExportSaga(
 }
 
 /** What is to be on record before the first call (no facts yet), and when it is done. */
-export function withExport({ attachment, missing, hostName }: PeerPlan, facts: MountFacts): Attachment {
-  if (missing === attachment.side) return { ...attachment, host: facts.host ?? attachment.host };
-  return { ...attachment, peer: { host: facts.peer?.host ?? attachment.peer?.host ?? hostName } };
+export function withExport({ attachment, missing, hostName, foundHosts }: PeerPlan, facts: MountFacts): Attachment {
+  const found = foundHosts?.[missing];
+  if (missing === attachment.side) return { ...attachment, host: facts.host ?? found ?? attachment.host };
+  return { ...attachment, peer: { host: facts.peer?.host ?? found ?? attachment.peer?.host ?? hostName } };
 }

@@ -245,6 +245,8 @@ async function goBack<P, F extends object, W>(
   ctx: SagaRun<W>,
 ): Promise<void> {
   const signal = ctx.undoSignal();
+  // An earlier release may have had more steps.
+  operation.next = Math.min(operation.next, saga.steps.length - 1);
   while (operation.next >= 0) {
     const step = getStep(saga, operation.next);
     ctx.onStep?.(operation, step.name);

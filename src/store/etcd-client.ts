@@ -68,12 +68,12 @@ export class EtcdClient {
 
   /** Ends the lease, and with it every key that is attached to it. */
   async revokeLease(id: string): Promise<void> {
-    await this.#callNow(async ({ leaseClient }) => leaseClient.leaseRevoke({ ID: id }));
+    await this.#call(async ({ leaseClient }) => leaseClient.leaseRevoke({ ID: id }), undefined, true);
   }
 
   /** Renews the lease; returns its seconds from now, 0 when it has ended. */
   async keepLeaseAlive(id: string): Promise<number> {
-    return this.#callNow(async (etcd) => keepAliveOnce(etcd, id));
+    return this.#call(async (etcd) => keepAliveOnce(etcd, id), undefined, true);
   }
 
   /**
@@ -108,40 +108,37 @@ export class EtcdClient {
     }
   }
 
-  /** The same in a turn of its own; a call that was given up by then is not sent. */
-  async #call<T>(call: (etcd: Etcd3) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const isOver = new AbortController();
-    const inTurn = async (etcd: Etcd3): Promise<T> => {
-      await ownTurn();
-      isOver.signal.throwIfAborted();
-      return call(etcd);
-    };
-    return this.#callNow(inTurn, signal).finally(() => isOver.abort());
-  }
-
   /**
-   * Waits for the call until the signal fires or the time is over; an answer that comes later is nobody's. As it is for what keeps
-   * locks and gives them up, which waits for nobody.
+   * Waits for the call until the signal fires or the time is over; an answer that comes later is nobody's. It has a turn of its own, and is
+   * not sent when it was given up by then; what keeps locks, or gives them up, is urgent and waits for nobody.
    */
-  async #callNow<T>(call: (etcd: Etcd3) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async #call<T>(call: (etcd: Etcd3) => Promise<T>, signal?: AbortSignal, isUrgent = false): Promise<T> {
     if (signal !== undefined) throwIfAborted(signal);
     const { etcd, failureOf } = await this.#connect();
-    const began = performance.now();
     const { givenUp, giveUp } = surrender();
+    let isOver = false;
+    let sentAt = Infinity;
+    const send = async (): Promise<T> => {
+      if (!isUrgent) await ownTurn();
+      if (isOver) return givenUp;
+      sentAt = performance.now();
+      return call(etcd);
+    };
     const isAborted = (): void => giveUp(new Error('the caller gave up'));
     // The timers of signals, and those of gRPC, would not keep a process alive that only waits for this.
     const timer = setTimeout(() => giveUp(new Error('no answer in time')), this.#patienceMs);
     this.#pending.add(giveUp);
     signal?.addEventListener('abort', isAborted);
     try {
-      const answer = await Promise.race([call(etcd), givenUp]);
+      const answer = await Promise.race([send(), givenUp]);
       this.#isAway = false;
       return answer;
     } catch (error) {
       if (signal?.aborted === true) throw abortError(signal);
-      if (performance.now() - began > AWAY_AFTER_MS) this.#isAway = true;
+      if (performance.now() - sentAt > AWAY_AFTER_MS) this.#isAway = true;
       throw failureOf(this.endpoints, error);
     } finally {
+      isOver = true;
       clearTimeout(timer);
       this.#pending.delete(giveUp);
       signal?.removeEventListener('abort', isAborted);

@@ -34,7 +34,10 @@ export class Outcomes {
 
 /** Of so many calls one fails in each sweep. CALL_STRIDE=1 has all of them fail in every sweep. */
 const STRIDE = wholeNumber(process.env['CALL_STRIDE'] ?? (process.env['CI'] === 'true' ? '3' : '4'));
-if (STRIDE > 1) process.stderr.write(`one array call in ${STRIDE} fails in each way, another one in the next way\n`);
+if (STRIDE > 1)
+  process.stderr.write(
+    `one change in ${STRIDE} and one read in ${Math.min(STRIDE, 2)} fail in each way, others in the next way\n`,
+  );
 /** A read is the same to who waits for it in most of the ways, and fails in few. */
 const READ_WAYS = 2;
 /** So that the failures of one kind are not all of the same calls as those of the next. */

@@ -383,6 +383,46 @@ describe('the removal of an export', () => {
     }
   });
 
+  describe('after a look that was asked in time for it', () => {
+    const theirs = { name: HOST, descriptors: { comment: 'made by hand' } };
+    const expectRemoval = (api: nock.Scope): void => {
+      api.delete(`/vluns/${VOLUME_NAME},3,${HOST}`).reply(200);
+      vlunsTo(api).reply(200, NOTHING);
+    };
+    const until = async (isDone: () => boolean): Promise<void> => {
+      while (!isDone()) await pause(5);
+    };
+
+    it('asks nothing again', async () => {
+      const { array, api } = mockedArray();
+      expectLogin(api);
+      vlunsTo(api).reply(200, { total: 1, members: [vlun()] });
+      api.get(`/hosts/${HOST}`).reply(200, theirs);
+      array.lookBeforeRemoval(VOLUME_NAME, HOST, soon());
+      await until(() => api.isDone());
+      expectRemoval(api);
+      await array.removeVluns(VOLUME_NAME, HOST, soon());
+      expect(api.isDone()).toBe(true);
+    });
+
+    it.each([
+      ['failed', 403, { code: 13, desc: 'permission denied' }],
+      ['saw nothing', 200, NOTHING],
+    ])('asks again when that %s', async (_what, status, answer) => {
+      const { array, api } = mockedArray();
+      expectLogin(api);
+      vlunsTo(api).reply(status, answer);
+      api.get(`/hosts/${HOST}`).twice().reply(200, theirs);
+      array.lookBeforeRemoval(VOLUME_NAME, HOST, soon());
+      await until(() => api.pendingMocks().length === 1);
+      await pause(20);
+      vlunsTo(api).reply(200, { total: 1, members: [vlun()] });
+      expectRemoval(api);
+      await array.removeVluns(VOLUME_NAME, HOST, soon());
+      expect(api.isDone()).toBe(true);
+    });
+  });
+
   it('leaves a host entry that somebody else made', async () => {
     const { array, api } = mockedArray();
     expectLogin(api);

@@ -158,6 +158,19 @@ describe('saga', () => {
     expect(world.stored).toBeUndefined();
   });
 
+  it('undoes what an earlier release has left in a step that there is no more', async () => {
+    const world = newWorld();
+    const { saga, ctx } = build(world, 3, { failAt: { step: 2, when: 'after' }, undoFails: true });
+    await caught(run(saga, start, ctx));
+    if (world.stored === undefined) throw new Error('nothing is on record');
+    expect(world.stored.next).toBe(2);
+    world.on.delete(2);
+    const later = build(world, 2, {});
+    await settle(later.saga, world.stored, later.ctx);
+    expect([...world.on]).toEqual([]);
+    expect(world.records.at(-1)).toBe('gone');
+  });
+
   describe('an undone step whose call got no answer', () => {
     const looked: string[] = [];
     let undone: Operation | undefined;
