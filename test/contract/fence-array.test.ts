@@ -13,6 +13,9 @@ import { startChild, type Child } from './child.js';
 /** A busy machine may keep a child from its renewals for a second or two. */
 const LEASE_MS = 5_000;
 
+/** As many as there may be to one array. */
+const CONNECTIONS = 12;
+
 /** Something that the array keeps waiting, until it is let go. */
 class Gate {
   #arrive: () => void = () => undefined;
@@ -162,8 +165,8 @@ describe('rule 24: a process that was stopped past its lease sends no change to 
   });
 
   it('when it waited for one of the connections to be free', async () => {
-    array.heldRead = 9;
-    await start(8);
+    array.heldRead = CONNECTIONS + 1;
+    await start(CONNECTIONS);
     await pause(800);
     await stopPastLease();
     // Whether it was sent cannot be known of a request that has been handed to the HTTP client.
