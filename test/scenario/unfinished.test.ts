@@ -61,7 +61,8 @@ describe('what an interrupted change leaves', () => {
     const volume = await site.createVolume();
     await site.useOnce(volume);
     const { control, docker } = site.node;
-    await failNext('POST', '/vluns$', { effect: 'hang' });
+    // On each of its ports: what a dead array keeps would count as an export.
+    await failNext('POST', '/vluns$', { effect: 'hang', times: 10 });
     await control.clearLog();
     const cut = docker.mount(volume.name).catch((error: unknown) => String(error));
     await waitFor(async () => (await control.log()).some((entry) => entry.path?.includes('/hosts') === true));
