@@ -19,11 +19,21 @@ const groupWith = (state: string, members: unknown[]) => ({
   members,
 });
 
-/** One cycle for one change. Returns its seat, and the record that is left. @param now the group, if it has changed since it was seen */
+interface Given {
+  record: Group;
+  group: object;
+  /** The group, if it has changed since it was seen. */
+  now?: object;
+  failures?: object;
+  change: GroupChange;
+}
+
+/** One cycle for one change. Returns its seat, the record that is left, and how often the arrays were looked at again. */
 async function run(
   remoteCopy: object,
-  { record: before, group, now = group, change }: { record: Group; group: object; now?: object; change: GroupChange },
-): Promise<{ seat: Seat; record: Group | undefined }> {
+  { record: before, group, now = group, failures = {}, change }: Given,
+): Promise<{ seat: Seat; record: Group | undefined; looks: number }> {
+  let looks = 0;
   let record: Group | undefined = before;
   const backend = {
     name: 'b',
@@ -31,14 +41,17 @@ async function run(
     placeOf: () => ({ cpg: { primary: 'c', secondary: 'c' }, snapCpg: { primary: 's', secondary: 's' } }),
     replication: () => ({ target: 't', mode: 'synchronous' }),
   };
-  const seen = { record, groups: { primary: group }, failures: {}, at: performance.now() };
+  const seen = { record, groups: { primary: group }, failures, at: performance.now() };
   const quiet = (): void => undefined;
   const locked = {
     id: { backend, name: 'g' },
     lost: new AbortController().signal,
     stopMayComeLate: false,
     expectLateStop: quiet,
-    look: async () => Promise.resolve({ ...seen, groups: { primary: now } }),
+    look: async () => {
+      looks += 1;
+      return Promise.resolve({ ...seen, groups: { primary: now } });
+    },
     record: async (next: Group | undefined) => Promise.resolve(void (record = next)),
     isReferenced: async () => Promise.resolve(true),
     logger: { debug: quiet, info: quiet, warn: quiet, error: quiet },
@@ -47,7 +60,7 @@ async function run(
   void seat.take(change, locked.lost).catch(quiet);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   await runCycle(locked as unknown as LockedGroup, seen as unknown as SeenGroup, [seat]);
-  return { seat, record };
+  return { seat, record, looks };
 }
 
 /** A cycle without any change of a group that we have made, and never saw as wanted; what is asked of the array, in order. */
@@ -110,6 +123,22 @@ it('a volume is not refused its way out because the arrays have started its grou
   await seat.dismissed;
   expect(asked).toEqual(['stop', 'dismiss', 'start']);
   expect(record).toEqual(CALM);
+});
+
+it('a group that an outage has stopped is not looked at again while an array is silent, which would be waited for twice', async () => {
+  const others = [{ ...MEMBER, volume: 'w' }];
+  const stopped = groupWith('stopped', others);
+  const remoteCopy = {
+    dismiss: async () => Promise.resolve(async () => Promise.resolve()),
+    findGroup: async () => Promise.resolve(stopped),
+  };
+  const group = groupWith('stopped', [MEMBER, ...others]);
+  const given = { record: CALM, group, change: DISMISSAL };
+  expect((await run(remoteCopy, given)).looks).toBe(1);
+  const failures = { secondary: { silent: true, text: 'no answer' } };
+  const { seat, looks } = await run(remoteCopy, { ...given, failures });
+  await seat.dismissed;
+  expect(looks).toBe(0);
 });
 
 describe('A volume whose dismissal the array has acknowledged', () => {
