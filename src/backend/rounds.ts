@@ -1,3 +1,5 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
 /** Work that is repeated at an interval and on request: one round at a time, and at most one more waiting. */
 export class Rounds {
   readonly #work: (signal: AbortSignal) => Promise<void>;
@@ -6,6 +8,8 @@ export class Rounds {
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #again = false;
+  /** A round is part of what started the rounds, not of a request that asked for one: it is for everybody. */
+  #inOurs = AsyncLocalStorage.snapshot();
 
   /** The work never throws; its signal fires at the stop. */
   constructor(work: (signal: AbortSignal) => Promise<void>, intervalMs: number) {
@@ -14,6 +18,7 @@ export class Rounds {
   }
 
   start(): void {
+    this.#inOurs = AsyncLocalStorage.snapshot();
     this.#timer = setInterval(() => this.trigger(), this.#intervalMs);
     this.trigger();
   }
@@ -21,7 +26,7 @@ export class Rounds {
   /** A round from now on: after the one that is running, if one is. Returns at once. */
   trigger(): void {
     this.#again = true;
-    this.#running ??= this.#run();
+    this.#running ??= this.#inOurs(async () => this.#run());
   }
 
   async stop(): Promise<void> {
