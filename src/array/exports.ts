@@ -2,6 +2,7 @@ import type { Export, ExportTo, Target, Vlun } from '../contracts/array.js';
 import { DriverError } from '../domain/errors.js';
 import { ArrayRefusal } from './codes.js';
 import type { Hosts } from './hosts.js';
+import { LunChoice } from './lun-choice.js';
 import { makeSo } from './make-so.js';
 import { safeName } from './paths.js';
 import type { Ports, TargetPort } from './ports.js';
@@ -43,15 +44,17 @@ interface Begun {
 }
 
 /**
- * Exports a volume to a host: one template for each of the array's ports (MATCHED_SET), on the same LUN. The array chooses that
- * on the first port; ports come in a fixed order, so two exports to one host seldom meet. A template without a port, as older
- * releases and administrators make them, counts for every port.
+ * Exports a volume to a host: one template for each of the array's ports (MATCHED_SET), on the same LUN. Where it is known what the
+ * host has, a free LUN is asked for on all ports at once; else the array chooses one on the first port, and ports come in a fixed
+ * order, so two exports to one host seldom meet. A template without a port, as older releases and administrators make them, counts
+ * for every port.
  */
 export class Exports {
   readonly #wsapi: Wsapi;
   readonly #hosts: Hosts;
   readonly #ports: Ports;
   readonly #vluns: Vluns;
+  readonly #luns = new LunChoice();
 
   constructor({ wsapi, hosts, ports, vluns }: Parts) {
     this.#wsapi = wsapi;
@@ -69,6 +72,13 @@ export class Exports {
     return ports.every((port) => isShown(templates, lun, port)) ? { host, lun, targets: targetsOf(ports) } : undefined;
   }
 
+  /** Asks what the host has, in time for the exports that follow. A failure only leaves the LUN to the array. */
+  async lookAhead(host: string, signal: AbortSignal): Promise<void> {
+    const at = performance.now();
+    const exports = await this.#vluns.listTo(host, signal).catch(() => undefined);
+    if (exports !== undefined) this.#luns.keep(host, { exports, at });
+  }
+
   async ensure(volume: string, { host, avoid = [] }: ExportTo, signal: AbortSignal): Promise<Export> {
     const ports = await this.#ports.forHost(await this.#hosts.pathsOf(host, signal), signal);
     try {
@@ -83,21 +93,30 @@ export class Exports {
 
   /** Answers the LUN. */
   async #ensureOnAll(wanted: Wanted, signal: AbortSignal): Promise<number> {
+    const { volume, host } = wanted;
     const avoid = new Set(wanted.avoid);
-    for (let choice = 1; ; choice += 1) {
-      // An entry that has nothing yet leaves nothing to be chosen by the array, so all ports are asked for at once.
-      const begun: Begun = this.#hosts.takeFresh(wanted.host)
-        ? { lun: gapsOf(avoid)[0]?.from ?? 0, isNew: true, templates: [] }
-        : await this.#begin(wanted, avoid, signal);
-      try {
-        return await this.#settle(wanted, begun, signal);
-      } catch (thrown) {
-        const isTaken = thrown instanceof ArrayRefusal && thrown.number === EXISTENT_LUN;
-        if (!isTaken || !begun.isNew || choice === MOST_CHOICES) throw thrown;
-        await this.#removeLun(wanted, begun.lun, signal);
-        // What lies below was not free either, or the array had chosen it.
-        for (let lun = 0; lun <= begun.lun; lun += 1) avoid.add(lun);
+    // Nothing was exported to an entry that was just made.
+    if (this.#hosts.takeFresh(host)) this.#luns.keep(host, { exports: [], at: performance.now() });
+    const claim = this.#luns.begin(host, volume, avoid);
+    try {
+      for (let choice = 1; ; choice += 1) {
+        const begun: Begun =
+          claim.lun !== undefined && choice === 1
+            ? { lun: claim.lun, isNew: true, templates: [] }
+            : await this.#begin(wanted, avoid, signal);
+        claim.lun = begun.lun;
+        try {
+          return await this.#settle(wanted, begun, signal);
+        } catch (thrown) {
+          const isTaken = thrown instanceof ArrayRefusal && thrown.number === EXISTENT_LUN;
+          if (!isTaken || !begun.isNew || choice === MOST_CHOICES) throw thrown;
+          await this.#removeLun(wanted, begun.lun, signal);
+          // What lies below was not free either, or the array had chosen it.
+          for (let lun = 0; lun <= begun.lun; lun += 1) avoid.add(lun);
+        }
       }
+    } finally {
+      this.#luns.end(claim);
     }
   }
 

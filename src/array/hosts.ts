@@ -42,6 +42,8 @@ export class Hosts {
   readonly #known = new Map<string, Known>();
   /** What `findOwner` has found, for the `ensure` that follows it, by the initiators. */
   readonly #looked = new Looks<HostAnswer | undefined>();
+  /** What the array called a host when it was ensured last, by the initiators. */
+  readonly #names = new Map<string, string>();
   /** Entries that nothing has been exported to since they were made here. */
   readonly #fresh = new Set<string>();
   /** Of CPGs; they cannot change. */
@@ -77,6 +79,11 @@ export class Hosts {
     const entry = await this.#findEntry(initiators, signal);
     this.#looked.keep(lookKey(initiators), entry, at);
     return entry?.name;
+  }
+
+  /** What `findOwner` will most likely answer; undefined when this process has not used the entry yet, or has removed it. */
+  likelyOwner(initiators: Initiators): string | undefined {
+    return this.#names.get(lookKey(initiators));
   }
 
   /** Whether the entry was made here and has had no export yet: then every LUN of it is free. Says so once. */
@@ -123,6 +130,7 @@ export class Hosts {
     } finally {
       // What was looked up before has gone with it, perhaps.
       this.#looked.forgetAll();
+      for (const [key, known] of this.#names) if (known === name) this.#names.delete(key);
       this.#fresh.delete(name);
     }
   }
@@ -144,6 +152,7 @@ export class Hosts {
       loggedInAt: loginsOf(entry, initiators),
     };
     this.#known.set(entry.name, { initiators, paths });
+    this.#names.set(lookKey(initiators), entry.name);
   }
 
   async #find(name: string, signal: AbortSignal): Promise<HostAnswer | undefined> {

@@ -63,8 +63,11 @@ export function connectArray(settings: ArraySettings, deps: Deps): ArrayClient {
     // An export follows, which needs the ports; whoever looks for the host first has them by then.
     ensureHost: async (name, initiators, signal) =>
       (await together([hosts.ensure(name, initiators, signal), ports.list(signal)]))[0],
-    findHost: async (initiators, signal) =>
-      (await together([hosts.findOwner(initiators, signal), ports.list(signal).catch(() => [])]))[0],
+    findHost: async (initiators, signal) => {
+      const likely = hosts.likelyOwner(initiators);
+      const looks = [ports.list(signal).catch(() => []), likely && exports.lookAhead(likely, signal)];
+      return (await together([hosts.findOwner(initiators, signal), ...looks]))[0];
+    },
     findExport: async (volume, host, signal) => exports.find(volume, host, signal),
     ensureVlun: async (volume, to, signal) => exports.ensure(volume, to, signal),
     targetNames: async (protocol, signal) => ports.names(protocol, signal),

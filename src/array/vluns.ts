@@ -38,6 +38,12 @@ export class Vluns {
     return (await this.find(volume, signal)).filter((vlun) => vlun.host === host && !vlun.active);
   }
 
+  /** All exports to one host, templates and active ones. */
+  async listTo(host: string, signal: AbortSignal): Promise<Vlun[]> {
+    const found = await this.#list(`hostname EQ ${safeName(host)}`, signal);
+    return found.filter((vlun) => vlun.host === host);
+  }
+
   /** Asks what a removal goes by, in time for it. Returns at once; a failure that comes before the removal is no answer. */
   lookBeforeRemoval(volume: string, host: string, signal: AbortSignal): void {
     const about = aboutRemoval(volume, host);
@@ -69,7 +75,7 @@ export class Vluns {
   }
 
   async #before(host: string, signal: AbortSignal): Promise<Before> {
-    return together([this.#listTo(host, signal), this.#hosts.isOurs(host, signal)]);
+    return together([this.listTo(host, signal), this.#hosts.isOurs(host, signal)]);
   }
 
   /** Only what is exported on one LUN; all of it is of one volume and to one host. */
@@ -103,7 +109,7 @@ export class Vluns {
     return makeSo(
       {
         act: async () => together(templates.map(async (vlun) => this.#removeTemplate(vlun, signal))),
-        read: async () => (await together([this.#listTo(host, signal), besideReadBack()]))[0],
+        read: async () => (await together([this.listTo(host, signal), besideReadBack()]))[0],
         isDone: (found) => !found.some((vlun) => vlun.volume === volume),
         notDone: () =>
           new DriverError(
@@ -114,11 +120,6 @@ export class Vluns {
       },
       signal,
     );
-  }
-
-  async #listTo(host: string, signal: AbortSignal): Promise<Vlun[]> {
-    const found = await this.#list(`hostname EQ ${safeName(host)}`, signal);
-    return found.filter((vlun) => vlun.host === host);
   }
 
   async #list(condition: string, signal: AbortSignal): Promise<Vlun[]> {

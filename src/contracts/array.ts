@@ -221,9 +221,9 @@ export interface ArrayClient {
 
   /** Finds the host that owns the initiators, or creates one with that name (persona 2); returns its name on the array. */
   ensureHost(name: string, initiators: Initiators, signal: AbortSignal): Promise<string>;
-  /** Name of the host entry that owns the initiators; an `ensureHost` within 5 s goes by this answer. @throws `refused` when they belong to several */
+  /** Name of the host entry that owns the initiators; an `ensureHost`, and an `ensureVlun` to it, within 5 s go by what was asked here. @throws `refused` when they belong to several */
   findHost(initiators: Initiators, signal: AbortSignal): Promise<string | undefined>;
-  /** Exports the volume to the host on all its ports, on a LUN that the array chooses; an export that is there already is answered. */
+  /** Exports the volume to the host on all its ports, on a LUN that is free there; an export that is there already is answered. */
   ensureVlun(volume: string, to: ExportTo, signal: AbortSignal): Promise<Export>;
   /** The export to that host as it is; undefined when there is none, or not on all its ports. */
   findExport(volume: string, host: string, signal: AbortSignal): Promise<Export | undefined>;

@@ -238,6 +238,112 @@ describe('an export', () => {
   });
 });
 
+describe('an export to a host whose exports were asked for in time', () => {
+  const taken = { code: 18, desc: 'LUN in use' };
+  const toHost = (...luns: number[]) => luns.map((lun) => vlun({ volumeName: 'another', lun, portPos: FIRST }));
+
+  /** Asks for the host, as a Mount does, and beside that for what it has. */
+  async function looked(members: object[]) {
+    const mock = await client();
+    vlunsTo(mock.api).reply(200, { total: members.length, members });
+    await findAgain(mock);
+    return mock;
+  }
+
+  async function findAgain({ array, api }: Pick<Awaited<ReturnType<typeof client>>, 'array' | 'api'>) {
+    hostsWith(api, IQN).reply(200, { total: 1, members: [{ name: HOST, iSCSIPaths: [{ name: IQN }] }] });
+    await array.findHost(ISCSI, soon());
+  }
+
+  it('goes to all ports at once, on the lowest LUN that the host has neither an export nor a disk at', async () => {
+    const { array, api } = await looked(toHost(0, 1, 4));
+    posts(api, FIRST, 3).reply(201, undefined, locationOf(3));
+    posts(api, SECOND, 3).reply(201, undefined, locationOf(3, '1:2:1'));
+    shows(api, OF_FIRST, OF_SECOND);
+    const made = await array.ensureVlun(VOLUME_NAME, { host: HOST, avoid: [2] }, soon());
+    expect(made).toEqual({ host: HOST, lun: 3, targets: TARGETS });
+  });
+
+  it('leaves the LUN to the array when that one was taken meanwhile, and nothing on it', async () => {
+    const { array, api } = await looked(toHost(0, 1, 2));
+    posts(api, FIRST, 3).reply(201, undefined, locationOf(3));
+    posts(api, SECOND, 3).reply(409, taken);
+    shows(api, OF_FIRST);
+    shows(api, OF_FIRST);
+    deletes(api, 3, '0:2:1').reply(200);
+    shows(api);
+    postsFirst(api, 4).reply(201, undefined, locationOf(4));
+    posts(api, SECOND, 4).reply(201);
+    shows(api, { ...OF_FIRST, lun: 4 }, { ...OF_SECOND, lun: 4 });
+    expect((await array.ensureVlun(VOLUME_NAME, { host: HOST }, soon())).lun).toBe(4);
+  });
+
+  it('is done when the LUN was taken by itself', async () => {
+    const { array, api } = await looked(toHost(0, 1, 2));
+    posts(api, FIRST, 3).reply(409, taken);
+    posts(api, SECOND, 3).reply(409, taken);
+    shows(api, OF_FIRST, OF_SECOND);
+    expect((await array.ensureVlun(VOLUME_NAME, { host: HOST }, soon())).lun).toBe(3);
+  });
+
+  it('takes no LUN that another one was asked for and is not shown yet', async () => {
+    const { array, api } = await looked([]);
+    const other = 'another-of-ours';
+    const asked: unknown[] = [];
+    const postsAll = api
+      .post('/vluns', (body: { volumeName?: string; lun?: number }) => asked.push([body.volumeName, body.lun]) > 0)
+      .times(4)
+      .reply(201);
+    const shown = (volumeName: string, lun: number) =>
+      [FIRST, SECOND].map((portPos) => vlun({ volumeName, lun, portPos }));
+    shows(api, ...shown(VOLUME_NAME, 0));
+    api
+      .get('/vluns')
+      .query({ query: `"volumeName EQ ${other}"` })
+      .reply(200, { total: 2, members: shown(other, 1) });
+    const luns = await Promise.all(
+      [VOLUME_NAME, other].map(async (name) => (await array.ensureVlun(name, { host: HOST }, soon())).lun),
+    );
+    expect(luns).toEqual([0, 1]);
+    expect(new Set(asked.map(String))).toEqual(new Set([`${VOLUME_NAME},0`, `${other},1`]));
+    expect(postsAll.isDone()).toBe(true);
+  });
+
+  it('is left to the array when the volume is there already, or the host could not be asked', async () => {
+    for (const answer of [
+      { status: 200, body: { total: 1, members: [OF_SECOND] } },
+      { status: 400, body: {} },
+    ]) {
+      const mock = await client();
+      vlunsTo(mock.api).reply(answer.status, answer.body);
+      await findAgain(mock);
+      const { array, api } = mock;
+      postsFirst(api).reply(201, undefined, locationOf(3));
+      posts(api, SECOND, 3).reply(201);
+      shows(api, OF_FIRST, OF_SECOND);
+      expect((await array.ensureVlun(VOLUME_NAME, { host: HOST }, soon())).lun).toBe(3);
+    }
+  });
+
+  it('is not asked for of an entry that was removed since', async () => {
+    const { array, api } = await client();
+    vlunsTo(api).reply(200, NOTHING);
+    api.get(`/hosts/${HOST}`).reply(200, { name: HOST, descriptors: { comment: 'hpe-volume-plugin' } });
+    api.delete(`/hosts/${HOST}`).reply(200);
+    await array.removeVluns(VOLUME_NAME, HOST, soon());
+    let isAsked = false;
+    vlunsTo(api)
+      .optionally()
+      .reply(200, () => {
+        isAsked = true;
+        return NOTHING;
+      });
+    hostsWith(api, IQN).reply(200, NOTHING);
+    expect(await array.findHost(ISCSI, soon())).toBeUndefined();
+    expect(isAsked).toBe(false);
+  });
+});
+
 describe('the ports of an export', () => {
   it('are those that hpe.conf lists, with its port number; one that is not ready is named in the log', async () => {
     const portals = [
