@@ -25,6 +25,9 @@ import { ClassicLevel } from 'classic-level';
 import { KVClient, LeaseClient } from 'etcd3';
 
 const { HPE_TEST_HOSTNAME: hostname, HPE_TEST_STRIKE_FILE: strikeFile } = process.env;
+/** Locks that the verb has lost are not given up. */
+const RELEASE_MS = 3_000;
+const pause = timers.setTimeout;
 const verbs = new AsyncLocalStorage();
 /** What is to be watched from the next verb on: its calls, and perhaps the one to strike at. */
 let watch;
@@ -33,16 +36,33 @@ let level;
 /** Notes the call and strikes before it, if that is the place; the function returned is to be called when it is done. */
 function outward(label) {
   const mine = verbs.getStore();
-  if (mine === undefined || mine.answered) return Object.assign(() => undefined, { begun: () => undefined });
+  if (mine === undefined || (mine.answered && !isRelease(label)))
+    return Object.assign(() => undefined, { begun: () => undefined });
   const call = { label, name: nameOf(label), done: false };
   mine.calls.push(call);
   const number = mine.calls.length;
   if (mine.at?.signal !== 'SIGSTOP' || !hasLook(label)) strike(mine, 'before', number);
-  const done = () => {
+  const done = (answer) => {
     call.done = true;
+    call.succeeded = answer?.succeeded === true;
     strike(mine, 'after', number);
   };
   return Object.assign(done, { begun: () => strike(mine, 'during', number) });
+}
+
+/** Whoever asked for the verb does not wait for it. */
+const isRelease = (label) => label === 'metadata lease revoke' || label.startsWith('metadata del lock/');
+
+/** Of the verb, that were taken and not given up. */
+function locksOf({ calls }) {
+  const held = new Set();
+  for (const { label } of calls.filter(({ succeeded }) => succeeded)) {
+    for (const [, what, key] of label.matchAll(/(put|del) lock\/(.*?)(?=, (?:put|del) |$)/g)) {
+      if (what === 'put') held.add(key);
+      else held.delete(key);
+    }
+  }
+  return held;
 }
 
 /** The product looks at its locks in front of it. */
@@ -173,7 +193,7 @@ function around(prototype, name, describe) {
     const what = describe(request);
     const done = what === undefined ? () => undefined : outward(`metadata ${what}`);
     const result = await original.call(this, request, ...rest);
-    done();
+    done(result);
     return result;
   };
 }
@@ -196,8 +216,16 @@ const answers = {
   },
   calls: () => {
     const { calls } = watch;
+    // What is still on its way is not struck any more.
+    watch.struck = true;
     watch = undefined;
     return calls;
+  },
+  over: async () => {
+    const mine = watch ?? { calls: [] };
+    const until = performance.now() + RELEASE_MS;
+    while (locksOf(mine).size > 0 && performance.now() < until) await pause(5);
+    return locksOf(mine).size === 0;
   },
   metadata: () => level.iterator().all(),
 };

@@ -154,6 +154,20 @@ export class DaemonProcess {
     await this.#ask('watch', { at });
   }
 
+  /** Waits until the verbs that were answered have given up their locks, or were struck in that; false when they keep some. */
+  async over(): Promise<boolean> {
+    const answer = this.#ask('over').then(
+      (isOver) => isOver === true,
+      // It was struck, or is gone.
+      () => true,
+    );
+    for (;;) {
+      const isOver = await Promise.race([answer, pause(10)]);
+      if (isOver !== undefined) return isOver;
+      if ((await this.struck()) !== undefined) return true;
+    }
+  }
+
   /** What the verbs called since `watch`, which ends with this. */
   async calls(): Promise<OutwardCall[]> {
     return (await this.#ask('calls')) as OutwardCall[];
@@ -220,7 +234,10 @@ export class DaemonProcess {
       );
       child.on('message', listen);
       child.once('exit', gone);
-      child.send({ id, question, ...details });
+      // It may be dying already.
+      child.send({ id, question, ...details }, (error) => {
+        if (error !== null) finish(() => reject(error));
+      });
     });
   }
 }

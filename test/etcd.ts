@@ -1,11 +1,15 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { chooseCommonPort } from '../src/simulator/free-port.js';
+
+/** By then the kernel has stopped every thread. */
+const STOP_MS = 5_000;
 
 /** A real etcd process on free loopback ports, with its own data. */
 export interface EtcdMember {
@@ -117,8 +121,8 @@ const freePort = async (): Promise<number> => chooseCommonPort(['127.0.0.1', '12
 
 const memberOf = (member: EtcdProcess): EtcdMember => ({
   host: `127.0.0.1:${member.place.port}`,
-  pause: () => member.signal('SIGSTOP'),
-  resume: () => member.signal('SIGCONT'),
+  pause: () => member.pause(),
+  resume: () => member.resume(),
   kill: async () => member.kill(),
   start: async () => member.start(),
 });
@@ -165,8 +169,21 @@ class EtcdProcess {
     throw new Error('etcd did not become healthy within 20 s');
   }
 
-  signal(name: 'SIGSTOP' | 'SIGCONT'): void {
-    this.#child?.kill(name);
+  /** Returns when it stands still: on a busy machine its threads go on for a while. */
+  pause(): void {
+    const child = this.#child;
+    if (child === undefined) throw new Error('this etcd does not run');
+    child.kill('SIGSTOP');
+    const tasks = `/proc/${child.pid}/task`;
+    const isStill = (task: string): boolean => / [Tt] /.test(readFileSync(`${tasks}/${task}/stat`, 'utf8'));
+    for (const until = performance.now() + STOP_MS; performance.now() < until;) {
+      if (readdirSync(tasks).every(isStill)) return;
+    }
+    throw new Error(`etcd did not stand still within ${STOP_MS} ms`);
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT');
   }
 
   async kill(): Promise<void> {

@@ -17,7 +17,7 @@ const EXISTENT_LUN = 18;
 /** Of an HTTP answer; for a choice between two LUNs of which none is free the number is not published. */
 const CONFLICT = 409;
 
-/** How often a LUN is chosen that turns out to be taken on another port. */
+/** How often the array chooses a LUN that turns out to be taken on another port. */
 const MOST_CHOICES = 3;
 
 interface Parts {
@@ -98,19 +98,23 @@ export class Exports {
     // Nothing was exported to an entry that was just made.
     if (this.#hosts.takeFresh(host)) this.#luns.keep(host, { exports: [], at: performance.now() });
     const claim = this.#luns.begin(host, volume, avoid);
+    let proposed = claim.lun;
     try {
-      for (let choice = 1; ; choice += 1) {
+      for (let choice = 1; ;) {
         const begun: Begun =
-          claim.lun !== undefined && choice === 1
-            ? { lun: claim.lun, isNew: true, templates: [] }
-            : await this.#begin(wanted, avoid, signal);
+          proposed === undefined
+            ? await this.#begin(wanted, avoid, signal)
+            : { lun: proposed, isNew: true, templates: [] };
         claim.lun = begun.lun;
         try {
           return await this.#settle(wanted, begun, signal);
         } catch (thrown) {
-          const isTaken = thrown instanceof ArrayRefusal && thrown.number === EXISTENT_LUN;
-          if (!isTaken || !begun.isNew || choice === MOST_CHOICES) throw thrown;
+          const isOver = proposed === undefined && choice === MOST_CHOICES;
+          if (isOver || !begun.isNew || !isTaken(thrown, proposed)) throw thrown;
           await this.#removeLun(wanted, begun.lun, signal);
+          if (proposed === undefined) choice += 1;
+          else this.#luns.refuse(host, proposed);
+          proposed = undefined;
           // What lies below was not free either, or the array had chosen it.
           for (let lun = 0; lun <= begun.lun; lun += 1) avoid.add(lun);
         }
@@ -148,8 +152,8 @@ export class Exports {
   }
 
   /**
-   * Exports on all other ports, and reads back. An array that chooses the LUN itself exports a second time where an export was
-   * there already: then that one stays, for a device may hang on it, and the new one goes.
+   * Exports on all other ports, of a proposed LUN on all, and reads back. The array exports a second time, on another LUN, where an
+   * export was there already: then that one stays, for a device may hang on it, and the new one goes.
    */
   async #settle(wanted: Wanted, begun: Begun, signal: AbortSignal): Promise<number> {
     const found = await this.#complete(wanted, begun, signal);
@@ -239,6 +243,11 @@ export class Exports {
     );
   }
 }
+
+/** Another LUN may do: also where the array gives the proposed one to nobody of that persona (LUN_HOSTPERSONA_CONFLICT, reference 2.2). */
+const isTaken = (thrown: unknown, proposed: number | undefined): boolean =>
+  thrown instanceof ArrayRefusal &&
+  (thrown.number === EXISTENT_LUN || (proposed !== undefined && thrown.status === CONFLICT));
 
 /** What lies between the numbers, in order; the last one has no upper end. */
 export function gapsOf(taken: ReadonlySet<number>): { from: number; to: number | undefined }[] {

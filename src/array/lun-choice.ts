@@ -2,6 +2,8 @@ import type { Vlun } from '../contracts/array.js';
 
 /** How long a look serves the exports that follow it, in ms. */
 const KEPT_MS = 5_000;
+/** A LUN that the array refused is taken by something that no look shows, as an export to a host set. */
+const REFUSED_MS = 60_000;
 
 interface Look {
   exports: readonly Vlun[];
@@ -11,7 +13,7 @@ interface Look {
 
 /** An export under way, or one that has just ended. */
 export interface Claim {
-  /** Undefined: the array is to choose it, and has not said which. */
+  /** Undefined: the array is to choose it, and has not said which; nothing is proposed beside that. */
   lun: number | undefined;
   /** Monotonic, ms. A look from before that may not show it. */
   endedAt: number;
@@ -35,7 +37,9 @@ export class LunChoice {
     const claims = this.#claimsOf(host);
     const look = this.#looks.get(host);
     const claim: Claim = { lun: undefined, endedAt: Infinity };
-    if (look !== undefined && isFresh(look) && !look.exports.some((vlun) => vlun.volume === volume)) {
+    const isChoosing = [...claims].some(({ lun, endedAt }) => lun === undefined && endedAt === Infinity);
+    const isOfUse = look !== undefined && isFresh(look) && !isChoosing;
+    if (isOfUse && !look.exports.some((vlun) => vlun.volume === volume)) {
       const claimed = [...claims].filter(({ endedAt }) => endedAt > look.at).map(({ lun }) => lun);
       const taken = new Set([...avoid, ...look.exports.map(({ lun }) => lun), ...claimed]);
       claim.lun = 0;
@@ -47,6 +51,11 @@ export class LunChoice {
 
   end(claim: Claim): void {
     claim.endedAt = performance.now();
+  }
+
+  /** Is not proposed again for a minute. */
+  refuse(host: string, lun: number): void {
+    this.#claimsOf(host).add({ lun, endedAt: performance.now() + REFUSED_MS });
   }
 
   /** Without those that every look that still serves is younger than. */

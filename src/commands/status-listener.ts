@@ -35,18 +35,21 @@ function release(): string {
 /** From now on the metrics tell how long locks are waited for. */
 export function measureLocks(store: MetadataStore, metrics: Metrics | undefined): void {
   if (metrics === undefined) return;
-  const lock = store.lock.bind(store);
-  store.lock = async (keys, signal) => {
+  const measured = async <T>(locking: Promise<T>): Promise<T> => {
     const began = performance.now();
     try {
-      const fence = await lock(keys, signal);
+      const locked = await locking;
       metrics.lock('held', performance.now() - began);
-      return fence;
+      return locked;
     } catch (thrown) {
       metrics.lock('refused', performance.now() - began);
       throw thrown;
     }
   };
+  const lock = store.lock.bind(store);
+  store.lock = async (...asked) => measured(lock(...asked));
+  const lockAndFind = store.lockAndFind.bind(store);
+  store.lockAndFind = async (...asked) => measured(lockAndFind(...asked));
 }
 
 /** Serves status, metrics and the page. An address that cannot be had is an error in the log, and keeps no volume from being served. */

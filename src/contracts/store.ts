@@ -84,6 +84,12 @@ export interface MetadataStore {
    * @throws `busy` with the holder's node name, holding nothing.
    */
   lock(keys: readonly string[], signal: AbortSignal): Promise<Fence>;
+  /** The same, and what stands under those names as long as the keys are held: in etcd as a rule by the same question. */
+  lockAndFind<const W extends readonly Named[]>(
+    keys: readonly string[],
+    wanted: W,
+    signal: AbortSignal,
+  ): Promise<{ fence: Fence; found: Found<W> }>;
   /** All writes in one transaction that fails with `fenced` unless every key of the fence is still held. At most 30 writes. */
   commit(fence: Fence, writes: readonly Write[]): Promise<void>;
   /**

@@ -124,9 +124,14 @@ export class DockerDriver implements VolumeDriver {
   }
 
   async remove(name: string, signal: AbortSignal): Promise<void> {
-    const seen = await this.#ctx.store.find('volume', name, signal);
-    if (seen === undefined) return;
-    const on = { volume: name, keys: [], group: { likely: groupKeyOf(seen) } };
+    // What was seen last need not be asked for; under the lock everything is.
+    let likely = this.#ctx.lastSeen?.groupKey(name);
+    if (likely === undefined) {
+      const seen = await this.#ctx.store.find('volume', name, signal);
+      if (seen === undefined) return;
+      likely = groupKeyOf(seen);
+    }
+    const on = { volume: name, keys: [], group: { likely } };
     await this.#operations.withVolume(on, signal, async (held, { volume, group, attachment }) => {
       const { store, backends } = this.#ctx;
       if (volume === undefined) return;

@@ -1,4 +1,4 @@
-import type { MetadataStore } from '../contracts/store.js';
+import type { Found, MetadataStore } from '../contracts/store.js';
 import type { Attachment } from '../domain/attachment.js';
 import type { Group } from '../domain/replication.js';
 import type { Volume } from '../domain/volume.js';
@@ -22,25 +22,36 @@ export interface LikelyGroup {
 /** The key of no record. */
 const NO_GROUP = '';
 
-/** By one question, and no record that is not asked for; a group that is not the likely one by a question of its own. */
-export async function readKnown(
-  store: MetadataStore,
-  { name, group: wanted }: { name: string; group?: LikelyGroup },
-  signal: AbortSignal,
-): Promise<Known> {
-  const own = [
+interface Wanted {
+  name: string;
+  /** Its group is wanted, too. */
+  group?: LikelyGroup;
+}
+
+/** What it takes to know a volume, by one question. */
+export const namesOf = ({ name, group }: Wanted) =>
+  [
     ['volume', name],
     ['attachment', name],
     ['operation', name],
+    ['group', group?.likely ?? NO_GROUP],
   ] as const;
-  if (wanted === undefined) {
-    const [volume, attachment, operation] = await store.findAll(own, signal);
-    return { volume, attachment, operation, group: undefined };
-  }
-  const { likely = NO_GROUP } = wanted;
-  const [volume, attachment, operation, ofLikely] = await store.findAll([...own, ['group', likely]], signal);
-  const isLikely = volume === undefined || groupKeyOf(volume) === likely;
+
+/** What was found under those names, and a group that is not the likely one by a question of its own. */
+export async function knownOf(
+  store: MetadataStore,
+  { of: { group: wanted }, found }: { of: Wanted; found: Found<ReturnType<typeof namesOf>> },
+  signal: AbortSignal,
+): Promise<Known> {
+  const [volume, attachment, operation, ofLikely] = found;
+  if (wanted === undefined) return { volume, attachment, operation, group: undefined };
+  const isLikely = volume === undefined || groupKeyOf(volume) === (wanted.likely ?? NO_GROUP);
   return { volume, attachment, operation, group: isLikely ? ofLikely : await findGroup(store, volume, signal) };
+}
+
+/** Both, for what is locked already. */
+export async function readKnown(store: MetadataStore, of: Wanted, signal: AbortSignal): Promise<Known> {
+  return knownOf(store, { of, found: await store.findAll(namesOf(of), signal) }, signal);
 }
 
 /** The volume's group, where the volume may be gone by now, and its group with it. */

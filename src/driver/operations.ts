@@ -5,7 +5,7 @@ import type { Operation } from '../saga/operation.js';
 import { run, type Journal, type Saga, type SagaRun } from '../saga/saga.js';
 import type { DriverContext } from './context.js';
 import { volumeKey } from './keys.js';
-import { readKnown, type Known, type LikelyGroup } from './known.js';
+import { knownOf, namesOf, readKnown, type Known, type LikelyGroup } from './known.js';
 
 /** The way back and the clean-up have this long, whatever is left of the caller's time. */
 const UNDO_TIMEOUT_MS = 60_000;
@@ -57,50 +57,47 @@ export class Operations {
    */
   async withVolume<T>(on: OnVolume, signal: AbortSignal, work: (held: Held, known: Known) => Promise<T>): Promise<T> {
     const keys = [volumeKey(on.volume), ...on.keys];
-    const first = await this.#locked(on, keys, signal, async (held) => {
-      const known = await this.#read(on, held.signal);
-      return known.operation === undefined ? { done: await work(held, known) } : { open: known.operation };
-    });
+    const first = await this.#locked(on, keys, signal, async (held, known) =>
+      known.operation === undefined ? { done: await work(held, known) } : { open: known.operation },
+    );
     if ('done' in first) return first.done;
     const toSettle = [volumeKey(on.volume), ...first.open.keys];
     // Settling may need the lock of the group itself, which must then not be held here already.
     if (on.keys.length > 0) {
-      await this.#locked(on, toSettle, signal, async (held, fence) => {
-        const { operation } = await this.#read({ volume: on.volume }, held.signal);
+      await this.#locked(on, toSettle, signal, async (held, { operation }, fence) => {
         if (operation !== undefined) await this.#settleOpen(fence, on, operation, held.signal);
       });
     }
-    return this.#locked(on, on.keys.length > 0 ? keys : toSettle, signal, async (held, fence) => {
-      const known = await this.#read(on, held.signal);
+    return this.#locked(on, on.keys.length > 0 ? keys : toSettle, signal, async (held, known, fence) => {
       if (known.operation === undefined) return work(held, known);
       await this.#settleOpen(fence, on, known.operation, held.signal);
-      return work(held, await this.#read(on, held.signal));
+      return work(held, await readKnown(this.#ctx.store, wantedOf(on), held.signal));
     });
   }
 
-  async #read({ volume, group }: Pick<OnVolume, 'volume' | 'group'>, signal: AbortSignal): Promise<Known> {
-    return readKnown(this.#ctx.store, { name: volume, ...(group === undefined ? {} : { group }) }, signal);
-  }
-
   async #locked<T>(
-    on: { volume: string; lockWaitMs?: number },
+    on: OnVolume,
     keys: readonly string[],
     signal: AbortSignal,
-    work: (held: Held, fence: Fence) => Promise<T>,
+    work: (held: Held, known: Known, fence: Fence) => Promise<T>,
   ): Promise<T> {
-    const fence = await withTimeLimit(on.lockWaitMs ?? LOCK_WAIT_MS, signal, async (waiting) =>
-      this.#ctx.store.lock([...new Set(keys)], waiting),
+    const { store, logger } = this.#ctx;
+    const of = wantedOf(on);
+    const { fence, found } = await withTimeLimit(on.lockWaitMs ?? LOCK_WAIT_MS, signal, async (waiting) =>
+      store.lockAndFind([...new Set(keys)], namesOf(of), waiting),
     );
     try {
-      return await work(this.#held(fence, firstOf(signal, fence.signal)), fence);
+      const held = this.#held(fence, firstOf(signal, fence.signal));
+      return await work(held, await knownOf(store, { of, found }, held.signal), fence);
     } catch (thrown) {
       // What a verb runs into after it has lost its locks is a consequence, and blames whoever was to answer next.
       if (!fence.signal.aborted) throw thrown;
       const cause = asDriverError(thrown);
-      this.#ctx.logger.warn('an operation lost its locks', { volume: on.volume, reason: cause.message });
+      logger.warn('an operation lost its locks', { volume: on.volume, reason: cause.message });
       throw lockLost(on.volume, fence, cause);
     } finally {
-      await fence.release();
+      // What the verb did is on record. Whoever wants the locks next waits for their release, here and elsewhere; who asked for this need not.
+      void fence.release();
     }
   }
 
@@ -194,6 +191,9 @@ export class Operations {
     };
   }
 }
+
+const wantedOf = ({ volume: name, group }: OnVolume): Parameters<typeof namesOf>[0] =>
+  group === undefined ? { name } : { name, group };
 
 function lockLost(volume: string, fence: Fence, cause: DriverError): DriverError {
   // It had gone back to where it began, and the locks lasted to the end of that.

@@ -7,6 +7,7 @@ import { DriverError } from '../domain/errors.js';
 import { clusterOf } from '../domain/tag.js';
 import type { Volume } from '../domain/volume.js';
 import { asNamed } from './as-named.js';
+import { EmbeddedFence } from './embedded-fence.js';
 import { EmbeddedVolumeIndex } from './embedded-volume-index.js';
 import { errorCode, errorText, throwIfAborted } from './failure.js';
 import { Listeners } from './listeners.js';
@@ -155,6 +156,17 @@ class EmbeddedStore implements MetadataStore {
     return this.#select(membersOf(group), signal);
   }
 
+  async #take(keys: readonly string[], signal: AbortSignal): Promise<Fence> {
+    const sorted = lockOrder(keys);
+    const giveBack = await this.#locks.take(sorted, signal);
+    const fence: EmbeddedFence = new EmbeddedFence(sorted, () => {
+      this.#fences.delete(fence);
+      giveBack();
+    });
+    this.#fences.add(fence);
+    return fence;
+  }
+
   async #select({ beginning, isMeant }: Selection, signal: AbortSignal): Promise<Volume[]> {
     throwIfAborted(signal);
     const found = await this.#attempt('read', async () => this.#index.find(beginning));
@@ -175,14 +187,21 @@ class EmbeddedStore implements MetadataStore {
   }
 
   async lock(keys: readonly string[], signal: AbortSignal): Promise<Fence> {
-    const sorted = lockOrder(keys);
-    const giveBack = await this.#locks.take(sorted, signal);
-    const fence: EmbeddedFence = new EmbeddedFence(sorted, () => {
-      this.#fences.delete(fence);
-      giveBack();
-    });
-    this.#fences.add(fence);
-    return fence;
+    return this.#take(keys, signal);
+  }
+
+  async lockAndFind<const W extends readonly Named[]>(
+    keys: readonly string[],
+    wanted: W,
+    signal: AbortSignal,
+  ): Promise<{ fence: Fence; found: Found<W> }> {
+    const fence = await this.#take(keys, signal);
+    try {
+      return { fence, found: await this.findAll(wanted, signal) };
+    } catch (error) {
+      await fence.release();
+      throw error;
+    }
   }
 
   async commit(fence: Fence, writes: readonly Write[]): Promise<void> {
@@ -238,35 +257,6 @@ async function changeOf(write: Write) {
   const text = encodeRecord(write.put, write.key, write.value);
   const value = write.ttlSeconds === undefined ? text : await withLifetime(text, write.ttlSeconds);
   return { type: 'put', key: recordKey(write.put, write.key), value } as const;
-}
-
-/** Locks of one process cannot be lost before the process is. */
-class EmbeddedFence implements Fence {
-  readonly keys: readonly string[];
-  readonly #lost = new AbortController();
-  readonly #giveBack: () => void;
-
-  constructor(keys: readonly string[], giveBack: () => void) {
-    this.keys = keys;
-    this.#giveBack = giveBack;
-  }
-
-  get signal(): AbortSignal {
-    return this.#lost.signal;
-  }
-
-  async release(): Promise<void> {
-    this.#giveBack();
-  }
-
-  /** The store was closed under its holder. */
-  lose(): void {
-    this.#giveBack();
-    const next = 'start the daemon again; what was begun is then finished or rolled back';
-    this.#lost.abort(
-      new DriverError('fenced', `the metadata was closed while ${this.keys.join(', ')} were locked`, { next }),
-    );
-  }
 }
 
 async function attempt<T>(what: string, folder: string, work: () => Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
 import { DriverError } from '../domain/errors.js';
-import { endOf, rangeOp, type GuardedEtcd } from './etcd-root.js';
+import { endOf, rangeOp, textIn, type GuardedEtcd } from './etcd-root.js';
 
 /** Entries of one answer: as a whole within gRPC's limit, and no long wait for the rest of the daemon. */
 const PAGE = { records: 500, keys: 5_000 };
@@ -47,7 +47,7 @@ export async function textsOf(
   const texts: (string | undefined)[] = [];
   for (let at = 0; at < keys.length; at += MOST_KEYS) {
     const { responses } = await etcd.txn({ success: keys.slice(at, at + MOST_KEYS).map(rangeOp) }, signal);
-    texts.push(...responses.map((each) => each.response_range.kvs[0]?.value.toString()));
+    texts.push(...responses.map(textIn));
   }
   return texts;
 }

@@ -51,9 +51,9 @@ export class GuardedEtcd {
     );
     if (answer.succeeded) return answer;
     const [seen, follower, ...responses] = answer.responses;
-    const there = rootIn(seen);
+    const there = textIn(seen);
     if (there === root) return { ...answer, responses };
-    if (there === undefined || rootIn(follower) !== there) throw this.#stranger(there);
+    if (there === undefined || textIn(follower) !== there) throw this.#stranger(there);
     await this.adopt(there);
     return this.txn(request, signal);
   }
@@ -117,7 +117,7 @@ export class GuardedEtcd {
       },
       signal,
     );
-    const root = made.succeeded ? fresh : rootIn(made.responses[0]);
+    const root = made.succeeded ? fresh : textIn(made.responses[0]);
     if (root === undefined) {
       throw new DriverError(
         'unavailable',
@@ -176,5 +176,6 @@ export const putOp = (key: string, value = ''): IRequestOp => ({
 });
 export const deleteOp = (key: string): IRequestOp => ({ request_delete_range: { key: Buffer.from(key) } });
 
-const rootIn = (response: IResponseOp | undefined): string | undefined =>
+/** What `rangeOp` has found. */
+export const textIn = (response: IResponseOp | undefined): string | undefined =>
   response?.response_range.kvs[0]?.value.toString();

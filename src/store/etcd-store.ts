@@ -4,20 +4,17 @@ import type { Logger } from '../contracts/log.js';
 import type { Fence, Found, MetadataStore, Named, RecordKind, Records, Write } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import type { Volume } from '../domain/volume.js';
-import { AbandonedLocks } from './abandoned-locks.js';
 import { asNamed } from './as-named.js';
 import { EtcdArchive } from './etcd-archive.js';
 import { EtcdClient, type EtcdTls } from './etcd-client.js';
+import { EtcdLocks } from './etcd-locks.js';
 import { pagesBelow, textsOf, type Entry } from './etcd-pages.js';
 import { GuardedEtcd, rangeOp } from './etcd-root.js';
 import { EtcdVolumeIndex } from './etcd-volume-index.js';
 import { EtcdWatch } from './etcd-watch.js';
-import { briefly, errorText, isLeaseGone } from './failure.js';
-import { Lease } from './lease.js';
+import { errorText } from './failure.js';
 import { Listeners } from './listeners.js';
-import { LocalLocks, lockOrder } from './local-locks.js';
-import type { Claim, LockSite } from './lock-key.js';
-import { EtcdFence, giveUpInEtcd, releaseInEtcd, takeInEtcd } from './lock.js';
+import { EtcdFence } from './lock.js';
 import { Neighbours } from './neighbours.js';
 import { EtcdPassphrases } from './passphrases.js';
 import { Presence } from './presence.js';
@@ -57,19 +54,13 @@ class EtcdStore implements MetadataStore {
   readonly #prefix: string;
   readonly #client: EtcdClient;
   readonly #etcd: GuardedEtcd;
-  readonly #locks: LocalLocks;
-  readonly #fences = new Set<EtcdFence>();
+  readonly #locks: EtcdLocks;
   readonly #listeners = new Listeners();
   readonly #watches = new Map<RecordKind, EtcdWatch>();
-  /** Of locks that were not given up. */
-  readonly #leases = new Set<string>();
-  readonly #site: LockSite;
-  readonly #abandoned: AbandonedLocks;
   readonly #neighbours: Neighbours;
   readonly #index: EtcdVolumeIndex;
   #presence: Presence | undefined;
   #rounds: NodeJS.Timeout | undefined;
-  #isClosed = false;
 
   constructor(options: EtcdStoreOptions) {
     this.#options = options;
@@ -77,9 +68,8 @@ class EtcdStore implements MetadataStore {
     this.#client = new EtcdClient(options.hosts, options.tls);
     this.#etcd = new GuardedEtcd(this.#client, this.#prefix, options.stateDir);
     this.passphrases = new EtcdPassphrases(this.#etcd);
-    this.#locks = new LocalLocks(options.node.name);
-    this.#site = { etcd: this.#etcd, prefix: this.#prefix, node: options.node, life: randomUUID() };
-    this.#abandoned = new AbandonedLocks(this.#site, (lease) => this.#leases.has(lease));
+    const site = { etcd: this.#etcd, prefix: this.#prefix, node: options.node, life: randomUUID() };
+    this.#locks = new EtcdLocks({ site, ttl: this.#leaseTtl, logger: options.logger });
     this.#index = new EtcdVolumeIndex(this.#etcd, this.#prefix);
     this.#neighbours = new Neighbours(2 * this.#leaseTtl * 1_000);
     this.archive = new EtcdArchive({
@@ -134,12 +124,20 @@ class EtcdStore implements MetadataStore {
   }
 
   async lock(keys: readonly string[], signal: AbortSignal): Promise<Fence> {
-    const sorted = lockOrder(keys);
-    const giveBack = await this.#locks.take(sorted, signal);
+    return (await this.#locks.take(keys, [], signal)).fence;
+  }
+
+  async lockAndFind<const W extends readonly Named[]>(
+    keys: readonly string[],
+    wanted: W,
+    signal: AbortSignal,
+  ): Promise<{ fence: Fence; found: Found<W> }> {
+    const reads = wanted.map(([kind, key]) => this.#recordKey(kind, key));
+    const { fence, texts } = await this.#locks.take(keys, reads, signal);
     try {
-      return await this.#lockInEtcd(sorted, giveBack, signal);
+      return { fence, found: asNamed(wanted, texts) };
     } catch (error) {
-      giveBack();
+      await fence.release();
       throw error;
     }
   }
@@ -195,10 +193,9 @@ class EtcdStore implements MetadataStore {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
     clearInterval(this.#rounds);
     for (const watch of this.#watches.values()) watch.close();
-    await Promise.all([this.#presence?.end(), ...[...this.#fences].map((fence) => fence.release())]);
+    await Promise.all([this.#presence?.end(), this.#locks.close()]);
     this.#client.close();
   }
 
@@ -206,43 +203,12 @@ class EtcdStore implements MetadataStore {
     return this.#options.leaseTtl ?? DEFAULT_LEASE_TTL;
   }
 
-  async #lockInEtcd(keys: string[], giveBack: () => void, signal: AbortSignal): Promise<Fence> {
-    for (;;) {
-      const lease = await Lease.grant(this.#client, this.#leaseTtl, signal);
-      const claim: Claim = { ...this.#site, lease };
-      this.#leases.add(lease.id);
-      try {
-        const tokens = await takeInEtcd({ claim, abandoned: this.#abandoned }, keys, signal);
-        if (this.#isClosed) throw new DriverError('unavailable', 'this daemon is stopping');
-        const fence: EtcdFence = new EtcdFence(claim, tokens, async () => {
-          await this.#giveUp(lease, releaseInEtcd(claim, tokens));
-          this.#fences.delete(fence);
-          giveBack();
-        });
-        this.#fences.add(fence);
-        return fence;
-      } catch (error) {
-        const isLeaseLost = lease.signal.aborted || isLeaseGone(error);
-        await this.#giveUp(lease, giveUpInEtcd(claim, keys));
-        // It can end too early while its owner waits (abandoned-locks.ts); nothing was done under it.
-        if (!isLeaseLost || signal.aborted || this.#isClosed) throw error;
-      }
-    }
-  }
-
-  async #giveUp(lease: Lease, work: Promise<void>): Promise<void> {
-    this.#leases.delete(lease.id);
-    await briefly(work, (reason) =>
-      this.#options.logger.debug('etcd did not hear that locks were given up; they end by their time', { reason }),
-    );
-  }
-
   /** What each node does now and then while it is announced. */
   async #lookAround(): Promise<void> {
     const signal = AbortSignal.timeout(this.#leaseTtl * 1_000);
     try {
       await this.livingNodes(signal);
-      await this.#abandoned.sweep(signal);
+      await this.#locks.sweep(signal);
     } catch (error) {
       this.#options.logger.debug('etcd was not asked for nodes and locks that are gone', { reason: errorText(error) });
     }

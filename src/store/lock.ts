@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Fence } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import { removeLock, type AbandonedLocks } from './abandoned-locks.js';
+import { rangeOp, textIn } from './etcd-root.js';
 import { getLock, heldKey, lockPath, putLock, putSession, type Claim, type HeldKey } from './lock-key.js';
 
 /*
@@ -25,29 +26,43 @@ import { getLock, heldKey, lockPath, putLock, putSession, type Claim, type HeldK
  * 7. `release` never fails: the work that was done under the lock stays done, and the lease ends by itself.
  */
 
-/** How often a key that another node holds is asked for. */
+/** How often a key that another node holds is asked for: soon at first, since it may be given up just now. */
+const FIRST_POLL_MS = 15;
 const POLL_MS = 250;
 
-/** Takes the keys, which are in lock order, for the claim. @throws `busy` with the holder's node when the signal fires */
+/** The operations of one transaction that etcd takes (128), less what a transaction of ours has besides keys and reads. */
+const MOST_IN_ONE = 120;
+
+/**
+ * Takes the keys, which are in lock order, for the claim. What stands under `reads` in the moment in which the last of them was taken
+ * is answered, too, unless that moment is not known. @throws `busy` with the holder's node when the signal fires
+ */
 export async function takeInEtcd(
   { claim, abandoned }: { claim: Claim; abandoned: AbandonedLocks },
-  keys: readonly string[],
+  { keys, reads }: { keys: readonly string[]; reads: readonly string[] },
   signal: AbortSignal,
-): Promise<Map<string, string>> {
+): Promise<{ tokens: Map<string, string>; texts: (string | undefined)[] | undefined }> {
   const tokens = new Map<string, string>();
+  const asked = keys.length + reads.length > MOST_IN_ONE ? [] : reads;
   let wanted = [...keys];
   let blocked: HeldKey | undefined;
+  let wait = FIRST_POLL_MS;
   for (;;) {
     if (claim.lease.signal.aborted)
       throw new DriverError('unavailable', 'etcd did not answer while a lock was waited for');
     try {
-      blocked = await takeOnce(claim, wanted, tokens, signal);
-      if (tokens.size === keys.length) return tokens;
+      const taken = await takeOnce(claim, { wanted, reads: asked }, tokens, signal);
+      if (tokens.size === keys.length) {
+        return { tokens, texts: asked.length === reads.length ? taken.texts : undefined };
+      }
+      blocked = taken.blocked;
       const missing = keys.filter((key) => !tokens.has(key));
       const free = blocked === undefined ? missing : missing.slice(0, missing.indexOf(blocked.key));
       wanted = free.length > 0 ? free : missing;
       const isFree = blocked !== undefined && (await abandoned.removeIfAbandoned(blocked, signal));
-      if (free.length === 0 && !isFree) await pause(POLL_MS, undefined, { signal });
+      if (free.length > 0 || isFree) continue;
+      await pause(wait, undefined, { signal });
+      wait = Math.min(2 * wait, POLL_MS);
     } catch (error) {
       if (!signal.aborted || blocked === undefined) throw error;
       throw busy(claim, blocked, error);
@@ -67,13 +82,13 @@ function busy(claim: Claim, { key, holder }: HeldKey, cause: unknown): DriverErr
   });
 }
 
-/** Takes all of the wanted keys or none, and notes the tokens of those that are ours; returns the first that is another's. */
+/** Takes all of the wanted keys or none, and notes the tokens of those that are ours; answers the first that is another's, or what was read. */
 async function takeOnce(
   claim: Claim,
-  wanted: string[],
+  { wanted, reads }: { wanted: string[]; reads: readonly string[] },
   tokens: Map<string, string>,
   signal: AbortSignal,
-): Promise<HeldKey | undefined> {
+): Promise<{ blocked?: HeldKey | undefined; texts?: (string | undefined)[] }> {
   const answer = await claim.etcd.txn(
     {
       compare: wanted.map((key) => ({
@@ -82,14 +97,14 @@ async function takeOnce(
         result: 'Equal',
         create_revision: 0,
       })),
-      success: [...wanted.map((key) => putLock(claim, key)), putSession(claim)],
+      success: [...reads.map(rangeOp), ...wanted.map((key) => putLock(claim, key)), putSession(claim)],
       failure: wanted.map((key) => getLock(claim, key)),
     },
     signal,
   );
   if (answer.succeeded) {
     for (const key of wanted) tokens.set(key, answer.header.revision);
-    return undefined;
+    return { texts: reads.map((_, at) => textIn(answer.responses[at])) };
   }
   let blocked: HeldKey | undefined;
   for (const [i, key] of wanted.entries()) {
@@ -98,7 +113,7 @@ async function takeOnce(
     if (seen?.holder?.lease === claim.lease.id) tokens.set(key, seen.token);
     else blocked ??= seen;
   }
-  return blocked;
+  return { blocked };
 }
 
 /**

@@ -109,5 +109,8 @@ describe('the embedded metadata store', () => {
     const failure = { code, message: expect.stringMatching(new RegExp(`volume record bad.*${why}`)) };
     await expect(store.find('volume', 'bad', signal)).rejects.toMatchObject(failure);
     await expect(store.list('volume', signal)).rejects.toMatchObject(failure);
+    await expect(store.lockAndFind(['a'], [['volume', 'bad']], signal)).rejects.toMatchObject(failure);
+    // It holds nothing then.
+    await (await store.lock(['a'], AbortSignal.timeout(1_000))).release();
   });
 });

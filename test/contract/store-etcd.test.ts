@@ -103,6 +103,14 @@ describe('the metadata store in etcd', () => {
     expect(keys).toEqual([`${PREFIX}root`, `${PREFIX}volume-index`, `${PREFIX}volume/a`]);
   });
 
+  it('leaves no lock behind when it is closed while locks are being given up', async () => {
+    const fence = await one.lock(['volume/a', 'group/b'], soon());
+    void fence.release();
+    await one.close();
+    expect(await etcd.ctl('get', '--prefix', '--keys-only', `${PREFIX}lock/`)).toBe('');
+    expect(await etcd.ctl('get', '--prefix', '--keys-only', `${PREFIX}session/`)).toBe('');
+  });
+
   it('takes any number of first calls at once', async () => {
     const lists = await Promise.all(Array.from({ length: 20 }, async () => one.list('volume', soon())));
     expect(lists.flat()).toEqual([]);
@@ -442,6 +450,9 @@ describe('the metadata store in etcd', () => {
     const failure = { code: 'internal', message: expect.stringContaining('volume record bad') };
     await expect(names(one)).rejects.toMatchObject(failure);
     await expect(one.find('volume', 'bad', soon())).rejects.toMatchObject(failure);
+    await expect(one.lockAndFind(['a'], [['volume', 'bad']], soon())).rejects.toMatchObject(failure);
+    // It holds nothing then.
+    await (await one.lock(['a'], soon())).release();
   });
 });
 

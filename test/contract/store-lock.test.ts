@@ -39,6 +39,8 @@ describe('locks in etcd when answers are lost', () => {
   let client: FlakyClient;
   let lease: Lease;
   let lock: () => Promise<EtcdFence>;
+  /** What was read with the lock, if it was. */
+  let read: (string | undefined)[] | undefined;
 
   beforeAll(async () => {
     etcd = await startEtcd();
@@ -54,7 +56,9 @@ describe('locks in etcd when answers are lost', () => {
       lease = await Lease.grant(client, 5, signal);
       const site = { etcd: guarded, prefix: '/t/', node: { id: 'id', name: 'one' }, life: 'this' };
       const claim = { ...site, lease };
-      const tokens = await takeInEtcd({ claim, abandoned: new AbandonedLocks(site, () => true) }, ['a', 'b'], signal);
+      const parts = { claim, abandoned: new AbandonedLocks(site, () => true) };
+      const { tokens, texts } = await takeInEtcd(parts, { keys: ['a', 'b'], reads: ['/t/x'] }, signal);
+      read = texts;
       return new EtcdFence(claim, tokens, async () => releaseInEtcd(claim, tokens));
     };
   });
@@ -73,6 +77,11 @@ describe('locks in etcd when answers are lost', () => {
     client.twice = false;
     await fence.commit([text('/t/x', '1')]);
     expect(await value('/t/x')).toBe('1');
+    // That transaction has not said what it read.
+    expect(read).toBeUndefined();
+    await fence.release();
+    await lock();
+    expect(read).toEqual(['1']);
   });
 
   it('a commit that was applied by a transaction whose answer was lost is a success, and so is the next', async () => {

@@ -2,6 +2,8 @@ import { expect, it, jest } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Volume } from '../../src/domain/volume.js';
 import type { Fence, MetadataStore, RecordKind, Write } from '../../src/contracts/store.js';
+import { measureLocks } from '../../src/commands/status-listener.js';
+import type { Metrics } from '../../src/status/metrics.js';
 import { aGroup, anAttachment, anOperation, anOverride, aVolume } from './store-records.js';
 
 /** A store under test, empty at the start. */
@@ -244,6 +246,50 @@ function lockContract(name: string, start: () => StoreSubject): void {
     await under(store, ['b', 'a', 'b'], async (fence) => {
       expect(fence.keys).toEqual(['a', 'b']);
     });
+  });
+
+  it(`${name}: who locks and asks is told how it is under the lock, in the order of the names`, async () => {
+    const { store, rival } = start();
+    await write(store, [putVolume('one'), putVolume('two')]);
+    const fence = await store.lock(['a', 'b'], soon());
+    const names = [
+      ['volume', 'two'],
+      ['operation', 'two'],
+      ['volume', 'one'],
+    ] as const;
+    const waiting = rival.lockAndFind(['c', 'b'], names, soon());
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await store.commit(fence, [{ remove: 'volume', key: 'one' }]);
+    await fence.release();
+    const { fence: next, found } = await waiting;
+    expect(next.keys).toEqual(['b', 'c']);
+    expect(found).toEqual([aVolume('two'), undefined, undefined]);
+    await rival.commit(next, [putVolume('three')]);
+    await next.release();
+  });
+
+  it(`${name}: how long locks are waited for is told to the metrics, once for each`, async () => {
+    const { store, rival } = start();
+    const told: string[] = [];
+    const fence = await store.lock(['a'], soon());
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    measureLocks(rival, { lock: (outcome: string) => told.push(outcome) } as unknown as Metrics);
+    await expect(rival.lock(['a'], soon(50))).rejects.toMatchObject({ code: 'busy' });
+    await expect(rival.lockAndFind(['a'], [], soon(50))).rejects.toMatchObject({ code: 'busy' });
+    await fence.release();
+    await (await rival.lock(['a'], soon())).release();
+    await (await rival.lockAndFind(['a'], [], soon())).fence.release();
+    expect(told).toEqual(['refused', 'refused', 'held', 'held']);
+  });
+
+  it(`${name}: many names can be asked for with many locks`, async () => {
+    const { store } = start();
+    await write(store, [putVolume('v99')]);
+    const keys = Array.from({ length: 60 }, (_, i) => `k${i}`);
+    const names = Array.from({ length: 100 }, (_, i) => ['volume', `v${i}`] as const);
+    const { fence, found } = await store.lockAndFind(keys, names, soon());
+    expect(found.map((each) => each?.name)).toEqual([...Array.from({ length: 99 }, () => undefined), 'v99']);
+    await fence.release();
   });
 
   it(`${name}: who waits gets the lock soon after its release`, async () => {

@@ -100,6 +100,7 @@ async function rehearse(scene: Scene, stage: Stage): Promise<OutwardCall[]> {
   const { lane, ends } = stage;
   await lane.daemon.watch();
   await scene.act(lane.docker, lane);
+  if (!(await lane.daemon.over())) throw new Error('the verb keeps its locks');
   const calls = await lane.daemon.calls();
   ends.done = await endOf(scene, lane);
   if (!calls.some(({ label }) => scene.decisive.test(label))) {
@@ -142,6 +143,7 @@ async function killAt(scene: Scene, stage: Stage, strike: Strike): Promise<Outco
     () => false,
     () => true,
   );
+  await daemon.over();
   const struck = await daemon.struck();
   if (struck === undefined) {
     await daemon.calls();

@@ -100,6 +100,7 @@ async function rehearse(scene: RivalScene, stage: Stage): Promise<OutwardCall[]>
   const { lane } = stage;
   await lane.daemon.watch();
   await scene.act(lane.docker);
+  await lane.daemon.over();
   const calls = await lane.daemon.calls();
   await scene.rival(lane);
   stage.end = await settledOutlineOf(lane, SETTLED_MS);
@@ -172,7 +173,8 @@ function untold(said: string): string[] {
 
 /** False when the verb was over before that. */
 async function isStruck({ daemon }: Lane, act: Promise<unknown>): Promise<boolean> {
-  for (let isOver = false; ; isOver = await Promise.race([act.then(() => true), pause(20, false)])) {
+  const over = act.then(async () => daemon.over()).then(() => true);
+  for (let isOver = false; ; isOver = await Promise.race([over, pause(20, false)])) {
     if ((await daemon.struck()) !== undefined) return true;
     if (isOver) return false;
   }

@@ -96,6 +96,10 @@ async function answerOrSignal(scene: Scene, { over, call, strike }: Pending): Pr
     await Promise.race([answered, pause(WATCH_MS)]);
     struck = strike !== undefined && (await daemon.struck()) !== undefined;
   }
+  if (answer.isThere && strike !== undefined) {
+    await daemon.over();
+    struck = (await daemon.struck()) !== undefined;
+  }
   if (struck && strike === 'SIGSTOP') scene.daemons[node] = 'paused';
   else if (struck) await happen(scene, { do: 'daemon', action: 'kill', node });
   else if (strike !== undefined) await daemon.calls();

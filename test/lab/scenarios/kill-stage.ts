@@ -117,6 +117,7 @@ class Stage implements KillStage {
       await this.daemon.watch();
       this.#ground = undefined;
       await this.#ask(to);
+      await this.daemon.over();
       const calls = await this.daemon.calls();
       await this.#arrive(to);
       return calls;
@@ -129,6 +130,7 @@ class Stage implements KillStage {
       this.#ground = undefined;
       const asked = this.#ask(to);
       await asked.catch(() => undefined);
+      await this.daemon.over();
       const struck = await this.daemon.struck();
       if (struck !== undefined) {
         await this.restart();

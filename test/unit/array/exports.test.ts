@@ -278,6 +278,60 @@ describe('an export to a host whose exports were asked for in time', () => {
     expect((await array.ensureVlun(VOLUME_NAME, { host: HOST }, soon())).lun).toBe(4);
   });
 
+  it('leaves the LUN to the array also when that gives it to nobody, and proposes another one next', async () => {
+    const { array, api } = await looked(toHost(0, 1, 2));
+    for (const port of [FIRST, SECOND]) posts(api, port, 3).reply(409, { code: 99, desc: 'LUN and persona' });
+    shows(api);
+    shows(api);
+    postsFirst(api, 4).reply(201, undefined, locationOf(5));
+    posts(api, SECOND, 5).reply(201);
+    shows(api, { ...OF_FIRST, lun: 5 }, { ...OF_SECOND, lun: 5 });
+    expect((await array.ensureVlun(VOLUME_NAME, { host: HOST }, soon())).lun).toBe(5);
+    const members = toHost(0, 1, 2);
+    vlunsTo(api).reply(200, { total: members.length, members });
+    await findAgain({ array, api });
+    for (const port of [FIRST, SECOND]) posts(api, port, 4).reply(201);
+    shows(api, { ...OF_FIRST, lun: 4 }, { ...OF_SECOND, lun: 4 });
+    expect((await array.ensureVlun(VOLUME_NAME, { host: HOST }, soon())).lun).toBe(4);
+  });
+
+  it('is what the array shows when an answer was lost', async () => {
+    const { array, api } = await looked(toHost(0, 1, 2));
+    posts(api, FIRST, 3).replyWithError(LOST);
+    posts(api, SECOND, 3).reply(201);
+    shows(api, OF_FIRST, OF_SECOND);
+    expect((await array.ensureVlun(VOLUME_NAME, { host: HOST }, soon())).lun).toBe(3);
+  });
+
+  it('makes its host entry again when that went with its last export after the look', async () => {
+    const { array, api } = await looked([]);
+    const gone = { code: 17, desc: 'host does not exist' };
+    for (const port of [FIRST, SECOND]) posts(api, port, 0).reply(404, gone);
+    // Both look for it; one of them makes it, and the other one finds that.
+    hostsWith(api, IQN).times(2).reply(200, NOTHING);
+    api.post('/hosts').reply(201);
+    api.post('/hosts').reply(409, { code: 16, desc: 'exists' });
+    hostsWith(api, IQN).reply(200, { total: 1, members: [{ name: HOST, iSCSIPaths: [{ name: IQN }] }] });
+    for (const port of [FIRST, SECOND]) posts(api, port, 0).reply(201);
+    shows(api, { ...OF_FIRST, lun: 0 }, { ...OF_SECOND, lun: 0 });
+    expect((await array.ensureVlun(VOLUME_NAME, { host: HOST }, soon())).lun).toBe(0);
+  });
+
+  it('stays on the LUN of an earlier one that the look did not show, and takes back the new one', async () => {
+    const { array, api } = await looked([]);
+    for (const port of [FIRST, SECOND]) posts(api, port, 0).reply(201);
+    const made = [
+      { ...OF_FIRST, lun: 0 },
+      { ...OF_SECOND, lun: 0 },
+    ];
+    shows(api, OF_FIRST, OF_SECOND, ...made);
+    deletes(api, 0, '0:2:1').reply(200);
+    deletes(api, 0, '1:2:1').reply(200);
+    shows(api, OF_FIRST, OF_SECOND);
+    shows(api, OF_FIRST, OF_SECOND);
+    expect((await array.ensureVlun(VOLUME_NAME, { host: HOST }, soon())).lun).toBe(3);
+  });
+
   it('is done when the LUN was taken by itself', async () => {
     const { array, api } = await looked(toHost(0, 1, 2));
     posts(api, FIRST, 3).reply(409, taken);

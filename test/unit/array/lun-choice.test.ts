@@ -21,12 +21,17 @@ afterEach(() => {
 });
 
 it('chooses nothing for a host that nobody looked at, or not lately', () => {
-  expect(luns.begin(host, 'db', NOTHING).lun).toBeUndefined();
+  const chosen = (of: string): number | undefined => {
+    const claim = luns.begin(of, 'db', NOTHING);
+    luns.end(claim);
+    return claim.lun;
+  };
+  expect(chosen(host)).toBeUndefined();
   look([], 5_001);
-  expect(luns.begin(host, 'db', NOTHING).lun).toBeUndefined();
+  expect(chosen(host)).toBeUndefined();
   look([], 4_999);
-  expect(luns.begin('node-2', 'db', NOTHING).lun).toBeUndefined();
-  expect(luns.begin(host, 'db', NOTHING).lun).toBe(0);
+  expect(chosen('node-2')).toBeUndefined();
+  expect(chosen(host)).toBe(0);
 });
 
 it('chooses nothing for a volume that the host has', () => {
@@ -57,4 +62,23 @@ it('counts what the array has chosen as soon as it has said so', () => {
   look([]);
   chosen.lun = 0;
   expect(luns.begin(host, 'b', NOTHING).lun).toBe(1);
+});
+
+it('proposes nothing while the array is choosing, and goes on when it has failed to', () => {
+  const choosing = luns.begin(host, 'a', NOTHING);
+  look([]);
+  const beside = luns.begin(host, 'b', NOTHING);
+  expect(beside.lun).toBeUndefined();
+  luns.end(choosing);
+  beside.lun = 0;
+  expect(luns.begin(host, 'c', NOTHING).lun).toBe(1);
+});
+
+it('does not propose for a minute what was refused', () => {
+  luns.refuse(host, 0);
+  look([]);
+  expect(luns.begin(host, 'a', NOTHING).lun).toBe(1);
+  jest.advanceTimersByTime(65_000);
+  look([]);
+  expect(luns.begin(host, 'b', NOTHING).lun).toBe(0);
 });

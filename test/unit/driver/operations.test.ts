@@ -12,7 +12,7 @@ const silence = (): void => undefined;
 const soon = (): AbortSignal => AbortSignal.timeout(1_000);
 
 /** Operations on a store of one volume; what is asked of it, and done under its locks, is told in order. */
-function setUp(open: Operation | undefined): { operations: Operations; told: string[] } {
+function setUp(open: Operation | undefined, released = Promise.resolve()): { operations: Operations; told: string[] } {
   const told: string[] = [];
   let operation = open;
   const store = {
@@ -20,10 +20,14 @@ function setUp(open: Operation | undefined): { operations: Operations; told: str
       told.push('look');
       return Promise.resolve(wanted.map(([kind]) => (kind === 'operation' ? operation : undefined)));
     },
-    async lock(keys: string[]): Promise<Fence> {
+    async lockAndFind(keys: string[], wanted: [string, string][]) {
       told.push(`lock ${keys.join(' ')}`);
-      const release = async (): Promise<void> => Promise.resolve(void told.push('give back'));
-      return Promise.resolve({ keys, signal: new AbortController().signal, release });
+      const release = async (): Promise<void> => {
+        told.push('give back');
+        return released;
+      };
+      const fence: Fence = { keys, signal: new AbortController().signal, release };
+      return { fence, found: await this.findAll(wanted) };
     },
     async commit(_fence: Fence, writes: Write[]) {
       told.push(...writes.map((write) => `write ${'put' in write ? write.put : write.remove}`));
@@ -51,6 +55,12 @@ it('a volume that nothing is open on is locked once, and looked at under the loc
   const { operations, told } = setUp(undefined);
   expect(await work(operations, [GROUP])).toBe('done');
   expect(told).toEqual([`lock ${KEYS.join(' ')}`, 'look', 'give back']);
+});
+
+it('a verb is done when its work is, and does not wait for its locks to be given up', async () => {
+  const { operations, told } = setUp(undefined, new Promise<void>(silence));
+  expect(await work(operations, [GROUP])).toBe('done');
+  expect(told.at(-1)).toBe('give back');
 });
 
 it('an open operation is settled under its own locks, never under those of the verb', async () => {
