@@ -94,9 +94,14 @@ export class GroupCycles {
     const known = this.#lines.get(key);
     if (known !== undefined) return known;
     const line = new GroupLine({
-      lock: async () => this.#ctx.store.lock([groupKey(id.backend.name, id.name)], AbortSignal.timeout(LOCK_WAIT_MS)),
-      look: async (fence) =>
-        withTimeLimit(LOOK_TIMEOUT_MS, fence.signal, async (signal) => this.#look(id, key, signal)),
+      lock: async () => {
+        const keys = [groupKey(id.backend.name, id.name)];
+        const signal = AbortSignal.timeout(LOCK_WAIT_MS);
+        const { fence, found } = await this.#ctx.store.lockAndFind(keys, [['group', key]], signal);
+        return { fence, record: found[0] };
+      },
+      look: async ({ fence, record }) =>
+        withTimeLimit(LOOK_TIMEOUT_MS, fence.signal, async (signal) => lookAtGroup(id, record, signal)),
       run: async (fence, seen, seats) => runCycle(this.#locked(id, key, fence), seen, seats),
     });
     this.#lines.set(key, line);

@@ -1,5 +1,6 @@
 import type { Fence } from '../contracts/store.js';
 import type { DriverError } from '../domain/errors.js';
+import type { Group } from '../domain/replication.js';
 import { lockLost } from './group-failures.js';
 import { Seat } from './seat.js';
 import type { SeenGroup } from './seen-group.js';
@@ -9,11 +10,17 @@ const MAX_SEATS = 64;
 /** How long a cycle waits for those aboard to be ready; who is later takes part in the next one. */
 const BOARDING_MS = 10_000;
 
+/** The group's lock, and its record as it is under that. */
+export interface LockedRecord {
+  fence: Fence;
+  record: Group | undefined;
+}
+
 /** What a line needs of its group. */
 export interface GroupWork {
   /** Waits for the group's lock. @throws `busy` */
-  lock(): Promise<Fence>;
-  look(fence: Fence): Promise<SeenGroup>;
+  lock(): Promise<LockedRecord>;
+  look(locked: LockedRecord): Promise<SeenGroup>;
   /** Does what the seats want; answers each of them, and never throws. Returns those for whom the time did not suffice. */
   run(fence: Fence, seen: SeenGroup, seats: Seat[]): Promise<Seat[]>;
 }
@@ -70,9 +77,10 @@ export class GroupLine {
   }
 
   async #cycle(): Promise<void> {
-    const fence = await this.#work.lock();
+    const locked = await this.#work.lock();
+    const { fence } = locked;
     try {
-      const seen = await this.#work.look(fence);
+      const seen = await this.#work.look(locked);
       await this.#board(seen);
       const ready = this.#aboard.filter((seat) => seat.change !== undefined);
       this.#aboard = ready;

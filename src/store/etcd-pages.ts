@@ -1,3 +1,4 @@
+import type { ITxnResponse } from 'etcd3';
 import { DriverError } from '../domain/errors.js';
 import { endOf, rangeOp, textIn, type GuardedEtcd } from './etcd-root.js';
 
@@ -22,19 +23,28 @@ export async function* pagesBelow(
 ): AsyncGenerator<Entry[]> {
   const limit = keysOnly ? PAGE.keys : PAGE.records;
   const end = endOf(prefix);
-  let key = Buffer.from(prefix);
   let revision = of;
-  for (;;) {
+  const ask = async (key: Buffer): Promise<ITxnResponse> => {
     const at = revision === undefined ? {} : { revision };
     const request = { key, range_end: end, limit, keys_only: keysOnly, ...at };
-    const answer = await etcd.txn({ success: [{ request_range: request }] }, signal);
+    return etcd.txn({ success: [{ request_range: request }] }, signal);
+  };
+  let ahead: Promise<ITxnResponse> | undefined;
+  for (let key = Buffer.from(prefix); ;) {
+    const answer = await (ahead ?? ask(key));
     const found = answer.responses[0]?.response_range;
     if (found === undefined) throw new DriverError('internal', 'etcd answered a list without a list');
-    yield found.kvs.map((each) => ({ rest: each.key.toString().slice(prefix.length), value: each.value }));
     const last = found.kvs.at(-1);
-    if (!found.more || last === undefined) return;
-    key = Buffer.concat([last.key, Buffer.of(0)]);
-    revision ??= answer.header.revision;
+    const isEnd = !found.more || last === undefined;
+    if (!isEnd) {
+      key = Buffer.concat([last.key, Buffer.of(0)]);
+      revision ??= answer.header.revision;
+      // Who wants names wants all of them, and etcd finds the next while these are looked at.
+      ahead = keysOnly ? ask(key) : undefined;
+      ahead?.catch(() => undefined);
+    }
+    yield found.kvs.map((each) => ({ rest: each.key.toString().slice(prefix.length), value: each.value }));
+    if (isEnd) return;
   }
 }
 

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { KVClient } from 'etcd3';
 import { generate } from 'selfsigned';
 import type { Logger } from '../../src/contracts/log.js';
 import type { Fence, MetadataStore } from '../../src/contracts/store.js';
@@ -109,6 +110,21 @@ describe('the metadata store in etcd', () => {
     await one.close();
     expect(await etcd.ctl('get', '--prefix', '--keys-only', `${PREFIX}lock/`)).toBe('');
     expect(await etcd.ctl('get', '--prefix', '--keys-only', `${PREFIX}session/`)).toBe('');
+  });
+
+  it('sends no call that was given up before its turn came', async () => {
+    await names(one);
+    const sent = jest.spyOn(KVClient.prototype, 'txn');
+    const giveUp = new AbortController();
+    const others = Array.from({ length: 20 }, async () => one.find('volume', 'x', soon()));
+    const late = one.find('volume', 'x', giveUp.signal);
+    setImmediate(() => giveUp.abort());
+    await expect(late).rejects.toMatchObject({ code: 'unavailable' });
+    await Promise.all(others);
+    // By now its turn has come, too.
+    await one.find('volume', 'x', soon());
+    expect(sent).toHaveBeenCalledTimes(others.length + 1);
+    sent.mockRestore();
   });
 
   it('takes any number of first calls at once', async () => {

@@ -13,7 +13,7 @@ function lineOf(work: Partial<GroupWork> = {}): { line: GroupLine; cycles: numbe
   const cycles: number[] = [];
   const fence = { keys: ['group'], signal: NEVER, release: async () => Promise.resolve() };
   const line = new GroupLine({
-    lock: async () => Promise.resolve(fence),
+    lock: async () => Promise.resolve({ fence, record: undefined }),
     look: async () => Promise.resolve(SEEN),
     async run(_fence, _seen, seats) {
       cycles.push(seats.length);
@@ -100,7 +100,7 @@ describe('Those who wait for a group', () => {
     const { line, cycles } = lineOf({
       lock: async () => {
         attempts += 1;
-        if (attempts > 1) return fence;
+        if (attempts > 1) return { fence, record: undefined };
         return new Promise<never>((_resolve, reject) => {
           giveUp = reject;
         });
