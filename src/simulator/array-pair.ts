@@ -1,4 +1,5 @@
 import type { SimulatedArray } from './array.js';
+import { asFileWork, fileWorkBefore } from './file-work.js';
 import type { Fabric } from './fabric.js';
 import { Faults } from './faults.js';
 import type { Group } from './model.js';
@@ -71,11 +72,13 @@ export class ArrayPair {
 
   /** One change at a time on the whole pair. Not to be nested. The fabric shows the result before it returns. */
   exclusive<T>(work: () => Promise<T> | T): Promise<T> {
+    const noteTurn = fileWorkBefore();
     const turn = this.#queue.then(async () => {
+      noteTurn();
       try {
         return await work();
       } finally {
-        await this.fabric.refresh(this.arrays);
+        await asFileWork(async () => this.fabric.refresh(this.arrays));
       }
     });
     this.#queue = turn.catch(() => undefined);

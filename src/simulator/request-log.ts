@@ -8,7 +8,7 @@ export interface LogEntry {
   startMs: number;
   endMs: number;
   durationMs: number;
-  /** Of these, spent in copying the data of volumes. */
+  /** Of these, spent in copying the data of volumes and in what hosts see of them, also while it waited for another request. */
   fileMs: number;
   protocol: 'wsapi' | 'ssh';
   /** WSAPI only. */

@@ -31,7 +31,9 @@ export const growData = (file: string, sizeMiB: number): Promise<void> => trunca
  * Nothing is done while both are as the last copy has left them. `cp` copies holes as holes, which node's own copy does not. While
  * somebody writes to `from`, the copy is not of one moment.
  */
-export async function copyData(from: string, to: string): Promise<void> {
+export const copyData = async (from: string, to: string): Promise<void> => asFileWork(async () => copyOnce(from, to));
+
+async function copyOnce(from: string, to: string): Promise<void> {
   const before = await stampOf(from);
   const known = copied.get(to);
   if (known?.from === from && known.source === before?.text && known.copy === (await stampOf(to))?.text) return;
@@ -67,7 +69,10 @@ async function stampOf(file: string): Promise<Stamp | undefined> {
 export const isWritten = async (file: string): Promise<boolean> => (await stat(file)).blocks > 0;
 
 /** Brings to `to` only what was written into `from` since it was as in `base`. In a new inode, as copyData. */
-export async function copyChanges(from: string, base: string, to: string): Promise<void> {
+export const copyChanges = async (from: string, base: string, to: string): Promise<void> =>
+  asFileWork(async () => bringChanges(from, base, to));
+
+async function bringChanges(from: string, base: string, to: string): Promise<void> {
   const fresh = await copyBeside(to, to);
   const [source, before, sink] = await Promise.all([open(from), open(base), open(fresh, 'r+')]);
   try {
@@ -171,10 +176,10 @@ async function copyBeside(from: string, to: string): Promise<string> {
     await createData(fresh, (await stat(from)).size / MIB);
     return fresh;
   }
-  await asFileWork(async () => run('cp', ['--sparse=always', '--reflink=auto', '--', from, fresh]));
+  await run('cp', ['--sparse=always', '--reflink=auto', '--', from, fresh]);
   return fresh;
 }
 
 async function setImmutable(file: string, immutable: boolean): Promise<void> {
-  await asFileWork(async () => run('chattr', [immutable ? '+i' : '-i', '--', file])).catch(() => undefined);
+  await run('chattr', [immutable ? '+i' : '-i', '--', file]).catch(() => undefined);
 }
