@@ -10,7 +10,7 @@ import { Rounds } from './rounds.js';
 const POLL_INTERVAL_MS = 15_000;
 const POLL_TIMEOUT_MS = 10_000;
 /** Verbs come in swarms, and one round tells what became of all of them. */
-const GATHER_MS = 200;
+const GATHER_MS = 1_000;
 /** The longest time in which a silent array is left alone; well below that of protection-watch.ts, in which nobody looks. */
 const LONGEST_REST_MS = 120_000;
 

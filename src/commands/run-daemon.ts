@@ -7,7 +7,7 @@ import { CONFIG_FILE, SOCKET, STATE_DIR, UsageError } from './usage.js';
  * By itself V8 lets hundreds of MiB of garbage gather where the host has much memory; a limit of the heap would end the daemon instead.
  * The heap may outgrow what is alive by so many percent, and what is young keeps the space that it begins with.
  */
-const HEAP_FLAGS = ['--heap-growing-percent=25', '--semi-space-growth-factor=1'];
+const HEAP_FLAGS = ['--heap-growing-percent=40', '--semi-space-growth-factor=1'];
 /** Whatever still hangs after this is journaled, and is settled at the next start. */
 const CLOSE_TIMEOUT_MS = 9_000;
 

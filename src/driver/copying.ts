@@ -1,6 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Backend } from '../backend/backend.js';
-import type { MetadataStore } from '../contracts/store.js';
 import { DriverError } from '../domain/errors.js';
 import { homeSide, type Volume } from '../domain/volume.js';
 
@@ -26,13 +25,13 @@ export async function refuseUnfinishedCopy(backend: Backend, volume: Volume, sig
   });
 }
 
-/** A source is not removed, and not taken out of its group, while a copy of it runs. @throws `busy` naming the clone, or `unavailable` */
+/** A source is not removed, and not taken out of its group, while one of its copies is being made. @throws `busy` naming the clone, or `unavailable` */
 export async function refuseIfCopied(
-  { store, backend }: { store: MetadataStore; backend: Backend },
-  source: Volume,
+  backend: Backend,
+  { source, copies }: { source: Volume; copies: readonly Volume[] },
   signal: AbortSignal,
 ): Promise<void> {
-  for (const clone of await store.listCopies(source.id, signal)) {
+  for (const clone of copies) {
     if (!(await isCopying(backend, clone, signal))) continue;
     throw new DriverError('busy', `volume ${source.name} is being copied to its clone ${clone.name}`, {
       next: `wait for the end of the copy (showtask -active on the array), or remove the clone first: docker volume rm ${clone.name}`,

@@ -100,5 +100,9 @@ const wantedVolume = (volume: Volume): CreateVolume => ({
 
 /** A volume without a group: all that is left is to see it. */
 function readBackStep({ underWay }: Making): CreateStep {
-  return { name: 'read the volume back', do: async () => ({ primaryWwn: (await readBackOf(underWay)).wwn }) };
+  return {
+    name: 'read the volume back',
+    onlyLooks: true,
+    do: async () => ({ primaryWwn: (await readBackOf(underWay)).wwn }),
+  };
 }

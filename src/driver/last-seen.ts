@@ -22,7 +22,7 @@ const READ_TIMEOUT_MS = 10_000;
 /** Keys that are read together. */
 const MOST_AT_ONCE = 100;
 /** Between two pages: whoever asks for a volume comes first. */
-const PAUSE_MS = 5;
+const PAUSE_MS = 1;
 
 type Seen = Pick<VolumeRecords, 'volume' | 'attachment' | 'group'>;
 

@@ -1,7 +1,7 @@
 import type { Backend } from '../backend/backend.js';
 import type { Volume } from '../domain/volume.js';
-import type { Operation } from '../saga/operation.js';
-import { planOf, undoLate } from '../saga/saga.js';
+import { planOf, type Operation } from '../saga/operation.js';
+import { undoLate } from '../saga/saga.js';
 import { cloneSaga, type ClonePlan } from './clone.js';
 import type { DriverContext } from './context.js';
 import { createSaga } from './create.js';

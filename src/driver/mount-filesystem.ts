@@ -13,9 +13,10 @@ type Context = StepContext<MountPlan, MountFacts, Write>;
 type Recorded<S extends FilesystemRecord['state']> = Extract<FilesystemRecord, { state: S }>;
 
 /** Proves the file system that is on record, adopts one that came with the data, or makes the first one. */
-export function filesystemStep(ctx: DriverContext): MountStep {
+export function filesystemStep(ctx: DriverContext, { filesystem: known }: Volume): MountStep {
   return {
     name: 'prove or make the file system',
+    onlyLooks: known.state === 'formatted',
     async do(context) {
       const { filesystem } = context.plan.volume;
       if (isNeverFormatted(filesystem)) return { filesystem: await makeFilesystem(ctx, context) };
@@ -23,7 +24,7 @@ export function filesystemStep(ctx: DriverContext): MountStep {
       await proveFilesystem(ctx, context, filesystem);
       return { filesystem };
     },
-    // The new uuid of a copy needs a mount for a moment.
+    // The new uuid of a copy needs a mount for a moment; a file system that was only proven has nothing to be undone.
     async undo({ plan, facts, signal }) {
       if (facts.device === undefined || !['inherited', 'renewing'].includes(plan.volume.filesystem.state)) return;
       await ctx.filesystems.unmount(facts.device, plan.mountpoint, signal);

@@ -46,7 +46,7 @@ export function mountSaga(ctx: DriverContext, backend: Backend, plan: MountPlan)
   const steps = exportSteps({ ctx, backend }, plan, sides);
   if (plan.leftOver.length > 0) steps.unshift(leftOverStep(backend, plan));
   if (plan.takeOver !== undefined) steps.unshift(takeOverStep(ctx, backend, plan.takeOver));
-  const filesystem = filesystemStep(ctx);
+  const filesystem = filesystemStep(ctx, plan.volume);
   const proof = plan.group === undefined ? filesystem : afterRoles(backend, filesystem);
   steps.push(attachStep(ctx, backend), proof, mountStep(ctx, plan));
   steps.push(...rootSteps(ctx, plan.volume), ...fillSteps(ctx, plan.volume));

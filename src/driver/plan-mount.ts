@@ -12,8 +12,8 @@ import { otherSide, type Group, type Side } from '../domain/replication.js';
 import { homeSide, type FilesystemRecord, type Volume } from '../domain/volume.js';
 import { within } from '../domain/signals.js';
 import { together } from '../domain/together.js';
-import type { Operation } from '../saga/operation.js';
-import { factsOf, planOf, type Step } from '../saga/saga.js';
+import { factsOf, planOf, type Operation } from '../saga/operation.js';
+import type { Step } from '../saga/saga.js';
 import {
   lacksData,
   refuseForeignExport,

@@ -69,9 +69,11 @@ export async function lookAtRemovable(parts: Parts, volume: Volume, signal: Abor
 
 /** Neither copies nor snapshots of it keep it, nor the roles of the group that it is a snapshot from. @throws `busy`, `refused` or `unavailable` */
 export async function refuseDependants(parts: Parts, volume: Volume, signal: AbortSignal): Promise<void> {
+  const { store, backend } = parts;
+  const reading = store.listCopies(volume.id, signal);
   await together([
-    refuseIfCopied(parts, volume, signal),
-    refuseIfSnapshots(parts, volume, signal),
+    reading.then(async (copies) => refuseIfCopied(backend, { source: volume, copies }, signal)),
+    refuseIfSnapshots(backend, { volume, reading }, signal),
     refuseUnprovenSnapshot(parts, volume, signal),
   ]);
 }

@@ -35,24 +35,24 @@ export class Releases {
       if (withoutComment !== true) refuseLostComment(volume);
       const backend = backends.get(volume.spec.backend);
       if (attachment !== undefined) throw heldElsewhere(attachment);
-      await this.#refuseDependants(volume, held.signal);
-      await refuseIfCopied({ store, backend }, volume, held.signal);
+      const copies = await store.listCopies(volume.id, held.signal);
+      refuseSnapshots(volume, copies);
+      await refuseIfCopied(backend, { source: volume, copies }, held.signal);
       await refuseIfExported(backend, volume, held.signal);
       const claim = [{ put: 'volume' as const, key: name, value: { ...volume, state: 'deleting' as const } }];
       await held.run(releaseSaga(backend, plan), { plan, volume: name, claim });
       return [saidOf(backend, plan)];
     });
   }
+}
 
-  async #refuseDependants(volume: Volume, signal: AbortSignal): Promise<void> {
-    const copies = await this.#ctx.store.listCopies(volume.id, signal);
-    const snapshots = copies.filter(({ origin }) => origin?.kind === 'snapshot');
-    if (snapshots.length === 0) return;
-    const names = snapshots.map((each) => each.name).toSorted();
-    throw new DriverError('busy', `volume ${volume.name} has snapshots of Docker: ${names.join(', ')}`, {
-      next: `docker volume rm ${names.join(' ')}`,
-    });
-  }
+function refuseSnapshots({ name }: Volume, copies: readonly Volume[]): void {
+  const snapshots = copies.filter(({ origin }) => origin?.kind === 'snapshot');
+  if (snapshots.length === 0) return;
+  const names = snapshots.map((each) => each.name).toSorted();
+  throw new DriverError('busy', `volume ${name} has snapshots of Docker: ${names.join(', ')}`, {
+    next: `docker volume rm ${names.join(' ')}`,
+  });
 }
 
 function planRelease(volume: Volume): ImportPlan {

@@ -27,11 +27,15 @@ export async function findSnapshots(array: ArrayClient, of: string, signal: Abor
 
 /**
  * A volume is not removed while there are snapshots of it, ours or the array's: whoever removes it would lose them, or find
- * the array refusing in the middle. Needs an answer of each of its arrays. @throws `busy` naming them, or `unavailable`
+ * the array refusing in the middle. Needs an answer of each of its arrays, which are asked beside its copies' records. @throws `busy` naming them, or `unavailable`
  */
-export async function refuseIfSnapshots({ store, backend }: Parts, volume: Volume, signal: AbortSignal): Promise<void> {
+export async function refuseIfSnapshots(
+  backend: Backend,
+  { volume, reading }: { volume: Volume; reading: Promise<Volume[]> },
+  signal: AbortSignal,
+): Promise<void> {
   const [copies, found] = await Promise.all([
-    store.listCopies(volume.id, signal),
+    reading,
     Promise.all(
       backend.sidesOf(volume).map(async (side) => {
         const names = await findSnapshots(backend.array(side), volume.arrayName, signal);

@@ -2,6 +2,7 @@ import express, { type ErrorRequestHandler, type Express, type Request, type Res
 import { z } from 'zod';
 import type { Logger } from '../contracts/log.js';
 import { asDriverError, DriverError, Explanation } from '../domain/errors.js';
+import { ownTurn } from '../domain/own-turn.js';
 import { firstOf } from '../domain/signals.js';
 import type { VolumeDriver } from '../driver/driver.js';
 import type { Calls } from './calls.js';
@@ -105,6 +106,8 @@ async function handle(handling: Handling, req: Request, res: Response): Promise<
     const request = verb.parse(z.string().default('').parse(req.body));
     if (request.volume !== undefined) log.volume = request.volume;
     const signal = firstOf(gone.signal, deadline.signal);
+    // Dozens that came together would keep a question waiting that came with them.
+    if (verb.changes) await ownTurn();
     const answer = await handling.within(log, async () => request.run({ driver, signal, gone: gone.signal }));
     send(res, 200, { ...answer, Err: '' });
     logger[verb.changes ? 'info' : 'debug'](`${name} succeeded`, finish('ok'));

@@ -18,7 +18,7 @@ export interface Operation {
   keys: string[];
   plan: Json;
   facts: Facts;
-  /** The step that may be under way; all before it are done, none after it has begun. */
+  /** The step that may be under way; all before it are done, none after it has begun but such as only look. */
   next: number;
   phase: 'do' | 'undo';
   /** The step, undone by now, whose last call got no answer, so that the array may carry it out still. */
@@ -27,3 +27,17 @@ export interface Operation {
   error?: string;
   startedAt: string;
 }
+
+// The type parameters below name what the caller knows and the compiler cannot.
+/* oxlint-disable typescript/no-unnecessary-type-parameters, typescript/no-unsafe-type-assertion */
+
+/** An operation's plan: our own record, written by the same kind of saga, so its shape is not checked again. */
+export function planOf<P>(operation: Operation): P {
+  return operation.plan as P;
+}
+
+/** What the steps of the same kind of saga have put there. */
+export function factsOf<F extends object>(operation: Operation): F {
+  return operation.facts as F;
+}
+/* oxlint-enable */

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { asDriverError, DriverError } from '../domain/errors.js';
-import type { Json, Operation } from './operation.js';
+import { factsOf, planOf, type Json, type Operation } from './operation.js';
 
 /*
  * INVARIANTS
  * 1. An operation is written before its first effect and deleted in the same transaction that writes its result.
- * 2. Before step i runs, `next: i` and all facts of earlier steps are on record. So after a crash every step before `next`
- *    is done (one that does nothing as soon as the step before it is), the step at `next` may be done, partly done or not begun, and no later one has begun. On the way back `next`
- *    is the step to be undone; the later ones are undone already and are not touched again.
+ * 2. Before step i runs, unless it only looks, `next: i` and all facts of earlier steps are on record. So after a crash every
+ *    step before `next` is done (one that does nothing as soon as the step before it is), the step at `next` may be done,
+ *    partly done or not begun, and no later one has begun, but for those that only look. On the way back `next` is the step to
+ *    be undone; the later ones are undone already and are not touched again.
  * 3. `do` and `undo` are idempotent and both work when the last answer was lost. `undo` of step i may find that the step was
  *    never begun, so it works from the plan and the facts of earlier steps, and asks before it takes anything away.
  * 4. A way back that cannot be finished leaves the operation open in phase `undo`; a redo that cannot be finished leaves it
@@ -34,6 +35,8 @@ export interface Step<P, F extends object, W> {
   undo?(context: StepContext<P, F, W>): Promise<void>;
   /** Looks again, some time after the undo, for what its own last call may have made meanwhile; removes only that. */
   undoLate?(context: StepContext<P, F, W>): Promise<void>;
+  /** Changes nothing: no record is written before it, and after a crash in it the step before is undone or redone, without facts of its own. */
+  onlyLooks?: boolean;
   /** From here on there is no way back: a failure leaves the operation open, to be redone. */
   noWayBack?: boolean;
   /** Also when a call of it got no answer: what may be carried out still cannot be turned back. */
@@ -144,11 +147,12 @@ async function goForward<P, F extends object, W>(
       const found = await step.do?.(contextOf(operation, ctx, ctx.signal));
       isUnderWay = false;
       Object.assign(operation.facts, found ?? {});
+      const done = operation.next;
       operation.next += 1;
       // On record with the one before it.
       while (doesNothing(saga.steps[operation.next])) operation.next += 1;
       doing = `record that it was done: ${step.name}`;
-      if (operation.next < saga.steps.length) await ctx.journal.save(operation, []);
+      if (mustRecord(saga, done, operation.next)) await ctx.journal.save(operation, []);
     }
     await ctx.journal.finish(operation, saga.result(planOf<P>(operation), factsOf<F>(operation)));
     return factsOf<F>(operation);
@@ -270,23 +274,16 @@ function contextOf<P, F extends object, W>(
   };
 }
 
-// The type parameters below name what the caller knows and the compiler cannot.
-/* oxlint-disable typescript/no-unnecessary-type-parameters, typescript/no-unsafe-type-assertion */
-
-/** An operation's plan: our own record, written by the same kind of saga, so its shape is not checked again. */
-export function planOf<P>(operation: Operation): P {
-  return operation.plan as P;
-}
-
-/** What the steps of the same kind of saga have put there. */
-export function factsOf<F extends object>(operation: Operation): F {
-  return operation.facts as F;
-}
-/* oxlint-enable */
-
 function isPastReturn<P, F extends object, W>(saga: Saga<P, F, W>, operation: Operation): boolean {
   const index = saga.steps.findIndex((step) => step.noWayBack === true);
   return index !== -1 && operation.next >= index;
+}
+
+/** Whether the step at `next`, which follows the one that is done, needs a record before it; the point of no return does. */
+function mustRecord<P, F extends object, W>(saga: Saga<P, F, W>, done: number, next: number): boolean {
+  const passed = saga.steps.slice(done + 1, next + 1);
+  if (next === saga.steps.length) return false;
+  return passed.at(-1)?.onlyLooks !== true || passed.some(({ noWayBack }) => noWayBack === true);
 }
 
 const doesNothing = <P, F extends object, W>(step: Step<P, F, W> | undefined): boolean =>

@@ -3,7 +3,7 @@ import { DriverError } from '../domain/errors.js';
 import { endOf, rangeOp, textIn, type GuardedEtcd } from './etcd-root.js';
 
 /** Entries of one answer: as a whole within gRPC's limit, and no long wait for the rest of the daemon. */
-const PAGE = { records: 500, keys: 5_000 };
+const PAGE = { records: 300, keys: 5_000 };
 
 /** Keys of one question; etcd takes 128 operations in a transaction. */
 const MOST_KEYS = 100;

@@ -41,6 +41,9 @@ export interface EtcdStoreOptions {
   logger: Logger;
 }
 
+/** Records of a page that are decoded at once, so that a reader who pauses after each part keeps nobody waiting for long. */
+const MOST_DECODED = 100;
+
 /** The metadata in etcd. Returns at once, whether etcd is there or not; every call then says for itself that it is not. */
 export function openEtcdStore(options: EtcdStoreOptions): MetadataStore {
   return new EtcdStore(options);
@@ -99,7 +102,9 @@ class EtcdStore implements MetadataStore {
   async *pages<K extends RecordKind>(kind: K, signal: AbortSignal): AsyncGenerator<Records[K][]> {
     const prefix = this.#recordKey(kind, '');
     for await (const page of pagesBelow(this.#etcd, prefix, { signal })) {
-      yield page.map(({ rest, value }) => decodeRecord(kind, rest, value.toString()));
+      for (let at = 0; at < page.length; at += MOST_DECODED) {
+        yield page.slice(at, at + MOST_DECODED).map(({ rest, value }) => decodeRecord(kind, rest, value.toString()));
+      }
     }
   }
 
@@ -149,7 +154,7 @@ class EtcdStore implements MetadataStore {
     try {
       const operations: IRequestOp[] = [];
       for (const write of writes) operations.push(await this.#operation(write, leases));
-      operations.push(...(await this.#index.operations(writes)));
+      operations.push(...(await this.#index.operations(fence, writes)));
       await fence.commit(operations);
     } catch (error) {
       // If the commit was applied after all, its answer lost, its record is gone with the lease: the caller heard of a failure.

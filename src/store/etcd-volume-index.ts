@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ICompare, IRequestOp } from 'etcd3';
-import type { Write } from '../contracts/store.js';
+import type { Fence, Write } from '../contracts/store.js';
 import type { Volume } from '../domain/volume.js';
 import { pagesBelow } from './etcd-pages.js';
 import { deleteOp, endOf, putOp, rangeOp, type GuardedEtcd } from './etcd-root.js';
@@ -17,6 +17,8 @@ const BUILDING = 'building ';
 export class EtcdVolumeIndex {
   readonly #etcd: GuardedEtcd;
   readonly #prefix: string;
+  /** Volumes as they were written under locks that are held still, or were to be: then a key too many stays. Undefined: unreadable. */
+  readonly #written = new WeakMap<Fence, Map<string, Volume | undefined>>();
   #isThere = false;
   #building: Promise<void> | undefined;
 
@@ -48,13 +50,16 @@ export class EtcdVolumeIndex {
     return this.#read(names, { signal, revision });
   }
 
-  /** What has to be committed with the writes. @throws `unavailable` */
-  async operations(writes: readonly Write[]): Promise<IRequestOp[]> {
-    const removed = removedVolumes(writes);
-    const texts = removed.length === 0 ? [] : await this.#texts(removed);
-    const formers = new Map(texts.map(({ name, text }) => [name, findReadable(name, text)]));
+  /** What has to be committed with the writes, under these locks. @throws `unavailable` */
+  async operations(fence: Fence, writes: readonly Write[]): Promise<IRequestOp[]> {
+    const known = this.#written.get(fence) ?? new Map<string, Volume | undefined>();
+    this.#written.set(fence, known);
+    const unknown = removedVolumes(writes).filter((name) => !known.has(name));
+    const texts = unknown.length === 0 ? [] : await this.#texts(unknown);
+    for (const { name, text } of texts) known.set(name, findReadable(name, text));
     return writes.flatMap((write) => {
-      const { put, remove } = indexChanges(write, formers.get(write.key));
+      const { put, remove } = indexChanges(write, known.get(write.key));
+      if ('put' in write && write.put === 'volume') known.set(write.key, write.value);
       return [...put.map((key) => putOp(this.#prefix + key)), ...remove.map((key) => deleteOp(this.#prefix + key))];
     });
   }

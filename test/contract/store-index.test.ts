@@ -271,6 +271,23 @@ describe.each([
     expect(await keysBelow('')).toEqual([`${PREFIX}root`, `${PREFIX}volume-index`]);
   });
 
+  it(`${kind}: a volume that is removed under the locks it was written under is not read again, and keeps no key`, async () => {
+    const store = open('one');
+    const volume = inGroup(grows('v'), 'g');
+    await write(store, [put(inGroup(plain('v'), 'other'))]);
+    const fence = await store.lock(['test'], soon());
+    await store.commit(fence, [{ remove: 'volume', key: 'v' }, put(inGroup(plain('w'), 'other'))]);
+    await store.commit(fence, [put(volume)]);
+    const told = volumesTold(PREFIX);
+    await store.commit(fence, [
+      { remove: 'volume', key: 'v' },
+      { remove: 'volume', key: 'w' },
+    ]);
+    expect(told).toEqual([]);
+    await fence.release();
+    expect(await keysBelow('')).toEqual([`${PREFIX}root`, `${PREFIX}volume-index`]);
+  });
+
   it(`rule 40: ${kind}: reads look at all records while there are no keys, and make none; an announced daemon does`, async () => {
     const store = open('one');
     await write(store, ofAllSorts().map(put));

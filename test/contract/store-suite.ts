@@ -125,6 +125,7 @@ function recordContract(name: string, start: () => StoreSubject): void {
       told.push(...page.map((volume) => volume.name));
     }
     expect(sizes.length).toBeGreaterThan(2);
+    expect(sizes.every((size) => size > 0 && size <= 500)).toBe(true);
     expect(told).toEqual(names);
     expect((await store.list('volume', soon())).map((volume) => volume.name)).toEqual(names);
     expect(await store.keys('volume', soon())).toEqual(names);

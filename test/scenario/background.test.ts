@@ -16,6 +16,8 @@ const INTERVAL_MS = 15_000;
 const ROUNDS = 8;
 /** For a round to show what it has to ask; a shorter one would only miss a call. */
 const SETTLED_MS = 300;
+/** Longer than the status poll gathers the verbs that it looks after. */
+const QUIET_MS = 1_500;
 
 const POLL = 'GET /api/v1/remotecopygroups';
 const callOf = ({ method = 'ssh', path, command }: LogEntry): string => `${method} ${path ?? command ?? ''}`;
@@ -67,7 +69,7 @@ afterAll(async () => {
 async function quiet(): Promise<void> {
   for (let calls = -1; calls !== 0; calls = (await node.control.log()).length) {
     await node.control.clearLog();
-    await pause(SETTLED_MS);
+    await pause(QUIET_MS);
   }
 }
 

@@ -45,13 +45,29 @@ async function mountOf({ known, origin, holds, failing }: Case) {
     }
     return Promise.resolve();
   };
-  const step = filesystemStep({ filesystems } as unknown as DriverContext);
+  const step = filesystemStep({ filesystems } as unknown as DriverContext, volume);
   let error = '';
   await step
     .do?.({ plan, facts: { device }, signal: AbortSignal.timeout(1000), record })
     .catch((thrown: unknown) => void (error = String(thrown)));
   return { happened, records, error };
 }
+
+describe('the step that proves or makes the file system', () => {
+  it.each<[string, FilesystemRecord]>([
+    ['never formatted', { state: 'never' }],
+    ['inherited', { state: 'inherited' }],
+    ['renewing', { state: 'renewing', type: 'xfs', from: OLD, to: OLD }],
+    ['formatting', { state: 'formatting', type: 'xfs', uuid: OLD, side: 'primary', epoch: 0, wwn: 'w' }],
+  ])('has a record before it while that is %s', (_what, filesystem) => {
+    expect(filesystemStep({} as DriverContext, aVolume('v', { filesystem })).onlyLooks).toBe(false);
+  });
+
+  it('only looks when the file system is on record', () => {
+    const filesystem = { state: 'formatted', type: 'xfs', uuid: OLD } as const;
+    expect(filesystemStep({} as DriverContext, aVolume('v', { filesystem })).onlyLooks).toBe(true);
+  });
+});
 
 describe('the first mount of data that came from elsewhere', () => {
   it.each([clone, snapshot])('of a $kind: a new uuid is on record before it is written', async (origin) => {

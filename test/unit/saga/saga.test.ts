@@ -74,9 +74,9 @@ function build(world: World, steps: number, faults: Faults) {
 
 const start = { plan: { name: 'v' }, node: 'n', volume: 'v', keys: ['volume/v'], claim: ['claimed'] };
 
-/** The same saga, with no way back from its second step on. */
-function noWayBackFrom1<S extends ReturnType<typeof build>['saga']>(saga: S): S {
-  return { ...saga, steps: saga.steps.map((step, index) => ({ ...step, noWayBack: index === 1 })) };
+/** The same saga, with no way back from one of its steps on. */
+function noWayBackFrom<S extends ReturnType<typeof build>['saga']>(saga: S, first: number): S {
+  return { ...saga, steps: saga.steps.map((step, index) => ({ ...step, noWayBack: index === first })) };
 }
 
 async function caught(work: Promise<unknown>): Promise<unknown> {
@@ -268,6 +268,64 @@ describe('saga', () => {
     });
   });
 
+  describe('a step that only looks', () => {
+    /** Step 1 is such a one. */
+    function withLook(world: World, faults: Faults) {
+      const { saga, ctx } = build(world, 3, faults);
+      const look = { name: 'look', onlyLooks: true, do: async () => Promise.resolve({ seen: true }) };
+      const saved: { next: number; facts: string[] }[] = [];
+      const { save } = ctx.journal;
+      ctx.journal.save = async (operation, also) => {
+        saved.push({ next: operation.next, facts: Object.keys(operation.facts) });
+        await save(operation, also);
+      };
+      return { saga: { ...saga, steps: saga.steps.map((step, index) => (index === 1 ? look : step)) }, ctx, saved };
+    }
+
+    it('is not waited for by a record, and what it saw is on that of the next step', async () => {
+      const { saga, ctx, saved } = withLook(newWorld(), {});
+      await run(saga, start, ctx);
+      expect(saved).toEqual([
+        { next: 0, facts: [] },
+        { next: 2, facts: ['fact 0', 'seen'] },
+      ]);
+    });
+
+    it('has a record before it when the point of no return is passed', async () => {
+      const { saga, ctx, saved } = withLook(newWorld(), {});
+      await run(noWayBackFrom(saga, 1), start, ctx);
+      expect(saved.map(({ next }) => next)).toEqual([0, 1, 2]);
+    });
+
+    it('is looked again by a redo that begins with the step before it', async () => {
+      const world = newWorld();
+      const { saga, ctx } = withLook(world, {});
+      const redone = noWayBackFrom({ ...saga, afterCrash: 'redo' }, 0);
+      const steps = redone.steps.map((step, index) =>
+        index === 1 ? { ...step, do: async () => Promise.reject(new DriverError('fenced', 'killed')) } : step,
+      );
+      await caught(run({ ...redone, steps }, start, ctx));
+      expect(world.stored).toMatchObject({ next: 0, phase: 'do' });
+      if (world.stored !== undefined) await settle(redone, world.stored, ctx);
+      expect([...world.on]).toEqual([0, 2]);
+      expect(world.records).toEqual(['claimed', 'made']);
+    });
+
+    it.each(['fails', 'is killed'])('takes the one before it back when it %s', async (how) => {
+      const world = newWorld();
+      const { saga, ctx } = withLook(world, {});
+      const thrown = how === 'fails' ? new DriverError('refused', 'seen') : new DriverError('fenced', 'killed');
+      const steps = saga.steps.map((step, index) =>
+        index === 1 ? { ...step, do: async () => Promise.reject(thrown) } : step,
+      );
+      await caught(run({ ...saga, steps }, start, ctx));
+      if (world.stored !== undefined) await settle(saga, world.stored, ctx);
+      expect(world.on.size).toBe(0);
+      expect(world.records).toEqual(['claimed', 'gone']);
+      expect(world.stored).toBeUndefined();
+    });
+  });
+
   it('a way back that is repeated goes on where it stopped, and undoes nothing twice', async () => {
     const world = newWorld();
     const { saga, ctx } = build(world, 4, { failAt: { step: 3, when: 'before' } });
@@ -327,13 +385,13 @@ describe('saga', () => {
   it('past the point of no return a failure stays open and is redone', async () => {
     const world = newWorld();
     const { saga, ctx } = build(world, 3, { failAt: { step: 1, when: 'before' } });
-    expect(await caught(run(noWayBackFrom1(saga), start, ctx))).not.toHaveProperty('rollback', 'done');
+    expect(await caught(run(noWayBackFrom(saga, 1), start, ctx))).not.toHaveProperty('rollback', 'done');
     expect(world.on.has(0)).toBe(true);
     // Who looks at what is not finished sees why.
     expect(world.stored).toMatchObject({ phase: 'do', next: 1, error: 'cannot step 1: injected' });
     const later = build(world, 3, {});
     if (world.stored === undefined) throw new Error('nothing stored');
-    await settle(noWayBackFrom1(later.saga), world.stored, later.ctx);
+    await settle(noWayBackFrom(later.saga, 1), world.stored, later.ctx);
     expect([...world.on]).toEqual([0, 1, 2]);
     expect(world.records.at(-1)).toBe('made');
   });
@@ -346,7 +404,7 @@ describe('saga', () => {
       await finish(operation, also);
       throw new DriverError('unavailable', 'no answer');
     };
-    await caught(run(noWayBackFrom1(saga), start, ctx));
+    await caught(run(noWayBackFrom(saga, 1), start, ctx));
     expect(world.stored).toBeUndefined();
   });
 
