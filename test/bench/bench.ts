@@ -13,8 +13,10 @@ const NOTE = `
 Times are milliseconds. latency = added to every array call by the simulator. clients = so many of that verb at once.
 calls = array calls of one verb; chain = longest chain of calls that each began after the end of the one before. Without latency
 calls that were sent together may still be answered one after the other, so trust the chain of the rows with latency.
-fs = time in the host's tools (losetup, mkfs, mount, …), and in the simulator's copying of the volumes' data, while no array call was on
-its way otherwise; time = median without it.
+fs = time in the host's tools (losetup, mkfs, mount, …) and file systems, and in the simulator's copying of the volumes' data and showing
+it to hosts, while no array call was on its way otherwise; time = median without it. fresh = by a daemon that has just started, whose
+code is not compiled yet; the other rows of one client come after forty times of each verb.
+Of 64 creates at once there were three swarms, after one that was not measured.
 limit = what issue 7 allows (time: 1.15 x chain x latency + 25 ms, 30 ms without latency); ! = not met.
 Not counted: logins, and the status poll. Daemon, arrays and etcd are processes of their own on one machine, and so compete.
 `;

@@ -1,6 +1,9 @@
-import type { Row } from './rows.js';
+import { WAY, type Row } from './rows.js';
 
-/** What became of each row since an earlier run: `name … 12.3 → 11.0 (-10.6 %)`; rows that only one run has are told, too. */
+/**
+ * What became of each row since an earlier run: `name … 12.3 → 11.0 (-10.6 %)`; rows that only one run has are told, too. Says so first
+ * when the earlier one was measured in another way.
+ */
 export function compareRuns(before: readonly Row[], now: readonly Row[]): string[] {
   const known = new Map(before.map((row) => [keyOf(row), row]));
   const lines = now.map((row) => {
@@ -9,15 +12,18 @@ export function compareRuns(before: readonly Row[], now: readonly Row[]): string
     if (earlier === undefined) return `${keyOf(row)}: new, ${row.median}`;
     return `${keyOf(row)}: ${earlier.median} → ${row.median} (${change(earlier.median, row.median)})${calls(earlier, row)}`;
   });
-  return [...lines, ...[...known.keys()].map((key) => `${key}: not measured any more`)];
+  const isOther = before.some(({ way }) => way !== WAY);
+  const told = isOther ? ['the earlier run was measured in another way: what differs may be due to that'] : [];
+  return [...told, ...lines, ...[...known.keys()].map((key) => `${key}: not measured any more`)];
 }
 
-const keyOf = ({ name, latencyMs, clients, volumes, unit }: Row): string =>
+const keyOf = ({ name, latencyMs, clients, volumes, fresh, unit }: Row): string =>
   [
     name,
     `${latencyMs} ms`,
     `${clients} clients`,
     ...(volumes === undefined ? [] : [`${volumes} volumes`]),
+    ...(fresh === true ? ['fresh'] : []),
     ...(unit === 'ms' ? [] : [unit]),
   ].join(', ');
 

@@ -14,11 +14,17 @@ const HOOK = fileURLToPath(new URL('daemon-hook.mjs', import.meta.url));
 const PROGRAM = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const START_MS = 30_000;
 
+/** A tool that ran, or a call of a file system. */
+export interface HostWork extends CallTimes {
+  isTool: boolean;
+}
+
 /** The built daemon as a process of its own, with what it tells of itself. */
 export interface MeasuredDaemon {
   docker: DockerClient;
-  /** The host's tools since the last look; milliseconds since 1970. */
-  takeTools(): Promise<CallTimes[]>;
+  socketPath: string;
+  /** The host's tools, and calls of its file systems, since the last look; milliseconds since 1970. */
+  takeHostWork(): Promise<HostWork[]>;
   /** How late the event loop was since the last look. */
   takeLoopDelay(): Promise<{ p99Ms: number; maxMs: number }>;
   close(): Promise<void>;
@@ -60,7 +66,8 @@ export async function startDaemon(dir: string, arrays: Arrays, etcd: string): Pr
   }
   return {
     docker,
-    takeTools: async () => (await ask('tools')) as CallTimes[],
+    socketPath,
+    takeHostWork: async () => (await ask('hostWork')) as HostWork[],
     takeLoopDelay: async () => (await ask('loop')) as { p99Ms: number; maxMs: number },
     async close() {
       if (child.exitCode !== null || child.signalCode !== null) return;

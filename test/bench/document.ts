@@ -28,7 +28,7 @@ export function inParts(rows: readonly Row[]): string[] {
   const others = rows.filter(({ name }) => !verbs.includes(name));
   return [
     '### One client',
-    "Median (95th percentile) in ms; `!` = above the limit of the issue. `fs` = time in the tools of the host, and in the simulator's copying of the data of volumes, while no array call was on its way otherwise; `rest` = median without it.",
+    "Median (95th percentile) in ms; `!` = above the limit of the issue. `fs` = time in the tools and file systems of the host, and in the simulator's copying of the data of volumes and showing it to hosts, while no array call was on its way otherwise (in brackets: without the calls of file systems, which look at /proc, /sys and devices); `rest` = median without it. `fresh` = by a daemon that has just started, whose code is not compiled yet; the others after forty times of each verb.",
     oneClient(rows),
     '### Many clients at once',
     'Median (95th percentile) in ms of one verb, while so many clients ask for the same at once.',
@@ -72,6 +72,7 @@ function oneClient(rows: readonly Row[]): string {
     'chain',
     ...LATENCIES_MS.map((ms) => `${ms} ms`),
     'fs',
+    'rest at 0 ms, fresh',
     'rest at 0 ms',
     'rest at 50 ms',
   ];
@@ -79,13 +80,15 @@ function oneClient(rows: readonly Row[]): string {
     head,
     VERBS.map((verb) => {
       const at = (latencyMs: number): Row | undefined => find(rows, { name: verb, latencyMs, clients: 1 });
+      const fresh = rows.find((row) => row.name === verb && row.fresh === true);
       const sure = at(50);
       return [
         verb,
         sure?.calls ?? NONE,
         bounded(sure, 'chain'),
         ...LATENCIES_MS.map((ms) => spread(at(ms))),
-        sure?.fsMs ?? NONE,
+        sure?.fsMs === undefined ? NONE : `${sure.fsMs} (${sure.toolsMs})`,
+        bounded(fresh, 'restMs'),
         bounded(at(0), 'restMs'),
         bounded(sure, 'restMs'),
       ];
@@ -108,7 +111,7 @@ function bounded(row: Row | undefined, of: 'chain' | 'restMs'): string {
   if (row === undefined || figure === undefined) return NONE;
   const limit = row.limits.find((each) => each.of === of);
   if (limit?.most === undefined) return String(figure);
-  return `${figure} ≤ ${Math.round(limit.most)}${isMet(row, limit) ? '' : ' !'}`;
+  return `${figure} ≤ ${Math.round(limit.most)}${isMet(row, limit) === true ? '' : ' !'}`;
 }
 
 function spread(row: Row | undefined): string {
@@ -117,7 +120,10 @@ function spread(row: Row | undefined): string {
 }
 
 const find = (rows: readonly Row[], key: Pick<Row, 'name' | 'latencyMs' | 'clients'>): Row | undefined =>
-  rows.find((row) => row.name === key.name && row.latencyMs === key.latencyMs && row.clients === key.clients);
+  rows.find(
+    (row) =>
+      row.name === key.name && row.latencyMs === key.latencyMs && row.clients === key.clients && row.fresh !== true,
+  );
 
 function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');

@@ -13,8 +13,10 @@ export interface Measurement {
   calls: number;
   /** Longest chain of array calls that each waited for the one before. */
   chain: number;
-  /** Time in the host's tools, and in the simulator's copying of data, while no array call was on its way otherwise. */
+  /** Time in the host's tools and file systems, and in the simulator's copying and showing of data, while no array call was on its way otherwise. */
   fsMs: number;
+  /** The same without the calls of file systems. */
+  toolsMs: number;
 }
 
 const MOST_ATTEMPTS = 5;
@@ -27,7 +29,7 @@ export async function measure(
   act: (client: number) => Promise<void>,
 ): Promise<Measurement> {
   await control.clearLog();
-  await daemon.takeTools();
+  await daemon.takeHostWork();
   const [wallMs, errors]: [number[], string[]] = [[], []];
   await Promise.all(
     Array.from({ length: clients }, async (_, client) => {
@@ -45,13 +47,15 @@ export async function measure(
       }
     }),
   );
-  const tools = await daemon.takeTools();
+  const hostWork = await daemon.takeHostWork();
   const log = verbCalls(await control.log());
-  return { wallMs, errors, calls: log.length, chain: longestChain(log), fsMs: fileWorkMs(tools, log) };
+  const tools = hostWork.filter(({ isTool }) => isTool);
+  const host = { fsMs: fileWorkMs(hostWork, log), toolsMs: fileWorkMs(tools, log) };
+  return { wallMs, errors, calls: log.length, chain: longestChain(log), ...host };
 }
 
-/** How long any tool ran, or the simulator copied data of volumes at the end of a call, while no array call was on its way otherwise. */
-export function fileWorkMs(tools: readonly CallTimes[], log: readonly LogEntry[]): number {
+/** How long the host worked, or the simulator copied and showed data of volumes at the end of a call, while no array call was on its way otherwise. */
+export function fileWorkMs(hostWork: readonly CallTimes[], log: readonly LogEntry[]): number {
   const calls: CallTimes[] = [];
   const copying: CallTimes[] = [];
   for (const { at, durationMs, fileMs } of log) {
@@ -60,7 +64,7 @@ export function fileWorkMs(tools: readonly CallTimes[], log: readonly LogEntry[]
     calls.push({ startMs, endMs: endMs - fileMs });
     copying.push({ startMs: endMs - fileMs, endMs });
   }
-  return coveredMs([...tools, ...copying, ...calls]) - coveredMs(calls);
+  return coveredMs([...hostWork, ...copying, ...calls]) - coveredMs(calls);
 }
 
 /** Without the status poll, which runs beside the verbs: verbs ask for one group by name, only the poll lists them all. */

@@ -1,3 +1,12 @@
+/** Below so many samples the 99th percentile is only the greatest, and nothing is judged by it. */
+export const SAMPLES_FOR_P99 = 100;
+
+/**
+ * Raised when figures come about in another way, so that runs cannot be compared. 2: by a warm daemon, file-system calls counted apart,
+ * Activate asked from a process of its own.
+ */
+export const WAY = 2;
+
 /** What a figure has to be: at most, or at least. */
 export interface Limit {
   of: 'chain' | 'restMs' | 'median' | 'p99';
@@ -15,6 +24,8 @@ export interface Row {
   clients: number;
   /** On record in the metadata, where that is what is varied. */
   volumes?: number;
+  /** By a daemon that has just started, whose code is not compiled yet. */
+  fresh?: true;
   unit: string;
   samples: number;
   median: number;
@@ -26,17 +37,21 @@ export interface Row {
   calls?: number;
   /** Longest chain of array calls that each waited for the one before; known for a client alone only. */
   chain?: number;
-  /** Time in the host's tools while no array call was on its way: what file systems cost. */
+  /** Time in the host's tools and file systems, and in the simulator's, while no array call was on its way. */
   fsMs?: number;
+  /** Of these, without calls of file systems. */
+  toolsMs?: number;
   /** The median without that. */
   restMs?: number;
   /** Of clients that were refused, on a machine that could not bear them; their times are not counted. */
   errors?: number;
+  /** Which way of measuring it comes from. */
+  way: number;
   limits: Limit[];
 }
 
 /** What a row is told apart by. */
-export type RowKey = Pick<Row, 'name' | 'latencyMs' | 'clients' | 'volumes'>;
+export type RowKey = Pick<Row, 'name' | 'latencyMs' | 'clients' | 'volumes' | 'fresh'>;
 
 /** A row of measured values; anything more is added by whoever knows it. */
 export function rowOf(key: RowKey, values: readonly number[], more: Partial<Row> = {}): Row {
@@ -49,6 +64,7 @@ export function rowOf(key: RowKey, values: readonly number[], more: Partial<Row>
     p99: tenths(percentile(values, 0.99)),
     min: tenths(Math.min(...values)),
     max: tenths(Math.max(...values)),
+    way: WAY,
     limits: [],
     ...more,
   };
@@ -64,21 +80,23 @@ export function percentile(values: readonly number[], share: number): number {
 
 export const tenths = (value: number): number => Math.round(value * 10) / 10;
 
-/** False also when the figure that it limits was not measured. */
-export function isMet(row: Row, { of, most, least }: Limit): boolean {
+/** False also when the figure that it limits was not measured; undefined when that came from too few samples. */
+export function isMet(row: Row, { of, most, least }: Limit): boolean | undefined {
   const figure = row[of];
+  if (of === 'p99' && row.samples < SAMPLES_FOR_P99) return undefined;
   if (figure === undefined) return false;
   return (most === undefined || figure <= most) && (least === undefined || figure >= least);
 }
 
 const LIMIT_NAMES: Record<Limit['of'], string> = { chain: 'chain', restMs: 'time', median: 'median', p99: 'p99' };
 
-/** `chain ≤ 5, time ≤ 312!`: with a mark where it is not met. */
+/** `chain ≤ 5, time ≤ 312!`: with a mark where it is not met, and a word where that is not known. */
 export function limitsInWords(row: Row): string {
   const told = row.limits.map((limit) => {
     const { of, most, least } = limit;
     const bound = most === undefined ? `≥ ${least}` : `≤ ${tenths(most)}`;
-    return `${LIMIT_NAMES[of]} ${bound}${isMet(row, limit) ? '' : '!'}`;
+    const met = isMet(row, limit);
+    return `${LIMIT_NAMES[of]} ${bound}${met === true ? '' : met === false ? '!' : ` (too few: ${row.samples})`}`;
   });
   return [...told, ...(row.errors === undefined ? [] : [`${row.errors} refused!`])].join(', ');
 }

@@ -1,4 +1,4 @@
-import { limitsInWords, type Row } from './rows.js';
+import { limitsInWords, SAMPLES_FOR_P99, type Row } from './rows.js';
 
 const HEAD = [
   'what',
@@ -15,9 +15,6 @@ const HEAD = [
   'time',
   'limit',
 ];
-/** Below so many samples the 99th percentile is only the greatest. */
-const SAMPLES_FOR_P99 = 100;
-
 /** For people: one line a row, columns aligned. */
 export function formatTable(rows: readonly Row[]): string {
   const lines = [HEAD, ...rows.map(cellsOf)];
@@ -36,7 +33,7 @@ export function formatTable(rows: readonly Row[]): string {
 function cellsOf(row: Row): string[] {
   const number = (value: number | undefined): string => (value === undefined ? '' : value.toFixed(1));
   return [
-    row.unit === 'ms' ? row.name : `${row.name}, ${row.unit}`,
+    [row.name, ...(row.fresh === true ? ['fresh'] : []), ...(row.unit === 'ms' ? [] : [row.unit])].join(', '),
     String(row.latencyMs),
     String(row.clients),
     row.volumes === undefined ? '' : String(row.volumes),

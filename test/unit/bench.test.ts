@@ -4,7 +4,8 @@ import type { LogEntry } from '../../src/simulator/request-log.js';
 import { coveredMs, longestChain, type CallTimes } from '../bench/chain.js';
 import { compareRuns } from '../bench/compare.js';
 import { fileWorkMs, verbCalls, type Measurement } from '../bench/meter.js';
-import { limitsInWords, percentile, rowOf, type Limit, type Row } from '../bench/rows.js';
+import { inParts } from '../bench/document.js';
+import { limitsInWords, percentile, rowOf, WAY, type Limit, type Row } from '../bench/rows.js';
 import { formatTable } from '../bench/table.js';
 import { verbRow } from '../bench/verb-rows.js';
 
@@ -129,7 +130,14 @@ describe('time of file systems', () => {
   });
 });
 
-const measured = (wallMs: number): Measurement => ({ wallMs: [wallMs], errors: [], calls: 7, chain: 4, fsMs: 1.26 });
+const measured = (wallMs: number): Measurement => ({
+  wallMs: [wallMs],
+  errors: [],
+  calls: 7,
+  chain: 4,
+  fsMs: 1.26,
+  toolsMs: 0.74,
+});
 
 describe('rows', () => {
   const key = { name: 'mount', latencyMs: 50, clients: 1 };
@@ -149,7 +157,9 @@ describe('rows', () => {
         calls: 7,
         chain: 4,
         fsMs: 1.3,
+        toolsMs: 0.7,
         restMs: 8.8,
+        way: WAY,
         limits: [
           { of: 'chain', most: 5 },
           { of: 'restMs', most: 1.15 * 4 * 50 + 25 },
@@ -175,6 +185,32 @@ describe('rows', () => {
       { of: 'median', least: 12 },
     ];
     expect(limitsInWords({ ...row, limits })).toBe('chain ≤ 5!, time ≤ 9, median ≥ 12!');
+  });
+
+  it('are not judged by the worst hundredth of a few', () => {
+    const limits: Limit[] = [{ of: 'p99', most: 20 }];
+    const of = (samples: number): string =>
+      limitsInWords(
+        rowOf(
+          key,
+          Array.from({ length: samples }, (_, at) => at),
+          { limits },
+        ),
+      );
+    expect(of(99)).toBe('p99 ≤ 20 (too few: 99)');
+    expect(of(100)).toBe('p99 ≤ 20!');
+  });
+
+  it('of a fresh daemon stand beside those of a warm one', () => {
+    const [fresh] = verbRow({ verb: 'get', latencyMs: 0, clients: 1, fresh: true }, [measured(9)]);
+    const [warm] = verbRow({ verb: 'get', latencyMs: 0, clients: 1 }, [measured(4)]);
+    const rows = [fresh, warm].filter((each) => each !== undefined);
+    expect(formatTable(rows)).toMatch(/^get, fresh .*\nget /m);
+    expect(inParts(rows)[2]).toMatch(/\| get .*\| 4 \(4\) .*\| 7\.7 ≤ 30 .*\| 2\.7 ≤ 30 /);
+    expect(compareRuns([warm ?? rowOf(key, [0])], rows)).toEqual([
+      'get, 0 ms, 1 clients, fresh: new, 9',
+      'get, 0 ms, 1 clients: 4 → 4 (the same)',
+    ]);
   });
 
   it('are aligned for people', () => {
@@ -204,5 +240,10 @@ describe('a run against an earlier one', () => {
       'new, 0 ms, 1 clients: new, 2',
       'gone, 0 ms, 1 clients: not measured any more',
     ]);
+  });
+
+  it('says first that figures came about in another way', () => {
+    const earlier = { ...row('get', 10), way: WAY - 1 };
+    expect(compareRuns([earlier], [row('get', 9)])[0]).toMatch(/in another way/);
   });
 });
