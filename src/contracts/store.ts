@@ -77,8 +77,8 @@ export interface MetadataStore {
   listNotable(signal: AbortSignal): Promise<Volume[]>;
   /** Snapshots and clones of the volume with that id, in any state, sorted by name; read without the others. */
   listCopies(id: string, signal: AbortSignal): Promise<Volume[]>;
-  /** The volumes of a group, in any state, sorted by name; read without the others. @param group key of its record */
-  listMembers(group: string, signal: AbortSignal): Promise<Volume[]>;
+  /** The volumes of a group, in any state, sorted by name; read without the others. @param group key of its record @param except name of one that is known already */
+  listMembers(group: string, signal: AbortSignal, except?: string): Promise<Volume[]>;
   /**
    * Waits for all keys (taken in sorted order; each once) until the signal fires.
    * @throws `busy` with the holder's node name, holding nothing.

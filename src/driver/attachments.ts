@@ -66,8 +66,7 @@ export class Attachments {
   async inGroup(volume: Volume, signal: AbortSignal): Promise<Attachment[]> {
     const { store } = this.#ctx;
     const group = groupKeyOf(volume);
-    const members = group === undefined ? [] : await store.listMembers(group, signal);
-    const others = members.filter(({ name }) => name !== volume.name);
+    const others = group === undefined ? [] : await store.listMembers(group, signal, volume.name);
     const wanted = others.map(({ name }) => ['attachment', name] as const);
     return (await store.findAll(wanted, signal)).filter((each) => each !== undefined);
   }

@@ -152,8 +152,8 @@ class EmbeddedStore implements MetadataStore {
     return this.#select(copiesOf(id), signal);
   }
 
-  async listMembers(group: string, signal: AbortSignal): Promise<Volume[]> {
-    return this.#select(membersOf(group), signal);
+  async listMembers(group: string, signal: AbortSignal, except?: string): Promise<Volume[]> {
+    return this.#select(membersOf(group, except), signal);
   }
 
   async #take(keys: readonly string[], signal: AbortSignal): Promise<Fence> {

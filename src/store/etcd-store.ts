@@ -124,8 +124,8 @@ class EtcdStore implements MetadataStore {
     return this.#select(copiesOf(id), signal);
   }
 
-  async listMembers(group: string, signal: AbortSignal): Promise<Volume[]> {
-    return this.#select(membersOf(group), signal);
+  async listMembers(group: string, signal: AbortSignal, except?: string): Promise<Volume[]> {
+    return this.#select(membersOf(group, except), signal);
   }
 
   async lock(keys: readonly string[], signal: AbortSignal): Promise<Fence> {
@@ -232,8 +232,8 @@ class EtcdStore implements MetadataStore {
   }
 
   /** All volumes are looked at while there is no index. */
-  async #select({ beginning, isMeant }: Selection, signal: AbortSignal): Promise<Volume[]> {
-    const found = await this.#index.find(beginning, signal);
+  async #select({ isMeant, ...selection }: Selection, signal: AbortSignal): Promise<Volume[]> {
+    const found = await this.#index.find(selection, signal);
     const selected: Volume[] = [];
     for await (const page of found === undefined ? this.pages('volume', signal) : [found]) {
       selected.push(...page.filter(isMeant));

@@ -5,7 +5,15 @@ import type { Volume } from '../domain/volume.js';
 import { pagesBelow } from './etcd-pages.js';
 import { deleteOp, endOf, putOp, rangeOp, type GuardedEtcd } from './etcd-root.js';
 import { decodeRecord, MAX_WRITES } from './records.js';
-import { findReadable, INDEX_MARKER, INDEX_VERSION, indexChanges, indexKeys, removedVolumes } from './volume-index.js';
+import {
+  findReadable,
+  INDEX_MARKER,
+  INDEX_VERSION,
+  indexChanges,
+  indexKeys,
+  removedVolumes,
+  type Selection,
+} from './volume-index.js';
 
 /** etcd takes 128 operations in a transaction. */
 const RECORDS_AT_ONCE = 100;
@@ -29,7 +37,7 @@ export class EtcdVolumeIndex {
   }
 
   /** The volumes that the keys with that beginning lead to, sorted, of one moment; undefined while not all keys are there. */
-  async find(beginning: string, signal: AbortSignal): Promise<Volume[] | undefined> {
+  async find({ beginning, except }: Omit<Selection, 'isMeant'>, signal: AbortSignal): Promise<Volume[] | undefined> {
     const prefix = `${this.#prefix}${beginning}`;
     const range = { key: Buffer.from(prefix), range_end: endOf(prefix), limit: KEYS_AT_ONCE, keys_only: true };
     const { responses, header } = await this.#etcd.txn(
@@ -47,7 +55,10 @@ export class EtcdVolumeIndex {
         names.push(...page.map(({ rest }) => rest));
       }
     }
-    return this.#read(names, { signal, revision });
+    return this.#read(
+      names.filter((name) => name !== except),
+      { signal, revision },
+    );
   }
 
   /** What has to be committed with the writes, under these locks. @throws `unavailable` */

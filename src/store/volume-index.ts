@@ -18,15 +18,18 @@ export const INDEX_VERSION = '1';
 export interface Selection {
   /** Before the volume's name; ends in `/`. */
   beginning: string;
+  /** Name of one that is not asked for, and not read. */
+  except?: string | undefined;
   isMeant: (volume: Volume) => boolean;
 }
 
 export const NOTABLE: Selection = { beginning: 'notable/', isMeant: isNotable };
 
 /** @param group key of its record */
-export const membersOf = (group: string): Selection => ({
+export const membersOf = (group: string, except?: string): Selection => ({
   beginning: `member/${group}/`,
-  isMeant: (volume) => groupOf(volume) === group,
+  except,
+  isMeant: (volume) => groupOf(volume) === group && volume.name !== except,
 });
 
 /** @param id of the volume that they were made of */

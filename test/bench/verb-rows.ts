@@ -107,5 +107,7 @@ export function verbRow({ verb, ...play }: VerbKey, all: readonly Measurement[])
 function limitsOf({ verb, latencyMs }: Pick<VerbKey, 'verb' | 'latencyMs'>, chain: number): Limit[] {
   const most = CHAIN_LIMITS[verb];
   const time = latencyMs === 0 ? 30 : 1.15 * chain * latencyMs + 25;
-  return [...(most === undefined ? [] : [{ of: 'chain', most } as const]), { of: 'restMs', most: time }];
+  // Without latency calls that were sent together are answered one after the other, and look like a chain.
+  const chains = most === undefined || latencyMs === 0 ? [] : [{ of: 'chain', most } as const];
+  return [...chains, { of: 'restMs', most: time }];
 }

@@ -105,6 +105,8 @@ function indexContract(name: string, start: () => MetadataStore): void {
     for (let at = 0; at < volumes.length; at += 30) await write(store, volumes.slice(at, at + 30).map(put));
     expect(await store.listNotable(soon())).toEqual(volumes);
     expect(await store.listMembers('DEFAULT/g', soon())).toEqual(volumes);
+    const others = volumes.filter((volume) => volume.name !== 'v100');
+    expect(await store.listMembers('DEFAULT/g', soon(), 'v100')).toEqual(others);
   });
 
   it(`${name}: nothing leads to volumes that are gone; a backup holds records only`, async () => {
@@ -259,6 +261,9 @@ describe.each([
     told.length = 0;
     await store.listMembers('DEFAULT/other', soon());
     expect(told).toEqual(['v02', 'v07', 'v12', 'v17', 'v22', 'v27']);
+    told.length = 0;
+    await store.listMembers('DEFAULT/other', soon(), 'v12');
+    expect(told).toEqual(['v02', 'v07', 'v17', 'v22', 'v27']);
     told.length = 0;
     await store.listCopies('two', soon());
     expect(told).toEqual(['v03', 'v07', 'v11', 'v15', 'v19', 'v23', 'v27']);
