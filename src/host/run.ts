@@ -123,9 +123,12 @@ function killGroup(pid: number | undefined): void {
   }
 }
 
-/** Messages in English, whatever the host speaks, and the system tools also where PATH lacks them. */
+let inherited: NodeJS.ProcessEnv | undefined;
+
+/** Messages in English, whatever the host speaks, and the system tools also where PATH lacks them. All of `process.env` is copied once: that is slow. */
 function toolEnvironment(): NodeJS.ProcessEnv {
-  return { ...process.env, LC_ALL: 'C', PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin` };
+  inherited ??= { ...process.env };
+  return { ...inherited, LC_ALL: 'C', PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin` };
 }
 
 function firstLines(stderr: string): string {

@@ -103,11 +103,12 @@ export function verbRow({ verb, ...play }: VerbKey, all: readonly Measurement[])
   return [rowOf(key, wallMs, { ...more, limits: limitsOf({ verb, latencyMs }, chain) })];
 }
 
-/** Issue 7: the chain, and what that chain may take. */
+/** Issue 7: the chain, and what that chain may take without latency and at 50 ms. */
 function limitsOf({ verb, latencyMs }: Pick<VerbKey, 'verb' | 'latencyMs'>, chain: number): Limit[] {
   const most = CHAIN_LIMITS[verb];
-  const time = latencyMs === 0 ? 30 : 1.15 * chain * latencyMs + 25;
   // Without latency calls that were sent together are answered one after the other, and look like a chain.
-  const chains = most === undefined || latencyMs === 0 ? [] : [{ of: 'chain', most } as const];
-  return [...chains, { of: 'restMs', most: time }];
+  const limits: Limit[] = most === undefined || latencyMs === 0 ? [] : [{ of: 'chain', most }];
+  if (latencyMs === 0) limits.push({ of: 'restMs', most: 30 });
+  if (latencyMs === 50) limits.push({ of: 'restMs', most: 1.15 * chain * latencyMs + 25 });
+  return limits;
 }
